@@ -1,0 +1,171 @@
+//! The blocking pool: threads for what would stop the loop, started on demand.
+//!
+//! ```text
+//!   submit --> jobs (crossbeam-channel) --> a thread runs it --> settles the handle's cell
+//!                                                            --> Message::JobEnded to the loop's remote queue
+//! ```
+
+use crate::join::{Abort, JoinError, JoinHandle, Settle, SharedCell};
+use crate::run::Core;
+use crate::task::Id;
+use crate::wake::{Message, quiet_drop};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use slab::Slab;
+use std::cell::RefCell;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// What a thread runs. It holds back its own panics.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The loop's side of the pool.
+pub(crate) struct Pool {
+    /// Jobs for the threads, until the runtime is dropped: then the idle ones see the end of the channel.
+    sender: RefCell<Option<Sender<Job>>>,
+    /// Every thread has a clone; this one drops the jobs that never began.
+    receiver: Receiver<Job>,
+    /// Jobs whose end the loop has not heard of. While there is one, virtual time stands still.
+    under_way: RefCell<Slab<Arc<dyn Abort>>>,
+    /// What the threads know of each other.
+    crew: Arc<Mutex<Crew>>,
+    /// The most threads at once.
+    limit: usize,
+    /// How long an idle thread waits for a job.
+    keep_alive: Duration,
+}
+
+/// The threads in numbers.
+struct Crew {
+    /// All there are.
+    threads: usize,
+    /// Idle threads less jobs in line. A job that takes an idle thread counts it down before it is sent, so a thread
+    /// that would end knows whether somebody counts on it.
+    spare: isize,
+}
+
+impl Pool {
+    pub(crate) fn new(limit: usize, keep_alive: Duration) -> Pool {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        Pool {
+            sender: RefCell::new(Some(sender)),
+            receiver,
+            under_way: RefCell::new(Slab::new()),
+            crew: Arc::new(Mutex::new(Crew { threads: 0, spare: 0 })),
+            limit,
+            keep_alive,
+        }
+    }
+
+    /// Whether a job is in line, runs, or has ended unheard.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.under_way.borrow().is_empty()
+    }
+
+    /// The loop has heard of a job's end.
+    pub(crate) fn job_ended(&self, key: usize) {
+        let cell = self.under_way.borrow_mut().remove(key);
+        drop(cell);
+    }
+
+    /// Sees to it that a thread will take the next job.
+    ///
+    /// # Errors
+    /// When there is no thread and none can be started.
+    fn make_room(&self) -> io::Result<()> {
+        let mut crew = lock(&self.crew);
+        if crew.spare > 0 || crew.threads >= self.limit {
+            crew.spare -= 1;
+            return Ok(());
+        }
+        crew.threads += 1;
+        drop(crew);
+        let (receiver, shared, keep_alive) = (self.receiver.clone(), Arc::clone(&self.crew), self.keep_alive);
+        let started = thread::Builder::new()
+            .name("glassloop-blocking".into())
+            .spawn(move || work(&receiver, &shared, keep_alive));
+        let Err(error) = started else { return Ok(()) };
+        let mut crew = lock(&self.crew);
+        crew.threads -= 1;
+        if crew.threads == 0 {
+            return Err(error);
+        }
+        // The others will get round to it.
+        crew.spare -= 1;
+        Ok(())
+    }
+
+    /// Ends the idle threads and drops the jobs that never began; one that runs is left alone.
+    pub(crate) fn close(&self) {
+        drop(self.sender.take());
+        self.receiver.try_iter().for_each(quiet_drop);
+        let under_way = self.under_way.take();
+        under_way.iter().for_each(|(_, cell)| cell.cancel());
+        quiet_drop(under_way);
+    }
+}
+
+/// Hands `f` to the pool.
+pub(crate) fn submit<F, T>(core: &Core, f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let (handle, settler) = SharedCell::channel(Id::remote());
+    let pool = core.pool();
+    let sender = pool.sender.borrow().clone();
+    let Some(sender) = sender else {
+        // The runtime is being dropped: the settler says cancelled.
+        return handle;
+    };
+    if let Err(error) = pool.make_room() {
+        settler.settle(Err(JoinError::no_thread(error)));
+        return handle;
+    }
+    let key = pool.under_way.borrow_mut().insert(settler.cell());
+    trace!(JobSubmitted { job: key });
+    let inbox = Arc::clone(core.inbox());
+    let job = move || {
+        let result = if settler.is_aborted() {
+            quiet_drop(f);
+            Err(JoinError::cancelled())
+        } else {
+            catch_unwind(AssertUnwindSafe(f)).map_err(JoinError::panicked)
+        };
+        let mut joiner = None;
+        // A result that comes too late may panic in its drop.
+        let late = catch_unwind(AssertUnwindSafe(|| joiner = settler.settle(result)));
+        late.unwrap_or_else(quiet_drop);
+        inbox.post(Message::JobEnded(key, joiner));
+    };
+    sender.send(Box::new(job)).expect("the pool keeps a receiver");
+    handle
+}
+
+/// The life of a thread.
+fn work(jobs: &Receiver<Job>, crew: &Mutex<Crew>, keep_alive: Duration) {
+    loop {
+        match jobs.recv_timeout(keep_alive) {
+            Ok(job) => {
+                job();
+                lock(crew).spare += 1;
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let mut crew = lock(crew);
+                if crew.spare > 0 {
+                    crew.spare -= 1;
+                    crew.threads -= 1;
+                    return;
+                }
+                // A job that counts on this thread is on its way.
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn lock(crew: &Mutex<Crew>) -> MutexGuard<'_, Crew> {
+    crew.lock().unwrap_or_else(PoisonError::into_inner)
+}

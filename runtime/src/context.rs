@@ -1,0 +1,66 @@
+//! Which loop runs on this thread: how [`spawn`](crate::spawn), timers, sockets and wakers find it.
+//!
+//! A pointer in a thread-local, set while a loop turns (or drops its tasks) and reset by a guard. It has no destructor,
+//! so it can be asked until the very end of a thread.
+
+use crate::run::Core;
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ptr;
+use std::rc::Rc;
+
+thread_local! {
+    /// The core of the loop that is running on this thread; null when none is.
+    static CURRENT: Cell<*const Core> = const { Cell::new(ptr::null()) };
+}
+
+/// While it lives, its core is the current one. Made by [`enter`].
+pub(crate) struct Entered<'core> {
+    /// What was current before: a runtime may be dropped inside a task of another one.
+    before: *const Core,
+    /// The guard borrows the core, so that the pointer is good for as long as it is set.
+    core: PhantomData<&'core Core>,
+}
+
+/// Makes `core` the current one of this thread until the guard is dropped.
+pub(crate) fn enter(core: &Core) -> Entered<'_> {
+    Entered { before: CURRENT.replace(core), core: PhantomData }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        CURRENT.set(self.before);
+    }
+}
+
+/// Calls `f` with the core of the running loop; `None` when no loop runs on this thread.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
+    let core = CURRENT.get();
+    // SAFETY: `as_ref` needs null or a pointer to a live `Core` that nobody mutates while the reference lives. `enter`
+    // stores the address of a borrowed core, the guard that holds the borrow resets it, and the guard is never leaked:
+    // only `Core::run` and `Runtime::drop` make one, on their stacks. A core is changed through its cells only, and the
+    // reference cannot leave `f`.
+    #[allow(unsafe_code, reason = "the one way from a thread-local to what the loop's stack owns")]
+    let core = unsafe { core.as_ref() }?;
+    Some(f(core))
+}
+
+/// The core of the running loop, shared: for what outlives the call (a socket, an armed timer).
+///
+/// # Panics
+/// Outside a runtime; `what` is what the caller wanted to do.
+#[track_caller]
+pub(crate) fn current(what: &str) -> Rc<Core> {
+    match with(Core::share) {
+        Some(core) => core,
+        None => panic!(
+            "{what} needs a running event loop, and none runs on this thread: do it inside runtime::block_on(async {{ … }})"
+        ),
+    }
+}
+
+/// Whether a loop runs on this thread.
+pub(crate) fn is_running() -> bool {
+    !CURRENT.get().is_null()
+}

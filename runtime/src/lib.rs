@@ -1,0 +1,77 @@
+//! A single-threaded event loop and task runtime, written to be read.
+//!
+//! ```text
+//!         spawn (1)                   +------------------ wake (6) <-----------------+
+//!            |                        v                                              |
+//!            +---------------> ready queue (2) --pop--> poll (3) --Pending--> waits in reactor (4) or timers (5)
+//!                                     ^                    |
+//!    other threads: remote queue -----+                    +--Ready--> result kept for the JoinHandle, joiner woken
+//!    nothing ready? park in mio until an event, the next deadline or an unpark
+//! ```
+//!
+//! The files are the syllabus; read them in the order of the `mod` lines below. The numbers in the picture stand again
+//! at the statements of the loop, in `run.rs`.
+//!
+//! ```
+//! use std::time::Duration;
+//! use runtime::{block_on, spawn, time::sleep};
+//!
+//! let sum = block_on(async {
+//!     let slow = spawn(async {
+//!         sleep(Duration::from_millis(5)).await;
+//!         40
+//!     });
+//!     let fast = spawn(async { 2 });
+//!     slow.await.unwrap() + fast.await.unwrap()
+//! });
+//! assert_eq!(sum, 42);
+//! ```
+//!
+//! # What is Send
+//!
+//! Everything of the loop lives on one thread, and the types say so: [`Runtime`], [`JoinHandle`], the sockets, timers
+//! and [`sync::Semaphore`] are not `Send`. What may travel: [`Handle`], [`AbortHandle`], every [`std::task::Waker`]
+//! that the loop hands out, and both ends of the channels in [`sync`]. For anything else, `compile_fail` is the proof:
+//!
+//! ```compile_fail
+//! runtime::block_on(async {
+//!     let handle = runtime::spawn(async {});
+//!     std::thread::spawn(move || drop(handle)); // a JoinHandle stays on the thread of its loop
+//! });
+//! ```
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("a ticket needs the 64 bits of a pointer (see wake.rs): 32-bit targets are not supported");
+
+// The macro first: every file below uses it.
+#[macro_use]
+#[path = "trace/macros.rs"]
+mod macros;
+
+// The circle.
+pub mod task;
+mod ready;
+mod run;
+mod reactor;
+mod timers;
+mod wake;
+mod park;
+
+// What holds its ends together.
+mod join;
+mod context;
+mod wait;
+
+// The leaves.
+pub mod time;
+pub mod io;
+pub mod net;
+pub mod sync;
+mod blocking;
+
+// What the loop does, told as events.
+#[cfg(feature = "trace")]
+pub mod trace;
+
+pub use join::{AbortHandle, JoinError, JoinHandle};
+pub use run::{Builder, Handle, Runtime, Turn, block_on, spawn};

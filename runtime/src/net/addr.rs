@@ -1,0 +1,141 @@
+//! What can stand for an address: literals are known at once, names are looked up on the blocking pool, never on the
+//! loop.
+
+use crate::task::spawn_blocking;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+/// What [`TcpStream::connect`](crate::net::TcpStream::connect) and its kin take: socket addresses, `(ip, port)`,
+/// `"127.0.0.1:80"`, `"host:80"`, `("host", 80)`. Not for implementing elsewhere.
+pub trait ToSocketAddrs: sealed::Sealed {}
+
+mod sealed {
+    pub trait Sealed {
+        fn destination(&self) -> super::Destination;
+    }
+}
+
+/// Where to, as far as it is known without asking anybody.
+#[derive(Debug)]
+pub enum Destination {
+    Known(Vec<SocketAddr>),
+    Name(String, Option<u16>),
+}
+
+/// The addresses that `destination` stands for.
+pub(crate) async fn resolve(destination: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
+    let (host, port) = match destination.destination() {
+        Destination::Known(addresses) => return Ok(addresses),
+        Destination::Name(host, port) => (host, port),
+    };
+    let lookup = spawn_blocking(move || {
+        use std::net::ToSocketAddrs as _;
+        let found = match port {
+            Some(port) => (host.as_str(), port).to_socket_addrs(),
+            None => host.to_socket_addrs(),
+        };
+        found
+            .map(Iterator::collect)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot look up \"{host}\": {error}")))
+    });
+    match lookup.await {
+        Ok(found) => found,
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+/// Looks up a host's addresses, on the blocking pool; asyncio's `getaddrinfo`, tokio's `lookup_host`.
+///
+/// # Errors
+/// When the name does not resolve, or has no port.
+///
+/// # Panics
+/// With a name, outside a runtime.
+///
+/// # Cancel safety
+/// Dropping it leaves the look-up to end by itself.
+///
+/// ```
+/// runtime::block_on(async {
+///     let mut found = runtime::net::lookup_host("127.0.0.1:80").await?;
+///     assert_eq!(found.next(), Some(([127, 0, 0, 1], 80).into()));
+///     Ok::<(), std::io::Error>(())
+/// })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<impl Iterator<Item = SocketAddr>> {
+    Ok(resolve(host).await?.into_iter())
+}
+
+/// Tries one address after the other and gives the first success, or the last error.
+pub(crate) async fn first_of<T>(
+    destination: impl ToSocketAddrs,
+    mut attempt: impl AsyncFnMut(SocketAddr) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the address stands for no socket address at all");
+    for address in resolve(destination).await? {
+        match attempt(address).await {
+            Ok(done) => return Ok(done),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Implements the trait for what needs no look-up.
+macro_rules! known {
+    ($($type:ty, $self:ident => $addresses:expr;)*) => {$(
+        impl ToSocketAddrs for $type {}
+        impl sealed::Sealed for $type {
+            fn destination(&self) -> Destination {
+                let $self = self;
+                Destination::Known($addresses)
+            }
+        }
+    )*};
+}
+
+known! {
+    SocketAddr, it => vec![*it];
+    SocketAddrV4, it => vec![(*it).into()];
+    SocketAddrV6, it => vec![(*it).into()];
+    (IpAddr, u16), it => vec![(*it).into()];
+    (Ipv4Addr, u16), it => vec![(*it).into()];
+    (Ipv6Addr, u16), it => vec![(*it).into()];
+    [SocketAddr], it => it.to_vec();
+    Vec<SocketAddr>, it => it.clone();
+}
+
+impl ToSocketAddrs for str {}
+impl sealed::Sealed for str {
+    fn destination(&self) -> Destination {
+        match self.parse() {
+            Ok(address) => Destination::Known(vec![address]),
+            Err(_) => Destination::Name(self.to_owned(), None),
+        }
+    }
+}
+
+impl ToSocketAddrs for String {}
+impl sealed::Sealed for String {
+    fn destination(&self) -> Destination {
+        self.as_str().destination()
+    }
+}
+
+impl ToSocketAddrs for (&str, u16) {}
+impl sealed::Sealed for (&str, u16) {
+    fn destination(&self) -> Destination {
+        match self.0.parse::<IpAddr>() {
+            Ok(address) => Destination::Known(vec![(address, self.1).into()]),
+            Err(_) => Destination::Name(self.0.to_owned(), Some(self.1)),
+        }
+    }
+}
+
+impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {}
+impl<T: sealed::Sealed + ?Sized> sealed::Sealed for &T {
+    fn destination(&self) -> Destination {
+        (**self).destination()
+    }
+}

@@ -1,0 +1,278 @@
+//! TCP: [`TcpListener`] and [`TcpStream`].
+
+use crate::io::Async;
+use crate::net::ToSocketAddrs;
+use crate::net::addr::first_of;
+use crate::reactor::Direction;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::task::{Context, Poll};
+
+/// Accepts TCP connections; tokio's `TcpListener`, asyncio's `start_server`.
+/// For an example see [`TcpStream`].
+#[derive(Debug)]
+pub struct TcpListener {
+    io: Async<mio::net::TcpListener>,
+}
+
+impl TcpListener {
+    /// Listens at the first of the addresses that can be had; port 0 lets the system choose one.
+    ///
+    /// # Errors
+    /// The system's: the address is taken, or not of this machine.
+    ///
+    /// # Panics
+    /// When it is polled outside a runtime.
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+        first_of(address, async |address| Ok(TcpListener { io: Async::new(mio::net::TcpListener::bind(address)?)? }))
+            .await
+    }
+
+    /// Takes the next connection. Any number of tasks may wait in it.
+    ///
+    /// # Errors
+    /// The system's, of which most concern one connection only. Out of descriptors ("too many open files") is an error
+    /// like any other: the listener goes on, and the connection waits until it is tried again.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses no connection.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = self.io.read_with(mio::net::TcpListener::accept).await?;
+        Ok((TcpStream { io: Async::new(stream)? }, peer))
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get_ref().local_addr()
+    }
+
+    /// Takes over a listener of the standard library and makes it non-blocking.
+    ///
+    /// # Errors
+    /// When the system refuses to watch it.
+    ///
+    /// # Panics
+    /// Outside a runtime.
+    #[track_caller]
+    pub fn from_std(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+        listener.set_nonblocking(true)?;
+        Ok(TcpListener { io: Async::new(mio::net::TcpListener::from_std(listener))? })
+    }
+}
+
+/// A TCP connection; tokio's `TcpStream`, both halves of asyncio's streams in one.
+///
+/// Everything takes `&self`: one task may read while another writes.
+///
+/// ```
+/// use runtime::{block_on, spawn, net::{TcpListener, TcpStream}};
+///
+/// block_on(async {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let address = listener.local_addr()?;
+///     let server = spawn(async move {
+///         let (stream, _) = listener.accept().await?;
+///         stream.write_all(b"hello").await
+///     });
+///     let stream = TcpStream::connect(address).await?;
+///     let mut greeting = [0; 5];
+///     stream.read_exact(&mut greeting).await?;
+///     assert_eq!(&greeting, b"hello");
+///     server.await.unwrap()
+/// })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct TcpStream {
+    io: Async<mio::net::TcpStream>,
+}
+
+impl TcpStream {
+    /// Connects to the first of the addresses that answers. Literal addresses connect at once, names are looked up on
+    /// the blocking pool.
+    ///
+    /// # Errors
+    /// The system's, of the last address that was tried.
+    ///
+    /// # Panics
+    /// When it is polled outside a runtime.
+    ///
+    /// # Cancel safety
+    /// Dropping it closes the socket.
+    pub async fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+        first_of(address, TcpStream::connect_one).await
+    }
+
+    async fn connect_one(address: SocketAddr) -> io::Result<TcpStream> {
+        let io = Async::register(mio::net::TcpStream::connect(address)?, false)?;
+        // What mio's documentation of `connect` asks for: wait for writable, look for an error, ask for the peer.
+        io.ready(Direction::Write).await?;
+        io.write_with(|socket| match socket.take_error()? {
+            Some(error) => Err(error),
+            None => match socket.peer_addr() {
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
+                other => other,
+            },
+        })
+        .await?;
+        Ok(TcpStream { io })
+    }
+
+    /// Reads what is there into `buffer` and gives the number of bytes; waits if nothing is. Zero is the end, unless the
+    /// buffer is empty.
+    ///
+    /// # Errors
+    /// The system's.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses no byte.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io.retry(Direction::Read, |_| self.try_read(buffer)).await
+    }
+
+    /// Writes what the system takes of `bytes` and gives the number; waits if it takes none.
+    ///
+    /// # Errors
+    /// The system's.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, it has written nothing.
+    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.io.retry(Direction::Write, |_| self.try_write(bytes)).await
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// The system's, after which it is not known how many bytes were written.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, it may have written a part.
+    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.write(bytes).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                n => bytes = &bytes[n..],
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills `buffer`.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the end comes first; else the system's.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, it may have read a part.
+    pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read(&mut buffer[filled..]).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => filled += n,
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a read may succeed, or has something to tell.
+    ///
+    /// # Errors
+    /// When the runtime was dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.io.readable().await
+    }
+
+    /// Waits until a write may succeed, or has something to tell.
+    ///
+    /// # Errors
+    /// When the runtime was dropped.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.io.writable().await
+    }
+
+    /// Reads what is there, without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing is; else the system's.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io.try_bytes(Direction::Read, buffer.len(), |mut socket| socket.read(buffer))
+    }
+
+    /// Writes what the system takes, without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock` when it takes nothing; else the system's.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.io.try_bytes(Direction::Write, bytes.len(), |mut socket| socket.write(bytes))
+    }
+
+    /// The poll function under [`readable`](TcpStream::readable), for hand-written futures: `try_read`, and on
+    /// `WouldBlock` this again. Only the latest task that asks is woken.
+    ///
+    /// # Errors
+    /// When the runtime was dropped.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.poll_readable(cx)
+    }
+
+    /// The poll function under [`writable`](TcpStream::writable).
+    ///
+    /// # Errors
+    /// When the runtime was dropped.
+    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.poll_writable(cx)
+    }
+
+    /// Ends one direction, or both: the peer reads the end.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.io.get_ref().shutdown(how)
+    }
+
+    /// Whether small writes go out at once (true) or are collected first (Nagle's algorithm).
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.io.get_ref().set_nodelay(nodelay)
+    }
+
+    /// The other end.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get_ref().peer_addr()
+    }
+
+    /// This end.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get_ref().local_addr()
+    }
+
+    /// Takes over a connection of the standard library and makes it non-blocking.
+    ///
+    /// # Errors
+    /// When the system refuses to watch it.
+    ///
+    /// # Panics
+    /// Outside a runtime.
+    #[track_caller]
+    pub fn from_std(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+        stream.set_nonblocking(true)?;
+        Ok(TcpStream { io: Async::new(mio::net::TcpStream::from_std(stream))? })
+    }
+}

@@ -1,0 +1,247 @@
+//! The reactor (4): what is known of every socket, who waits at it, and the one place where the loop parks.
+//!
+//! Readiness is edge-triggered: the system tells once that a socket has become ready, and the reactor remembers.
+//!
+//! ```text
+//!                event from mio
+//!   not ready ------------------> ready          one per direction
+//!       ^                           |
+//!       +---------------------------+
+//!         WouldBlock, or a short read or write (the kernel's buffer is empty or full),
+//!         unless the end or an error was signalled: that stays, for every reader to see
+//! ```
+
+use crate::wait::{Line, Waiters};
+use mio::event::Source;
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+use std::io;
+use std::task::Waker;
+use std::time::Duration;
+
+/// Events taken from the system in one call; more come with the next. tokio takes 1,024 as well.
+const EVENTS: usize = 1024;
+
+/// The token of the bell that other threads ring.
+const BELL: Token = Token(usize::MAX);
+
+/// Which way the bytes go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Direction {
+    Read = 0,
+    Write = 1,
+}
+
+/// Everything that is registered with the system for one runtime.
+pub(crate) struct Reactor {
+    /// epoll, or what mio takes in its place; `None` once the runtime was dropped.
+    poll: Option<Poll>,
+    /// The buffer that the system fills with events.
+    events: Events,
+    /// What is registered, by the low half of its token.
+    sources: Slab<Registered>,
+    /// Everybody who waits, in lines by source and direction.
+    waiters: Waiters,
+    /// How many were ever registered: the high half of a token, so that a late event of a closed socket does not reach
+    /// the next one in its place.
+    registered: u32,
+}
+
+/// One source.
+struct Registered {
+    generation: u32,
+    /// By [`Direction`].
+    sides: [Side; 2],
+}
+
+/// What is known of one direction.
+struct Side {
+    /// An attempt may succeed.
+    ready: bool,
+    /// The end, or an error, was signalled.
+    ended: bool,
+    /// The tasks in async methods.
+    line: Line,
+    /// The latest task that asked with a poll function.
+    polled: Option<Waker>,
+}
+
+/// A source's place in the reactor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SourceKey {
+    slot: u32,
+    generation: u32,
+}
+
+impl SourceKey {
+    fn token(self) -> Token {
+        Token((self.generation as usize) << 32 | self.slot as usize)
+    }
+
+    fn of(token: Token) -> SourceKey {
+        SourceKey { slot: token.0 as u32, generation: (token.0 >> 32) as u32 }
+    }
+}
+
+impl Reactor {
+    /// The reactor, and the bell with which other threads end its park.
+    pub(crate) fn new() -> io::Result<(Reactor, mio::Waker)> {
+        let poll = Poll::new()?;
+        let bell = mio::Waker::new(poll.registry(), BELL)?;
+        let reactor = Reactor {
+            poll: Some(poll),
+            events: Events::with_capacity(EVENTS),
+            sources: Slab::new(),
+            waiters: Waiters::new(),
+            registered: 0,
+        };
+        Ok((reactor, bell))
+    }
+
+    /// Whether nothing but the bell could be heard of.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sources.is_empty()
+    }
+
+    /// Puts a source under watch. `ready` says whether a first attempt is worth a system call.
+    pub(crate) fn register(&mut self, source: &mut impl Source, ready: bool) -> io::Result<SourceKey> {
+        let poll = self.poll.as_ref().ok_or_else(gone)?;
+        let side = || Side { ready, ended: false, line: Line::new(), polled: None };
+        let entry = self.sources.vacant_entry();
+        let key = SourceKey { slot: entry.key() as u32, generation: self.registered & (u32::MAX >> 1) };
+        poll.registry().register(source, key.token(), Interest::READABLE | Interest::WRITABLE)?;
+        entry.insert(Registered { generation: key.generation, sides: [side(), side()] });
+        self.registered = self.registered.wrapping_add(1);
+        trace!(IoRegistered { source: key.slot });
+        Ok(key)
+    }
+
+    /// Takes a source from under watch. The wakers are for the caller to drop, outside every borrow. Whoever waits in an
+    /// async method borrows the socket, so the lines are empty by now.
+    pub(crate) fn deregister(&mut self, source: &mut impl Source, key: SourceKey) -> [Option<Waker>; 2] {
+        let Registered { sides: [read, write], .. } = self.sources.remove(key.slot as usize);
+        if let Some(poll) = &self.poll {
+            // The system may have forgotten the descriptor already, when somebody closed it behind the loop's back.
+            // There is nothing left to undo then.
+            let _ = poll.registry().deregister(source);
+        }
+        trace!(IoDeregistered { source: key.slot });
+        [read.polled, write.polled]
+    }
+
+    fn side(&mut self, key: SourceKey, direction: Direction) -> &mut Side {
+        &mut self.sources[key.slot as usize].sides[direction as usize]
+    }
+
+    /// Whether an attempt may succeed.
+    pub(crate) fn is_ready(&mut self, key: SourceKey, direction: Direction) -> io::Result<bool> {
+        let ready = self.side(key, direction).ready;
+        if self.poll.is_none() && !ready { Err(gone()) } else { Ok(ready) }
+    }
+
+    /// The system said WouldBlock: the next event will tell.
+    pub(crate) fn would_block(&mut self, key: SourceKey, direction: Direction) {
+        let side = self.side(key, direction);
+        side.ready = false;
+        side.ended = false;
+        trace!(IoWouldBlock { source: key.slot, direction: direction });
+    }
+
+    /// The system took or gave less than was asked for: unless the end was signalled, the next attempt would block.
+    pub(crate) fn was_short(&mut self, key: SourceKey, direction: Direction) {
+        let side = self.side(key, direction);
+        side.ready = side.ended;
+    }
+
+    /// Makes the latest task that asks with a poll function the one that is woken.
+    pub(crate) fn renew_polled(&mut self, key: SourceKey, direction: Direction, waker: Waker) -> Option<Waker> {
+        self.side(key, direction).polled.replace(waker)
+    }
+
+    /// A task in an async method begins to wait.
+    pub(crate) fn join(&mut self, key: SourceKey, direction: Direction, waker: Waker) -> u32 {
+        let side = &mut self.sources[key.slot as usize].sides[direction as usize];
+        self.waiters.join(&mut side.line, waker)
+    }
+
+    /// The waiting task was polled again; `None` when its event has come.
+    pub(crate) fn renew(&mut self, waiter: u32, waker: Waker) -> Result<Option<Waker>, Waker> {
+        if self.waiters.is_called(waiter) { Err(waker) } else { Ok(self.waiters.renew(waiter, waker)) }
+    }
+
+    /// The waiting task has seen its event, or was dropped.
+    pub(crate) fn leave(&mut self, key: SourceKey, direction: Direction, waiter: u32) -> Option<Waker> {
+        let side = &mut self.sources[key.slot as usize].sides[direction as usize];
+        self.waiters.leave(&mut side.line, waiter)
+    }
+
+    /// (4) Parks until an event, a ring or `timeout`, and collects whom the events wake. Returns their number.
+    pub(crate) fn park(&mut self, timeout: Option<Duration>, woken: &mut Vec<Waker>) -> usize {
+        let Some(poll) = &mut self.poll else { return 0 };
+        match poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            // A signal: as good an end of a park as any.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return 0,
+            Err(error) => {
+                panic!("the loop cannot wait for events any more (was its epoll descriptor closed?): {error}")
+            }
+        }
+        let mut count = 0;
+        for event in &self.events {
+            if event.token() == BELL {
+                continue;
+            }
+            let key = SourceKey::of(event.token());
+            let Some(source) = self.sources.get_mut(key.slot as usize).filter(|s| s.generation == key.generation)
+            else {
+                continue;
+            };
+            count += 1;
+            let [read, write] = &mut source.sides;
+            let error = event.is_error();
+            if event.is_readable() || event.is_read_closed() || error {
+                trace!(IoReady { source: key.slot, direction: Direction::Read });
+                read.become_ready(event.is_read_closed() || error, &mut self.waiters, woken);
+            }
+            if event.is_writable() || event.is_write_closed() || error {
+                trace!(IoReady { source: key.slot, direction: Direction::Write });
+                write.become_ready(event.is_write_closed() || error, &mut self.waiters, woken);
+            }
+        }
+        count
+    }
+
+    /// Lets go of epoll: the runtime is being dropped. Who still waits at a socket that outlives it is woken, and told.
+    pub(crate) fn close(&mut self, woken: &mut Vec<Waker>) {
+        self.poll = None;
+        for (_, source) in &mut self.sources {
+            for side in &mut source.sides {
+                side.wake(&mut self.waiters, woken);
+            }
+        }
+    }
+}
+
+impl Side {
+    /// An event has come; `ended` says that it was the end, or an error.
+    fn become_ready(&mut self, ended: bool, waiters: &mut Waiters, woken: &mut Vec<Waker>) {
+        self.ready = true;
+        self.ended |= ended;
+        self.wake(waiters, woken);
+    }
+
+    /// Collects everybody who waits.
+    fn wake(&mut self, waiters: &mut Waiters, woken: &mut Vec<Waker>) {
+        woken.extend(self.polled.take());
+        while !self.line.is_empty() {
+            woken.extend(waiters.call(&mut self.line));
+        }
+    }
+}
+
+/// What a socket says whose runtime was dropped.
+fn gone() -> io::Error {
+    io::Error::other(
+        "the runtime that this socket belongs to was dropped: keep the Runtime alive while its sockets are used",
+    )
+}

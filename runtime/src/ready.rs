@@ -1,0 +1,216 @@
+//! The ready queue (2) and the slots that it points into: which tasks there are, and which are to be polled next.
+//!
+//! ```text
+//!               push (6): wake or spawn                  pop, by the loop only
+//!   (waiting) --------------------------> queued (once!) ----------------------> at poll (3)
+//!       ^                                    ^                                     |   |
+//!       |                                    +------- push: woken during poll -----+   |
+//!       +------------------------- Pending, and not woken -----------------------------+--Ready--> remove: slot free
+//! ```
+//!
+//! "Queued" is cleared by the pop, before the poll: a wake during the poll queues the task again. The loop polls
+//! through an `Rc` of its own, so nothing is borrowed while user code runs. To take the task out of its slot and put it
+//! back needs no count, but a second look-up of the slot: that is 20 instructions a poll more.
+
+use crate::task::{Birth, Run};
+use crate::wake::{MAX_TASKS, Ticket};
+use slab::Slab;
+use std::rc::Rc;
+
+/// All tasks of one runtime. Only the loop's thread gets here.
+pub(crate) struct Tasks {
+    /// The runtime's number, for the tickets.
+    runtime: u16,
+    /// A slab, so that a ticket finds its task by index and a free slot is found at once.
+    slots: Slab<Slot>,
+    /// Who is polled in this turn, from `next` on. Other threads' wakes come here by way of the remote queue.
+    batch: Vec<Ticket>,
+    /// How far this turn has come in its batch.
+    next: usize,
+    /// Who has become ready since the turn began: the next turn's batch. Two arrays that change places at the beginning
+    /// of a turn are first in, first out like one ring, and a push need not know where the ring wraps.
+    arrived: Vec<Ticket>,
+    /// The number of the next task. Never reused; its low bits are the ticket's generation.
+    next_count: u64,
+}
+
+/// Where one task lives.
+struct Slot {
+    /// The ticket that is good for it: one comparison tells a stale one.
+    ticket: Ticket,
+    /// The task's number, of which the ticket has the low bits.
+    count: u64,
+    /// Its ticket stands in the queue.
+    queued: bool,
+    /// Its future is to be dropped at the next pop.
+    aborted: bool,
+    /// What it said it waits for when it was last polled.
+    wait: Wait,
+    /// The task.
+    body: Body,
+}
+
+/// What a slot holds.
+#[derive(Clone)]
+pub(crate) enum Body {
+    /// The future of `block_on`, which lives on its caller's stack.
+    Main(&'static std::panic::Location<'static>),
+    /// A spawned task.
+    Task(Rc<dyn Run>),
+}
+
+/// What a task waits for, as far as its leaves told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wait {
+    /// Nothing told: a future that is not from here, or a queued task.
+    Unknown,
+    /// Another task's end.
+    Join,
+    /// A permit.
+    Permit,
+    /// A message, or room for one.
+    Channel,
+}
+
+/// A task that the loop has taken out of the queue.
+pub(crate) struct Popped {
+    pub(crate) ticket: Ticket,
+    pub(crate) body: Body,
+    /// Drop it instead of polling it.
+    pub(crate) aborted: bool,
+}
+
+impl Tasks {
+    pub(crate) fn new(runtime: u16, next_count: u64) -> Tasks {
+        Tasks { runtime, slots: Slab::new(), batch: Vec::new(), next: 0, arrived: Vec::new(), next_count }
+    }
+
+    /// The number that the next task gets.
+    pub(crate) fn next_count(&self) -> u64 {
+        self.next_count
+    }
+
+    /// (1) Gives a new task its slot, its number and its first place in the queue.
+    #[inline]
+    pub(crate) fn insert(&mut self, body: Body) -> (Ticket, u64) {
+        let count = self.next_count;
+        self.next_count += 1;
+        let entry = self.slots.vacant_entry();
+        assert!(entry.key() < MAX_TASKS, "{MAX_TASKS} tasks are alive, and a ticket has no bits for more");
+        let ticket = Ticket::new(self.runtime, entry.key(), count);
+        entry.insert(Slot { ticket, count, queued: true, aborted: false, wait: Wait::Unknown, body });
+        self.arrived.push(ticket);
+        trace!(Push { task: ticket });
+        (ticket, count)
+    }
+
+    #[inline]
+    fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Slot> {
+        self.slots.get_mut(ticket.slot()).filter(|slot| slot.ticket == ticket)
+    }
+
+    /// (2) Queues the ticket's task, unless it is queued already or has ended.
+    #[inline]
+    pub(crate) fn push(&mut self, ticket: Ticket) {
+        match self.get_mut(ticket) {
+            Some(slot) if !slot.queued => {
+                slot.queued = true;
+                self.arrived.push(ticket);
+                trace!(Push { task: ticket });
+            }
+            Some(_) => trace!(PushRefused { task: ticket, stale: false }),
+            None => trace!(PushRefused { task: ticket, stale: true }),
+        }
+    }
+
+    /// Marks the task for dropping and queues it.
+    pub(crate) fn abort(&mut self, ticket: Ticket, count: u64) {
+        if let Some(slot) = self.get_mut(ticket).filter(|slot| slot.count == count) {
+            slot.aborted = true;
+            trace!(Abort { task: ticket });
+            self.push(ticket);
+        }
+    }
+
+    /// How many are to be polled in the turn that begins: what an exhausted budget left over, or else what has arrived.
+    /// Entries of ended tasks are swept from the front, so that a queue of nothing else counts as empty.
+    pub(crate) fn ready(&mut self) -> usize {
+        loop {
+            if self.next == self.batch.len() {
+                self.batch.clear();
+                self.next = 0;
+                std::mem::swap(&mut self.batch, &mut self.arrived);
+            }
+            let Some(&ticket) = self.batch.get(self.next) else { return 0 };
+            if self.get_mut(ticket).is_some() {
+                return self.batch.len() - self.next;
+            }
+            self.next += 1;
+        }
+    }
+
+    /// (3) Takes the first of the batch for its poll. `None`: that entry's task has ended since.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<Popped> {
+        let &ticket = self.batch.get(self.next)?;
+        self.next += 1;
+        let slot = self.get_mut(ticket)?;
+        slot.queued = false;
+        slot.wait = Wait::Unknown;
+        Some(Popped { ticket, aborted: slot.aborted, body: slot.body.clone() })
+    }
+
+    /// Frees the slot of a task that has ended; its tickets are stale from here on. What the slot held is for the caller
+    /// to drop, outside every borrow.
+    #[inline]
+    pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<Body> {
+        self.get_mut(ticket)?;
+        Some(self.slots.remove(ticket.slot()).body)
+    }
+
+    /// Notes what the task at poll waits for.
+    pub(crate) fn note_wait(&mut self, ticket: Ticket, wait: Wait) {
+        if let Some(slot) = self.get_mut(ticket) {
+            slot.wait = wait;
+        }
+    }
+
+    /// Takes every task out, in the order of their slots, and leaves all tickets stale: the runtime is being dropped.
+    pub(crate) fn clear(&mut self) -> Vec<(Ticket, Body)> {
+        (self.batch, self.next, self.arrived) = (Vec::new(), 0, Vec::new());
+        std::mem::take(&mut self.slots).into_iter().map(|(_, slot)| (slot.ticket, slot.body)).collect()
+    }
+
+    /// A line for every task: its number, its name, where it was spawned, what is known of its wait.
+    pub(crate) fn list(&self) -> String {
+        let mut tasks: Vec<_> = self.slots.iter().map(|(_, slot)| slot).collect();
+        tasks.sort_by_key(|slot| slot.count);
+        tasks.iter().map(|slot| format!("\n  {}, {}", slot.body, slot.wait)).collect()
+    }
+}
+
+impl std::fmt::Display for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Body::Main(at) => write!(f, "main, the future of block_on at {at}"),
+            Body::Task(task) => {
+                let Birth { name, at } = task.birth();
+                match name {
+                    Some(name) => write!(f, "task \"{name}\", spawned at {at}"),
+                    None => write!(f, "a task spawned at {at}"),
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Wait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Wait::Unknown => "waits for something that this loop does not know",
+            Wait::Join => "waits for another task to end",
+            Wait::Permit => "waits for a permit of a semaphore",
+            Wait::Channel => "waits for a channel",
+        })
+    }
+}

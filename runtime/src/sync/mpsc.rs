@@ -1,0 +1,470 @@
+//! Many senders, one receiver. The senders may live on other threads; the receiver may travel, too.
+//!
+//! ```text
+//!   send, room left:   value --> queue                      --> receiver woken
+//!   send, full:        task  --> line --(a value was taken: granted)--> value --> queue
+//! ```
+//!
+//! A place that comes free is granted to the first in line and counted as taken, so no later sender gets it.
+
+use crate::context;
+use crate::ready::Wait;
+use crate::wait::{Line, Waiters};
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// A channel with room for `capacity` values; tokio's `mpsc::channel`, asyncio's `Queue(maxsize)`.
+///
+/// # Panics
+/// With a capacity of zero.
+///
+/// ```
+/// use runtime::{block_on, spawn, sync::mpsc};
+/// block_on(async {
+///     let (sender, mut receiver) = mpsc::channel(1);
+///     drop(spawn(async move {
+///         for n in 0..3 {
+///             sender.send(n).await.unwrap();
+///         }
+///     }));
+///     assert_eq!(receiver.recv().await, Some(0));
+///     assert_eq!(receiver.recv().await, Some(1));
+///     assert_eq!(receiver.recv().await, Some(2));
+///     assert_eq!(receiver.recv().await, None);
+/// });
+/// ```
+#[track_caller]
+pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    assert!(capacity > 0, "a channel with room for nothing passes nothing on: give it a capacity of at least 1");
+    let channel = Channel::new(capacity);
+    (Sender { channel: Arc::clone(&channel) }, Receiver { channel })
+}
+
+/// A channel that takes any number of values; tokio's `unbounded_channel`, asyncio's `Queue()`.
+///
+/// ```
+/// use runtime::{block_on, sync::mpsc};
+/// let (sender, mut receiver) = mpsc::unbounded();
+/// std::thread::spawn(move || sender.send("from another thread").unwrap());
+/// assert_eq!(block_on(receiver.recv()), Some("from another thread"));
+/// ```
+pub fn unbounded<T>() -> (UnboundedSender<T>, Receiver<T>) {
+    let channel = Channel::new(usize::MAX);
+    (UnboundedSender { sender: Sender { channel: Arc::clone(&channel) } }, Receiver { channel })
+}
+
+struct Channel<T> {
+    /// Locked for a few moves; no user code runs under it.
+    state: Mutex<State<T>>,
+}
+
+struct State<T> {
+    /// The values, in the order in which they were sent.
+    queue: VecDeque<T>,
+    /// How many values may wait, those of granted senders included.
+    capacity: usize,
+    /// Places that were promised to senders that have not been polled since.
+    granted: usize,
+    /// Who waits for a value.
+    receiver: Option<Waker>,
+    /// Who waits for a place.
+    waiters: Waiters,
+    line: Line,
+    /// How many senders there are.
+    senders: usize,
+    /// The receiver is gone, or will take no more than what is in the queue.
+    closed: bool,
+}
+
+impl<T> Channel<T> {
+    fn new(capacity: usize) -> Arc<Channel<T>> {
+        Arc::new(Channel {
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                capacity,
+                granted: 0,
+                receiver: None,
+                waiters: Waiters::new(),
+                line: Line::new(),
+                senders: 1,
+                closed: false,
+            }),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> State<T> {
+    fn has_room(&self) -> bool {
+        self.line.is_empty() && self.queue.len() + self.granted < self.capacity
+    }
+
+    /// Takes the first value and grants its place to the first in line, who is to be woken.
+    fn take(&mut self) -> Option<(T, Option<Waker>)> {
+        let value = self.queue.pop_front()?;
+        Some((value, self.grant()))
+    }
+
+    /// Grants a free place to the first in line.
+    fn grant(&mut self) -> Option<Waker> {
+        if self.line.is_empty() || self.closed {
+            return None;
+        }
+        self.granted += 1;
+        self.waiters.call(&mut self.line)
+    }
+}
+
+/// Wakes whoever a locked section left to be woken.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// The end that sends into a bounded channel.
+pub struct Sender<T> {
+    channel: Arc<Channel<T>>,
+}
+
+impl<T> Sender<T> {
+    /// Sends a value, and waits for room first when the channel is full. Senders get their places in the order in which
+    /// they came.
+    ///
+    /// # Errors
+    /// The value comes back when the receiver is gone.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, it has not sent, and the value is lost with it.
+    pub fn send(&self, value: T) -> Send<'_, T> {
+        Send { sender: self, value: Some(value), waiter: None }
+    }
+
+    /// Sends a value if there is room and nobody is in line.
+    ///
+    /// # Errors
+    /// The value comes back when the channel is full, or the receiver gone.
+    pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        let mut state = self.channel.lock();
+        if state.closed {
+            return Err(TrySendError::Closed(value));
+        }
+        if !state.has_room() {
+            return Err(TrySendError::Full(value));
+        }
+        state.queue.push_back(value);
+        let receiver = state.receiver.take();
+        drop(state);
+        wake(receiver);
+        Ok(())
+    }
+
+    /// Whether the receiver is gone, or has closed the channel.
+    pub fn is_closed(&self) -> bool {
+        self.channel.lock().closed
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Sender<T> {
+        self.channel.lock().senders += 1;
+        Sender { channel: Arc::clone(&self.channel) }
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        let mut state = self.channel.lock();
+        state.senders -= 1;
+        let receiver = if state.senders == 0 { state.receiver.take() } else { None };
+        drop(state);
+        wake(receiver);
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("closed", &self.is_closed()).finish()
+    }
+}
+
+/// The future of [`Sender::send`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Send<'a, T> {
+    sender: &'a Sender<T>,
+    /// The value, until it is in the queue or has come back.
+    value: Option<T>,
+    /// Its key in the line, while it waits or is granted.
+    waiter: Option<u32>,
+}
+
+// The value is moved about, never pinned.
+impl<T> Unpin for Send<'_, T> {}
+
+impl<T> Future for Send<'_, T> {
+    type Output = Result<(), SendError<T>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
+        let this = &mut *self;
+        let value = this.value.take().expect("Send was polled after it was done");
+        let fresh = cx.waker().clone();
+        let mut guard = this.sender.channel.lock();
+        let state = &mut *guard;
+        if state.closed {
+            let waker = this.waiter.take().and_then(|waiter| state.waiters.leave(&mut state.line, waiter));
+            drop(guard);
+            drop(waker);
+            return Poll::Ready(Err(SendError(value)));
+        }
+        let may_send = match this.waiter {
+            Some(waiter) if state.waiters.is_called(waiter) => {
+                state.waiters.leave(&mut state.line, waiter);
+                state.granted -= 1;
+                this.waiter = None;
+                true
+            }
+            Some(_) => false,
+            None => state.has_room(),
+        };
+        if may_send {
+            state.queue.push_back(value);
+            let receiver = state.receiver.take();
+            drop(guard);
+            wake(receiver);
+            return Poll::Ready(Ok(()));
+        }
+        let mut old = None;
+        match this.waiter {
+            Some(waiter) => old = state.waiters.renew(waiter, fresh),
+            None => this.waiter = Some(state.waiters.join(&mut state.line, fresh)),
+        }
+        drop(guard);
+        drop(old);
+        this.value = Some(value);
+        context::with(|core| core.note_wait(Wait::Channel));
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Send<'_, T> {
+    fn drop(&mut self) {
+        let Some(waiter) = self.waiter else { return };
+        let mut guard = self.sender.channel.lock();
+        let state = &mut *guard;
+        let was_granted = state.waiters.is_called(waiter);
+        let own = state.waiters.leave(&mut state.line, waiter);
+        let mut next = None;
+        // A closed channel calls everybody and grants nothing.
+        if was_granted && !state.closed {
+            state.granted -= 1;
+            next = state.grant();
+        }
+        drop(guard);
+        drop(own);
+        wake(next);
+    }
+}
+
+impl<T> fmt::Debug for Send<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Send").field("waiting", &self.waiter.is_some()).finish()
+    }
+}
+
+/// The end that sends into an unbounded channel: at once, and from anywhere.
+pub struct UnboundedSender<T> {
+    sender: Sender<T>,
+}
+
+impl<T> UnboundedSender<T> {
+    /// Sends a value.
+    ///
+    /// # Errors
+    /// The value comes back when the receiver is gone.
+    pub fn send(&self, value: T) -> Result<(), SendError<T>> {
+        self.sender.try_send(value).map_err(|error| match error {
+            TrySendError::Full(value) | TrySendError::Closed(value) => SendError(value),
+        })
+    }
+
+    /// Whether the receiver is gone, or has closed the channel.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
+
+impl<T> Clone for UnboundedSender<T> {
+    fn clone(&self) -> UnboundedSender<T> {
+        UnboundedSender { sender: self.sender.clone() }
+    }
+}
+
+impl<T> fmt::Debug for UnboundedSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnboundedSender").field("closed", &self.is_closed()).finish()
+    }
+}
+
+/// The end that receives.
+pub struct Receiver<T> {
+    channel: Arc<Channel<T>>,
+}
+
+impl<T> Receiver<T> {
+    /// Waits for the next value; `None` when the queue is empty and every sender is gone.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses no value.
+    pub async fn recv(&mut self) -> Option<T> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// The poll function under [`recv`](Receiver::recv).
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        // Cloned before the lock and dropped after it: both are foreign code.
+        let fresh = cx.waker().clone();
+        let mut state = self.channel.lock();
+        if let Some((value, granted)) = state.take() {
+            drop(state);
+            wake(granted);
+            return Poll::Ready(Some(value));
+        }
+        if state.has_ended() {
+            return Poll::Ready(None);
+        }
+        let old = state.receiver.replace(fresh);
+        drop(state);
+        drop(old);
+        context::with(|core| core.note_wait(Wait::Channel));
+        Poll::Pending
+    }
+
+    /// The next value, if one is there.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`] when none is there yet, [`TryRecvError::Disconnected`] when none will come.
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        let mut state = self.channel.lock();
+        if let Some((value, granted)) = state.take() {
+            drop(state);
+            wake(granted);
+            return Ok(value);
+        }
+        Err(if state.has_ended() { TryRecvError::Disconnected } else { TryRecvError::Empty })
+    }
+
+    /// Takes no further values: senders fail from now on, what is in the queue can still be received.
+    pub fn close(&mut self) {
+        drop(self.shut());
+    }
+
+    /// Closes the channel and wakes everybody in line. Gives the receiver's own waker, to be dropped.
+    fn shut(&mut self) -> Option<Waker> {
+        let mut called = Vec::new();
+        let mut guard = self.channel.lock();
+        let state = &mut *guard;
+        state.closed = true;
+        while !state.line.is_empty() {
+            called.push(state.waiters.call(&mut state.line));
+        }
+        let own = state.receiver.take();
+        drop(guard);
+        called.into_iter().for_each(wake);
+        own
+    }
+}
+
+impl<T> State<T> {
+    /// Nothing is in the queue, and nothing will come.
+    fn has_ended(&self) -> bool {
+        self.queue.is_empty() && (self.senders == 0 || self.closed)
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        let own = self.shut();
+        let values = std::mem::take(&mut self.channel.lock().queue);
+        drop((own, values));
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").finish_non_exhaustive()
+    }
+}
+
+/// Nobody will receive; the value comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SendError<T>(pub T);
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendError").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the receiver of the channel is gone")
+    }
+}
+
+impl<T> std::error::Error for SendError<T> {}
+
+/// Why [`Sender::try_send`] did not send; the value comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TrySendError<T> {
+    /// There is no room, or others wait for it.
+    Full(T),
+    /// Nobody will receive.
+    Closed(T),
+}
+
+impl<T> fmt::Debug for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TrySendError::Full(_) => "Full(..)",
+            TrySendError::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TrySendError::Full(_) => "the channel is full",
+            TrySendError::Closed(_) => "the receiver of the channel is gone",
+        })
+    }
+}
+
+impl<T> std::error::Error for TrySendError<T> {}
+
+/// Why [`Receiver::try_recv`] has no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TryRecvError {
+    /// None is there yet.
+    Empty,
+    /// None will come.
+    Disconnected,
+}
+
+impl fmt::Display for TryRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TryRecvError::Empty => "the channel is empty",
+            TryRecvError::Disconnected => "the channel is empty and every sender is gone",
+        })
+    }
+}
+
+impl std::error::Error for TryRecvError {}

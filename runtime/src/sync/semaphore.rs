@@ -1,0 +1,193 @@
+//! A counter of permits with a line of waiters, for one thread.
+//!
+//! ```text
+//!            acquire, no permit free            a permit is released: handed to the first
+//!   (task) ------------------------> in line --------------------------------------------> granted
+//!                                      | dropped: leaves the line                             | polled: has the permit
+//!                                                                                             | dropped: passes it on
+//! ```
+
+use crate::context;
+use crate::ready::Wait;
+use crate::wait::{Line, Waiters};
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Lets at most `n` tasks at a time through; asyncio's and tokio's `Semaphore`.
+///
+/// Strictly first come, first served: a released permit goes to the first in line, and nobody overtakes, neither with
+/// [`acquire`](Semaphore::acquire) nor with [`try_acquire`](Semaphore::try_acquire). Not `Send`: share it with `Rc`.
+///
+/// ```
+/// use runtime::{block_on, sync::Semaphore};
+/// block_on(async {
+///     let semaphore = Semaphore::new(1);
+///     let permit = semaphore.acquire().await;
+///     assert!(semaphore.try_acquire().is_none());
+///     drop(permit);
+///     assert_eq!(semaphore.available_permits(), 1);
+/// });
+/// ```
+pub struct Semaphore {
+    state: RefCell<State>,
+}
+
+struct State {
+    /// Permits that nobody holds. Zero while somebody is in line.
+    free: usize,
+    /// The tasks that wait.
+    waiters: Waiters,
+    line: Line,
+}
+
+impl Semaphore {
+    /// A semaphore with `permits` free permits.
+    pub const fn new(permits: usize) -> Semaphore {
+        Semaphore { state: RefCell::new(State { free: permits, waiters: Waiters::new(), line: Line::new() }) }
+    }
+
+    /// Waits for a permit, which is given back when it is dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping it leaves the line; a permit that it was granted already goes to the next.
+    pub fn acquire(&self) -> Acquire<'_> {
+        Acquire { semaphore: self, waiter: None }
+    }
+
+    /// A permit, if one is free and nobody is in line.
+    pub fn try_acquire(&self) -> Option<Permit<'_>> {
+        let mut state = self.state.borrow_mut();
+        state.free = state.free.checked_sub(1)?;
+        trace!(PermitTaken { left: state.free });
+        Some(Permit { semaphore: self })
+    }
+
+    /// Adds permits: for those in line first.
+    ///
+    /// # Panics
+    /// When there are more permits than `usize` holds.
+    #[track_caller]
+    pub fn add_permits(&self, n: usize) {
+        for left in (1..=n).rev() {
+            if self.state.borrow().line.is_empty() {
+                let mut state = self.state.borrow_mut();
+                state.free = state.free.checked_add(left).expect("a semaphore holds at most usize::MAX permits");
+                return;
+            }
+            self.release();
+        }
+    }
+
+    /// Permits that nobody holds.
+    pub fn available_permits(&self) -> usize {
+        self.state.borrow().free
+    }
+
+    /// Hands a permit to the first in line, or keeps it.
+    #[inline]
+    fn release(&self) {
+        let mut state = self.state.borrow_mut();
+        let State { free, waiters, line } = &mut *state;
+        if line.is_empty() {
+            *free += 1;
+            trace!(PermitReleased { left: *free });
+            return;
+        }
+        trace!(PermitReleased { left: *free });
+        let first = waiters.call(line);
+        drop(state);
+        if let Some(waker) = first {
+            waker.wake();
+        }
+    }
+}
+
+impl fmt::Debug for Semaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Semaphore").field("available_permits", &self.available_permits()).finish()
+    }
+}
+
+/// The future of [`Semaphore::acquire`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Acquire<'a> {
+    semaphore: &'a Semaphore,
+    /// Its key among the waiters, while it is in line or granted.
+    waiter: Option<u32>,
+}
+
+impl<'a> Future for Acquire<'a> {
+    type Output = Permit<'a>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
+        let semaphore = self.semaphore;
+        if let Some(waiter) = self.waiter {
+            let fresh = cx.waker().clone();
+            let mut state = semaphore.state.borrow_mut();
+            let State { waiters, line, .. } = &mut *state;
+            if waiters.is_called(waiter) {
+                waiters.leave(line, waiter);
+                self.waiter = None;
+                return Poll::Ready(Permit { semaphore });
+            }
+            let old = waiters.renew(waiter, fresh);
+            drop(state);
+            drop(old);
+        } else {
+            if let Some(permit) = semaphore.try_acquire() {
+                return Poll::Ready(permit);
+            }
+            let fresh = cx.waker().clone();
+            let mut state = semaphore.state.borrow_mut();
+            let State { waiters, line, .. } = &mut *state;
+            self.waiter = Some(waiters.join(line, fresh));
+            trace!(PermitWaiting);
+        }
+        context::with(|core| core.note_wait(Wait::Permit));
+        Poll::Pending
+    }
+}
+
+impl Drop for Acquire<'_> {
+    fn drop(&mut self) {
+        let Some(waiter) = self.waiter else { return };
+        let mut state = self.semaphore.state.borrow_mut();
+        let State { waiters, line, .. } = &mut *state;
+        let was_granted = waiters.is_called(waiter);
+        let waker = waiters.leave(line, waiter);
+        drop(state);
+        drop(waker);
+        if was_granted {
+            self.semaphore.release();
+        }
+    }
+}
+
+impl fmt::Debug for Acquire<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acquire").field("waiting", &self.waiter.is_some()).finish()
+    }
+}
+
+/// A permit, given back when it is dropped.
+#[must_use = "a permit that is dropped at once holds nobody back"]
+#[derive(Debug)]
+pub struct Permit<'a> {
+    semaphore: &'a Semaphore,
+}
+
+impl Permit<'_> {
+    /// Takes the permit away for good.
+    pub fn forget(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.semaphore.release();
+    }
+}

@@ -1,0 +1,228 @@
+//! Time: [`sleep`], [`timeout`], [`interval`] and [`now`], the leaves on the timers (5).
+
+use crate::context;
+use crate::run::Core;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// What "never" is: a deadline that the clock cannot express. tokio takes the same thirty years, so that sums with
+/// further durations do not overflow either.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// The time: the running loop's, which the virtual clock may hold still; outside of a loop the system's.
+///
+/// asyncio's `loop.time()`, tokio's `time::Instant::now()`.
+pub fn now() -> Instant {
+    context::with(Core::now).unwrap_or_else(Instant::now)
+}
+
+/// The time at `duration` from now; thirty years for durations that the clock cannot express.
+fn after(duration: Duration) -> Instant {
+    let now = now();
+    now.checked_add(duration).unwrap_or(now + FAR)
+}
+
+/// Waits for `duration`: asyncio's and tokio's `sleep`.
+///
+/// Never early; late by up to a millisecond, because that is mio's grain. Any duration will do: zero is ready at the
+/// first poll, [`Duration::MAX`] never.
+///
+/// # Panics
+/// When it is polled outside a runtime.
+///
+/// # Cancel safety
+/// Dropping it disarms the timer and loses nothing else.
+///
+/// ```
+/// use std::time::Duration;
+/// runtime::block_on(async {
+///     runtime::time::sleep(Duration::from_millis(1)).await;
+/// });
+/// ```
+pub fn sleep(duration: Duration) -> Sleep {
+    sleep_until(after(duration))
+}
+
+/// Waits until `deadline`: asyncio's `call_at`, tokio's `sleep_until`. See [`sleep`].
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    Sleep { deadline, armed: None }
+}
+
+/// The future of [`sleep`] and [`sleep_until`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Sleep {
+    /// When it is over.
+    deadline: Instant,
+    /// Its timer, from the first poll that had to wait.
+    armed: Option<Armed>,
+}
+
+/// A key into a runtime's timers, given back on drop.
+struct Armed {
+    /// The runtime, which may not be the current one when this is dropped.
+    core: Rc<Core>,
+    key: u32,
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        let waker = self.core.timers().release(self.key);
+        trace!(TimerDropped { timer: self.key });
+        drop(waker);
+    }
+}
+
+impl Sleep {
+    /// When it is over.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Armed on another runtime: that one may never turn again, so the timer moves to the one that polls.
+        if let Some(armed) = &self.armed
+            && context::with(|core| std::ptr::eq(core, &*armed.core)) == Some(true)
+        {
+            let fresh = cx.waker().clone();
+            let mut timers = armed.core.timers();
+            let Some(place) = timers.waiting(armed.key) else { return Poll::Ready(()) };
+            let old = place.replace(fresh);
+            drop(timers);
+            drop(old);
+            return Poll::Pending;
+        }
+        self.armed = None;
+        let core = context::current("a timer");
+        if self.deadline <= core.now() {
+            return Poll::Ready(());
+        }
+        let waker = cx.waker().clone();
+        let key = core.timers().arm(core.since_start(self.deadline), waker);
+        trace!(TimerArmed { timer: key, deadline: core.since_start(self.deadline) });
+        self.armed = Some(Armed { core, key });
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").field("deadline", &self.deadline).field("armed", &self.armed.is_some()).finish()
+    }
+}
+
+/// Gives `future` at most `duration`, counted from this call; asyncio's `wait_for`, tokio's `timeout`.
+///
+/// The future is polled first: one that is ready in time wins, even with a duration of zero.
+///
+/// # Errors
+/// [`Elapsed`] when the time is over; `future` has been dropped by then.
+///
+/// # Panics
+/// When it is polled outside a runtime.
+///
+/// # Cancel safety
+/// Dropping it drops `future`.
+///
+/// ```
+/// use std::time::Duration;
+/// use runtime::time::{sleep, timeout};
+/// runtime::block_on(async {
+///     let late = timeout(Duration::from_millis(1), sleep(Duration::from_secs(60))).await;
+///     assert!(late.is_err());
+/// });
+/// ```
+pub fn timeout<F: Future>(duration: Duration, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> {
+    let deadline = after(duration);
+    async move {
+        let mut future = pin!(future);
+        let mut sleep = pin!(sleep_until(deadline));
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(value) => Poll::Ready(Ok(value)),
+            Poll::Pending => sleep.as_mut().poll(cx).map(|()| Err(Elapsed(()))),
+        })
+        .await
+    }
+}
+
+/// The time of a [`timeout`] is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed(());
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the deadline has passed")
+    }
+}
+
+impl std::error::Error for Elapsed {}
+
+impl From<Elapsed> for std::io::Error {
+    fn from(elapsed: Elapsed) -> std::io::Error {
+        std::io::Error::new(std::io::ErrorKind::TimedOut, elapsed)
+    }
+}
+
+/// Ticks at once, then every `period`; tokio's `interval`. Ticks that were missed come one right after the other, so
+/// that none is lost.
+///
+/// # Panics
+/// With a period of zero.
+///
+/// ```
+/// use std::time::Duration;
+/// runtime::block_on(async {
+///     let mut ticks = runtime::time::interval(Duration::from_millis(1));
+///     let first = ticks.tick().await;
+///     let second = ticks.tick().await;
+///     assert_eq!(second - first, Duration::from_millis(1));
+/// });
+/// ```
+#[track_caller]
+pub fn interval(period: Duration) -> Interval {
+    assert!(!period.is_zero(), "an interval of zero never lets time pass: give it a period above zero");
+    Interval { period, sleep: sleep_until(now()) }
+}
+
+/// The clock of [`interval`].
+#[derive(Debug)]
+pub struct Interval {
+    /// The time between two ticks.
+    period: Duration,
+    /// The next tick.
+    sleep: Sleep,
+}
+
+impl Interval {
+    /// Waits for the next tick and gives the time at which it was due.
+    ///
+    /// # Panics
+    /// Outside a runtime.
+    ///
+    /// # Cancel safety
+    /// Dropping this future loses no tick.
+    pub async fn tick(&mut self) -> Instant {
+        poll_fn(|cx| self.poll_tick(cx)).await
+    }
+
+    /// The poll under [`tick`](Interval::tick).
+    pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
+        let due = self.sleep.deadline();
+        Pin::new(&mut self.sleep).poll(cx).map(|()| {
+            self.sleep = sleep_until(due.checked_add(self.period).unwrap_or(due + FAR));
+            due
+        })
+    }
+
+    /// The time between two ticks.
+    pub fn period(&self) -> Duration {
+        self.period
+    }
+}
