@@ -5,7 +5,8 @@
 //!                                                            --> Message::JobEnded to the loop's remote queue
 //! ```
 
-use crate::join::{Abort, JoinError, JoinHandle, Settle, SharedCell};
+use crate::join::{JoinError, JoinHandle, Settle};
+use crate::remote::{Abort, SharedCell};
 use crate::run::Core;
 use crate::task::Id;
 use crate::wake::{Message, quiet_drop};
@@ -114,7 +115,7 @@ where
     T: Send + 'static,
 {
     let (handle, settler) = SharedCell::channel(Id::remote());
-    let pool = core.pool();
+    let pool = &core.pool;
     let sender = pool.sender.borrow().clone();
     let Some(sender) = sender else {
         // The runtime is being dropped: the settler says cancelled.
@@ -126,7 +127,7 @@ where
     }
     let key = pool.under_way.borrow_mut().insert(settler.cell());
     trace!(JobSubmitted { job: key });
-    let inbox = Arc::clone(core.inbox());
+    let inbox = Arc::clone(&core.inbox);
     let job = move || {
         let result = if settler.is_aborted() {
             quiet_drop(f);

@@ -60,7 +60,7 @@ impl<T: Source> Async<T> {
     #[track_caller]
     pub(crate) fn register(mut source: T, ready: bool) -> io::Result<Async<T>> {
         let core = context::current("a socket");
-        let key = core.reactor().register(&mut source, ready)?;
+        let key = core.reactor.borrow_mut().register(&mut source, ready)?;
         Ok(Async { source, key, core })
     }
 
@@ -70,7 +70,7 @@ impl<T: Source> Async<T> {
     }
 
     fn reactor(&self) -> RefMut<'_, Reactor> {
-        self.core.reactor()
+        self.core.reactor.borrow_mut()
     }
 
     /// Tries `op` once, if the last word was that it may succeed.
@@ -191,7 +191,7 @@ impl<T: Source> Async<T> {
 
 impl<T: Source> Drop for Async<T> {
     fn drop(&mut self) {
-        let wakers = self.core.reactor().deregister(&mut self.source, self.key);
+        let wakers = self.core.reactor.borrow_mut().deregister(&mut self.source, self.key);
         drop(wakers);
     }
 }

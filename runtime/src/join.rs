@@ -11,9 +11,10 @@
 //! for what ends, or begins, on another thread: jobs of the blocking pool and [`Handle::spawn`](crate::Handle::spawn).
 
 use crate::context;
-use crate::ready::Wait;
+use crate::remote::{Abort, SharedCell};
+use crate::report::Wait;
 use crate::task::{Id, Task};
-use crate::wake::{self, Ticket, wake_one};
+use crate::wake::{self, Ticket};
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
@@ -21,7 +22,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// Awaits the end of a task and gives its result; tokio's `JoinHandle`, asyncio's `Task`.
@@ -110,7 +111,7 @@ impl<T> JoinHandle<T> {
     pub fn is_finished(&self) -> bool {
         match &self.place {
             Place::Local { cell, .. } => cell.cell().settled.get(),
-            Place::Shared(cell) => cell.lock().settled,
+            Place::Shared(cell) => cell.is_settled(),
         }
     }
 
@@ -140,14 +141,11 @@ impl<T> Future for JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        // Nobody waits any more. Only the cell's owner can be here, so the waker may be dropped in place.
-        match &self.place {
-            Place::Local { cell, .. } => drop(cell.cell().joiner.take()),
-            Place::Shared(cell) => {
-                let joiner = cell.lock().joiner.take();
-                drop(joiner);
-            }
-        }
+        // Nobody waits any more.
+        drop(match &self.place {
+            Place::Local { cell, .. } => cell.cell().joiner.take(),
+            Place::Shared(cell) => cell.take_joiner(),
+        });
     }
 }
 
@@ -169,15 +167,6 @@ pub struct AbortHandle {
 enum Target {
     Task(Ticket, u64),
     Shared(Arc<dyn Abort>),
-}
-
-/// What can be done to a [`SharedCell`], whatever its result.
-pub(crate) trait Abort: Send + Sync {
-    /// For an [`AbortHandle`].
-    fn abort(&self);
-
-    /// For a runtime that is being dropped while a job runs: the handle says cancelled from now on.
-    fn cancel(&self);
 }
 
 impl AbortHandle {
@@ -235,137 +224,6 @@ impl<T> Settle<T> for JoinCell<T> {
         self.result.set(Some(result));
         self.settled.set(true);
         self.joiner.take()
-    }
-}
-
-/// The result's place for what runs, or was asked for, on another thread: the same behind a lock.
-pub(crate) struct SharedCell<T> {
-    /// The number that the handle tells.
-    id: Id,
-    /// Locked for a few moves; no user code runs under it.
-    state: Mutex<Shared<T>>,
-}
-
-/// What a [`SharedCell`]'s lock guards.
-struct Shared<T> {
-    /// See [`JoinCell`].
-    result: Option<Result<T, JoinError>>,
-    /// See [`JoinCell`].
-    settled: bool,
-    /// See [`JoinCell`].
-    joiner: Option<Waker>,
-    /// The task on its loop, once it was spawned there.
-    task: Option<(Ticket, u64)>,
-    /// An abort that came before that.
-    aborted: bool,
-}
-
-impl<T> SharedCell<T> {
-    /// A cell, its handle, and the end that settles it.
-    pub(crate) fn channel(id: Id) -> (JoinHandle<T>, Settler<T>) {
-        let cell = Arc::new(SharedCell {
-            id,
-            state: Mutex::new(Shared { result: None, settled: false, joiner: None, task: None, aborted: false }),
-        });
-        (JoinHandle::shared(Arc::clone(&cell)), Settler { cell })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Shared<T>> {
-        // No user code runs under the lock, so a poisoned one is whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        // Cloned before the lock: a clone is foreign code. The one that it replaces is dropped after it.
-        let fresh = cx.waker().clone();
-        let mut state = self.lock();
-        if let Some(result) = state.result.take() {
-            return Poll::Ready(result);
-        }
-        let settled = state.settled;
-        let old = if settled { None } else { state.joiner.replace(fresh) };
-        drop(state);
-        drop(old);
-        assert!(!settled, "a JoinHandle was polled after it had given its result");
-        Poll::Pending
-    }
-
-    /// Keeps the result, unless there is one; gives back the joiner.
-    fn settle(&self, result: Result<T, JoinError>) -> Option<Waker> {
-        let mut state = self.lock();
-        if state.settled {
-            // The runtime is gone and has said cancelled. The result is dropped outside the lock.
-            drop(state);
-            return None;
-        }
-        state.settled = true;
-        state.result = Some(result);
-        state.joiner.take()
-    }
-
-    /// Tells which task of the loop this is; an abort that came before is passed on.
-    pub(crate) fn spawned(&self, ticket: Ticket, count: u64) {
-        let mut state = self.lock();
-        state.task = Some((ticket, count));
-        let aborted = state.aborted;
-        drop(state);
-        if aborted {
-            wake::abort(ticket, count);
-        }
-    }
-
-    fn abort(&self) {
-        let mut state = self.lock();
-        state.aborted = true;
-        let task = state.task;
-        drop(state);
-        if let Some((ticket, count)) = task {
-            wake::abort(ticket, count);
-        }
-    }
-}
-
-impl<T: Send> Abort for SharedCell<T> {
-    fn abort(&self) {
-        SharedCell::abort(self);
-    }
-
-    fn cancel(&self) {
-        if let Some(joiner) = self.settle(Err(JoinError::cancelled())) {
-            wake_one(joiner);
-        }
-    }
-}
-
-/// The end of a [`SharedCell`] that gives the result. Dropped without one, it says cancelled: whatever happens to the
-/// job or the message that holds it, the handle hears of it.
-pub(crate) struct Settler<T> {
-    cell: Arc<SharedCell<T>>,
-}
-
-impl<T> Settler<T> {
-    /// Whether the handle asked for an abort before the task was spawned, or the job started.
-    pub(crate) fn is_aborted(&self) -> bool {
-        self.cell.lock().aborted
-    }
-
-    /// The cell, to name the task in it once it has one.
-    pub(crate) fn cell(&self) -> Arc<SharedCell<T>> {
-        Arc::clone(&self.cell)
-    }
-}
-
-impl<T> Settle<T> for Settler<T> {
-    fn settle(&self, result: Result<T, JoinError>) -> Option<Waker> {
-        self.cell.settle(result)
-    }
-}
-
-impl<T> Drop for Settler<T> {
-    fn drop(&mut self) {
-        if let Some(joiner) = self.settle(Err(JoinError::cancelled())) {
-            wake_one(joiner);
-        }
     }
 }
 

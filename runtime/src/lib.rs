@@ -60,7 +60,11 @@ mod park;
 // What holds its ends together.
 mod join;
 mod context;
+mod table;
+mod report;
 mod wait;
+mod runtime;
+mod remote;
 
 // The leaves.
 pub mod time;
@@ -74,4 +78,5 @@ mod blocking;
 pub mod trace;
 
 pub use join::{AbortHandle, JoinError, JoinHandle};
-pub use run::{Builder, Handle, Runtime, Turn, block_on, spawn};
+pub use remote::Handle;
+pub use runtime::{Builder, Runtime, Turn, block_on, spawn};

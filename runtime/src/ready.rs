@@ -12,7 +12,8 @@
 //! through an `Rc` of its own, so nothing is borrowed while user code runs. To take the task out of its slot and put it
 //! back needs no count, but a second look-up of the slot: that is 20 instructions a poll more.
 
-use crate::task::{Birth, Run};
+use crate::report::Wait;
+use crate::task::Run;
 use crate::wake::{MAX_TASKS, Ticket};
 use slab::Slab;
 use std::rc::Rc;
@@ -22,7 +23,7 @@ pub(crate) struct Tasks {
     /// The runtime's number, for the tickets.
     runtime: u16,
     /// A slab, so that a ticket finds its task by index and a free slot is found at once.
-    slots: Slab<Slot>,
+    pub(crate) slots: Slab<Slot>,
     /// Who is polled in this turn, from `next` on. Other threads' wakes come here by way of the remote queue.
     batch: Vec<Ticket>,
     /// How far this turn has come in its batch.
@@ -35,19 +36,19 @@ pub(crate) struct Tasks {
 }
 
 /// Where one task lives.
-struct Slot {
+pub(crate) struct Slot {
     /// The ticket that is good for it: one comparison tells a stale one.
     ticket: Ticket,
     /// The task's number, of which the ticket has the low bits.
-    count: u64,
+    pub(crate) count: u64,
     /// Its ticket stands in the queue.
     queued: bool,
     /// Its future is to be dropped at the next pop.
     aborted: bool,
     /// What it said it waits for when it was last polled.
-    wait: Wait,
+    pub(crate) wait: Wait,
     /// The task.
-    body: Body,
+    pub(crate) body: Body,
 }
 
 /// What a slot holds.
@@ -57,19 +58,6 @@ pub(crate) enum Body {
     Main(&'static std::panic::Location<'static>),
     /// A spawned task.
     Task(Rc<dyn Run>),
-}
-
-/// What a task waits for, as far as its leaves told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Wait {
-    /// Nothing told: a future that is not from here, or a queued task.
-    Unknown,
-    /// Another task's end.
-    Join,
-    /// A permit.
-    Permit,
-    /// A message, or room for one.
-    Channel,
 }
 
 /// A task that the loop has taken out of the queue.
@@ -179,38 +167,5 @@ impl Tasks {
     pub(crate) fn clear(&mut self) -> Vec<(Ticket, Body)> {
         (self.batch, self.next, self.arrived) = (Vec::new(), 0, Vec::new());
         std::mem::take(&mut self.slots).into_iter().map(|(_, slot)| (slot.ticket, slot.body)).collect()
-    }
-
-    /// A line for every task: its number, its name, where it was spawned, what is known of its wait.
-    pub(crate) fn list(&self) -> String {
-        let mut tasks: Vec<_> = self.slots.iter().map(|(_, slot)| slot).collect();
-        tasks.sort_by_key(|slot| slot.count);
-        tasks.iter().map(|slot| format!("\n  {}, {}", slot.body, slot.wait)).collect()
-    }
-}
-
-impl std::fmt::Display for Body {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Body::Main(at) => write!(f, "main, the future of block_on at {at}"),
-            Body::Task(task) => {
-                let Birth { name, at } = task.birth();
-                match name {
-                    Some(name) => write!(f, "task \"{name}\", spawned at {at}"),
-                    None => write!(f, "a task spawned at {at}"),
-                }
-            }
-        }
-    }
-}
-
-impl std::fmt::Display for Wait {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Wait::Unknown => "waits for something that this loop does not know",
-            Wait::Join => "waits for another task to end",
-            Wait::Permit => "waits for a permit of a semaphore",
-            Wait::Channel => "waits for a channel",
-        })
     }
 }

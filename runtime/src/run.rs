@@ -1,23 +1,23 @@
-//! The loop: one [`turn`](Core::turn) is one pass through the circle, and [`Runtime::block_on`] is turns until its
-//! future is done. Only this file polls tasks.
+//! The loop: one [`turn`](Core::turn) is one pass through the circle, and `block_on` is turns until its future is done.
+//! Only this file polls tasks.
 
 use crate::blocking::Pool;
 use crate::context::{self, Entered};
-use crate::join::{JoinCell, JoinHandle, SharedCell};
+use crate::join::{JoinCell, JoinHandle};
 use crate::reactor::Reactor;
-use crate::ready::{Body, Popped, Tasks, Wait};
-use crate::task::{Birth, Id, Task};
+use crate::ready::{Body, Popped, Tasks};
+use crate::report::Wait;
+use crate::runtime::{Builder, Turn};
+use crate::table;
+use crate::task::{Birth, Task};
 use crate::timers::Timers;
 use crate::wake::{self, Inbox, Message, Ticket, quiet_drop, wake_all, wake_one};
 use crossbeam_channel::Receiver;
-use std::cell::{Cell, RefCell, RefMut};
-use std::fmt;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::ops::ControlFlow;
-use std::panic::Location;
-use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -38,18 +38,18 @@ pub(crate) struct Core {
     /// Itself, for what has to keep it: sockets, armed timers.
     this: Weak<Core>,
     /// Its number in the process-wide table; the first bits of its tickets.
-    number: u16,
+    pub(crate) number: u16,
 
     /// (1, 2) The tasks and the ready queue.
-    tasks: RefCell<Tasks>,
+    pub(crate) tasks: RefCell<Tasks>,
     /// (4) The sockets.
-    reactor: RefCell<Reactor>,
+    pub(crate) reactor: RefCell<Reactor>,
     /// (5) The timers.
-    timers: RefCell<Timers>,
+    pub(crate) timers: RefCell<Timers>,
     /// The remote queue's end, until the runtime is dropped.
     messages: RefCell<Option<Receiver<Message>>>,
     /// The part of this loop that other threads touch.
-    inbox: Arc<Inbox>,
+    pub(crate) inbox: Arc<Inbox>,
 
     /// When time began: the timers count nanoseconds from here.
     start: Instant,
@@ -64,31 +64,42 @@ pub(crate) struct Core {
     woken: Cell<Vec<Waker>>,
 
     /// The blocking pool.
-    pool: Pool,
+    pub(crate) pool: Pool,
     /// The runtime is being dropped: nothing new is spawned.
     closed: Cell<bool>,
-}
-
-/// What one turn did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Turn {
-    /// Tasks polled.
-    pub polls: usize,
-    /// Timers whose deadline came.
-    pub fired_timers: usize,
-    /// I/O events taken from the system.
-    pub events: usize,
-    /// Messages taken from the remote queue: wakes, aborts and spawns of other threads, ends of blocking jobs.
-    pub remote_wakes: usize,
 }
 
 /// How main is polled; it has no joiner to be woken.
 type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<Option<Waker>> + 'a;
 
 impl Core {
+    /// A loop with these settings, and its number in the process-wide table.
+    pub(crate) fn new(settings: Builder) -> io::Result<Rc<Core>> {
+        let (reactor, bell) = Reactor::new()?;
+        let (inbox, messages) = Inbox::new(bell);
+        let inbox = Arc::new(inbox);
+        let (number, first_count) = table::register(&inbox)?;
+        let start = Instant::now();
+        Ok(Rc::new_cyclic(|this| Core {
+            this: Weak::clone(this),
+            number,
+            tasks: RefCell::new(Tasks::new(number, first_count)),
+            reactor: RefCell::new(reactor),
+            timers: RefCell::new(Timers::new()),
+            messages: RefCell::new(Some(messages)),
+            inbox,
+            start,
+            virtual_now: Cell::new(settings.virtual_clock.then_some(start)),
+            current: Cell::new(Ticket::NONE),
+            polls_since_look: Cell::new(0),
+            woken: Cell::new(Vec::new()),
+            pool: Pool::new(settings.max_blocking_threads, settings.thread_keep_alive),
+            closed: Cell::new(false),
+        }))
+    }
+
     /// One turn: at most one pass through the circle. It ends early when main is done.
-    fn turn(&self, main: &mut PollMain<'_>, limit: Option<Duration>, turn: &mut Turn) -> ControlFlow<()> {
+    pub(crate) fn turn(&self, main: &mut PollMain<'_>, limit: Option<Duration>, turn: &mut Turn) -> ControlFlow<()> {
         trace!(TurnBegin);
 
         // Nothing ready: (4) and (5) have to bring something; park until they do.
@@ -276,7 +287,7 @@ impl Core {
     }
 
     /// Gives a task its slot, or, while the runtime is being dropped, ends it at once.
-    fn insert(&self, task: Rc<dyn crate::task::Run>) -> (Ticket, u64) {
+    pub(crate) fn insert(&self, task: Rc<dyn crate::task::Run>) -> (Ticket, u64) {
         trace!(Spawn { at: task.birth().at, name: task.birth().name.clone() });
         if self.closed.get() {
             task.cancel();
@@ -302,29 +313,8 @@ impl Core {
         self.tasks.borrow_mut().note_wait(self.current.get(), wait);
     }
 
-    #[inline]
-    pub(crate) fn number(&self) -> u16 {
-        self.number
-    }
-
     pub(crate) fn share(&self) -> Rc<Core> {
         self.this.upgrade().expect("whoever holds a reference to a core keeps it alive")
-    }
-
-    pub(crate) fn reactor(&self) -> RefMut<'_, Reactor> {
-        self.reactor.borrow_mut()
-    }
-
-    pub(crate) fn timers(&self) -> RefMut<'_, Timers> {
-        self.timers.borrow_mut()
-    }
-
-    pub(crate) fn pool(&self) -> &Pool {
-        &self.pool
-    }
-
-    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
-        &self.inbox
     }
 
     /// The time, by this loop's clock.
@@ -344,126 +334,10 @@ impl Core {
         let since = instant.saturating_duration_since(self.start);
         since.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(since.subsec_nanos()))
     }
-}
 
-/// A loop and its tasks.
-///
-/// Tasks live on between two [`block_on`](Runtime::block_on) calls and are dropped with the runtime. asyncio's
-/// `Runner`, tokio's current-thread `Runtime`.
-///
-/// ```
-/// let runtime = runtime::Runtime::new()?;
-/// let task = runtime.spawn(async { 42 });
-/// assert_eq!(runtime.block_on(task).unwrap(), 42);
-/// # Ok::<(), std::io::Error>(())
-/// ```
-pub struct Runtime {
-    /// Shared with sockets and timers only, never with tasks.
-    core: Rc<Core>,
-}
-
-impl Runtime {
-    /// A runtime by the system's clock.
-    ///
-    /// # Errors
-    /// When the system gives no descriptors for it.
-    pub fn new() -> io::Result<Runtime> {
-        Runtime::builder().build()
-    }
-
-    /// A runtime with other settings.
-    pub fn builder() -> Builder {
-        Builder { virtual_clock: false, max_blocking_threads: 512, thread_keep_alive: Duration::from_secs(10) }
-    }
-
-    /// Runs `future`, called main, to its end on this thread, and the spawned tasks beside it.
-    ///
-    /// Main is a task like every other: it has a slot and takes its turn in the same queue. It may borrow, because it
-    /// lives on this call's stack, and it is dropped before this returns. Tasks that are not done stay and run on in
-    /// the next call.
-    ///
-    /// # Panics
-    /// Inside a running loop; with main's panic, if it panics; and under the virtual clock when nothing can happen any
-    /// more, with a list of the tasks.
-    #[track_caller]
-    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        let core = &*self.core;
-        let _entered = core.enter("block_on");
-        let mut main = pin!(future);
-        let _seat = Seat::take(core, Location::caller());
-        let mut output = None;
-        let mut poll_main = |cx: &mut Context<'_>| {
-            main.as_mut().poll(cx).map(|value| {
-                output = Some(value);
-                None
-            })
-        };
-        while core.turn(&mut poll_main, None, &mut Turn::default()).is_continue() {}
-        output.expect("the turns go on until main has its output")
-    }
-
-    /// Exactly one turn, for stepping by hand and for embedding in another loop.
-    ///
-    /// It polls what is ready, each task at most once. With nothing ready it parks until an event, a deadline, a wake
-    /// or `timeout` (`None`: for as long as it takes), even with no task at all. Under the virtual clock time jumps to
-    /// the next deadline, or by `timeout`, instead.
-    ///
-    /// asyncio's `_run_once`; tokio has no counterpart.
-    ///
-    /// # Panics
-    /// Inside a running loop, and like [`block_on`](Runtime::block_on) under the virtual clock.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// let runtime = runtime::Runtime::new()?;
-    /// drop(runtime.spawn(async { println!("polled") }));
-    /// assert_eq!(runtime.turn(Some(Duration::ZERO)).polls, 1);
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn turn(&self, timeout: Option<Duration>) -> Turn {
-        let _entered = self.core.enter("turn");
-        let mut turn = Turn::default();
-        let mut no_main = |_: &mut Context<'_>| unreachable!("main has a slot only during block_on");
-        let _ = self.core.turn(&mut no_main, timeout, &mut turn);
-        turn
-    }
-
-    /// Spawns a task, which runs in the next [`block_on`](Runtime::block_on) or [`turn`](Runtime::turn).
-    #[track_caller]
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
-        self.core.spawn(future, Birth { name: None, at: Location::caller() })
-    }
-
-    /// Something that can spawn from other threads.
-    pub fn handle(&self) -> Handle {
-        Handle { inbox: Arc::clone(&self.core.inbox) }
-    }
-}
-
-impl Drop for Runtime {
-    /// Drops what still runs. Nothing of the runtime stays: no task, idle thread, timer or descriptor.
-    fn drop(&mut self) {
-        // Tasks that are being dropped may ask for the time, wake each other and try to spawn.
-        let _entered = context::enter(&self.core);
-        self.core.close();
-    }
-}
-
-impl fmt::Debug for Runtime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("number", &self.core.number).finish_non_exhaustive()
-    }
-}
-
-impl Core {
     /// Makes this the running loop of the thread.
     #[track_caller]
-    fn enter(&self, what: &str) -> Entered<'_> {
+    pub(crate) fn enter(&self, what: &str) -> Entered<'_> {
         assert!(
             !context::is_running(),
             "{what} inside a running event loop would stop that loop: spawn the future and await its handle instead"
@@ -472,7 +346,7 @@ impl Core {
     }
 
     /// The runtime is being dropped.
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         self.closed.set(true);
         let tasks = self.tasks.borrow_mut().clear();
         for (ticket, body) in tasks {
@@ -482,7 +356,7 @@ impl Core {
             self.end(ticket, Body::Task(task), joiner);
         }
         // From here on, messages come back to their senders; those that came before are dropped like the tasks.
-        wake::unregister(self.number, self.tasks.borrow().next_count());
+        table::unregister(self.number, self.tasks.borrow().next_count());
         let messages = self.messages.take();
         messages.iter().flat_map(Receiver::try_iter).for_each(quiet_drop);
         self.pool.close();
@@ -491,196 +365,4 @@ impl Core {
         woken.append(&mut self.timers.borrow_mut().clear());
         wake_all(&mut woken);
     }
-}
-
-/// Main's place among the tasks, for the time of one `block_on`.
-struct Seat<'core> {
-    core: &'core Core,
-    ticket: Ticket,
-}
-
-impl Seat<'_> {
-    fn take<'core>(core: &'core Core, at: &'static Location<'static>) -> Seat<'core> {
-        trace!(Spawn { at: at, name: Rc::<str>::from("main") });
-        let (ticket, _) = core.tasks.borrow_mut().insert(Body::Main(at));
-        Seat { core, ticket }
-    }
-}
-
-impl Drop for Seat<'_> {
-    fn drop(&mut self) {
-        self.core.tasks.borrow_mut().remove(self.ticket);
-    }
-}
-
-/// Makes a [`Runtime`]; from [`Runtime::builder`].
-#[derive(Debug, Clone)]
-#[must_use = "a builder makes nothing before build()"]
-pub struct Builder {
-    virtual_clock: bool,
-    max_blocking_threads: usize,
-    thread_keep_alive: Duration,
-}
-
-impl Builder {
-    /// Time stands still while a task is ready or a blocking job is under way, then jumps to the next deadline, past
-    /// I/O that is not ready yet: tests of hours run in milliseconds, and the same way each time. tokio's
-    /// `start_paused`.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use runtime::{Runtime, time::{now, sleep}};
-    ///
-    /// Runtime::builder().virtual_clock().build()?.block_on(async {
-    ///     let start = now();
-    ///     sleep(Duration::from_secs(3_600)).await;
-    ///     assert_eq!(now() - start, Duration::from_secs(3_600));
-    /// });
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn virtual_clock(mut self) -> Builder {
-        self.virtual_clock = true;
-        self
-    }
-
-    /// How many threads the blocking pool may have; 512 unless told, as in tokio.
-    ///
-    /// # Panics
-    /// With zero: no blocking job could ever run.
-    #[track_caller]
-    pub fn max_blocking_threads(mut self, n: usize) -> Builder {
-        assert!(n > 0, "max_blocking_threads(0) would leave every blocking job waiting for ever: give it at least 1");
-        self.max_blocking_threads = n;
-        self
-    }
-
-    /// How long an idle thread of the blocking pool waits for the next job before it ends; 10 seconds unless told, as
-    /// in tokio.
-    pub fn thread_keep_alive(mut self, duration: Duration) -> Builder {
-        self.thread_keep_alive = duration;
-        self
-    }
-
-    /// Makes the runtime.
-    ///
-    /// # Errors
-    /// When the system gives no descriptors (two: epoll's and the bell's), or when 16,384 runtimes are alive.
-    pub fn build(self) -> io::Result<Runtime> {
-        let (reactor, bell) = Reactor::new()?;
-        let (inbox, messages) = Inbox::new(bell);
-        let inbox = Arc::new(inbox);
-        let (number, first_count) = wake::register(&inbox)?;
-        let start = Instant::now();
-        let core = Rc::new_cyclic(|this| Core {
-            this: Weak::clone(this),
-            number,
-            tasks: RefCell::new(Tasks::new(number, first_count)),
-            reactor: RefCell::new(reactor),
-            timers: RefCell::new(Timers::new()),
-            messages: RefCell::new(Some(messages)),
-            inbox,
-            start,
-            virtual_now: Cell::new(self.virtual_clock.then_some(start)),
-            current: Cell::new(Ticket::NONE),
-            polls_since_look: Cell::new(0),
-            woken: Cell::new(Vec::new()),
-            pool: Pool::new(self.max_blocking_threads, self.thread_keep_alive),
-            closed: Cell::new(false),
-        });
-        Ok(Runtime { core })
-    }
-}
-
-/// Spawns on a loop from any thread: asyncio's `run_coroutine_threadsafe`, tokio's `Handle`.
-#[derive(Clone)]
-pub struct Handle {
-    inbox: Arc<Inbox>,
-}
-
-impl Handle {
-    /// Spawns `future` on the loop, from any thread.
-    ///
-    /// The [`JoinHandle`] stays on the calling thread, which may await it in a loop of its own. When the runtime is gone
-    /// or goes before the task's end, the future is dropped and the handle says cancelled.
-    ///
-    /// ```
-    /// let runtime = runtime::Runtime::new()?;
-    /// let handle = runtime.handle();
-    /// let asker = std::thread::spawn(move || runtime::block_on(handle.spawn(async { 6 * 7 })));
-    /// runtime.block_on(async {
-    ///     while !asker.is_finished() {
-    ///         runtime::task::yield_now().await;
-    ///     }
-    /// });
-    /// assert_eq!(asker.join().unwrap().unwrap(), 42);
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let (handle, settler) = SharedCell::channel(Id::remote());
-        let at = Location::caller();
-        self.inbox.post(Message::Spawn(Box::new(move |core| {
-            if settler.is_aborted() {
-                return quiet_drop(future);
-            }
-            let cell = settler.cell();
-            let task = Task::new(future, settler, Birth { name: None, at });
-            let (ticket, count) = core.insert(Rc::new(task));
-            cell.spawned(ticket, count);
-        })));
-        handle
-    }
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").finish_non_exhaustive()
-    }
-}
-
-/// Makes a runtime, drives `future` to its end, then drops what still runs: `asyncio.run`.
-///
-/// # Panics
-/// With `future`'s panic; inside a running loop; and when the system gives no descriptors for a runtime, which
-/// [`Runtime::new`] reports as an error.
-///
-/// ```
-/// assert_eq!(runtime::block_on(async { 1 + 1 }), 2);
-/// ```
-#[track_caller]
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    match Runtime::new() {
-        Ok(runtime) => runtime.block_on(future),
-        Err(error) => panic!(
-            "the system gives no descriptors for an event loop ({error}): close files or raise `ulimit -n`, or use \
-             Runtime::new, which returns the error"
-        ),
-    }
-}
-
-/// Starts `future` as a task of the running loop, beside its caller: asyncio's `create_task`, tokio's `spawn_local`.
-///
-/// It is queued at once and polled in the next turn. It need not be `Send`.
-///
-/// # Panics
-/// Outside a runtime.
-///
-/// ```
-/// runtime::block_on(async {
-///     let task = runtime::spawn(async { "done" });
-///     assert_eq!(task.await.unwrap(), "done");
-/// });
-/// ```
-#[track_caller]
-pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    let birth = Birth { name: None, at: Location::caller() };
-    context::current("spawn").spawn(future, birth)
 }

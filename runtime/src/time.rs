@@ -70,7 +70,7 @@ struct Armed {
 
 impl Drop for Armed {
     fn drop(&mut self) {
-        let waker = self.core.timers().release(self.key);
+        let waker = self.core.timers.borrow_mut().release(self.key);
         trace!(TimerDropped { timer: self.key });
         drop(waker);
     }
@@ -92,7 +92,7 @@ impl Future for Sleep {
             && context::with(|core| std::ptr::eq(core, &*armed.core)) == Some(true)
         {
             let fresh = cx.waker().clone();
-            let mut timers = armed.core.timers();
+            let mut timers = armed.core.timers.borrow_mut();
             let Some(place) = timers.waiting(armed.key) else { return Poll::Ready(()) };
             let old = place.replace(fresh);
             drop(timers);
@@ -105,7 +105,7 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         let waker = cx.waker().clone();
-        let key = core.timers().arm(core.since_start(self.deadline), waker);
+        let key = core.timers.borrow_mut().arm(core.since_start(self.deadline), waker);
         trace!(TimerArmed { timer: key, deadline: core.since_start(self.deadline) });
         self.armed = Some(Armed { core, key });
         Poll::Pending

@@ -10,18 +10,20 @@ use std::task::Waker;
 const NONE: u32 = u32::MAX;
 
 /// The waiters of any number of lines.
+#[derive(Debug)]
 pub(crate) struct Waiters {
     nodes: Slab<Node>,
 }
 
 /// One line: who is first, who is last.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {
     first: u32,
     last: u32,
 }
 
 /// One waiter.
+#[derive(Debug)]
 struct Node {
     /// Whom to wake: the latest task that polled it.
     waker: Option<Waker>,

@@ -3,7 +3,7 @@
 //! ```text
 //!   waker.wake() --> is the ticket's runtime the one running here?
 //!                      yes: Tasks::push                           a few nanoseconds, no atomics
-//!                      no:  TABLE[runtime] --> Inbox::post        a message in the remote queue,
+//!                      no:  table::post --> Inbox::post           a message in the remote queue,
 //!                                                                 and a ring if that loop is parked
 //! ```
 //!
@@ -14,17 +14,16 @@
 use crate::context;
 use crate::park::Parking;
 use crate::run::Core;
+use crate::table;
 use crossbeam_channel::{Receiver, Sender};
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 // The bits of a ticket: | runtime | generation | slot |, 64 together.
 
 /// 16,384 runtimes alive at once; each holds two descriptors, so a process runs out of those first.
-const RUNTIME_BITS: u32 = 14;
+pub(crate) const RUNTIME_BITS: u32 = 14;
 /// A slot's occupant is told from the 16,777,215 before it. A stale ticket whose generation has come round again wakes
 /// the wrong task: one spurious poll, which every future must allow.
 const GENERATION_BITS: u32 = 24;
@@ -104,32 +103,33 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
 
 /// (6) Puts the ticket's task into its ready queue, from wherever this is called.
 fn wake(ticket: Ticket) {
-    let is_local = context::with(|core| {
-        let is_ours = core.number() == ticket.runtime();
-        if is_ours {
-            trace!(Wake { task: ticket });
-            core.push(ticket);
-        }
-        is_ours
+    let was_here = at_home(ticket, |core| {
+        trace!(Wake { task: ticket });
+        core.push(ticket);
     });
-    if is_local != Some(true) {
-        post(ticket.runtime(), Message::Wake(ticket));
+    if !was_here {
+        table::post(ticket.runtime(), Message::Wake(ticket));
     }
 }
 
 /// Asks the loop to drop a task's future before its next poll. `count` is the whole number of the task: unlike a wake,
 /// an abort must not hit the wrong task.
 pub(crate) fn abort(ticket: Ticket, count: u64) {
-    let is_local = context::with(|core| {
-        let is_ours = core.number() == ticket.runtime();
-        if is_ours {
-            core.abort(ticket, count);
-        }
-        is_ours
-    });
-    if is_local != Some(true) {
-        post(ticket.runtime(), Message::Abort(ticket, count));
+    if !at_home(ticket, |core| core.abort(ticket, count)) {
+        table::post(ticket.runtime(), Message::Abort(ticket, count));
     }
+}
+
+/// Calls `f` with the ticket's own loop, if that is the one running here; false if not.
+#[inline]
+fn at_home(ticket: Ticket, f: impl FnOnce(&Core)) -> bool {
+    let called = context::with(|core| {
+        core.number == ticket.runtime() && {
+            f(core);
+            true
+        }
+    });
+    called == Some(true)
 }
 
 /// Wakes every waker of a batch that the loop has collected, after all its borrows have ended. A foreign waker that
@@ -199,56 +199,5 @@ impl Inbox {
     /// See [`Parking`].
     pub(crate) fn parking(&self) -> &Parking {
         &self.parking
-    }
-}
-
-/// The process-wide table: which inbox stands behind a runtime's number. The project's one global.
-static TABLE: RwLock<Vec<Entry>> = RwLock::new(Vec::new());
-
-/// One number of the table.
-struct Entry {
-    /// The runtime that has the number now.
-    inbox: Option<Arc<Inbox>>,
-    /// The number that the next runtime's first task gets: counting goes on where the last owner stopped, so that
-    /// wakers that outlived it find another generation.
-    next_count: u64,
-}
-
-/// Gives a runtime its number and the count at which its tasks begin.
-///
-/// # Errors
-/// When every number is taken.
-pub(crate) fn register(inbox: &Arc<Inbox>) -> io::Result<(u16, u64)> {
-    let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
-    let number = match table.iter().position(|entry| entry.inbox.is_none()) {
-        Some(free) => free,
-        None if table.len() == 1 << RUNTIME_BITS => {
-            return Err(io::Error::other(format!(
-                "{} runtimes are alive in this process, and no more can be: drop some",
-                1 << RUNTIME_BITS
-            )));
-        }
-        None => {
-            table.push(Entry { inbox: None, next_count: 0 });
-            table.len() - 1
-        }
-    };
-    table[number].inbox = Some(Arc::clone(inbox));
-    Ok((number as u16, table[number].next_count))
-}
-
-/// Takes a dropped runtime out of the table.
-pub(crate) fn unregister(number: u16, next_count: u64) {
-    let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
-    table[usize::from(number)] = Entry { inbox: None, next_count };
-}
-
-/// Sends a message to the runtime with this number. When it is gone, nobody is left to wake: the message is dropped.
-fn post(runtime: u16, message: Message) {
-    let table = TABLE.read().unwrap_or_else(PoisonError::into_inner);
-    let inbox = table.get(usize::from(runtime)).and_then(|entry| entry.inbox.clone());
-    drop(table);
-    if let Some(inbox) = inbox {
-        inbox.post(message);
     }
 }

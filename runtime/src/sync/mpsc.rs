@@ -8,7 +8,7 @@
 //! A place that comes free is granted to the first in line and counted as taken, so no later sender gets it.
 
 use crate::context;
-use crate::ready::Wait;
+use crate::report::Wait;
 use crate::wait::{Line, Waiters};
 use std::collections::VecDeque;
 use std::fmt;
@@ -57,11 +57,13 @@ pub fn unbounded<T>() -> (UnboundedSender<T>, Receiver<T>) {
     (UnboundedSender { sender: Sender { channel: Arc::clone(&channel) } }, Receiver { channel })
 }
 
+#[derive(Debug)]
 struct Channel<T> {
     /// Locked for a few moves; no user code runs under it.
     state: Mutex<State<T>>,
 }
 
+#[derive(Debug)]
 struct State<T> {
     /// The values, in the order in which they were sent.
     queue: VecDeque<T>,
@@ -130,6 +132,7 @@ fn wake(waker: Option<Waker>) {
 }
 
 /// The end that sends into a bounded channel.
+#[derive(Debug)]
 pub struct Sender<T> {
     channel: Arc<Channel<T>>,
 }
@@ -189,14 +192,9 @@ impl<T> Drop for Sender<T> {
     }
 }
 
-impl<T> fmt::Debug for Sender<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender").field("closed", &self.is_closed()).finish()
-    }
-}
-
 /// The future of [`Sender::send`].
 #[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
 pub struct Send<'a, T> {
     sender: &'a Sender<T>,
     /// The value, until it is in the queue or has come back.
@@ -272,13 +270,8 @@ impl<T> Drop for Send<'_, T> {
     }
 }
 
-impl<T> fmt::Debug for Send<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Send").field("waiting", &self.waiter.is_some()).finish()
-    }
-}
-
 /// The end that sends into an unbounded channel: at once, and from anywhere.
+#[derive(Debug)]
 pub struct UnboundedSender<T> {
     sender: Sender<T>,
 }
@@ -306,13 +299,8 @@ impl<T> Clone for UnboundedSender<T> {
     }
 }
 
-impl<T> fmt::Debug for UnboundedSender<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UnboundedSender").field("closed", &self.is_closed()).finish()
-    }
-}
-
 /// The end that receives.
+#[derive(Debug)]
 pub struct Receiver<T> {
     channel: Arc<Channel<T>>,
 }
@@ -393,12 +381,6 @@ impl<T> Drop for Receiver<T> {
         let own = self.shut();
         let values = std::mem::take(&mut self.channel.lock().queue);
         drop((own, values));
-    }
-}
-
-impl<T> fmt::Debug for Receiver<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A channel for one value: the answer to a request. Both ends may travel to other threads.
 
 use crate::context;
-use crate::ready::Wait;
+use crate::report::Wait;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -23,11 +23,13 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     (Sender { channel: Arc::clone(&channel) }, Receiver { channel })
 }
 
+#[derive(Debug)]
 struct Channel<T> {
     /// Locked for a few moves; no user code runs under it.
     state: Mutex<State<T>>,
 }
 
+#[derive(Debug)]
 struct State<T> {
     /// The value, between the two ends.
     value: Option<T>,
@@ -44,6 +46,7 @@ impl<T> Channel<T> {
 }
 
 /// The end that sends.
+#[derive(Debug)]
 pub struct Sender<T> {
     channel: Arc<Channel<T>>,
 }
@@ -86,12 +89,6 @@ impl<T> Drop for Sender<T> {
     }
 }
 
-impl<T> fmt::Debug for Sender<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender").field("closed", &self.is_closed()).finish()
-    }
-}
-
 /// The end that waits: a future of the value.
 ///
 /// # Errors
@@ -100,6 +97,7 @@ impl<T> fmt::Debug for Sender<T> {
 /// # Cancel safety
 /// A `&mut Receiver` in a `timeout` loses nothing when it is dropped.
 #[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
 pub struct Receiver<T> {
     channel: Arc<Channel<T>>,
 }
@@ -146,12 +144,6 @@ impl<T> Drop for Receiver<T> {
         let left = (state.value.take(), state.receiver.take());
         drop(state);
         drop(left);
-    }
-}
-
-impl<T> fmt::Debug for Receiver<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").finish_non_exhaustive()
     }
 }
 

@@ -8,10 +8,9 @@
 //! ```
 
 use crate::context;
-use crate::ready::Wait;
+use crate::report::Wait;
 use crate::wait::{Line, Waiters};
 use std::cell::RefCell;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -31,10 +30,12 @@ use std::task::{Context, Poll};
 ///     assert_eq!(semaphore.available_permits(), 1);
 /// });
 /// ```
+#[derive(Debug)]
 pub struct Semaphore {
     state: RefCell<State>,
 }
 
+#[derive(Debug)]
 struct State {
     /// Permits that nobody holds. Zero while somebody is in line.
     free: usize,
@@ -105,14 +106,9 @@ impl Semaphore {
     }
 }
 
-impl fmt::Debug for Semaphore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Semaphore").field("available_permits", &self.available_permits()).finish()
-    }
-}
-
 /// The future of [`Semaphore::acquire`].
 #[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
 pub struct Acquire<'a> {
     semaphore: &'a Semaphore,
     /// Its key among the waiters, while it is in line or granted.
@@ -163,12 +159,6 @@ impl Drop for Acquire<'_> {
         if was_granted {
             self.semaphore.release();
         }
-    }
-}
-
-impl fmt::Debug for Acquire<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Acquire").field("waiting", &self.waiter.is_some()).finish()
     }
 }
 

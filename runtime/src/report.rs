@@ -1,0 +1,53 @@
+//! What is said when nothing can happen any more: every task, where it was spawned, what is known of its wait.
+
+use crate::ready::{Body, Tasks};
+use crate::task::Birth;
+use std::fmt;
+
+/// What a task waits for, as far as its leaves told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wait {
+    /// Nothing told: a future that is not from here, or a queued task.
+    Unknown,
+    /// Another task's end.
+    Join,
+    /// A permit.
+    Permit,
+    /// A message, or room for one.
+    Channel,
+}
+
+impl Tasks {
+    /// A line for every task: its name, where it was spawned, what is known of its wait.
+    pub(crate) fn list(&self) -> String {
+        let mut tasks: Vec<_> = self.slots.iter().map(|(_, slot)| slot).collect();
+        tasks.sort_by_key(|slot| slot.count);
+        tasks.iter().map(|slot| format!("\n  {}, {}", slot.body, slot.wait)).collect()
+    }
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Body::Main(at) => write!(f, "main, the future of block_on at {at}"),
+            Body::Task(task) => {
+                let Birth { name, at } = task.birth();
+                match name {
+                    Some(name) => write!(f, "task \"{name}\", spawned at {at}"),
+                    None => write!(f, "a task spawned at {at}"),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Wait::Unknown => "waits for something that this loop does not know",
+            Wait::Join => "waits for another task to end",
+            Wait::Permit => "waits for a permit of a semaphore",
+            Wait::Channel => "waits for a channel",
+        })
+    }
+}

@@ -1,0 +1,266 @@
+//! [`Runtime`]: the loop as its users hold it, with its settings, and the free functions [`block_on`] and [`spawn`].
+
+use crate::context;
+use crate::join::JoinHandle;
+use crate::ready::Body;
+use crate::remote::Handle;
+use crate::run::Core;
+use crate::task::Birth;
+use crate::wake::Ticket;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context;
+use std::time::Duration;
+
+/// A loop and its tasks.
+///
+/// Tasks live on between two [`block_on`](Runtime::block_on) calls and are dropped with the runtime. asyncio's
+/// `Runner`, tokio's current-thread `Runtime`.
+///
+/// ```
+/// let runtime = runtime::Runtime::new()?;
+/// let task = runtime.spawn(async { 42 });
+/// assert_eq!(runtime.block_on(task).unwrap(), 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Runtime {
+    /// Shared with sockets and timers only, never with tasks.
+    core: Rc<Core>,
+}
+
+impl Runtime {
+    /// A runtime by the system's clock.
+    ///
+    /// # Errors
+    /// When the system gives no descriptors for it.
+    pub fn new() -> io::Result<Runtime> {
+        Runtime::builder().build()
+    }
+
+    /// A runtime with other settings.
+    pub fn builder() -> Builder {
+        Builder { virtual_clock: false, max_blocking_threads: 512, thread_keep_alive: Duration::from_secs(10) }
+    }
+
+    /// Runs `future`, called main, to its end on this thread, and the spawned tasks beside it.
+    ///
+    /// Main is a task like every other: it has a slot and takes its turn in the same queue. It may borrow, because it
+    /// lives on this call's stack, and it is dropped before this returns. Tasks that are not done stay and run on in
+    /// the next call.
+    ///
+    /// # Panics
+    /// Inside a running loop; with main's panic, if it panics; and under the virtual clock when nothing can happen any
+    /// more, with a list of the tasks.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let core = &*self.core;
+        let _entered = core.enter("block_on");
+        let mut main = pin!(future);
+        let _seat = Seat::take(core, Location::caller());
+        let mut output = None;
+        let mut poll_main = |cx: &mut Context<'_>| {
+            main.as_mut().poll(cx).map(|value| {
+                output = Some(value);
+                None
+            })
+        };
+        while core.turn(&mut poll_main, None, &mut Turn::default()).is_continue() {}
+        output.expect("the turns go on until main has its output")
+    }
+
+    /// Exactly one turn, for stepping by hand and for embedding in another loop.
+    ///
+    /// It polls what is ready, each task at most once. With nothing ready it parks until an event, a deadline, a wake
+    /// or `timeout` (`None`: for as long as it takes), even with no task at all. Under the virtual clock time jumps to
+    /// the next deadline, or by `timeout`, instead.
+    ///
+    /// asyncio's `_run_once`; tokio has no counterpart.
+    ///
+    /// # Panics
+    /// Inside a running loop, and like [`block_on`](Runtime::block_on) under the virtual clock.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let runtime = runtime::Runtime::new()?;
+    /// drop(runtime.spawn(async { println!("polled") }));
+    /// assert_eq!(runtime.turn(Some(Duration::ZERO)).polls, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn turn(&self, timeout: Option<Duration>) -> Turn {
+        let _entered = self.core.enter("turn");
+        let mut turn = Turn::default();
+        let mut no_main = |_: &mut Context<'_>| unreachable!("main has a slot only during block_on");
+        let _ = self.core.turn(&mut no_main, timeout, &mut turn);
+        turn
+    }
+
+    /// Spawns a task, which runs in the next [`block_on`](Runtime::block_on) or [`turn`](Runtime::turn).
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.core.spawn(future, Birth { name: None, at: Location::caller() })
+    }
+
+    /// Something that can spawn from other threads.
+    pub fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.core.inbox))
+    }
+}
+
+/// What one turn did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Turn {
+    /// Tasks polled.
+    pub polls: usize,
+    /// Timers whose deadline came.
+    pub fired_timers: usize,
+    /// I/O events taken from the system.
+    pub events: usize,
+    /// Messages taken from the remote queue: wakes, aborts and spawns of other threads, ends of blocking jobs.
+    pub remote_wakes: usize,
+}
+
+impl Drop for Runtime {
+    /// Drops what still runs. Nothing of the runtime stays: no task, idle thread, timer or descriptor.
+    fn drop(&mut self) {
+        // Tasks that are being dropped may ask for the time, wake each other and try to spawn.
+        let _entered = context::enter(&self.core);
+        self.core.close();
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("number", &self.core.number).finish_non_exhaustive()
+    }
+}
+
+/// Main's place among the tasks, for the time of one `block_on`.
+struct Seat<'core> {
+    core: &'core Core,
+    ticket: Ticket,
+}
+
+impl Seat<'_> {
+    fn take<'core>(core: &'core Core, at: &'static Location<'static>) -> Seat<'core> {
+        trace!(Spawn { at: at, name: Rc::<str>::from("main") });
+        let (ticket, _) = core.tasks.borrow_mut().insert(Body::Main(at));
+        Seat { core, ticket }
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.core.tasks.borrow_mut().remove(self.ticket);
+    }
+}
+
+/// Makes a [`Runtime`]; from [`Runtime::builder`].
+#[derive(Debug, Clone)]
+#[must_use = "a builder makes nothing before build()"]
+pub struct Builder {
+    pub(crate) virtual_clock: bool,
+    pub(crate) max_blocking_threads: usize,
+    pub(crate) thread_keep_alive: Duration,
+}
+
+impl Builder {
+    /// Time stands still while a task is ready or a blocking job is under way, then jumps to the next deadline, past
+    /// I/O that is not ready yet: tests of hours run in milliseconds, and the same way each time. tokio's
+    /// `start_paused`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use runtime::{Runtime, time::{now, sleep}};
+    ///
+    /// Runtime::builder().virtual_clock().build()?.block_on(async {
+    ///     let start = now();
+    ///     sleep(Duration::from_secs(3_600)).await;
+    ///     assert_eq!(now() - start, Duration::from_secs(3_600));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn virtual_clock(mut self) -> Builder {
+        self.virtual_clock = true;
+        self
+    }
+
+    /// How many threads the blocking pool may have; 512 unless told, as in tokio.
+    ///
+    /// # Panics
+    /// With zero: no blocking job could ever run.
+    #[track_caller]
+    pub fn max_blocking_threads(mut self, n: usize) -> Builder {
+        assert!(n > 0, "max_blocking_threads(0) would leave every blocking job waiting for ever: give it at least 1");
+        self.max_blocking_threads = n;
+        self
+    }
+
+    /// How long an idle thread of the blocking pool waits for the next job before it ends; 10 seconds unless told, as
+    /// in tokio.
+    pub fn thread_keep_alive(mut self, duration: Duration) -> Builder {
+        self.thread_keep_alive = duration;
+        self
+    }
+
+    /// Makes the runtime.
+    ///
+    /// # Errors
+    /// When the system gives no descriptors (two: epoll's and the bell's), or when 16,384 runtimes are alive.
+    pub fn build(self) -> io::Result<Runtime> {
+        Ok(Runtime { core: Core::new(self)? })
+    }
+}
+
+/// Makes a runtime, drives `future` to its end, then drops what still runs: `asyncio.run`.
+///
+/// # Panics
+/// With `future`'s panic; inside a running loop; and when the system gives no descriptors for a runtime, which
+/// [`Runtime::new`] reports as an error.
+///
+/// ```
+/// assert_eq!(runtime::block_on(async { 1 + 1 }), 2);
+/// ```
+#[track_caller]
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    match Runtime::new() {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => panic!(
+            "the system gives no descriptors for an event loop ({error}): close files or raise `ulimit -n`, or use \
+             Runtime::new, which returns the error"
+        ),
+    }
+}
+
+/// Starts `future` as a task of the running loop, beside its caller: asyncio's `create_task`, tokio's `spawn_local`.
+///
+/// It is queued at once and polled in the next turn. It need not be `Send`.
+///
+/// # Panics
+/// Outside a runtime.
+///
+/// ```
+/// runtime::block_on(async {
+///     let task = runtime::spawn(async { "done" });
+///     assert_eq!(task.await.unwrap(), "done");
+/// });
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let birth = Birth { name: None, at: Location::caller() };
+    context::current("spawn").spawn(future, birth)
+}
