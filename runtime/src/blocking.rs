@@ -135,10 +135,9 @@ where
         } else {
             catch_unwind(AssertUnwindSafe(f)).map_err(JoinError::panicked)
         };
-        let mut joiner = None;
         // A result that comes too late may panic in its drop.
-        let late = catch_unwind(AssertUnwindSafe(|| joiner = settler.settle(result)));
-        late.unwrap_or_else(quiet_drop);
+        catch_unwind(AssertUnwindSafe(|| settler.settle(result))).unwrap_or_else(quiet_drop);
+        let joiner = settler.take_joiner();
         inbox.post(Message::JobEnded(key, joiner));
     };
     sender.send(Box::new(job)).expect("the pool keeps a receiver");

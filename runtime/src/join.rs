@@ -185,9 +185,12 @@ impl fmt::Debug for AbortHandle {
     }
 }
 
-/// Takes a task's result when it ends and gives back the joiner, to be woken when every borrow has ended.
+/// What takes a task's result when it ends, and knows who waits for it.
 pub(crate) trait Settle<T> {
-    fn settle(&self, result: Result<T, JoinError>) -> Option<Waker>;
+    fn settle(&self, result: Result<T, JoinError>);
+
+    /// The joiner, to be woken when every borrow has ended.
+    fn take_joiner(&self) -> Option<Waker>;
 }
 
 /// The result's place for tasks of this thread: plain cells.
@@ -220,9 +223,12 @@ impl<T> JoinCell<T> {
 }
 
 impl<T> Settle<T> for JoinCell<T> {
-    fn settle(&self, result: Result<T, JoinError>) -> Option<Waker> {
+    fn settle(&self, result: Result<T, JoinError>) {
         self.result.set(Some(result));
         self.settled.set(true);
+    }
+
+    fn take_joiner(&self) -> Option<Waker> {
         self.joiner.take()
     }
 }

@@ -124,22 +124,21 @@ impl<T> SharedCell<T> {
         self.lock().settled
     }
 
-    /// The waker of a handle that goes away.
+    /// Who waits: to be woken at the end, or a handle's that goes away.
     pub(crate) fn take_joiner(&self) -> Option<Waker> {
         self.lock().joiner.take()
     }
 
-    /// Keeps the result, unless there is one; gives back the joiner.
-    fn settle(&self, result: Result<T, JoinError>) -> Option<Waker> {
+    /// Keeps the result, unless there is one.
+    fn settle(&self, result: Result<T, JoinError>) {
         let mut state = self.lock();
         if state.settled {
-            // The runtime is gone and has said cancelled. The result is dropped outside the lock.
+            // The runtime is gone and has said cancelled. The result is dropped after the lock.
             drop(state);
-            return None;
+            return drop(result);
         }
         state.settled = true;
         state.result = Some(result);
-        state.joiner.take()
     }
 
     /// Tells which task of the loop this is; an abort that came before is passed on.
@@ -171,9 +170,8 @@ impl<T: Send> Abort for SharedCell<T> {
     }
 
     fn cancel(&self) {
-        if let Some(joiner) = self.settle(Err(JoinError::cancelled())) {
-            wake_one(joiner);
-        }
+        self.settle(Err(JoinError::cancelled()));
+        self.take_joiner().into_iter().for_each(wake_one);
     }
 }
 
@@ -196,16 +194,19 @@ impl<T> Settler<T> {
 }
 
 impl<T> Settle<T> for Settler<T> {
-    fn settle(&self, result: Result<T, JoinError>) -> Option<Waker> {
-        self.cell.settle(result)
+    fn settle(&self, result: Result<T, JoinError>) {
+        self.cell.settle(result);
+    }
+
+    fn take_joiner(&self) -> Option<Waker> {
+        self.cell.take_joiner()
     }
 }
 
 impl<T> Drop for Settler<T> {
     fn drop(&mut self) {
-        if let Some(joiner) = self.settle(Err(JoinError::cancelled())) {
-            wake_one(joiner);
-        }
+        self.settle(Err(JoinError::cancelled()));
+        self.take_joiner().into_iter().for_each(wake_one);
     }
 }
 

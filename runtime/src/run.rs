@@ -69,8 +69,8 @@ pub(crate) struct Core {
     closed: Cell<bool>,
 }
 
-/// How main is polled; it has no joiner to be woken.
-type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<Option<Waker>> + 'a;
+/// How main is polled: its output stays with `block_on`.
+pub(crate) type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
 
 impl Core {
     /// A loop with these settings, and its number in the process-wide table.
@@ -134,30 +134,36 @@ impl Core {
         let waker = ManuallyDrop::new(ticket.waker());
         let cx = &mut Context::from_waker(&waker);
         let polled = match &body {
-            Body::Task(task) if aborted => Poll::Ready(task.cancel()),
+            Body::Task(task) if aborted => {
+                task.cancel();
+                Poll::Ready(())
+            }
             Body::Task(task) => task.poll(cx),
             Body::Main(_) => main(cx),
         };
         trace!(PollEnd { task: ticket, ready: polled.is_ready() });
-        let Poll::Ready(joiner) = polled else { return ControlFlow::Continue(()) };
-        let was_main = matches!(body, Body::Main(_));
-        self.end(ticket, body, joiner);
-        if was_main { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if polled.is_pending() {
+            return ControlFlow::Continue(());
+        }
+        self.end(ticket, body)
     }
 
     /// The end of a task: the slot is free, (6) the joiner is woken. A result that nobody waits for is dropped here.
-    fn end(&self, ticket: Ticket, body: Body, joiner: Option<Waker>) {
+    fn end(&self, ticket: Ticket, body: Body) -> ControlFlow<()> {
         let slot = self.tasks.borrow_mut().remove(ticket);
         drop(slot);
         trace!(TaskEnd { task: ticket });
-        if let Some(joiner) = joiner {
+        let Body::Task(task) = body else { return ControlFlow::Break(()) };
+        if let Some(joiner) = task.take_joiner() {
             wake_one(joiner);
         }
-        match body {
-            // The handle holds it, too: this is no more than counting down.
-            Body::Task(task) if Rc::strong_count(&task) > 1 => drop(task),
-            body => quiet_drop(body),
+        // When the handle holds it, too, this is no more than counting down.
+        if Rc::strong_count(&task) > 1 {
+            drop(task)
+        } else {
+            quiet_drop(task)
         }
+        ControlFlow::Continue(())
     }
 
     /// Nothing is ready. By the system's clock: look, and park there. By the virtual clock: jump to the next deadline,
@@ -352,8 +358,8 @@ impl Core {
         for (ticket, body) in tasks {
             let Body::Task(task) = body else { continue };
             trace!(TaskCancelled { task: ticket });
-            let joiner = task.cancel();
-            self.end(ticket, Body::Task(task), joiner);
+            task.cancel();
+            let _ = self.end(ticket, Body::Task(task));
         }
         // From here on, messages come back to their senders; those that came before are dropped like the tasks.
         table::unregister(self.number, self.tasks.borrow().next_count());

@@ -63,12 +63,7 @@ impl Runtime {
         let mut main = pin!(future);
         let _seat = Seat::take(core, Location::caller());
         let mut output = None;
-        let mut poll_main = |cx: &mut Context<'_>| {
-            main.as_mut().poll(cx).map(|value| {
-                output = Some(value);
-                None
-            })
-        };
+        let mut poll_main = |cx: &mut Context<'_>| main.as_mut().poll(cx).map(|value| output = Some(value));
         while core.turn(&mut poll_main, None, &mut Turn::default()).is_continue() {}
         output.expect("the turns go on until main has its output")
     }

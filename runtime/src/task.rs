@@ -39,12 +39,14 @@ pub(crate) struct Task<F, J> {
 
 /// What the loop does with a task.
 pub(crate) trait Run {
-    /// (3) Polls the future once. At its end the future is dropped, the result is kept, and the joiner is handed out
-    /// to be woken.
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Waker>>;
+    /// (3) Polls the future once. At its end the future is dropped and the result is kept.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Drops the future without another poll; the result is a cancellation.
-    fn cancel(&self) -> Option<Waker>;
+    fn cancel(&self);
+
+    /// Who waits for the result, to be woken.
+    fn take_joiner(&self) -> Option<Waker>;
 
     /// Who spawned it.
     fn birth(&self) -> &Birth;
@@ -65,7 +67,7 @@ impl<F, J> Task<F, J> {
 }
 
 impl<F: Future, J: Settle<F::Output>> Run for Task<F, J> {
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Waker>> {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut slot = self.future.borrow_mut();
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let future = slot.as_mut().expect("nothing is polled after its end");
@@ -86,14 +88,19 @@ impl<F: Future, J: Settle<F::Output>> Run for Task<F, J> {
         if let Err(payload) = self.drop_future() {
             quiet_drop(payload);
         }
-        Poll::Ready(self.join.settle(result))
+        self.join.settle(result);
+        Poll::Ready(())
     }
 
-    fn cancel(&self) -> Option<Waker> {
+    fn cancel(&self) {
         self.join.settle(Err(match self.drop_future() {
             Ok(()) => JoinError::cancelled(),
             Err(payload) => JoinError::panicked(payload),
-        }))
+        }));
+    }
+
+    fn take_joiner(&self) -> Option<Waker> {
+        self.join.take_joiner()
     }
 
     fn birth(&self) -> &Birth {

@@ -6,5 +6,6 @@
 mod semaphore;
 pub mod oneshot;
 pub mod mpsc;
+mod errors;
 
 pub use semaphore::{Acquire, Permit, Semaphore};
