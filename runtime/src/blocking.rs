@@ -1,26 +1,31 @@
 //! The blocking pool: threads for what would stop the loop, started on demand.
 //!
 //! ```text
-//!   submit --> jobs (crossbeam-channel) --> a thread runs it --> settles the handle's cell
-//!                                                            --> Message::JobEnded to the loop's remote queue
+//!   submit --> jobs (crossbeam-channel) --> a thread runs it --> Message::JobEnded to the loop's remote queue
+//!                                                                  --> the result goes into the handle's cell
 //! ```
 
-use crate::join::{JoinError, JoinHandle, Settle};
-use crate::remote::{Abort, SharedCell};
+use crate::join::{JoinCell, JoinError, JoinHandle, Settle, Target};
+use crate::remote::Remote;
 use crate::run::Core;
-use crate::task::Id;
-use crate::wake::{Message, quiet_drop};
+use crate::wake::{Message, quiet_drop, wake_one};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use slab::Slab;
+use std::any::Any;
 use std::cell::RefCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::thread;
 use std::time::Duration;
 
 /// What a thread runs. It holds back its own panics.
 type Job = Box<dyn FnOnce() + Send>;
+
+/// What it sends back: the loop knows the type.
+pub(crate) type JobResult = Result<Box<dyn Any + Send>, JoinError>;
 
 /// The loop's side of the pool.
 pub(crate) struct Pool {
@@ -28,8 +33,8 @@ pub(crate) struct Pool {
     sender: RefCell<Option<Sender<Job>>>,
     /// Every thread has a clone; this one drops the jobs that never began.
     receiver: Receiver<Job>,
-    /// Jobs whose end the loop has not heard of. While there is one, virtual time stands still.
-    under_way: RefCell<Slab<Arc<dyn Abort>>>,
+    /// Where the results go of jobs whose end the loop has not heard of. While there is one, virtual time stands still.
+    under_way: RefCell<Slab<Rc<dyn Deliver>>>,
     /// What the threads know of each other.
     crew: Arc<Mutex<Crew>>,
     /// The most threads at once.
@@ -65,10 +70,11 @@ impl Pool {
         !self.under_way.borrow().is_empty()
     }
 
-    /// The loop has heard of a job's end.
-    pub(crate) fn job_ended(&self, key: usize) {
+    /// The loop has heard of a job's end: (6) the joiner is woken.
+    pub(crate) fn job_ended(&self, key: usize, result: JobResult) {
         let cell = self.under_way.borrow_mut().remove(key);
-        drop(cell);
+        cell.deliver(result).into_iter().for_each(wake_one);
+        quiet_drop(cell);
     }
 
     /// Sees to it that a thread will take the next job.
@@ -102,9 +108,9 @@ impl Pool {
     pub(crate) fn close(&self) {
         drop(self.sender.take());
         self.receiver.try_iter().for_each(quiet_drop);
-        let under_way = self.under_way.take();
-        under_way.iter().for_each(|(_, cell)| cell.cancel());
-        quiet_drop(under_way);
+        for (_, cell) in self.under_way.take() {
+            cell.deliver(Err(JoinError::cancelled())).into_iter().for_each(wake_one);
+        }
     }
 }
 
@@ -114,34 +120,45 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (handle, settler) = SharedCell::channel(Id::remote());
-    let pool = &core.pool;
+    let (pool, remote, cell) = (&core.pool, Remote::new(), Rc::new(JoinCell::new()));
+    let handle = JoinHandle::here(Rc::clone(&cell) as _, Target::Remote(Arc::clone(&remote)));
     let sender = pool.sender.borrow().clone();
     let Some(sender) = sender else {
-        // The runtime is being dropped: the settler says cancelled.
+        cell.settle(Err(JoinError::cancelled()));
         return handle;
     };
     if let Err(error) = pool.make_room() {
-        settler.settle(Err(JoinError::no_thread(error)));
+        cell.settle(Err(JoinError::no_thread(error)));
         return handle;
     }
-    let key = pool.under_way.borrow_mut().insert(settler.cell());
+    let key = pool.under_way.borrow_mut().insert(cell);
     trace!(JobSubmitted { job: key });
     let inbox = Arc::clone(&core.inbox);
     let job = move || {
-        let result = if settler.is_aborted() {
+        let result = if remote.is_aborted() {
             quiet_drop(f);
             Err(JoinError::cancelled())
         } else {
-            catch_unwind(AssertUnwindSafe(f)).map_err(JoinError::panicked)
+            catch_unwind(AssertUnwindSafe(f)).map(|value| Box::new(value) as _).map_err(JoinError::panicked)
         };
-        // A result that comes too late may panic in its drop.
-        catch_unwind(AssertUnwindSafe(|| settler.settle(result))).unwrap_or_else(quiet_drop);
-        let joiner = settler.take_joiner();
-        inbox.post(Message::JobEnded(key, joiner));
+        inbox.post(Message::JobEnded(key, result));
     };
     sender.send(Box::new(job)).expect("the pool keeps a receiver");
     handle
+}
+
+/// Where the result of a job goes, whatever its type.
+trait Deliver {
+    /// Keeps the result and gives back who waits for it.
+    fn deliver(&self, result: JobResult) -> Option<Waker>;
+}
+
+impl<T: 'static> Deliver for JoinCell<T> {
+    fn deliver(&self, result: JobResult) -> Option<Waker> {
+        let typed = |value: Box<dyn Any + Send>| *value.downcast().expect("the cell was made with its job");
+        self.settle(result.map(typed));
+        self.take_joiner()
+    }
 }
 
 /// The life of a thread.

@@ -7,12 +7,13 @@
 //!     +-- (waker) <-------------------------------+ wakes it
 //! ```
 //!
-//! There are two kinds of this place: a [`JoinCell`] for tasks of this thread, without any lock, and a [`SharedCell`]
-//! for what ends, or begins, on another thread: jobs of the blocking pool and [`Handle::spawn`](crate::Handle::spawn).
+//! The place is a [`JoinCell`] in the task's own allocation, or for a blocking job in one of its own: plain cells, for
+//! both sides are on the loop's thread. Only what another thread spawned has its result sent through a channel.
 
 use crate::context;
-use crate::remote::{Abort, SharedCell};
+use crate::remote::Remote;
 use crate::report::Wait;
+use crate::sync::oneshot::Receiver;
 use crate::task::{Id, Task};
 use crate::wake::{self, Ticket};
 use std::any::Any;
@@ -24,6 +25,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+
+/// What a handle says that is polled once too often.
+const TAKEN: &str = "a JoinHandle was polled after it had given its result";
 
 /// Awaits the end of a task and gives its result; tokio's `JoinHandle`, asyncio's `Task`.
 ///
@@ -49,17 +53,19 @@ use std::task::{Context, Poll, Waker};
 pub struct JoinHandle<T> {
     /// Where the result arrives.
     place: Place<T>,
+    /// Which task, for aborting it.
+    target: Target,
 }
 
-/// The two kinds of cells that a handle may look into.
+/// Where a handle looks for the result.
 enum Place<T> {
-    /// A task of this thread.
-    Local { cell: Rc<dyn Joinable<T>>, ticket: Ticket, count: u64 },
-    /// A job, or a task that another thread spawned.
-    Shared(Arc<SharedCell<T>>),
+    /// Into a cell of this thread.
+    Here(Rc<dyn Joinable<T>>),
+    /// Into a channel from the thread of the loop; `None` once the result was taken.
+    Elsewhere(Option<Receiver<Result<T, JoinError>>>),
 }
 
-/// What has a [`JoinCell`]: a [`Task`], whose future the handle must not know.
+/// What has a [`JoinCell`]: a [`Task`], whose future the handle must not know, or the bare cell of a blocking job.
 pub(crate) trait Joinable<T> {
     fn cell(&self) -> &JoinCell<T>;
 }
@@ -70,13 +76,21 @@ impl<F: Future<Output = T>, T> Joinable<T> for Task<F, JoinCell<T>> {
     }
 }
 
+impl<T> Joinable<T> for JoinCell<T> {
+    fn cell(&self) -> &JoinCell<T> {
+        self
+    }
+}
+
 impl<T> JoinHandle<T> {
-    pub(crate) fn local(cell: Rc<dyn Joinable<T>>, ticket: Ticket, count: u64) -> JoinHandle<T> {
-        JoinHandle { place: Place::Local { cell, ticket, count } }
+    /// For what the calling thread's loop runs, or has on its blocking pool.
+    pub(crate) fn here(cell: Rc<dyn Joinable<T>>, target: Target) -> JoinHandle<T> {
+        JoinHandle { place: Place::Here(cell), target }
     }
 
-    pub(crate) fn shared(cell: Arc<SharedCell<T>>) -> JoinHandle<T> {
-        JoinHandle { place: Place::Shared(cell) }
+    /// For what was sent to another thread's loop.
+    pub(crate) fn elsewhere(result: Receiver<Result<T, JoinError>>, target: Target) -> JoinHandle<T> {
+        JoinHandle { place: Place::Elsewhere(Some(result)), target }
     }
 
     /// Asks the loop to drop the task's future before its next poll; the handle then says cancelled. It does nothing
@@ -84,42 +98,27 @@ impl<T> JoinHandle<T> {
     ///
     /// The future is dropped by the loop, never inside this call, so a task may abort itself.
     pub fn abort(&self) {
-        match &self.place {
-            Place::Local { ticket, count, .. } => wake::abort(*ticket, *count),
-            Place::Shared(cell) => cell.abort(),
-        }
+        self.target.abort();
     }
-}
 
-impl<T: 'static> JoinHandle<T> {
     /// Something that can abort the task from anywhere, whoever holds this handle.
-    pub fn abort_handle(&self) -> AbortHandle
-    where
-        T: Send,
-    {
-        AbortHandle {
-            target: match &self.place {
-                Place::Local { ticket, count, .. } => Target::Task(*ticket, *count),
-                Place::Shared(cell) => Target::Shared(Arc::clone(cell) as Arc<dyn Abort>),
-            },
-        }
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle { target: self.target.clone() }
     }
-}
 
-impl<T> JoinHandle<T> {
     /// Whether the task has ended: its result is here, or was taken from here.
     pub fn is_finished(&self) -> bool {
         match &self.place {
-            Place::Local { cell, .. } => cell.cell().settled.get(),
-            Place::Shared(cell) => cell.is_settled(),
+            Place::Here(place) => place.cell().settled.get(),
+            Place::Elsewhere(result) => result.as_ref().is_none_or(Receiver::has_ended),
         }
     }
 
     /// The task's number.
     pub fn id(&self) -> Id {
-        match &self.place {
-            Place::Local { ticket, count, .. } => Id::new(ticket.runtime(), *count),
-            Place::Shared(cell) => cell.id,
+        match &self.target {
+            Target::Task(ticket, count) => Id::new(ticket.runtime(), *count),
+            Target::Remote(remote) => remote.id,
         }
     }
 }
@@ -127,10 +126,18 @@ impl<T> JoinHandle<T> {
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = match &self.place {
-            Place::Local { cell, .. } => cell.cell().poll(cx),
-            Place::Shared(cell) => cell.poll(cx),
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = match &mut self.place {
+            Place::Here(place) => place.cell().poll(cx),
+            Place::Elsewhere(place) => {
+                let Some(result) = place else { panic!("{TAKEN}") };
+                let polled = Pin::new(result).poll(cx);
+                if polled.is_ready() {
+                    *place = None;
+                }
+                // A sender that is dropped without a result was dropped with its task, or with its runtime.
+                polled.map(|sent| sent.unwrap_or_else(|_| Err(JoinError::cancelled())))
+            }
         };
         if polled.is_pending() {
             context::with(|core| core.note_wait(Wait::Join));
@@ -141,11 +148,10 @@ impl<T> Future for JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        // Nobody waits any more.
-        drop(match &self.place {
-            Place::Local { cell, .. } => cell.cell().joiner.take(),
-            Place::Shared(cell) => cell.take_joiner(),
-        });
+        if let Place::Here(place) = &self.place {
+            // Nobody waits any more.
+            drop(place.cell().joiner.take());
+        }
     }
 }
 
@@ -156,32 +162,34 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// Aborts a task, from any thread and without its [`JoinHandle`]; tokio's `AbortHandle`.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct AbortHandle {
     /// Which task.
     target: Target,
 }
 
-/// The two kinds of tasks.
-#[derive(Clone)]
-enum Target {
-    Task(Ticket, u64),
-    Shared(Arc<dyn Abort>),
-}
-
 impl AbortHandle {
     /// See [`JoinHandle::abort`].
     pub fn abort(&self) {
-        match &self.target {
-            Target::Task(ticket, count) => wake::abort(*ticket, *count),
-            Target::Shared(cell) => cell.abort(),
-        }
+        self.target.abort();
     }
 }
 
-impl fmt::Debug for AbortHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AbortHandle").finish_non_exhaustive()
+/// What an abort is aimed at.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// A task, by its ticket and its whole number.
+    Task(Ticket, u64),
+    /// A blocking job, or a task that its loop may not have heard of yet.
+    Remote(Arc<Remote>),
+}
+
+impl Target {
+    fn abort(&self) {
+        match self {
+            Target::Task(ticket, count) => wake::abort(*ticket, *count),
+            Target::Remote(remote) => remote.abort(),
+        }
     }
 }
 
@@ -212,7 +220,7 @@ impl<T> JoinCell<T> {
         if let Some(result) = self.result.take() {
             return Poll::Ready(result);
         }
-        assert!(!self.settled.get(), "a JoinHandle was polled after it had given its result");
+        assert!(!self.settled.get(), "{TAKEN}");
         let joiner = match self.joiner.take() {
             Some(joiner) if joiner.will_wake(cx.waker()) => joiner,
             _ => cx.waker().clone(),

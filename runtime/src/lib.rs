@@ -72,6 +72,9 @@ pub mod io;
 pub mod net;
 pub mod sync;
 mod blocking;
+pub mod fs;
+#[cfg(feature = "futures")]
+mod futures;
 
 // What the loop does, told as events.
 #[cfg(feature = "trace")]

@@ -1,18 +1,18 @@
-//! What comes from, or runs on, another thread: [`Handle`], and the place where a result waits when its maker and its
-//! reader are on different threads.
+//! What is asked of a loop from another thread: [`Handle`], and aborts of what the loop may not have begun.
 
-use crate::join::{JoinError, JoinHandle, Settle};
+use crate::join::{JoinError, JoinHandle, Settle, Target};
+use crate::sync::oneshot::{self, Sender};
 use crate::task::{Birth, Id, Task};
-use crate::wake::{self, Inbox, Message, Ticket, quiet_drop, wake_one};
-use std::fmt;
+use crate::wake::{self, Inbox, Message, Ticket, quiet_drop};
+use std::cell::Cell;
 use std::future::Future;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 
 /// Spawns on a loop from any thread: asyncio's `run_coroutine_threadsafe`, tokio's `Handle`.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Handle {
     inbox: Arc<Inbox>,
 }
@@ -45,176 +45,83 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (handle, settler) = SharedCell::channel(Id::remote());
+        let (sender, receiver) = oneshot::channel();
+        let remote = Remote::new();
+        let handle = JoinHandle::elsewhere(receiver, Target::Remote(Arc::clone(&remote)));
         let at = Location::caller();
         self.inbox.post(Message::Spawn(Box::new(move |core| {
-            if settler.is_aborted() {
-                return quiet_drop(future);
+            if remote.is_aborted() {
+                return quiet_drop((future, sender));
             }
-            let cell = settler.cell();
-            let task = Task::new(future, settler, Birth { name: None, at });
+            let task = Task::new(future, Sent(Cell::new(Some(sender))), Birth { name: None, at });
             let (ticket, count) = core.insert(Rc::new(task));
-            cell.spawned(ticket, count);
+            remote.spawned(ticket, count);
         })));
         handle
     }
 }
 
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").finish_non_exhaustive()
+/// The result's way to another thread.
+struct Sent<T>(Cell<Option<Sender<Result<T, JoinError>>>>);
+
+impl<T> Settle<T> for Sent<T> {
+    fn settle(&self, result: Result<T, JoinError>) {
+        // Sending wakes a joiner and may drop the result: foreign code, both of it.
+        let sender = self.0.take();
+        quiet_drop(catch_unwind(AssertUnwindSafe(|| sender.map(|sender| sender.send(result)))));
+    }
+
+    /// Sending has woken it.
+    fn take_joiner(&self) -> Option<Waker> {
+        None
     }
 }
 
-/// The result's place for what runs, or was asked for, on another thread: the same behind a lock.
-pub(crate) struct SharedCell<T> {
+/// A blocking job, or a task that was sent to another thread's loop: what its handle needs to abort it.
+#[derive(Debug)]
+pub(crate) struct Remote {
     /// The number that the handle tells.
     pub(crate) id: Id,
-    /// Locked for a few moves; no user code runs under it.
-    state: Mutex<Shared<T>>,
+    state: Mutex<State>,
 }
 
-/// What a [`SharedCell`]'s lock guards.
-struct Shared<T> {
-    /// See [`JoinCell`].
-    result: Option<Result<T, JoinError>>,
-    /// See [`JoinCell`].
-    settled: bool,
-    /// See [`JoinCell`].
-    joiner: Option<Waker>,
+/// What both threads touch.
+#[derive(Debug, Default)]
+struct State {
     /// The task on its loop, once it was spawned there.
     task: Option<(Ticket, u64)>,
-    /// An abort that came before that.
+    /// An abort has been asked for.
     aborted: bool,
 }
 
-impl<T> SharedCell<T> {
-    /// A cell, its handle, and the end that settles it.
-    pub(crate) fn channel(id: Id) -> (JoinHandle<T>, Settler<T>) {
-        let cell = Arc::new(SharedCell {
-            id,
-            state: Mutex::new(Shared { result: None, settled: false, joiner: None, task: None, aborted: false }),
-        });
-        (JoinHandle::shared(Arc::clone(&cell)), Settler { cell })
+impl Remote {
+    pub(crate) fn new() -> Arc<Remote> {
+        Arc::new(Remote { id: Id::remote(), state: Mutex::default() })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared<T>> {
-        // No user code runs under the lock, so a poisoned one is whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// For the handle.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        // Cloned before the lock: a clone is foreign code. The one that it replaces is dropped after it.
-        let fresh = cx.waker().clone();
-        let mut state = self.lock();
-        if let Some(result) = state.result.take() {
-            return Poll::Ready(result);
-        }
-        let settled = state.settled;
-        let old = if settled { None } else { state.joiner.replace(fresh) };
+    /// Changes the state, and aborts the task if there is one and it shall be.
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state);
+        let target = state.task.filter(|_| state.aborted);
         drop(state);
-        drop(old);
-        assert!(!settled, "a JoinHandle was polled after it had given its result");
-        Poll::Pending
-    }
-
-    /// Whether there has been a result.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.lock().settled
-    }
-
-    /// Who waits: to be woken at the end, or a handle's that goes away.
-    pub(crate) fn take_joiner(&self) -> Option<Waker> {
-        self.lock().joiner.take()
-    }
-
-    /// Keeps the result, unless there is one.
-    fn settle(&self, result: Result<T, JoinError>) {
-        let mut state = self.lock();
-        if state.settled {
-            // The runtime is gone and has said cancelled. The result is dropped after the lock.
-            drop(state);
-            return drop(result);
-        }
-        state.settled = true;
-        state.result = Some(result);
-    }
-
-    /// Tells which task of the loop this is; an abort that came before is passed on.
-    pub(crate) fn spawned(&self, ticket: Ticket, count: u64) {
-        let mut state = self.lock();
-        state.task = Some((ticket, count));
-        let aborted = state.aborted;
-        drop(state);
-        if aborted {
+        if let Some((ticket, count)) = target {
             wake::abort(ticket, count);
         }
     }
 
-    /// For the handle: passes the abort on to the task, or keeps it for when there is one.
+    /// For the handle: an abort that comes before there is a task waits for it.
     pub(crate) fn abort(&self) {
-        let mut state = self.lock();
-        state.aborted = true;
-        let task = state.task;
-        drop(state);
-        if let Some((ticket, count)) = task {
-            wake::abort(ticket, count);
-        }
-    }
-}
-
-impl<T: Send> Abort for SharedCell<T> {
-    fn abort(&self) {
-        SharedCell::abort(self);
+        self.update(|state| state.aborted = true);
     }
 
-    fn cancel(&self) {
-        self.settle(Err(JoinError::cancelled()));
-        self.take_joiner().into_iter().for_each(wake_one);
+    /// Tells which task of the loop this is.
+    fn spawned(&self, ticket: Ticket, count: u64) {
+        self.update(|state| state.task = Some((ticket, count)));
     }
-}
 
-/// The end of a [`SharedCell`] that gives the result. Dropped without one, it says cancelled: whatever happens to the
-/// job or the message that holds it, the handle hears of it.
-pub(crate) struct Settler<T> {
-    cell: Arc<SharedCell<T>>,
-}
-
-impl<T> Settler<T> {
-    /// Whether the handle asked for an abort before the task was spawned, or the job started.
+    /// Whether the handle asked for an abort.
     pub(crate) fn is_aborted(&self) -> bool {
-        self.cell.lock().aborted
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).aborted
     }
-
-    /// The cell, to name the task in it once it has one.
-    pub(crate) fn cell(&self) -> Arc<SharedCell<T>> {
-        Arc::clone(&self.cell)
-    }
-}
-
-impl<T> Settle<T> for Settler<T> {
-    fn settle(&self, result: Result<T, JoinError>) {
-        self.cell.settle(result);
-    }
-
-    fn take_joiner(&self) -> Option<Waker> {
-        self.cell.take_joiner()
-    }
-}
-
-impl<T> Drop for Settler<T> {
-    fn drop(&mut self) {
-        self.settle(Err(JoinError::cancelled()));
-        self.take_joiner().into_iter().for_each(wake_one);
-    }
-}
-
-/// What can be done to a [`SharedCell`], whatever its result.
-pub(crate) trait Abort: Send + Sync {
-    /// For an [`AbortHandle`].
-    fn abort(&self);
-
-    /// For a runtime that is being dropped while a job runs: the handle says cancelled from now on.
-    fn cancel(&self);
 }

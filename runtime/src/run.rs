@@ -3,7 +3,7 @@
 
 use crate::blocking::Pool;
 use crate::context::{self, Entered};
-use crate::join::{JoinCell, JoinHandle};
+use crate::join::{JoinCell, JoinHandle, Target};
 use crate::reactor::Reactor;
 use crate::ready::{Body, Popped, Tasks};
 use crate::report::Wait;
@@ -52,7 +52,7 @@ pub(crate) struct Core {
     pub(crate) inbox: Arc<Inbox>,
 
     /// When time began: the timers count nanoseconds from here.
-    start: Instant,
+    pub(crate) start: Instant,
     /// The virtual clock's time; `None` when the system's clock is the clock.
     virtual_now: Cell<Option<Instant>>,
 
@@ -256,14 +256,13 @@ impl Core {
             match message {
                 Message::Wake(ticket) => {
                     trace!(RemoteWake { task: ticket });
-                    self.push(ticket);
+                    self.tasks.borrow_mut().push(ticket);
                 }
-                Message::Abort(ticket, count) => self.abort(ticket, count),
+                Message::Abort(ticket, count) => self.tasks.borrow_mut().abort(ticket, count),
                 Message::Spawn(spawn) => spawn(self),
-                Message::JobEnded(job, joiner) => {
+                Message::JobEnded(job, result) => {
                     trace!(JobEnded { job: job });
-                    self.pool.job_ended(job);
-                    joiner.into_iter().for_each(wake_one);
+                    self.pool.job_ended(job, result);
                 }
             }
         }
@@ -289,7 +288,7 @@ impl Core {
     {
         let task = Rc::new(Task::new(future, JoinCell::new(), birth));
         let (ticket, count) = self.insert(Rc::clone(&task) as _);
-        JoinHandle::local(task, ticket, count)
+        JoinHandle::here(task, Target::Task(ticket, count))
     }
 
     /// Gives a task its slot, or, while the runtime is being dropped, ends it at once.
@@ -301,17 +300,6 @@ impl Core {
             return (Ticket::new(self.number, wake::MAX_TASKS, count), count);
         }
         self.tasks.borrow_mut().insert(Body::Task(task))
-    }
-
-    /// (2) Queues a task.
-    #[inline]
-    pub(crate) fn push(&self, ticket: Ticket) {
-        self.tasks.borrow_mut().push(ticket);
-    }
-
-    /// Marks a task for dropping and queues it.
-    pub(crate) fn abort(&self, ticket: Ticket, count: u64) {
-        self.tasks.borrow_mut().abort(ticket, count);
     }
 
     /// Notes what the task at poll waits for.
@@ -327,12 +315,6 @@ impl Core {
     #[inline]
     pub(crate) fn now(&self) -> Instant {
         self.virtual_now.get().unwrap_or_else(Instant::now)
-    }
-
-    /// How long this runtime has been there, by its clock.
-    #[cfg(feature = "trace")]
-    pub(crate) fn since_beginning(&self) -> Duration {
-        self.now() - self.start
     }
 
     /// An instant as the timers count: nanoseconds since the start, 584 years at most.

@@ -111,7 +111,7 @@ impl<F: Future, J: Settle<F::Output>> Run for Task<F, J> {
 /// Tells tasks apart: unique in the process, whatever the runtime, and never given twice.
 ///
 /// The counterpart of tokio's `task::Id`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Id(NonZeroU64);
 
 impl Id {
@@ -131,12 +131,6 @@ impl std::fmt::Display for Id {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (runtime, count) = ((self.0.get() - 1) >> 48, (self.0.get() - 1) & ((1 << 48) - 1));
         write!(f, "{runtime}.{count}")
-    }
-}
-
-impl std::fmt::Debug for Id {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Id({self})")
     }
 }
 

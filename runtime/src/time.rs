@@ -220,9 +220,4 @@ impl Interval {
             due
         })
     }
-
-    /// The time between two ticks.
-    pub fn period(&self) -> Duration {
-        self.period
-    }
 }

@@ -11,6 +11,7 @@
 //! another generation in its slot (or nobody) and does nothing. Production runtimes count references to the task here,
 //! with an atomic operation for each clone and drop, because their wakers point at it.
 
+use crate::blocking::JobResult;
 use crate::context;
 use crate::park::Parking;
 use crate::run::Core;
@@ -105,7 +106,7 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
 fn wake(ticket: Ticket) {
     let was_here = at_home(ticket, |core| {
         trace!(Wake { task: ticket });
-        core.push(ticket);
+        core.tasks.borrow_mut().push(ticket);
     });
     if !was_here {
         table::post(ticket.runtime(), Message::Wake(ticket));
@@ -115,7 +116,7 @@ fn wake(ticket: Ticket) {
 /// Asks the loop to drop a task's future before its next poll. `count` is the whole number of the task: unlike a wake,
 /// an abort must not hit the wrong task.
 pub(crate) fn abort(ticket: Ticket, count: u64) {
-    if !at_home(ticket, |core| core.abort(ticket, count)) {
+    if !at_home(ticket, |core| core.tasks.borrow_mut().abort(ticket, count)) {
         table::post(ticket.runtime(), Message::Abort(ticket, count));
     }
 }
@@ -164,11 +165,12 @@ pub(crate) enum Message {
     Abort(Ticket, u64),
     /// Spawn a task: from [`Handle::spawn`](crate::Handle::spawn).
     Spawn(Box<dyn FnOnce(&Core) + Send>),
-    /// The job of the blocking pool with this key has ended; its joiner, if one waits.
-    JobEnded(usize, Option<Waker>),
+    /// The job of the blocking pool with this key has ended.
+    JobEnded(usize, JobResult),
 }
 
 /// The part of a runtime that other threads may touch.
+#[derive(Debug)]
 pub(crate) struct Inbox {
     /// The remote queue's mouth. Unbounded: a wake must never block.
     messages: Sender<Message>,

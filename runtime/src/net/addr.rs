@@ -85,7 +85,6 @@ pub(crate) async fn first_of<T>(
 /// Implements the trait for what needs no look-up.
 macro_rules! known {
     ($($type:ty, $self:ident => $addresses:expr;)*) => {$(
-        impl ToSocketAddrs for $type {}
         impl sealed::Sealed for $type {
             fn destination(&self) -> Destination {
                 let $self = self;
@@ -106,7 +105,6 @@ known! {
     Vec<SocketAddr>, it => it.clone();
 }
 
-impl ToSocketAddrs for str {}
 impl sealed::Sealed for str {
     fn destination(&self) -> Destination {
         match self.parse() {
@@ -116,14 +114,12 @@ impl sealed::Sealed for str {
     }
 }
 
-impl ToSocketAddrs for String {}
 impl sealed::Sealed for String {
     fn destination(&self) -> Destination {
         self.as_str().destination()
     }
 }
 
-impl ToSocketAddrs for (&str, u16) {}
 impl sealed::Sealed for (&str, u16) {
     fn destination(&self) -> Destination {
         match self.0.parse::<IpAddr>() {
@@ -133,7 +129,8 @@ impl sealed::Sealed for (&str, u16) {
     }
 }
 
-impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {}
+impl<T: sealed::Sealed + ?Sized> ToSocketAddrs for T {}
+
 impl<T: sealed::Sealed + ?Sized> sealed::Sealed for &T {
     fn destination(&self) -> Destination {
         (**self).destination()

@@ -2,6 +2,8 @@
 
 mod addr;
 mod tcp;
+mod udp;
 
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use tcp::{TcpListener, TcpStream};
+pub use udp::UdpSocket;

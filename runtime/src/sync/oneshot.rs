@@ -62,12 +62,8 @@ impl<T> Sender<T> {
             return Err(value);
         }
         state.value = Some(value);
-        state.ended = true;
-        let receiver = state.receiver.take();
         drop(state);
-        if let Some(waker) = receiver {
-            waker.wake();
-        }
+        // The end of `self` wakes the receiver.
         Ok(())
     }
 
@@ -113,6 +109,13 @@ impl<T> Receiver<T> {
             None if state.ended => Err(RecvError(())),
             value => Ok(value),
         }
+    }
+}
+
+impl<T> Receiver<T> {
+    /// Whether the value has been sent, or never will be.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.channel.lock().ended
     }
 }
 

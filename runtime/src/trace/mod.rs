@@ -18,7 +18,6 @@ mod causes;
 
 use crate::context;
 use crate::reactor::Direction;
-use crate::run::Core;
 use crate::wake::Ticket;
 use causes::Causes;
 use std::cell::RefCell;
@@ -182,7 +181,7 @@ pub(crate) fn record(file: &'static str, line: u32, kind: impl FnOnce() -> Kind)
         return;
     }
     let kind = kind();
-    let at = context::with(Core::since_beginning);
+    let at = context::with(|core| core.now() - core.start);
     with_state(|state| {
         let seq = state.events.len() as u64;
         state.turn += u64::from(kind == Kind::TurnBegin);

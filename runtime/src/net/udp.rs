@@ -1,0 +1,112 @@
+//! UDP: [`UdpSocket`].
+
+use crate::io::Async;
+use crate::net::ToSocketAddrs;
+use crate::net::addr::first_of;
+use std::io;
+use std::net::SocketAddr;
+
+/// Sends and receives datagrams; tokio's `UdpSocket`, asyncio's `create_datagram_endpoint`.
+///
+/// Everything takes `&self`: one task may receive while another sends.
+///
+/// ```
+/// use runtime::{block_on, net::UdpSocket};
+///
+/// block_on(async {
+///     let (one, other) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+///     one.send_to(b"hello", other.local_addr()?).await?;
+///     let mut buffer = [0; 16];
+///     let (n, from) = other.recv_from(&mut buffer).await?;
+///     assert_eq!((&buffer[..n], from), (&b"hello"[..], one.local_addr()?));
+///     Ok::<(), std::io::Error>(())
+/// })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct UdpSocket {
+    io: Async<mio::net::UdpSocket>,
+}
+
+impl UdpSocket {
+    /// A socket at the first of the addresses that can be had; port 0 lets the system choose one.
+    ///
+    /// # Errors
+    /// The system's: the address is taken, or not of this machine.
+    ///
+    /// # Panics
+    /// When it is polled outside a runtime.
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
+        first_of(address, async |address| Ok(UdpSocket { io: Async::new(mio::net::UdpSocket::bind(address)?)? })).await
+    }
+
+    /// Chooses the one peer of [`send`](UdpSocket::send) and [`recv`](UdpSocket::recv).
+    ///
+    /// # Errors
+    /// The system's.
+    pub async fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
+        first_of(address, async |address| self.io.get_ref().connect(address)).await
+    }
+
+    /// Sends one datagram to the chosen peer.
+    ///
+    /// # Errors
+    /// The system's: no peer was chosen, the datagram is too long, or an earlier one was refused.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, it has sent nothing.
+    pub async fn send(&self, datagram: &[u8]) -> io::Result<usize> {
+        self.io.write_with(|socket| socket.send(datagram)).await
+    }
+
+    /// Sends one datagram to `address`, the first of several.
+    ///
+    /// # Errors
+    /// The system's.
+    pub async fn send_to(&self, datagram: &[u8], address: impl ToSocketAddrs) -> io::Result<usize> {
+        first_of(address, async |address| self.io.write_with(|socket| socket.send_to(datagram, address)).await).await
+    }
+
+    /// Receives one datagram from the chosen peer; what does not fit into `buffer` is lost.
+    ///
+    /// # Errors
+    /// The system's.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses no datagram.
+    pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io.read_with(|socket| socket.recv(buffer)).await
+    }
+
+    /// Receives one datagram and tells from whom; what does not fit into `buffer` is lost.
+    ///
+    /// # Errors
+    /// The system's.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses no datagram.
+    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.io.read_with(|socket| socket.recv_from(buffer)).await
+    }
+
+    /// This end.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get_ref().local_addr()
+    }
+
+    /// Takes over a socket of the standard library and makes it non-blocking.
+    ///
+    /// # Errors
+    /// When the system refuses to watch it.
+    ///
+    /// # Panics
+    /// Outside a runtime.
+    #[track_caller]
+    pub fn from_std(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
+        socket.set_nonblocking(true)?;
+        Ok(UdpSocket { io: Async::new(mio::net::UdpSocket::from_std(socket))? })
+    }
+}
