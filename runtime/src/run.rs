@@ -9,7 +9,7 @@ use crate::ready::{Body, Popped, Tasks};
 use crate::report::Wait;
 use crate::runtime::{Builder, Turn};
 use crate::table;
-use crate::task::{Birth, Task};
+use crate::task::{Birth, Run, Task};
 use crate::timers::Timers;
 use crate::wake::{self, Inbox, Message, Ticket, quiet_drop, wake_all, wake_one};
 use crossbeam_channel::Receiver;
@@ -157,12 +157,7 @@ impl Core {
         if let Some(joiner) = task.take_joiner() {
             wake_one(joiner);
         }
-        // When the handle holds it, too, this is no more than counting down.
-        if Rc::strong_count(&task) > 1 {
-            drop(task)
-        } else {
-            quiet_drop(task)
-        }
+        quiet_drop(task);
         ControlFlow::Continue(())
     }
 
@@ -171,7 +166,7 @@ impl Core {
     fn wait(&self, limit: Option<Duration>, turn: &mut Turn) {
         let Some(now) = self.virtual_now.get() else { return self.look(limit, turn) };
         self.look(Some(Duration::ZERO), turn);
-        if self.tasks.borrow_mut().ready() > 0 {
+        if self.tasks.borrow_mut().ready() > 0 || self.has_messages() {
             return;
         }
         let deadline = self.timers.borrow().next().map(|deadline| self.start + Duration::from_nanos(deadline));
@@ -193,8 +188,7 @@ impl Core {
         self.polls_since_look.set(0);
         self.receive(turn);
         self.fire(turn);
-        let may_park = limit != Some(Duration::ZERO) && self.tasks.borrow_mut().ready() == 0;
-        if may_park {
+        if limit != Some(Duration::ZERO) && self.tasks.borrow_mut().ready() == 0 {
             self.park(limit, turn);
             self.receive(turn);
             self.fire(turn);
@@ -207,14 +201,10 @@ impl Core {
     fn park(&self, limit: Option<Duration>, turn: &mut Turn) {
         // Announced first and looked at second: see `Parking`.
         self.inbox.parking().announce();
-        let is_quiet = self.messages.borrow().as_ref().is_none_or(Receiver::is_empty);
-        let until_deadline = match self.virtual_now.get() {
-            Some(_) => None,
-            None => {
-                self.timers.borrow().next().map(|next| Duration::from_nanos(next).saturating_sub(self.start.elapsed()))
-            }
-        };
-        let timeout = if is_quiet { until_deadline.into_iter().chain(limit).min() } else { Some(Duration::ZERO) };
+        let next = self.timers.borrow().next().filter(|_| self.virtual_now.get().is_none());
+        let until_next = next.map(|next| Duration::from_nanos(next).saturating_sub(self.start.elapsed()));
+        let timeout =
+            if self.has_messages() { Some(Duration::ZERO) } else { until_next.into_iter().chain(limit).min() };
         trace!(Park { timeout: timeout });
         self.react(timeout, turn);
         trace!(Unpark);
@@ -247,8 +237,13 @@ impl Core {
         self.woken.set(woken);
     }
 
-    /// Takes what other threads have sent.
-    fn receive(&self, turn: &mut Turn) {
+    /// Whether another thread has sent something that was not taken yet.
+    fn has_messages(&self) -> bool {
+        self.messages.borrow().as_ref().is_some_and(|messages| !messages.is_empty())
+    }
+
+    /// Takes what other threads have sent, and what this one did while the loop was not running.
+    pub(crate) fn receive(&self, turn: &mut Turn) {
         for _ in 0..MESSAGES_PER_LOOK {
             let message = self.messages.borrow().as_ref().and_then(|messages| messages.try_recv().ok());
             let Some(message) = message else { return };
@@ -292,7 +287,7 @@ impl Core {
     }
 
     /// Gives a task its slot, or, while the runtime is being dropped, ends it at once.
-    pub(crate) fn insert(&self, task: Rc<dyn crate::task::Run>) -> (Ticket, u64) {
+    pub(crate) fn insert(&self, task: Rc<dyn Run>) -> (Ticket, u64) {
         trace!(Spawn { at: task.birth().at, name: task.birth().name.clone() });
         if self.closed.get() {
             task.cancel();
@@ -319,8 +314,7 @@ impl Core {
 
     /// An instant as the timers count: nanoseconds since the start, 584 years at most.
     pub(crate) fn since_start(&self, instant: Instant) -> u64 {
-        let since = instant.saturating_duration_since(self.start);
-        since.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(since.subsec_nanos()))
+        u64::try_from(instant.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Makes this the running loop of the thread.

@@ -64,7 +64,9 @@ impl Runtime {
         let _seat = Seat::take(core, Location::caller());
         let mut output = None;
         let mut poll_main = |cx: &mut Context<'_>| main.as_mut().poll(cx).map(|value| output = Some(value));
-        while core.turn(&mut poll_main, None, &mut Turn::default()).is_continue() {}
+        let mut turn = Turn::default();
+        core.receive(&mut turn);
+        while core.turn(&mut poll_main, None, &mut turn).is_continue() {}
         output.expect("the turns go on until main has its output")
     }
 
@@ -90,6 +92,8 @@ impl Runtime {
     pub fn turn(&self, timeout: Option<Duration>) -> Turn {
         let _entered = self.core.enter("turn");
         let mut turn = Turn::default();
+        // An abort from between two calls comes before the poll that it shall prevent.
+        self.core.receive(&mut turn);
         let mut no_main = |_: &mut Context<'_>| unreachable!("main has a slot only during block_on");
         let _ = self.core.turn(&mut no_main, timeout, &mut turn);
         turn
