@@ -19,24 +19,18 @@ mod sealed {
 #[derive(Debug)]
 pub enum Destination {
     Known(Vec<SocketAddr>),
-    Name(String, Option<u16>),
+    Name(String),
 }
 
 /// The addresses that `destination` stands for.
 pub(crate) async fn resolve(destination: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
-    let (host, port) = match destination.destination() {
+    let name = match destination.destination() {
         Destination::Known(addresses) => return Ok(addresses),
-        Destination::Name(host, port) => (host, port),
+        Destination::Name(name) => name,
     };
-    let lookup = spawn_blocking(move || {
-        use std::net::ToSocketAddrs as _;
-        let found = match port {
-            Some(port) => (host.as_str(), port).to_socket_addrs(),
-            None => host.to_socket_addrs(),
-        };
-        found
-            .map(Iterator::collect)
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot look up \"{host}\": {error}")))
+    let lookup = spawn_blocking(move || match std::net::ToSocketAddrs::to_socket_addrs(&name) {
+        Ok(found) => Ok(found.collect()),
+        Err(error) => Err(io::Error::new(error.kind(), format!("cannot look up \"{name}\": {error}"))),
     });
     match lookup.await {
         Ok(found) => found,
@@ -109,7 +103,7 @@ impl sealed::Sealed for str {
     fn destination(&self) -> Destination {
         match self.parse() {
             Ok(address) => Destination::Known(vec![address]),
-            Err(_) => Destination::Name(self.to_owned(), None),
+            Err(_) => Destination::Name(self.to_owned()),
         }
     }
 }
@@ -124,7 +118,7 @@ impl sealed::Sealed for (&str, u16) {
     fn destination(&self) -> Destination {
         match self.0.parse::<IpAddr>() {
             Ok(address) => Destination::Known(vec![(address, self.1).into()]),
-            Err(_) => Destination::Name(self.0.to_owned(), Some(self.1)),
+            Err(_) => Destination::Name(format!("{}:{}", self.0, self.1)),
         }
     }
 }
