@@ -20,10 +20,9 @@ pub fn now() -> Instant {
     context::with(Core::now).unwrap_or_else(Instant::now)
 }
 
-/// The time at `duration` from now; thirty years for durations that the clock cannot express.
-fn after(duration: Duration) -> Instant {
-    let now = now();
-    now.checked_add(duration).unwrap_or(now + FAR)
+/// The time `duration` after `start`; thirty years for durations that the clock cannot express.
+fn after(start: Instant, duration: Duration) -> Instant {
+    start.checked_add(duration).unwrap_or_else(|| start + FAR)
 }
 
 /// Waits for `duration`: asyncio's and tokio's `sleep`.
@@ -44,7 +43,7 @@ fn after(duration: Duration) -> Instant {
 /// });
 /// ```
 pub fn sleep(duration: Duration) -> Sleep {
-    sleep_until(after(duration))
+    sleep_until(after(now(), duration))
 }
 
 /// Waits until `deadline`: asyncio's `call_at`, tokio's `sleep_until`. See [`sleep`].
@@ -140,7 +139,7 @@ impl fmt::Debug for Sleep {
 /// });
 /// ```
 pub fn timeout<F: Future>(duration: Duration, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> {
-    let deadline = after(duration);
+    let deadline = after(now(), duration);
     async move {
         let mut future = pin!(future);
         let mut sleep = pin!(sleep_until(deadline));
@@ -216,8 +215,13 @@ impl Interval {
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         let due = self.sleep.deadline();
         Pin::new(&mut self.sleep).poll(cx).map(|()| {
-            self.sleep = sleep_until(due.checked_add(self.period).unwrap_or(due + FAR));
+            self.sleep = sleep_until(after(due, self.period));
             due
         })
+    }
+
+    /// The time between two ticks.
+    pub fn period(&self) -> Duration {
+        self.period
     }
 }

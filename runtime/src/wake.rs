@@ -36,7 +36,7 @@ pub(crate) const MAX_TASKS: usize = (1 << SLOT_BITS) - 1;
 
 /// Which task of which runtime to wake: what a waker carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct Ticket(pub(crate) u64);
 
 impl Ticket {
     /// `count` is the task's number; its low bits are the generation.
@@ -74,12 +74,6 @@ impl Ticket {
     #[inline]
     fn from_data(data: *const ()) -> Ticket {
         Ticket(data.addr() as u64)
-    }
-
-    /// All of it, to tell tickets apart in a trace.
-    #[cfg(feature = "trace")]
-    pub(crate) fn bits(self) -> u64 {
-        self.0
     }
 
     /// The ticket in `waker`, if it is one of ours.

@@ -164,7 +164,7 @@ struct State {
 impl State {
     fn number(&mut self, ticket: Ticket) -> TaskNumber {
         let next = TaskNumber(self.numbers.len() as u32);
-        *self.numbers.entry(ticket.bits()).or_insert(next)
+        *self.numbers.entry(ticket.0).or_insert(next)
     }
 }
 
