@@ -1,0 +1,696 @@
+//! `gather` and `try_gather`: children polled in place, inside the task that awaits them.
+
+use crate::join::Engine;
+use crate::slots::{Progress, Slots};
+use std::convert::Infallible;
+use std::fmt;
+use std::mem;
+use std::ops::ControlFlow::{Break, Continue};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// Awaits all children together and gives what they give, in the order of the input.
+///
+/// The children are futures, polled in place: they need not be `Send` or `'static` and may borrow from the caller. A
+/// child that gives a `Result` gives a value like any other, so this is asyncio's `gather(return_exceptions=True)`;
+/// [`try_gather`](try_gather()) stops at the first error. Nothing happens before the first poll.
+///
+/// # Panics
+/// The future panics when it is polled again after it gave its results, or after a child panicked through it.
+///
+/// # Cancel safety
+/// Dropping it drops the children. `&mut gather` may be awaited in a `timeout` or a select and then be awaited again.
+///
+/// ```
+/// use gather::gather;
+/// use runtime::task::yield_now;
+///
+/// let words = ["glass", "loop"]; // the children borrow this
+/// let lengths = runtime::block_on(gather(words.iter().map(async |word| {
+///     yield_now().await;
+///     word.len()
+/// })));
+/// assert_eq!(lengths, [5, 4]);
+/// ```
+pub fn gather<I: IntoIterator<Item: Future>>(children: I) -> Gather<I::IntoIter> {
+    Gather::new(Engine::new(None), children.into_iter())
+}
+
+/// Awaits all children together and gives their values in the order of the input, or the first error at once.
+///
+/// First is the error that comes first, not the one that stands first; it is returned in the very poll in which it
+/// comes, at any number of children, and the other children are dropped then. It is the counterpart of futures'
+/// `try_join_all`. Of asyncio it has `gather`'s prompt error and `TaskGroup`'s end of the others;
+/// [`try_gather_tasks`](crate::try_gather_tasks) lets them run on, as `gather` does.
+///
+/// # Errors
+/// The first error of a child.
+///
+/// # Panics
+/// The future panics when it is polled again after it gave its result, or after a child panicked through it.
+///
+/// # Cancel safety
+/// Dropping it drops the children. `&mut gather` may be awaited in a `timeout` or a select and then be awaited again.
+///
+/// ```
+/// use gather::try_gather;
+///
+/// runtime::block_on(async {
+///     let parse = |text: &'static str| async move { text.parse::<u32>() };
+///     assert_eq!(try_gather(["1", "2"].map(parse)).await, Ok(vec![1, 2]));
+///     assert!(try_gather(["1", "two"].map(parse)).await.is_err());
+/// });
+/// ```
+pub fn try_gather<I, T, E>(children: I) -> TryGather<I::IntoIter, T>
+where
+    I: IntoIterator<Item: Future<Output = Result<T, E>>>,
+{
+    TryGather::new(Engine::new(None), children.into_iter())
+}
+
+/// The future of [`gather`](gather()) and [`gather_tasks`](crate::gather_tasks).
+#[must_use = "a gather does nothing unless it is awaited"]
+pub struct Gather<I: Iterator<Item: Future>, P = fn(Progress)> {
+    /// Before the children, so that it is dropped first: what they wake while they are dropped wakes nobody.
+    engine: Engine,
+    children: Slots<I>,
+    results: Results<<I::Item as Future>::Output>,
+    on_progress: Option<P>,
+}
+
+/// The future of [`try_gather`](try_gather()) and [`try_gather_tasks`](crate::try_gather_tasks).
+#[must_use = "a gather does nothing unless it is awaited"]
+pub struct TryGather<I: Iterator<Item: Future>, T, P = fn(Progress)> {
+    /// Before the children, as above.
+    engine: Engine,
+    children: Slots<I>,
+    results: Results<T>,
+    on_progress: Option<P>,
+}
+
+impl<I: Iterator<Item: Future>> Gather<I> {
+    pub(crate) fn new(engine: Engine, children: I) -> Gather<I> {
+        Gather { engine, children: Slots::new(children), results: Results(Vec::new()), on_progress: None }
+    }
+}
+
+impl<I: Iterator<Item: Future>, P> Gather<I, P> {
+    /// At most `n` children are alive at once. They are taken from the iterator only as places come free, so a million
+    /// lazy children never exist together, and an endless iterator is no harm. asyncio has a `Semaphore` for this.
+    ///
+    /// Places for `n` children, or for as many as the iterator says it has at most, are set aside at the first poll.
+    ///
+    /// # Panics
+    /// When `n` is 0.
+    ///
+    /// ```
+    /// let squares = gather::gather((0..1_000).map(|n| async move { n * n })).limit(10);
+    /// assert_eq!(runtime::block_on(squares)[999], 998_001);
+    /// ```
+    #[track_caller]
+    pub fn limit(mut self, n: usize) -> Gather<I, P> {
+        self.children.limit(n);
+        self
+    }
+
+    /// Calls `report` after the end of each child, in the order in which they end: for a progress bar.
+    ///
+    /// If `report` panics, so does the gather, and cannot be polled again.
+    ///
+    /// ```
+    /// let mut seen = Vec::new();
+    /// let children = (0..2).map(|n| async move { n });
+    /// runtime::block_on(gather::gather(children).on_progress(|p| seen.push((p.completed, p.total))));
+    /// assert_eq!(seen, [(1, Some(2)), (2, Some(2))]);
+    /// ```
+    pub fn on_progress<Q: FnMut(Progress)>(self, report: Q) -> Gather<I, Q> {
+        let Gather { mut engine, children, results, .. } = self;
+        engine.report_each();
+        Gather { engine, children, results, on_progress: Some(report) }
+    }
+}
+
+impl<I: Iterator<Item: Future>, T> TryGather<I, T> {
+    pub(crate) fn new(engine: Engine, children: I) -> TryGather<I, T> {
+        TryGather { engine, children: Slots::new(children), results: Results(Vec::new()), on_progress: None }
+    }
+}
+
+impl<I: Iterator<Item: Future>, T, P> TryGather<I, T, P> {
+    /// At most `n` children are alive at once; see [`Gather::limit`]. After an error no more are taken.
+    ///
+    /// # Panics
+    /// When `n` is 0.
+    ///
+    /// ```
+    /// let probe = |n: u64| async move { if n * n == 1_369 { Err(n) } else { Ok(()) } };
+    /// let search = gather::try_gather((0..u64::MAX).map(probe)).limit(8); // an error ends it, that is: a hit
+    /// assert_eq!(runtime::block_on(search), Err(37));
+    /// ```
+    #[track_caller]
+    pub fn limit(mut self, n: usize) -> TryGather<I, T, P> {
+        self.children.limit(n);
+        self
+    }
+
+    /// Calls `report` after the end of each child, the failing one included; see [`Gather::on_progress`].
+    ///
+    /// ```
+    /// let mut last = 0;
+    /// let children = ["1", "x", "3"].map(|text| async { text.parse::<u32>() });
+    /// assert!(runtime::block_on(gather::try_gather(children).on_progress(|p| last = p.completed)).is_err());
+    /// assert_eq!(last, 2);
+    /// ```
+    pub fn on_progress<Q: FnMut(Progress)>(self, report: Q) -> TryGather<I, T, Q> {
+        let TryGather { mut engine, children, results, .. } = self;
+        engine.report_each();
+        TryGather { engine, children, results, on_progress: Some(report) }
+    }
+}
+
+impl<I: Iterator<Item: Future>, P: FnMut(Progress)> Future for Gather<I, P> {
+    type Output = Vec<<I::Item as Future>::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Gather { engine, children, results, on_progress } = self.get_mut();
+        let all: Option<Infallible> = ready!(engine.poll(children, cx, |children, (index, value)| {
+            results.put(index, value, || children.total());
+            if let Some(report) = on_progress {
+                report(children.progress());
+            }
+            Continue(())
+        }));
+        debug_assert!(all.is_none());
+        Poll::Ready(results.take(children.progress().completed))
+    }
+}
+
+impl<I, T, E, P> Future for TryGather<I, T, P>
+where
+    I: Iterator<Item: Future<Output = Result<T, E>>>,
+    P: FnMut(Progress),
+{
+    type Output = Result<Vec<T>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let TryGather { engine, children, results, on_progress } = self.get_mut();
+        let error = ready!(engine.poll(children, cx, |children, (index, result)| {
+            if let Some(report) = on_progress {
+                report(children.progress());
+            }
+            match result {
+                Ok(value) => results.put(index, value, || children.total()),
+                Err(error) => return Break(error),
+            }
+            Continue(())
+        }));
+        match error {
+            None => Poll::Ready(Ok(results.take(children.progress().completed))),
+            Some(error) => {
+                engine.finish();
+                children.clear();
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+}
+
+// The children are pinned in their box, and nothing else is ever pinned.
+impl<I: Iterator<Item: Future>, P> Unpin for Gather<I, P> {}
+impl<I: Iterator<Item: Future>, T, P> Unpin for TryGather<I, T, P> {}
+
+impl<I: Iterator<Item: Future>, P> fmt::Debug for Gather<I, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gather").field("progress", &self.children.progress()).finish_non_exhaustive()
+    }
+}
+
+impl<I: Iterator<Item: Future>, T, P> fmt::Debug for TryGather<I, T, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TryGather").field("progress", &self.children.progress()).finish_non_exhaustive()
+    }
+}
+
+/// Results in the order of the input, whatever the order in which they come.
+struct Results<T>(Vec<Option<T>>);
+
+impl<T> Results<T> {
+    #[inline]
+    fn put(&mut self, index: usize, value: T, total: impl Fn() -> Option<usize>) {
+        if index >= self.0.len() {
+            self.grow(index, total());
+        }
+        self.0[index] = Some(value);
+    }
+
+    /// Makes place for all results at once, if their number is known. It may be known and absurd (a search through all
+    /// numbers that ends at the first hit), therefore a refusal is no error, and the place is used bit by bit.
+    #[cold]
+    fn grow(&mut self, index: usize, total: Option<usize>) {
+        let total = total.unwrap_or(0);
+        if self.0.is_empty() {
+            if total < 1_000_000 {
+                self.0 = Vec::with_capacity(total);
+            } else {
+                _ = self.0.try_reserve_exact(total);
+            }
+        }
+        let len = (2 * index).max(64).min(self.0.capacity()).max(index + 1);
+        self.0.resize_with(len, || None);
+    }
+
+    /// The first `len`, all there are. The standard library collects them into the memory that they are in.
+    fn take(&mut self, len: usize) -> Vec<T> {
+        let mut results = mem::take(&mut self.0);
+        results.truncate(len);
+        results.into_iter().map(|result| result.expect("every child has ended")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Gate, Parent, gates, polls, yields};
+    use std::cell::{Cell, RefCell};
+    use std::future::{Pending, poll_fn, ready as at_once};
+    use std::iter;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn gated(gates: &[Gate]) -> impl Iterator<Item: Future<Output = usize>> {
+        gates.iter().enumerate().map(|(index, gate)| gate.child(index))
+    }
+
+    #[test]
+    fn results_stand_in_the_order_of_the_input() {
+        let gates = gates(4);
+        let mut parent = Parent::new(gather(gated(&gates)));
+        for index in [2, 0, 3] {
+            parent.pending();
+            gates[index].open();
+        }
+        parent.pending();
+        gates[1].open();
+        assert_eq!(parent.ready(), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn an_empty_input_is_ready_at_the_first_poll() {
+        assert_eq!(Parent::new(gather(iter::empty::<Pending<()>>())).ready(), []);
+        assert_eq!(Parent::new(gather(iter::empty::<Pending<()>>()).limit(3)).ready(), []);
+        assert_eq!(Parent::new(try_gather(iter::empty::<Pending<Result<(), ()>>>())).ready(), Ok(vec![]));
+    }
+
+    #[test]
+    fn nothing_happens_before_the_first_poll_then_children_are_taken_and_started_in_order() {
+        let log = RefCell::new(Vec::new());
+        let children = (0..3).map(|n| {
+            log.borrow_mut().push(("take", n));
+            poll_fn(|_| Poll::Ready(())).into_future_logged(&log, n)
+        });
+        let mut parent = Parent::new(gather(children));
+        assert!(log.borrow().is_empty());
+        parent.ready();
+        let expected = [("take", 0), ("take", 1), ("take", 2), ("poll", 0), ("poll", 1), ("poll", 2)];
+        assert_eq!(*log.borrow(), expected);
+    }
+
+    trait Logged: Future + Sized {
+        async fn into_future_logged(self, log: &RefCell<Vec<(&'static str, usize)>>, n: usize) -> Self::Output {
+            log.borrow_mut().push(("poll", n));
+            self.await
+        }
+    }
+
+    impl<F: Future> Logged for F {}
+
+    #[test]
+    fn a_wake_polls_its_child_and_no_other() {
+        let gates = gates(5);
+        let mut parent = Parent::new(gather(gated(&gates)));
+        parent.pending();
+        assert_eq!(polls(&gates), [1, 1, 1, 1, 1]);
+        gates[3].wake();
+        gates[3].wake();
+        gates[1].wake();
+        assert_eq!(parent.wakes(), 1);
+        parent.pending();
+        assert_eq!(polls(&gates), [1, 2, 1, 2, 1]);
+        parent.pending(); // Nobody woke: nobody is polled.
+        assert_eq!(polls(&gates), [1, 2, 1, 2, 1]);
+        gates.iter().for_each(Gate::open);
+        assert_eq!(parent.wakes(), 1);
+        assert_eq!(parent.ready(), [0, 1, 2, 3, 4]);
+        assert_eq!(polls(&gates), [2, 3, 2, 3, 2]);
+    }
+
+    #[test]
+    fn a_batch_is_polled_in_the_order_of_its_wakes() {
+        let order = RefCell::new(Vec::new());
+        let gates = gates(20);
+        let mut parent = Parent::new(gather(gates.iter().enumerate().map(|(index, gate)| {
+            let (order, mut child) = (&order, gate.child(()));
+            poll_fn(move |cx| {
+                order.borrow_mut().push(index);
+                Pin::new(&mut child).poll(cx)
+            })
+        })));
+        parent.pending();
+        order.borrow_mut().clear();
+        for index in [17, 2, 9, 2, 0, 17] {
+            gates[index].wake();
+        }
+        parent.pending();
+        assert_eq!(*order.borrow(), [17, 2, 9, 0]);
+    }
+
+    #[test]
+    fn children_that_wake_themselves_wake_the_parent_once_a_batch() {
+        let mut parent = Parent::new(gather((0..100).map(|n| yields(n % 3, n))));
+        parent.pending();
+        assert_eq!(parent.wakes(), 1);
+        parent.pending();
+        assert_eq!(parent.wakes(), 1);
+        assert_eq!(parent.ready().len(), 100);
+        assert_eq!(parent.wakes(), 0);
+    }
+
+    #[test]
+    fn a_child_that_is_always_ready_starves_nobody() {
+        let (polls, gate) = (Cell::new(0), Gate::default());
+        let busy = poll_fn(|cx| {
+            polls.set(polls.get() + 1);
+            cx.waker().wake_by_ref();
+            if polls.get() < 10 { Poll::Pending } else { Poll::Ready(0) }
+        });
+        let waits = gate.child(1);
+        let both: [Pin<Box<dyn Future<Output = usize>>>; 2] = [Box::pin(busy), Box::pin(waits)];
+        let mut parent = Parent::new(gather(both));
+        for n in 1..10 {
+            parent.pending();
+            assert_eq!((polls.get(), parent.wakes()), (n, 1));
+        }
+        gate.open();
+        assert_eq!(parent.ready(), [0, 1]);
+        assert_eq!((polls.get(), gate.polls()), (10, 2));
+    }
+
+    #[test]
+    fn a_child_that_wakes_itself_both_ways_is_polled_once() {
+        let polls = Cell::new(0);
+        let mut parent = Parent::new(gather([poll_fn(|cx| {
+            polls.set(polls.get() + 1);
+            cx.waker().wake_by_ref();
+            let kept = cx.waker().clone();
+            kept.wake();
+            if polls.get() < 3 { Poll::Pending } else { Poll::Ready(()) }
+        })]));
+        parent.pending();
+        parent.pending();
+        assert_eq!(polls.get(), 2);
+        parent.ready();
+        assert_eq!(polls.get(), 3);
+    }
+
+    #[test]
+    fn a_child_woken_by_its_sibling_is_polled_in_the_next_batch() {
+        let gate = Gate::default();
+        let opener = poll_fn(|_| {
+            gate.open();
+            Poll::Ready(1)
+        });
+        let both: [Pin<Box<dyn Future<Output = usize>>>; 2] = [Box::pin(gate.child(0)), Box::pin(opener)];
+        let mut parent = Parent::new(gather(both));
+        parent.pending();
+        assert_eq!((gate.polls(), parent.wakes()), (1, 1));
+        assert_eq!(parent.ready(), [0, 1]);
+    }
+
+    #[test]
+    fn the_task_that_polled_last_is_woken() {
+        let gates = gates(2);
+        let mut first = Parent::new(gather(gated(&gates)));
+        first.pending();
+        let mut second = first.hand_over();
+        second.pending();
+        gates[0].open();
+        assert_eq!((first.wakes(), second.wakes()), (0, 1));
+        second.pending();
+        gates[1].open();
+        assert_eq!(second.wakes(), 1);
+        assert_eq!(second.ready(), [0, 1]);
+    }
+
+    #[test]
+    fn a_child_is_dropped_as_soon_as_it_ends() {
+        let gates = gates(3);
+        let mut parent = Parent::new(gather(gated(&gates)));
+        parent.pending();
+        gates[1].open();
+        parent.pending();
+        assert_eq!(gates.iter().map(Gate::drops).collect::<Vec<_>>(), [0, 1, 0]);
+        parent.drop_future();
+        assert_eq!(gates.iter().map(Gate::drops).collect::<Vec<_>>(), [1, 1, 1]);
+    }
+
+    #[test]
+    fn the_results_are_dropped_with_the_gather() {
+        let gates = gates(20);
+        let result = std::rc::Rc::new(());
+        let mut parent = Parent::new(gather(gates.iter().map(|gate| gate.child(result.clone()))));
+        parent.pending();
+        gates[..15].iter().for_each(Gate::open);
+        parent.pending();
+        parent.drop_future();
+        assert_eq!(std::rc::Rc::strong_count(&result), 1);
+        assert!(gates.iter().all(|gate| gate.drops() == 1));
+    }
+
+    #[test]
+    fn an_error_is_returned_at_once_and_the_others_are_dropped() {
+        for n in [1, 2, 31, 5_000] {
+            let gates = gates(n);
+            let children = gates.iter().map(|gate| gate.child(Err::<(), _>("no")));
+            let mut parent = Parent::new(try_gather(children));
+            parent.pending();
+            gates[n / 2].open();
+            assert_eq!(parent.ready(), Err("no"));
+            assert_eq!(polls(&gates).iter().sum::<usize>(), n + 1);
+            assert!(gates.iter().all(|gate| gate.drops() == 1));
+        }
+    }
+
+    #[test]
+    fn the_first_error_is_the_one_that_comes_first() {
+        let gates = gates(3);
+        let children = gates.iter().enumerate().map(|(index, gate)| gate.child(Err::<(), _>(index)));
+        let mut parent = Parent::new(try_gather(children));
+        parent.pending();
+        gates[2].open();
+        gates[0].open();
+        assert_eq!(parent.ready(), Err(2));
+    }
+
+    #[test]
+    fn an_error_among_children_that_are_not_started_starts_no_more() {
+        let taken = Cell::new(0);
+        let children = (0..10).map(|n| {
+            taken.set(taken.get() + 1);
+            at_once(if n == 3 { Err(n) } else { Ok(n) })
+        });
+        assert_eq!(Parent::new(try_gather(children).limit(2)).ready(), Err(3));
+        assert_eq!(taken.get(), 4);
+    }
+
+    #[test]
+    fn values_without_an_error_are_all_returned() {
+        let children = (0..70).map(|n| yields(n % 7, Ok::<_, ()>(n)));
+        let (result, polls) = Parent::new(try_gather(children)).run();
+        assert_eq!(result.unwrap(), (0..70).collect::<Vec<_>>());
+        assert_eq!(polls, 7);
+    }
+
+    #[test]
+    fn a_limit_takes_children_only_as_places_come_free() {
+        let (taken, gates) = (Cell::new(0), gates(5));
+        let children = gates.iter().enumerate().map(|(index, gate)| {
+            taken.set(taken.get() + 1);
+            gate.child(index)
+        });
+        let mut parent = Parent::new(gather(children).limit(2));
+        assert_eq!(taken.get(), 0);
+        parent.pending();
+        assert_eq!(polls(&gates), [1, 1, 0, 0, 0]);
+        gates[1].open();
+        parent.pending();
+        assert_eq!(polls(&gates), [1, 2, 1, 0, 0]);
+        gates[0].open();
+        gates[2].open();
+        parent.pending();
+        assert_eq!(polls(&gates), [2, 2, 2, 1, 1]);
+        assert_eq!(taken.get(), 5);
+        gates[4].open();
+        gates[3].open();
+        assert_eq!(parent.ready(), [0, 1, 2, 3, 4]);
+        assert!(gates.iter().all(|gate| gate.drops() == 1));
+    }
+
+    #[test]
+    fn a_million_children_that_are_ready_at_once_use_one_place() {
+        let alive = Cell::new(0);
+        let most = Cell::new(0);
+        let children = (0..1_000_000_u32).map(|n| {
+            let (alive, most) = (&alive, &most);
+            alive.set(alive.get() + 1);
+            most.set(alive.get().max(most.get()));
+            async move {
+                alive.set(alive.get() - 1);
+                n
+            }
+        });
+        let results = Parent::new(gather(children).limit(100)).ready();
+        assert!(results.into_iter().eq(0..1_000_000));
+        assert_eq!(most.get(), 1);
+    }
+
+    #[test]
+    fn a_late_wake_of_the_child_before_costs_one_poll() {
+        let gates = gates(2);
+        let mut parent = Parent::new(gather(gated(&gates)).limit(1));
+        parent.pending();
+        let late = gates[0].waker();
+        gates[0].open();
+        parent.pending();
+        assert_eq!(polls(&gates), [2, 1]);
+        late.wake();
+        parent.pending();
+        assert_eq!(polls(&gates), [2, 2]);
+        gates[1].open();
+        assert_eq!(parent.ready(), [0, 1]);
+    }
+
+    #[test]
+    #[should_panic(expected = "give the number that may be alive at once, at least 1")]
+    fn a_limit_of_zero_is_refused() {
+        _ = gather([at_once(())]).limit(0);
+    }
+
+    #[test]
+    fn an_iterator_that_cannot_tell_its_length_is_taken_as_it_is() {
+        for limit in [1, 3, 50, 1_000] {
+            let children = || (0..100).filter(|n| n % 2 == 0).map(|n| yields(n % 5, n));
+            let even: Vec<_> = (0..100).step_by(2).collect();
+            assert_eq!(Parent::new(gather(children())).run().0, even);
+            assert_eq!(Parent::new(gather(children()).limit(limit)).run().0, even);
+        }
+    }
+
+    #[test]
+    fn progress_is_reported_for_each_child_and_knows_the_total_when_the_iterator_does() {
+        let seen = RefCell::new(Vec::new());
+        let report = |p: Progress| seen.borrow_mut().push((p.completed, p.total));
+        let children = || (0..3).map(|n| yields(3 - n, n));
+        Parent::new(gather(children()).on_progress(report)).run();
+        assert_eq!(seen.take(), [(1, Some(3)), (2, Some(3)), (3, Some(3))]);
+        Parent::new(gather(children().filter(|_| true)).on_progress(report)).run();
+        assert_eq!(seen.take(), [(1, Some(3)), (2, Some(3)), (3, Some(3))]);
+        Parent::new(gather(children().filter(|_| true)).limit(1).on_progress(report)).run();
+        assert_eq!(seen.take(), [(1, None), (2, None), (3, None)]);
+        Parent::new(gather(children()).limit(1).on_progress(report)).run();
+        assert_eq!(seen.take(), [(1, Some(3)), (2, Some(3)), (3, Some(3))]);
+    }
+
+    #[test]
+    #[should_panic(expected = "polled again after it had returned its results")]
+    fn a_poll_after_the_end_is_refused() {
+        let mut parent = Parent::new(gather([at_once(())]));
+        parent.ready();
+        _ = parent.poll();
+    }
+
+    #[test]
+    #[should_panic(expected = "polled again after it had returned its results")]
+    fn a_poll_after_an_error_is_refused() {
+        let mut parent = Parent::new(try_gather([at_once(Err::<(), _>(()))]));
+        _ = parent.ready();
+        _ = parent.poll();
+    }
+
+    #[test]
+    #[should_panic(expected = "polled again after a panic in one of its children")]
+    fn a_poll_after_a_panic_is_refused() {
+        let mut parent = Parent::new(gather([poll_fn(|_| -> Poll<()> { panic!("the child's") })]));
+        catch_unwind(AssertUnwindSafe(|| parent.poll())).unwrap_err();
+        _ = parent.poll();
+    }
+
+    #[test]
+    fn a_panic_leaves_no_child_behind() {
+        let gates = gates(3);
+        let children = gates.iter().map(|gate| {
+            let mut child = gate.child(());
+            let last = std::ptr::eq(gate, &gates[2]);
+            poll_fn(move |cx| if last { panic!("the child's") } else { Pin::new(&mut child).poll(cx) })
+        });
+        let mut parent = Parent::new(gather(children));
+        catch_unwind(AssertUnwindSafe(|| parent.poll())).unwrap_err();
+        gates[0].open();
+        parent.drop_future();
+        assert!(gates.iter().all(|gate| gate.drops() == 1));
+    }
+
+    #[test]
+    fn a_search_through_endless_children_reserves_no_endless_memory() {
+        let children = (0..usize::MAX).map(|n| at_once(if n < 10_000 { Ok(()) } else { Err(n) }));
+        assert_eq!(Parent::new(try_gather(children).limit(8)).ready(), Err(10_000));
+        let children = (0_usize..).map(|n| at_once(if n < 10_000 { Ok(()) } else { Err(n) }));
+        assert_eq!(Parent::new(try_gather(children).limit(8)).ready(), Err(10_000));
+    }
+
+    #[test]
+    fn any_number_of_children_with_any_pattern_of_wakes_ends_with_the_right_results() {
+        let mut random = 1_u64;
+        let mut next = move |below: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) as usize % below
+        };
+        for round in 0..200 {
+            let n = 1 + next(60);
+            let gates = gates(n);
+            let children = gates.iter().enumerate().map(|(index, gate)| {
+                let (times, child) = (index % 4, gate.child(index));
+                async move { yields(times, child.await).await }
+            });
+            let limit = 1 + next(n);
+            let gather = gather(children);
+            let mut parent = Parent::new(if round % 2 == 0 { gather } else { gather.limit(limit) });
+            let results = loop {
+                if let Poll::Ready(results) = parent.poll() {
+                    break results;
+                }
+                let mut opened = 0;
+                while parent.wakes() == 0 {
+                    let waiting: Vec<_> = gates.iter().filter(|gate| gate.polls() == 1).collect();
+                    let gate = waiting[next(waiting.len())];
+                    gate.open();
+                    opened += 1;
+                    assert!(opened <= n);
+                }
+            };
+            assert!(results.into_iter().eq(0..n));
+            assert!(gates.iter().all(|gate| (gate.polls(), gate.drops()) == (2, 1)));
+        }
+    }
+
+    #[test]
+    fn a_gather_is_send_and_sync_and_unpin_when_it_can_be() {
+        fn is<T: Send + Sync + Unpin>(value: T) -> T {
+            value
+        }
+        drop(is(gather((0..3).map(at_once)).limit(2)));
+        drop(is(try_gather((0..3).map(|n| at_once(Ok::<_, ()>(n)))).on_progress(|_| {})));
+        fn is_unpin<T: Unpin>(value: T) -> T {
+            value
+        }
+        drop(is_unpin(gather((0..3).map(|n| async move { n }))));
+    }
+}

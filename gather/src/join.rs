@@ -1,0 +1,253 @@
+//! The engine: polls the children that are ready, each once, and starts those that wait for their start.
+//!
+//! Every form of this crate is thin around it: its own `poll` calls [`Engine::poll`] with its children (its [`Places`])
+//! and with what to do when one of them has ended. What is ready when the parent is polled is one **batch**:
+//!
+//! ```text
+//!                     start (3)
+//!                         |                +-------- woke itself: the next batch --------+
+//!                         v                v                                             |
+//!   a child ends <-----  poll  <--pop (2)-- queue <--drain (1)-- ReadySet <--wake-- waits, or is woken
+//!     `each`: the form        \                                                          ^
+//!     keeps it, or stops       +------------------------ Pending ------------------------+
+//! ```
+//!
+//! A batch polls no child twice, and children that become ready meanwhile wait for the next one: one that is always
+//! ready cannot starve the others, nor the rest of the program. It is the rule of asyncio's `_run_once`: run only what
+//! was ready when the turn began. Nothing here depends on how many children there are: a wake costs the same among two
+//! and among a million, and nobody scans those that still wait.
+
+use crate::ready::ReadySet;
+use crate::waker::Lent;
+use std::mem;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+/// The children of a gather, each in a numbered place. The engine knows them by these numbers only.
+pub(crate) trait Places {
+    /// What the end of a child brings.
+    type End;
+
+    /// Called once, before the first poll.
+    fn open(&mut self);
+
+    /// How many places there are.
+    fn len(&self) -> usize;
+
+    /// How many children have not ended yet, of those taken so far.
+    fn alive(&self) -> usize;
+
+    /// Whether no child is left to be taken.
+    fn all_taken(&self) -> bool;
+
+    /// The place of the next child to be polled for the first time, if there is one and a place for it.
+    fn start(&mut self) -> Option<u32>;
+
+    /// Polls the child in `place` and drops it when it ends. A place without a child is pending: its wake came late.
+    fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<Self::End>;
+
+    /// The engine's notes, one for each place.
+    fn note(&mut self, number: u32) -> &mut Note;
+}
+
+/// What the engine keeps beside each place, so that its queue needs no memory of its own.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Note {
+    /// Whether this place stands in the queue.
+    queued: bool,
+    /// The entry of the queue that has this note's number: some place, not this one.
+    entry: u32,
+}
+
+/// Polls children. See the module.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    stage: Stage,
+    batch: Batch,
+    /// For tasks: set when one of `try_gather_tasks` fails. If there is such a flag at all, the parent sleeps until
+    /// the last child has ended or this says that one failed; without, any child that is ready wakes it.
+    failed: Option<Arc<AtomicBool>>,
+    /// Where wakers on other threads write. Made when a child first keeps its waker.
+    set: OnceLock<Arc<ReadySet>>,
+}
+
+/// Where a gather is in its life.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stage {
+    /// Never polled.
+    New,
+    /// Between two polls.
+    Waiting,
+    /// In a poll, or left by a panic.
+    Polling,
+    /// Has returned its last result.
+    Done,
+}
+
+impl Engine {
+    /// An engine whose parent is woken by any child; with a `failed` flag, by tasks.
+    pub(crate) fn new(failed: Option<Arc<AtomicBool>>) -> Engine {
+        Engine { stage: Stage::New, batch: Batch::default(), failed, set: OnceLock::new() }
+    }
+
+    /// Reports every end of a task as it happens, though it costs a poll of the parent.
+    pub(crate) fn report_each(&mut self) {
+        self.failed = None;
+    }
+
+    /// One poll of the parent: polls what is ready, starts what can be started. Calls `each` with every child that ends;
+    /// its `Break` is returned at once. `None` says that all children have ended.
+    #[inline]
+    pub(crate) fn poll<P: Places, B>(
+        &mut self,
+        places: &mut P,
+        cx: &mut Context<'_>,
+        mut each: impl FnMut(&mut P, P::End) -> ControlFlow<B>,
+    ) -> Poll<Option<B>> {
+        self.enter(places);
+        let stopped = self.turn(places, cx.waker(), &mut each);
+        self.stage = Stage::Waiting;
+        if let Break(value) = stopped {
+            return Poll::Ready(Some(value));
+        }
+        if places.alive() == 0 {
+            self.finish();
+            return Poll::Ready(None);
+        }
+        // Children that woke themselves: one wake of the parent for all of them.
+        if self.batch.kept > 0 {
+            cx.waker().wake_by_ref();
+        }
+        if let (Some(_), Some(set)) = (&self.failed, self.set.get()) {
+            set.wait_for(if places.all_taken() { places.alive() } else { 1 });
+        }
+        Poll::Pending
+    }
+
+    fn enter(&mut self, places: &mut impl Places) {
+        match mem::replace(&mut self.stage, Stage::Polling) {
+            Stage::New => places.open(),
+            Stage::Waiting => {}
+            Stage::Polling => panic!(
+                "a gather was polled again after a panic in one of its children: drop it. To go on without that child, \
+                 run the children as tasks (gather_tasks): a panic is then the result of its own task"
+            ),
+            Stage::Done => {
+                self.stage = Stage::Done;
+                panic!("a gather was polled again after it had returned its results: await it once")
+            }
+        }
+    }
+
+    #[inline]
+    fn turn<P: Places, B>(
+        &mut self,
+        places: &mut P,
+        parent: &Waker,
+        each: &mut impl FnMut(&mut P, P::End) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let lent = Lent::new(places.len(), &self.set, parent, &self.failed);
+        let waker = lent.waker();
+        let mut cx = Context::from_waker(&waker);
+        // A copy, which the compiler can keep in registers.
+        let mut batch = self.batch;
+        let mut drained = false;
+        let flow = loop {
+            let place = if let Some(place) = batch.pop(places) {
+                place // 2. The batch; at first what is left of it if an earlier poll stopped in its middle.
+            } else if !drained {
+                batch = batch.next(places, self.set.get(), parent); // 1. What is ready now.
+                drained = true;
+                continue;
+            } else if let Some(place) = places.start() {
+                place // 3. The first poll of a child.
+            } else {
+                break Continue(());
+            };
+            lent.aim(place);
+            match places.poll(place, &mut cx) {
+                Poll::Pending if lent.woken() => batch.keep(places, place),
+                Poll::Pending => places.note(place).queued = false,
+                Poll::Ready(end) => {
+                    places.note(place).queued = false;
+                    if let Break(value) = each(places, end) {
+                        break Break(value);
+                    }
+                }
+            }
+        };
+        self.batch = batch;
+        flow
+    }
+
+    /// Whether [`finish`](Engine::finish) was called.
+    pub(crate) fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    /// The last result is there, or an error: wakes that still come wake nobody.
+    #[inline]
+    pub(crate) fn finish(&mut self) {
+        self.stage = Stage::Done;
+        if let Some(set) = self.set.get() {
+            set.close();
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if !self.is_done() {
+            self.finish();
+        }
+    }
+}
+
+/// The queue of the places to be polled. Its entries stand in the notes, those of the next batch before those of this:
+///
+/// ```text
+///   | next batch | done with | left of this batch |
+///   0           kept        at                   due
+/// ```
+#[derive(Debug, Default, Clone, Copy)]
+struct Batch {
+    kept: u32,
+    at: u32,
+    due: u32,
+}
+
+impl Batch {
+    #[inline]
+    fn pop(&mut self, places: &mut impl Places) -> Option<u32> {
+        if self.at == self.due {
+            return None;
+        }
+        self.at += 1;
+        Some(places.note(self.at - 1).entry)
+    }
+
+    /// Adds a place to the next batch, unless it stands there.
+    #[inline]
+    fn push(&mut self, places: &mut impl Places, place: u32) {
+        if !places.note(place).queued {
+            self.keep(places, place);
+        }
+    }
+
+    #[inline]
+    fn keep(&mut self, places: &mut impl Places, place: u32) {
+        places.note(place).queued = true;
+        places.note(self.kept).entry = place;
+        self.kept += 1;
+    }
+
+    #[inline]
+    fn next(mut self, places: &mut impl Places, set: Option<&Arc<ReadySet>>, parent: &Waker) -> Batch {
+        if let Some(set) = set {
+            set.drain(parent, |place| self.push(places, place));
+        }
+        Batch { kept: 0, at: 0, due: self.kept }
+    }
+}

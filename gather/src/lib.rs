@@ -1,0 +1,231 @@
+//! asyncio's `gather` for Rust: a join future whose wakers track which children are ready and how many are left.
+//!
+//! ```
+//! use std::time::Duration;
+//! use gather::gather;
+//! use runtime::{block_on, time::sleep};
+//!
+//! let results = block_on(gather([30, 10, 20].map(|ms| async move {
+//!     sleep(Duration::from_millis(ms)).await;
+//!     ms
+//! })));
+//! assert_eq!(results, [30, 10, 20]); // in the order of the input, after 30 ms
+//! ```
+//!
+//! | form | output | children | on the first error | when dropped | asyncio |
+//! | --- | --- | --- | --- | --- | --- |
+//! | [`gather(iter)`](gather()) | `Vec<T>` | polled in place; may borrow | a `Result` is a value like any other | children dropped | `gather(return_exceptions=True)` |
+//! | [`try_gather(iter)`](try_gather()) | `Result<Vec<T>, E>` | polled in place; may borrow | returned at once; the others are dropped | children dropped | `TaskGroup`, in that the others end |
+//! | [`gather_tasks(iter)`](gather_tasks) | `Vec<Result<T, JoinError>>` | tasks of the loop | a `Result` is a value like any other | tasks aborted | `gather(return_exceptions=True)` |
+//! | [`try_gather_tasks(iter)`](try_gather_tasks) | `Result<Vec<T>, TaskError<E>>` | tasks of the loop | returned at once; **the others run on** | tasks aborted | `gather()` |
+//! | [`gather!(a, b)`](gather!), [`try_gather!(a, b)`](try_gather!) | a future of a tuple | of any types, in place | as above | children dropped | `gather(a(), b())` |
+//! | [`as_completed(iter)`](as_completed) | `Stream<Item = (usize, T)>` | in place | | children dropped | `as_completed` |
+//! | [`gather_streams(iter)`](gather_streams) | `Vec<Vec<T>>` | streams, in place | | streams dropped | |
+//!
+//! # What holds for all of them
+//!
+//! - Results stand in the order of the input, whatever the order in which the children end. An empty input is ready at
+//!   the first poll.
+//! - Lazy: nothing happens before the first poll. Then the children are taken from the iterator and started in order.
+//! - A child is polled once at the start and once for each batch of wakes it got a wake in, never after its end, and is
+//!   dropped as soon as it ends. A wake costs the same among two children and among a million.
+//! - With an exact size hint a gather allocates at most four times at any number of children: the children, the
+//!   results, and two blocks that the wakers share. Children that never keep their waker save these two.
+//! - [`limit`](Gather::limit) bounds how many are alive at once, [`on_progress`](Gather::on_progress) reports each end.
+//! - To poll a gather again after it returned, or after a child panicked through it, panics with a message that says so.
+//! - What is polled in place runs on any executor, tokio's multi-threaded one too, and is `Send` when its children are.
+//!   Only the `_tasks` forms need `runtime`.
+//!
+//! # Reading order
+//!
+//! The files below in the order of their `mod` lines: what wakers write to, the wakers, the engine that reads it, the
+//! children, and then the forms, which are thin.
+
+mod ready;
+mod waker;
+mod join;
+mod slots;
+
+mod in_place;
+mod pinned;
+mod tasks;
+#[doc(hidden)]
+pub mod tuple;
+mod streams;
+mod outcomes;
+
+pub use in_place::{Gather, TryGather, gather, try_gather};
+pub use outcomes::{CompoundError, Outcomes};
+pub use slots::Progress;
+pub use streams::{AsCompleted, as_completed, gather_streams};
+pub use tasks::{Task, TaskError, Tasks, TryTask, TryTasks, gather_tasks, try_gather_tasks};
+
+/// What the unit tests share: a parent that counts its wakes, and children that are opened by hand.
+#[cfg(test)]
+mod testing {
+    use std::fmt::Debug;
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::sync::{Arc, Mutex};
+    use std::task::{Context, Poll, Wake, Waker};
+
+    /// A parent that is polled by hand. Its waker counts.
+    pub(crate) struct Parent<F> {
+        future: Option<Pin<Box<F>>>,
+        count: Arc<Count>,
+    }
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    impl<F: Future> Parent<F> {
+        pub(crate) fn new(future: F) -> Parent<F> {
+            Parent { future: Some(Box::pin(future)), count: Arc::default() }
+        }
+
+        pub(crate) fn poll(&mut self) -> Poll<F::Output> {
+            let waker = Waker::from(Arc::clone(&self.count));
+            self.future.as_mut().expect("not dropped").as_mut().poll(&mut Context::from_waker(&waker))
+        }
+
+        #[track_caller]
+        pub(crate) fn pending(&mut self) {
+            assert!(self.poll().is_pending());
+        }
+
+        #[track_caller]
+        pub(crate) fn ready(&mut self) -> F::Output
+        where
+            F::Output: Debug,
+        {
+            match self.poll() {
+                Poll::Ready(output) => output,
+                Poll::Pending => panic!("still pending"),
+            }
+        }
+
+        /// How often it was woken since the last time that this was asked.
+        pub(crate) fn wakes(&self) -> usize {
+            self.count.0.swap(0, SeqCst)
+        }
+
+        /// Polls until it is ready, as long as it is woken. Gives the number of polls, too.
+        #[track_caller]
+        pub(crate) fn run(&mut self) -> (F::Output, usize) {
+            for polls in 1.. {
+                if let Poll::Ready(output) = self.poll() {
+                    return (output, polls);
+                }
+                assert!(self.wakes() > 0, "pending after {polls} polls, and nobody will wake it");
+            }
+            unreachable!()
+        }
+
+        /// Drops the future; the parent stays, to count.
+        pub(crate) fn drop_future(&mut self) {
+            self.future = None;
+        }
+
+        /// Another task takes the future over; the old one stays behind.
+        pub(crate) fn hand_over(&mut self) -> Parent<F> {
+            Parent { future: self.future.take(), count: Arc::default() }
+        }
+    }
+
+    /// The outside of a [`Gated`] child: pending until it is opened.
+    #[derive(Clone, Default)]
+    pub(crate) struct Gate(Arc<Mutex<Inside>>);
+
+    #[derive(Default)]
+    struct Inside {
+        open: bool,
+        waker: Option<Waker>,
+        polls: usize,
+        drops: usize,
+    }
+
+    impl Gate {
+        pub(crate) fn child<T>(&self, output: T) -> Gated<T> {
+            Gated { gate: self.clone(), output: Some(output) }
+        }
+
+        /// Lets the child end, and wakes it.
+        pub(crate) fn open(&self) {
+            self.open_silently();
+            self.wake();
+        }
+
+        pub(crate) fn open_silently(&self) {
+            self.0.lock().unwrap().open = true;
+        }
+
+        pub(crate) fn wake(&self) {
+            let waker = self.waker();
+            waker.wake_by_ref();
+        }
+
+        /// The waker that the child has kept.
+        pub(crate) fn waker(&self) -> Waker {
+            self.0.lock().unwrap().waker.clone().expect("the child has been polled")
+        }
+
+        pub(crate) fn polls(&self) -> usize {
+            self.0.lock().unwrap().polls
+        }
+
+        pub(crate) fn drops(&self) -> usize {
+            self.0.lock().unwrap().drops
+        }
+    }
+
+    pub(crate) fn gates(n: usize) -> Vec<Gate> {
+        (0..n).map(|_| Gate::default()).collect()
+    }
+
+    pub(crate) fn polls(gates: &[Gate]) -> Vec<usize> {
+        gates.iter().map(Gate::polls).collect()
+    }
+
+    /// A child that waits for its gate. It keeps the latest waker.
+    pub(crate) struct Gated<T> {
+        gate: Gate,
+        output: Option<T>,
+    }
+
+    impl<T> Unpin for Gated<T> {}
+
+    impl<T> Future for Gated<T> {
+        type Output = T;
+
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+            let this = &mut *self;
+            let mut inside = this.gate.0.lock().unwrap();
+            inside.polls += 1;
+            if inside.open {
+                return Poll::Ready(this.output.take().expect("never polled after its end"));
+            }
+            inside.waker = Some(cx.waker().clone());
+            Poll::Pending
+        }
+    }
+
+    impl<T> Drop for Gated<T> {
+        fn drop(&mut self) {
+            self.gate.0.lock().unwrap().drops += 1;
+        }
+    }
+
+    /// Pending so many times, waking itself each time.
+    pub(crate) async fn yields<T>(times: usize, output: T) -> T {
+        for _ in 0..times {
+            runtime::task::yield_now().await;
+        }
+        output
+    }
+}

@@ -1,0 +1,116 @@
+//! What to do with the results of a gather: tell successes from failures, and report every failure.
+
+use std::error::Error;
+use std::fmt;
+
+/// Sorts the `Result`s that a gather returned; each keeps its index in the input.
+///
+/// The idea is asyncio_tools' `GatherResults`, where a cancelled child counts as a success and there is an exception to
+/// raise even if nothing failed; here an error is a failure whatever it is, and no failure is `None`.
+///
+/// ```
+/// use gather::{Outcomes, gather};
+///
+/// let results = runtime::block_on(gather(["1", "x", "3"].map(|text| async move { text.parse::<u32>() })));
+/// assert_eq!(results.successes().collect::<Vec<_>>(), [(0, &1), (2, &3)]);
+/// assert_eq!(results.failures().map(|(index, _)| index).collect::<Vec<_>>(), [1]);
+/// let error = results.compound_error().unwrap();
+/// assert_eq!(error.to_string(), "1 of 3 failed: [1] invalid digit found in string");
+/// ```
+pub trait Outcomes {
+    /// What a success gives.
+    type Value;
+    /// What a failure gives.
+    type Error;
+
+    /// The values, each with its index.
+    fn successes(&self) -> impl Iterator<Item = (usize, &Self::Value)>;
+
+    /// The errors, each with its index.
+    fn failures(&self) -> impl Iterator<Item = (usize, &Self::Error)>;
+
+    /// One error that shows every failure, or `None` if nothing failed.
+    fn compound_error(&self) -> Option<CompoundError>
+    where
+        Self::Error: fmt::Display;
+}
+
+impl<T, E> Outcomes for [Result<T, E>] {
+    type Value = T;
+    type Error = E;
+
+    fn successes(&self) -> impl Iterator<Item = (usize, &T)> {
+        self.iter().enumerate().filter_map(|(index, result)| Some((index, result.as_ref().ok()?)))
+    }
+
+    fn failures(&self) -> impl Iterator<Item = (usize, &E)> {
+        self.iter().enumerate().filter_map(|(index, result)| Some((index, result.as_ref().err()?)))
+    }
+
+    fn compound_error(&self) -> Option<CompoundError>
+    where
+        E: fmt::Display,
+    {
+        let failures: Vec<_> = self.failures().map(|(index, error)| (index, error.to_string())).collect();
+        if failures.is_empty() { None } else { Some(CompoundError { failures, total: self.len() }) }
+    }
+}
+
+/// Every failure among the results of a gather, as texts: so it borrows nothing and goes where any error goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompoundError {
+    failures: Vec<(usize, String)>,
+    /// Of so many results.
+    total: usize,
+}
+
+impl CompoundError {
+    /// The index and the message of each failure, in the order of the input.
+    pub fn failures(&self) -> &[(usize, String)] {
+        &self.failures
+    }
+}
+
+impl fmt::Display for CompoundError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} failed", self.failures.len(), self.total)?;
+        for (number, (index, message)) in self.failures.iter().enumerate() {
+            write!(f, "{} [{index}] {message}", if number == 0 { ":" } else { ";" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for CompoundError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_result_is_a_success_or_a_failure_with_its_index() {
+        let results = [Ok(1), Err("a"), Err("b"), Ok(4)];
+        assert!(results.successes().eq([(0, &1), (3, &4)]));
+        assert!(results.failures().eq([(1, &"a"), (2, &"b")]));
+    }
+
+    #[test]
+    fn a_compound_error_shows_every_failure_and_is_none_without_one() {
+        assert_eq!([Ok::<_, &str>(1), Ok(2)].compound_error(), None);
+        assert_eq!(<[Result<(), &str>]>::compound_error(&[]), None);
+        let error = [Err("a"), Ok(2), Err("b")].compound_error().unwrap();
+        assert_eq!(error.to_string(), "2 of 3 failed: [0] a; [2] b");
+        assert_eq!(error.failures(), [(0, "a".to_owned()), (2, "b".to_owned())]);
+    }
+
+    #[test]
+    fn a_cancelled_task_is_a_failure() {
+        let results = runtime::block_on(async {
+            let task = runtime::spawn(std::future::pending::<()>());
+            task.abort();
+            [task.await]
+        });
+        assert_eq!(results.successes().count(), 0);
+        assert_eq!(results.compound_error().unwrap().to_string(), "1 of 1 failed: [0] the task was cancelled");
+    }
+}

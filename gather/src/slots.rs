@@ -1,0 +1,193 @@
+//! The children of most forms: futures from an iterator, pinned in a slice of slots.
+//!
+//! Without a limit there is a slot for every child, and all children are taken from the iterator before the first one is
+//! started. With a limit there are so many slots and no more; a child that ends leaves its slot to the next one from
+//! the iterator. Wakers know a slot by its number, its place; a late wake of the earlier child then costs the new one
+//! a spurious poll, which every future has to allow.
+
+use crate::join::{Note, Places};
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// How far a gather has come; what [`on_progress`](crate::Gather::on_progress) is told after each child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// So many children have ended.
+    pub completed: usize,
+    /// Of so many: `None` while the iterator cannot tell.
+    pub total: Option<usize>,
+}
+
+/// The children that live, and the iterator with those that are still to come.
+pub(crate) struct Slots<I: Iterator> {
+    /// Where children come from. `None` once it has no more.
+    iter: Option<I>,
+    /// The places. A boxed slice, so that no child ever moves; it is made at the first poll.
+    slots: Pin<Box<[Slot<I::Item>]>>,
+    /// So many places at most, or `NONE`.
+    limit: u32,
+    /// The places from this one on have never been used.
+    fresh: u32,
+    /// The place that became vacant last, or `NONE`: the first of a list that goes on in [`Slot::index`].
+    vacant: u32,
+    /// How many children have not ended yet.
+    alive: u32,
+    /// How many children have been taken from the iterator.
+    taken: usize,
+}
+
+/// One place.
+struct Slot<F> {
+    /// Dropped as soon as it ends.
+    child: Option<F>,
+    /// Which child of the input this is: where its result belongs. Without a child: the place that was vacant before.
+    index: usize,
+    /// The engine's.
+    note: Note,
+}
+
+/// No place has this number, and no gather so many.
+const NONE: u32 = u32::MAX;
+
+impl<I: Iterator> Slots<I> {
+    pub(crate) fn new(iter: I) -> Slots<I> {
+        let slots = Box::into_pin(Box::default());
+        Slots { iter: Some(iter), slots, limit: NONE, fresh: 0, vacant: NONE, alive: 0, taken: 0 }
+    }
+
+    #[track_caller]
+    pub(crate) fn limit(&mut self, n: usize) {
+        assert!(n > 0, "limit(0) would never start a child: give the number that may be alive at once, at least 1");
+        self.limit = u32::try_from(n).unwrap_or(NONE);
+    }
+
+    /// How far the gather has come.
+    #[inline]
+    pub(crate) fn progress(&self) -> Progress {
+        Progress { completed: self.taken - self.alive as usize, total: self.total() }
+    }
+
+    /// How many children there are, if that is known.
+    #[inline]
+    pub(crate) fn total(&self) -> Option<usize> {
+        let Some(iter) = &self.iter else { return Some(self.taken) };
+        let (low, high) = iter.size_hint();
+        high.filter(|&high| high == low)?.checked_add(self.taken)
+    }
+
+    /// Drops the children that live, in the order of their places, and the iterator.
+    pub(crate) fn clear(&mut self) {
+        self.slots = Box::into_pin(Box::default());
+        self.iter = None;
+    }
+
+    /// The child in `place`, and the rest of its slot.
+    #[inline]
+    #[allow(unsafe_code, reason = "the standard library has no safe way into a pinned slice")]
+    fn slot(&mut self, place: u32) -> (Pin<&mut Option<I::Item>>, &mut usize, &mut Note) {
+        // SAFETY: both functions ask that what is pinned never moves. Those are the children, which leave here as pins
+        // only; they lie in a box that is never taken apart, and `Slot` is not packed and has no `Drop`.
+        unsafe {
+            let slot = &mut self.slots.as_mut().get_unchecked_mut()[place as usize];
+            (Pin::new_unchecked(&mut slot.child), &mut slot.index, &mut slot.note)
+        }
+    }
+
+    /// Takes a child from the iterator into a free place, if there are both.
+    fn take(&mut self) -> Option<u32> {
+        let place = if self.vacant == NONE { self.fresh } else { self.vacant };
+        if place as usize == self.slots.len() {
+            return None;
+        }
+        let Some(next) = self.iter.as_mut()?.next() else {
+            self.iter = None;
+            self.fresh = self.slots.len() as u32; // The places that are left hold no child to start.
+            return None;
+        };
+        let taken = self.taken;
+        let (mut child, index, _) = self.slot(place);
+        child.set(Some(next));
+        let before = mem::replace(index, taken);
+        if self.vacant == NONE {
+            self.fresh += 1;
+        } else {
+            self.vacant = before as u32;
+        }
+        self.taken += 1;
+        self.alive += 1;
+        Some(place)
+    }
+}
+
+impl<I: Iterator<Item: Future>> Places for Slots<I> {
+    type End = (usize, <I::Item as Future>::Output);
+
+    fn open(&mut self) {
+        let iter = self.iter.as_mut().expect("opened once");
+        let (low, high) = iter.size_hint();
+        let slots: Vec<_> = if self.limit == NONE {
+            let mut slots = Vec::with_capacity(low);
+            slots.extend(iter.enumerate().map(|(index, child)| Slot::new(Some(child), index)));
+            self.iter = None;
+            self.taken = slots.len();
+            self.alive = slots.len() as u32;
+            slots
+        } else {
+            let places = high.unwrap_or(usize::MAX).min(self.limit as usize);
+            (0..places).map(|_| Slot::new(None, 0)).collect()
+        };
+        assert!(slots.len() < NONE as usize, "more children at once than a gather has numbers for: use .limit(n)");
+        self.slots = Box::into_pin(slots.into_boxed_slice());
+    }
+
+    fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn alive(&self) -> usize {
+        self.alive as usize
+    }
+
+    fn all_taken(&self) -> bool {
+        self.iter.as_ref().is_none_or(|iter| iter.size_hint().1 == Some(0))
+    }
+
+    #[inline]
+    fn start(&mut self) -> Option<u32> {
+        if self.iter.is_some() {
+            return self.take();
+        }
+        let place = self.fresh;
+        if place as usize == self.slots.len() {
+            return None;
+        }
+        self.fresh += 1;
+        Some(place)
+    }
+
+    #[inline]
+    fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<Self::End> {
+        let vacant = self.vacant;
+        let (mut slot, index, _) = self.slot(place);
+        let Some(child) = slot.as_mut().as_pin_mut() else { return Poll::Pending };
+        let output = ready!(child.poll(cx));
+        slot.set(None);
+        let index = mem::replace(index, vacant as usize);
+        self.vacant = place;
+        self.alive -= 1;
+        Poll::Ready((index, output))
+    }
+
+    #[inline]
+    fn note(&mut self, number: u32) -> &mut Note {
+        self.slot(number).2
+    }
+}
+
+impl<F> Slot<F> {
+    #[inline]
+    fn new(child: Option<F>, index: usize) -> Slot<F> {
+        Slot { child, index, note: Note::default() }
+    }
+}

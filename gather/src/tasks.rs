@@ -1,0 +1,484 @@
+//! `gather_tasks` and `try_gather_tasks`: every child is a task of the loop, and only its end comes back to the gather.
+//!
+//! ```text
+//!   first poll:  spawn, spawn, spawn; each JoinHandle is a child, polled once, and waits
+//!   the loop:    polls the tasks; each end wakes its JoinHandle's place in the ready set, which only counts
+//!   last end:    as many ready as are left: the parent is woken, and its second poll takes all results
+//! ```
+//!
+//! This is asyncio's own algorithm: a counter, and one wake of the parent at zero. The children of the engine are
+//! [`Task`]s, small handles, whatever the size of the futures. A task that fails says so in a flag before its end is
+//! counted, and then that end wakes the parent, however many are left.
+
+use crate::in_place::{Gather, TryGather};
+use crate::join::Engine;
+use crate::pinned::Pinned;
+use runtime::{JoinError, JoinHandle, spawn};
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+
+/// Runs each future as a task of the loop and gives all results, in the order of the input.
+///
+/// The tasks are spawned at the first poll, in the order of the input. A task that panics or is cancelled is an error
+/// among the results; the others go on. This is asyncio's `gather(*tasks, return_exceptions=True)`.
+///
+/// The parent is polled exactly twice, whatever the number of children: to start them and to take the results. With
+/// [`limit`](Gather::limit) it is polled once more whenever places have come free, and with
+/// [`on_progress`](Gather::on_progress) for the ends of each turn, for they must be reported.
+///
+/// # Panics
+/// At the first poll outside a runtime, and when it is polled again after it gave its results.
+///
+/// # Cancel safety
+/// When it is dropped, the tasks that have not ended are aborted.
+///
+/// ```
+/// runtime::block_on(async {
+///     let results = gather::gather_tasks((1..=3).map(|n| async move { 6 / (n - 2) })).await;
+///     assert_eq!(*results[0].as_ref().unwrap(), -6);
+///     assert!(results[1].as_ref().unwrap_err().is_panic());
+///     assert_eq!(*results[2].as_ref().unwrap(), 6);
+/// });
+/// ```
+pub fn gather_tasks<I, F>(futures: I) -> Gather<Tasks<I::IntoIter>>
+where
+    I: IntoIterator<Item = F>,
+    F: Future<Output: 'static> + 'static,
+{
+    // Nobody sets this flag: that it is there tells the engine to wait for the last end.
+    Gather::new(Engine::new(Some(Arc::default())), Tasks { futures: futures.into_iter() })
+}
+
+/// Runs each future as a task of the loop and gives all values, or the first error at once; **the others run on**.
+///
+/// First is the error that comes first, not the one that stands first. A panic or a cancellation is an error too. What
+/// the other tasks give after that is lost, as with asyncio's `gather(*tasks)`, which this is.
+///
+/// The parent is polled exactly twice, as with [`gather_tasks`], where the exceptions are.
+///
+/// # Errors
+/// [`TaskError`] says how the task failed.
+///
+/// # Panics
+/// At the first poll outside a runtime, and when it is polled again after it gave its result.
+///
+/// # Cancel safety
+/// When it is dropped, the tasks that have not ended are aborted, as when asyncio's gather is cancelled; not if one of
+/// them had failed before that, for then they run on.
+///
+/// ```
+/// use gather::{TaskError, try_gather_tasks};
+///
+/// runtime::block_on(async {
+///     let parse = |text: &'static str| async move { text.parse::<u32>() };
+///     assert_eq!(try_gather_tasks(["1", "2"].map(parse)).await.unwrap(), [1, 2]);
+///     assert!(matches!(try_gather_tasks(["1", "two"].map(parse)).await, Err(TaskError::Failed(_))));
+/// });
+/// ```
+pub fn try_gather_tasks<I, F, T, E>(futures: I) -> TryGather<TryTasks<I::IntoIter>, T>
+where
+    I: IntoIterator<Item = F>,
+    F: Future<Output = Result<T, E>> + 'static,
+    T: 'static,
+    E: 'static,
+{
+    let failed = Arc::<AtomicBool>::default();
+    let engine = Engine::new(Some(Arc::clone(&failed)));
+    TryGather::new(engine, TryTasks { futures: futures.into_iter(), failed })
+}
+
+/// How a task of [`try_gather_tasks`] failed.
+pub enum TaskError<E> {
+    /// Its future gave this error.
+    Failed(E),
+    /// It was aborted, or dropped with its runtime.
+    Cancelled,
+    /// It panicked; this is what [`std::panic::resume_unwind`] takes.
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// The iterator behind [`gather_tasks`]: spawns what it gives.
+#[derive(Debug)]
+pub struct Tasks<I> {
+    futures: I,
+}
+
+impl<I: Iterator<Item: Future<Output: 'static> + 'static>> Iterator for Tasks<I> {
+    type Item = Task<<I::Item as Future>::Output>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.futures.next().map(|future| Task { handle: spawn(future), failed: None })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.futures.size_hint()
+    }
+}
+
+/// The iterator behind [`try_gather_tasks`]: spawns what it gives, with an eye on failures.
+#[derive(Debug)]
+pub struct TryTasks<I> {
+    futures: I,
+    /// Shared by the tasks, their handles and the engine.
+    failed: Arc<AtomicBool>,
+}
+
+impl<I, T, E> Iterator for TryTasks<I>
+where
+    I: Iterator<Item: Future<Output = Result<T, E>> + 'static>,
+    T: 'static,
+    E: 'static,
+{
+    type Item = TryTask<T, E>;
+
+    fn next(&mut self) -> Option<TryTask<T, E>> {
+        let future = self.futures.next()?;
+        let handle = spawn(Pinned::new(future, Alarm(Some(Arc::clone(&self.failed)))));
+        Some(TryTask(Task { handle, failed: Some(Arc::clone(&self.failed)) }))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.futures.size_hint()
+    }
+}
+
+/// Sets the flag when it is dropped armed. It lies beside the future of a task and is disarmed when that ends well; an
+/// error, a panic and an abort leave it armed. The loop drops a task's future before it wakes whoever awaits the task,
+/// so the flag is always there before that wake.
+struct Alarm(Option<Arc<AtomicBool>>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if let Some(failed) = &self.0 {
+            failed.store(true, Relaxed);
+        }
+    }
+}
+
+/// What a task of [`try_gather_tasks`] runs. No `async fn`, as that would hold its argument twice.
+impl<F: Future<Output = Result<T, E>>, T, E> Future for Pinned<F, Alarm> {
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
+        let (future, alarm) = self.project();
+        let result = ready!(future.poll(cx));
+        if result.is_ok() {
+            alarm.0 = None;
+        }
+        Poll::Ready(result)
+    }
+}
+
+/// A child of [`gather_tasks`]: a task, aborted when this is dropped before its end.
+#[derive(Debug)]
+pub struct Task<T> {
+    handle: JoinHandle<T>,
+    /// If this is set, the task runs on instead.
+    failed: Option<Arc<AtomicBool>>,
+}
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.handle).poll(cx)
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        let detach = self.failed.as_ref().is_some_and(|failed| failed.load(Relaxed));
+        if !detach && !self.handle.is_finished() {
+            self.handle.abort();
+        }
+    }
+}
+
+/// A child of [`try_gather_tasks`].
+#[derive(Debug)]
+pub struct TryTask<T, E>(Task<Result<T, E>>);
+
+impl<T, E> Future for TryTask<T, E> {
+    type Output = Result<T, TaskError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(match ready!(Pin::new(&mut self.0).poll(cx)) {
+            Ok(result) => result.map_err(TaskError::Failed),
+            Err(error) if error.is_panic() => Err(TaskError::Panicked(error.into_panic())),
+            Err(_) => Err(TaskError::Cancelled),
+        })
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for TaskError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TaskError::Failed(error) => error.fmt(f),
+            TaskError::Cancelled => f.write_str("the task was cancelled"),
+            TaskError::Panicked(payload) => match message(payload) {
+                Some(message) => write!(f, "the task panicked: {message}"),
+                None => f.write_str("the task panicked"),
+            },
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for TaskError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TaskError::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+            TaskError::Cancelled => f.write_str("Cancelled"),
+            TaskError::Panicked(payload) => write!(f, "Panicked({:?})", message(payload).unwrap_or("..")),
+        }
+    }
+}
+
+impl<E: Error> Error for TaskError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            TaskError::Failed(error) => error.source(), // Display is the error's own, too.
+            _ => None,
+        }
+    }
+}
+
+/// The text of a panic, when it has one.
+fn message(payload: &Box<dyn Any + Send>) -> Option<&str> {
+    payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::yields;
+    use runtime::task::yield_now;
+    use runtime::{Runtime, block_on};
+    use std::cell::{Cell, RefCell};
+    use std::future::{pending, poll_fn};
+    use std::pin::pin;
+    use std::rc::Rc;
+
+    /// Awaits `future` and counts the polls that it takes.
+    async fn counted<F: Future>(future: F) -> (F::Output, usize) {
+        let (mut future, mut polls) = (pin!(future), 0);
+        let output = poll_fn(|cx| {
+            polls += 1;
+            future.as_mut().poll(cx)
+        });
+        (output.await, polls)
+    }
+
+    /// Says when its task's future is dropped.
+    struct Drops(Rc<Cell<usize>>);
+
+    impl Drop for Drops {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    async fn turns(n: usize) {
+        for _ in 0..n {
+            yield_now().await;
+        }
+    }
+
+    #[test]
+    fn the_parent_is_polled_exactly_twice() {
+        for n in [1, 2, 31, 5_000] {
+            block_on(async {
+                let (results, polls) = counted(gather_tasks((0..n).map(|i| yields(i % 13, i)))).await;
+                assert!(results.into_iter().map(Result::unwrap).eq(0..n));
+                assert_eq!(polls, 2);
+                let (results, polls) = counted(try_gather_tasks((0..n).map(|i| yields(i % 13, Ok::<_, ()>(i))))).await;
+                assert!(results.unwrap().into_iter().eq(0..n));
+                assert_eq!(polls, 2);
+            });
+        }
+    }
+
+    #[test]
+    fn no_task_takes_no_second_poll() {
+        let (results, polls) = block_on(counted(gather_tasks((0..0).map(|i| yields(i, ())))));
+        assert!(results.is_empty());
+        assert_eq!(polls, 1);
+    }
+
+    #[test]
+    fn with_a_limit_the_parent_is_polled_once_more_for_each_refill() {
+        block_on(async {
+            let (alive, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+            let child = |i| {
+                let (alive, most) = (Rc::clone(&alive), Rc::clone(&most));
+                async move {
+                    alive.set(alive.get() + 1);
+                    most.set(alive.get().max(most.get()));
+                    turns(2).await;
+                    alive.set(alive.get() - 1);
+                    i
+                }
+            };
+            let (results, polls) = counted(gather_tasks((0..12).map(child)).limit(3)).await;
+            assert!(results.into_iter().map(Result::unwrap).eq(0..12));
+            assert_eq!(most.get(), 3);
+            assert_eq!(polls, 5); // The start, three refills of three, the end.
+            let (_, polls) = counted(gather_tasks((0..3).map(child)).limit(3)).await;
+            assert_eq!(polls, 2);
+        });
+    }
+
+    #[test]
+    fn with_progress_the_parent_is_polled_as_the_tasks_end() {
+        let seen = RefCell::new(Vec::new());
+        let tasks =
+            gather_tasks((1..4).map(|i| yields(5 * i, ()))).on_progress(|p| seen.borrow_mut().push(p.completed));
+        let (_, polls) = block_on(counted(tasks));
+        assert_eq!(seen.take(), [1, 2, 3]);
+        assert_eq!(polls, 4);
+    }
+
+    #[test]
+    fn nothing_is_spawned_before_the_first_poll_then_in_order() {
+        block_on(async {
+            let log = Rc::new(RefCell::new(Vec::new()));
+            let gather = gather_tasks((0..3).map(|i| {
+                let log = Rc::clone(&log);
+                async move { log.borrow_mut().push(i) }
+            }));
+            turns(3).await;
+            assert!(log.borrow().is_empty());
+            gather.await;
+            assert_eq!(log.take(), [0, 1, 2]);
+        });
+    }
+
+    #[test]
+    fn a_panic_is_the_result_of_its_own_task() {
+        let results = block_on(gather_tasks((0..3).map(|i| async move {
+            yield_now().await;
+            assert!(i != 1, "number one");
+            i
+        })));
+        assert_eq!((results[0].as_ref().unwrap(), results[2].as_ref().unwrap()), (&0, &2));
+        assert!(results[1].as_ref().unwrap_err().is_panic());
+    }
+
+    #[test]
+    fn an_error_is_returned_at_once_and_the_other_tasks_run_on() {
+        for n in [2, 31, 5_000] {
+            block_on(async {
+                let ended = Rc::new(Cell::new(0));
+                let tasks = (0..n).map(|i| {
+                    let ended = Rc::clone(&ended);
+                    async move {
+                        turns(if i == n / 2 { 3 } else { 9 }).await;
+                        ended.set(ended.get() + 1);
+                        if i == n / 2 { Err(i) } else { Ok(()) }
+                    }
+                });
+                let (result, polls) = counted(try_gather_tasks(tasks)).await;
+                assert!(matches!(result, Err(TaskError::Failed(i)) if i == n / 2));
+                assert_eq!((ended.get(), polls), (1, 2));
+                turns(10).await;
+                assert_eq!(ended.get(), n);
+            });
+        }
+    }
+
+    #[test]
+    fn the_first_error_is_the_one_that_comes_first() {
+        let tasks = (0..3).map(|i| yields(9 - 2 * i, Err::<(), _>(i)));
+        assert!(matches!(block_on(try_gather_tasks(tasks)), Err(TaskError::Failed(2))));
+    }
+
+    #[test]
+    fn panics_and_cancellations_are_errors_too_and_as_prompt() {
+        block_on(async {
+            let tasks = (0..3).map(|i| async move {
+                turns(i).await;
+                if i == 1 {
+                    panic!("number {i}");
+                }
+                pending::<Result<(), ()>>().await
+            });
+            match try_gather_tasks(tasks).await {
+                Err(error @ TaskError::Panicked(_)) => assert_eq!(format!("{error:?}"), "Panicked(\"number 1\")"),
+                other => panic!("{other:?}"),
+            }
+        });
+    }
+
+    #[test]
+    fn a_task_that_is_dropped_with_its_runtime_is_cancelled() {
+        let there = Runtime::new().unwrap();
+        let here = Runtime::new().unwrap();
+        let mut gather = pin!(try_gather_tasks([pending::<Result<(), ()>>(), pending()]));
+        there.block_on(poll_fn(|cx| {
+            assert!(gather.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        }));
+        drop(there);
+        assert!(matches!(here.block_on(gather), Err(TaskError::Cancelled)));
+    }
+
+    #[test]
+    fn dropping_it_aborts_the_tasks_that_have_not_ended() {
+        block_on(async {
+            let (drops, ended) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+            let child = |i: usize| {
+                let (guard, ended) = (Drops(Rc::clone(&drops)), Rc::clone(&ended));
+                async move {
+                    let _guard = guard;
+                    turns(i).await;
+                    ended.set(ended.get() + 1);
+                    Ok::<_, ()>(())
+                }
+            };
+            let mut tasks = Box::pin(gather_tasks([1, 100, 100].map(child)));
+            let mut try_tasks = Box::pin(try_gather_tasks([1, 100, 100].map(child)));
+            poll_fn(|cx| {
+                assert!(tasks.as_mut().poll(cx).is_pending());
+                assert!(try_tasks.as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            turns(5).await;
+            assert_eq!((drops.get(), ended.get()), (2, 2));
+            drop((tasks, try_tasks));
+            assert_eq!(drops.get(), 2); // abort only asks.
+            turns(2).await;
+            assert_eq!((drops.get(), ended.get()), (6, 2));
+        });
+    }
+
+    #[test]
+    fn a_task_that_gives_an_error_at_once_does_not_wait_for_the_others() {
+        block_on(async {
+            let tasks = (0..3).map(|i| async move { if i == 0 { Err::<(), _>("no") } else { pending().await } });
+            assert_eq!(try_gather_tasks(tasks).await.unwrap_err().to_string(), "no");
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "block_on")]
+    fn outside_a_runtime_the_first_poll_names_the_cure() {
+        let mut gather = pin!(gather_tasks([async {}]));
+        _ = gather.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
+    }
+
+    #[test]
+    fn what_watches_a_task_is_small() {
+        let future = || async {
+            let bytes = [1_u8; 1_000];
+            yield_now().await;
+            Ok::<_, ()>(bytes.len())
+        };
+        let (plain, watched) = (size_of_val(&future()), size_of_val(&Pinned::new(future(), Alarm(None))));
+        assert!(watched <= plain + 64, "{watched} for {plain}");
+    }
+}

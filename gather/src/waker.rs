@@ -1,0 +1,236 @@
+//! The two wakers of a child: one that is lent for a poll, one to keep.
+//!
+//! While a child is polled it sees a waker that is lent to it: the data pointer is a [`Lent`] on the stack of that poll.
+//! A child that only wakes itself with it (a yield) costs one store, and the engine polls it again in the next batch. A
+//! child that has to wait clones it, and what it gets is a waker to keep: its data pointer is a node of the
+//! [`ReadySet`], and it keeps that block alive.
+//!
+//! ```text
+//!   Lent --wake--> `woken`, which the engine reads after the poll      a store
+//!     |
+//!   clone
+//!     v
+//!   kept --wake--> ReadySet::wake                                      a lock, a push
+//! ```
+#![allow(unsafe_code, reason = "a waker is a raw pointer and four functions that know what it points to")]
+
+use crate::ready::{Node, ReadySet};
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+/// What a lent waker points to. One for each poll of the gather, aimed at one child after the other.
+#[derive(Debug)]
+pub(crate) struct Lent<'a> {
+    /// Whether the child that is polled now woke itself. Atomic, as a child may lend its `&Waker` on to other threads
+    /// (scoped ones) until its poll returns; so are the fields below safe to share.
+    woken: AtomicBool,
+    /// Whose child is polled now.
+    place: AtomicU32,
+    /// How many places the set will need.
+    places: usize,
+    /// Where the set is, or will be once a child clones its waker.
+    set: &'a OnceLock<Arc<ReadySet>>,
+    /// What the set is made with: whom to wake, and for tasks how they say that one failed.
+    parent: &'a Waker,
+    failed: &'a Option<Arc<AtomicBool>>,
+}
+
+impl<'a> Lent<'a> {
+    #[inline]
+    pub(crate) fn new(
+        places: usize,
+        set: &'a OnceLock<Arc<ReadySet>>,
+        parent: &'a Waker,
+        failed: &'a Option<Arc<AtomicBool>>,
+    ) -> Lent<'a> {
+        Lent { woken: AtomicBool::new(false), place: AtomicU32::new(0), places, set, parent, failed }
+    }
+
+    /// The waker that is lent. Nobody may drop it: it owns nothing.
+    #[inline]
+    pub(crate) fn waker(&self) -> ManuallyDrop<Waker> {
+        // SAFETY: `new` asks for a vtable that keeps RawWaker's contract for this data, on any thread. The functions of
+        // `LENT` only read a `Lent`, which is made of atomics and `Sync` references. It is valid as long as the waker:
+        // children get it by reference only, within the borrow of `self`, and a clone is a waker of the other kind.
+        ManuallyDrop::new(unsafe { Waker::new((&raw const *self).cast(), &LENT) })
+    }
+
+    /// Before the poll of the child in `place`.
+    #[inline]
+    pub(crate) fn aim(&self, place: u32) {
+        self.place.store(place, Relaxed);
+        self.woken.store(false, Relaxed);
+    }
+
+    /// After that poll: whether the child woke itself. Relaxed, as whoever lends a reference to another thread has to
+    /// wait for that thread before it returns.
+    #[inline]
+    pub(crate) fn woken(&self) -> bool {
+        self.woken.load(Relaxed)
+    }
+}
+
+// A constant, not a static: so the compiler sees through it where the engine is compiled, in the user's crate.
+const LENT: RawWakerVTable = RawWakerVTable::new(clone_lent, wake_lent, wake_lent, |_| {});
+
+/// From here on the child has a waker to keep. The first one makes the set.
+fn clone_lent(data: *const ()) -> RawWaker {
+    let lent = lent(&data);
+    let new = || ReadySet::new(lent.places, lent.parent.clone(), lent.failed.clone());
+    kept(Arc::clone(lent.set.get_or_init(new)), lent.place.load(Relaxed))
+}
+
+#[inline]
+fn wake_lent(data: *const ()) {
+    lent(&data).woken.store(true, Relaxed);
+}
+
+#[inline]
+fn lent<'a>(data: &'a *const ()) -> &'a Lent<'a> {
+    // SAFETY: only the functions of `LENT` come here, with the data of a waker that `Lent::waker` made. That `Lent`
+    // outlives the waker, hence this call; it is aligned, initialised, and only ever shared.
+    unsafe { &*data.cast::<Lent<'a>>() }
+}
+
+static KEPT: RawWakerVTable = RawWakerVTable::new(clone_kept, wake_kept, wake_kept_by_ref, drop_kept);
+
+/// A waker to keep. It owns `set`.
+fn kept(set: Arc<ReadySet>, place: u32) -> RawWaker {
+    let node = &raw const *ManuallyDrop::new(set).node(place);
+    RawWaker::new(node.cast(), &KEPT)
+}
+
+fn clone_kept(data: *const ()) -> RawWaker {
+    let (set, place) = owned(data);
+    kept(Arc::clone(&set), place)
+}
+
+fn wake_kept(data: *const ()) {
+    let (set, place) = owned(data);
+    ManuallyDrop::into_inner(set).wake(place);
+}
+
+fn wake_kept_by_ref(data: *const ()) {
+    let (set, place) = owned(data);
+    set.wake(place);
+}
+
+fn drop_kept(data: *const ()) {
+    let (set, _) = owned(data);
+    drop(ManuallyDrop::into_inner(set));
+}
+
+/// The set that a kept waker owns, and its place there. Who gives the waker up drops the set.
+fn owned(data: *const ()) -> (ManuallyDrop<Arc<ReadySet>>, u32) {
+    // SAFETY: only the functions of `KEPT` come here, with the address of a node whose block the waker keeps alive: it
+    // owns one count of the block's `Arc`. `set` is the pointer inside that very `Arc` and never changes, so it may be
+    // turned back into it; `ManuallyDrop` leaves the count with the waker until `wake` or `drop` gives it up.
+    unsafe {
+        let node = &*data.cast::<Node>();
+        (ManuallyDrop::new(Arc::from_raw(node.set.load(Relaxed))), node.place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gather;
+    use crate::testing::{Gate, Parent, gates};
+    use std::task::{Context, Poll};
+    use std::{future::poll_fn, thread};
+
+    #[test]
+    fn a_child_that_only_wakes_itself_makes_no_set() {
+        let set = OnceLock::new();
+        let lent = Lent::new(1, &set, Waker::noop(), &None);
+        lent.aim(0);
+        assert!(!lent.woken());
+        lent.waker().wake_by_ref();
+        assert!(lent.woken());
+        assert!(set.get().is_none());
+        let kept = (*lent.waker()).clone();
+        assert_eq!(Arc::strong_count(set.get().unwrap()), 2);
+        lent.aim(0);
+        kept.wake();
+        assert!(!lent.woken());
+        assert_eq!(Arc::strong_count(set.get().unwrap()), 1);
+    }
+
+    #[test]
+    fn kept_wakers_of_one_child_are_alike_and_of_two_are_not() {
+        let gates = gates(2);
+        let mut parent = Parent::new(gather(gates.iter().map(|gate| gate.child(()))));
+        parent.pending();
+        let [first, second] = [gates[0].waker(), gates[1].waker()];
+        assert!(first.will_wake(&first.clone()));
+        assert!(!first.will_wake(&second));
+        gates[0].wake();
+        parent.pending();
+        assert!(first.will_wake(&gates[0].waker()));
+    }
+
+    #[test]
+    fn a_lent_waker_may_be_used_on_another_thread_while_its_child_is_polled() {
+        let mut turn = 0;
+        let mut kept = None;
+        let child = poll_fn(|cx: &mut Context<'_>| {
+            turn += 1;
+            let waker = cx.waker();
+            match turn {
+                1 => thread::scope(|scope| _ = scope.spawn(|| waker.wake_by_ref())),
+                2 => thread::scope(|scope| kept = Some(scope.spawn(|| waker.clone()).join().unwrap())),
+                _ => return Poll::Ready(turn),
+            }
+            Poll::Pending
+        });
+        let mut children = vec![child];
+        let mut parent = Parent::new(gather(&mut children));
+        parent.pending();
+        assert_eq!(parent.wakes(), 1);
+        parent.pending();
+        assert_eq!(parent.wakes(), 0);
+        drop(parent);
+        drop(children);
+        kept.unwrap().wake();
+    }
+
+    #[test]
+    fn wakers_outlive_the_gather_and_wake_nobody_then() {
+        let gate = Gate::default();
+        let mut parent = Parent::new(gather([gate.child(())]));
+        parent.pending();
+        let kept = gate.waker();
+        parent.drop_future();
+        gate.open();
+        kept.wake_by_ref();
+        kept.wake();
+        assert_eq!(parent.wakes(), 0);
+    }
+
+    #[test]
+    fn wakes_on_other_threads_race_with_polls_and_with_the_drop() {
+        for round in 0..300 {
+            let gates = gates(12);
+            let mut parent = Parent::new(gather(gates.iter().map(|gate| gate.child(()))));
+            parent.pending();
+            thread::scope(|scope| {
+                for gates in gates.chunks(4) {
+                    scope.spawn(move || gates.iter().for_each(Gate::open));
+                }
+                if round % 2 == 0 {
+                    parent.drop_future();
+                } else {
+                    while parent.poll().is_pending() {
+                        while parent.wakes() == 0 {
+                            thread::yield_now();
+                        }
+                    }
+                }
+            });
+            parent.drop_future();
+            assert!(gates.iter().all(|gate| gate.drops() == 1));
+        }
+    }
+}
