@@ -1,0 +1,163 @@
+//! One request: a connection out of the pool or a new one, the answer read to its end, the connection put back.
+
+use crate::failure::Failure;
+use crate::http::HttpStream;
+use crate::url::{Header, Url};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::{Request, StatusCode};
+use runtime::net::{TcpStream, lookup_host};
+use runtime::spawn;
+use runtime::time::timeout;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How long a server may take to accept the connection that asks whether it is there.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// An answer, read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// The length of its body, in bytes.
+    pub length: u64,
+}
+
+/// A URL and the connections to its host.
+#[derive(Debug)]
+pub struct Target {
+    /// What to ask for.
+    pub url: Url,
+    /// Where to ask; targets with the same host and port share it.
+    site: Rc<Site>,
+    /// The headers of every request.
+    headers: HeaderMap,
+}
+
+/// A server and the connections to it that nobody uses just now.
+#[derive(Debug)]
+struct Site {
+    /// The first of its addresses that answered the probe.
+    address: SocketAddr,
+    /// The connection used last is taken first: those that a lull makes superfluous stay at the bottom, for the
+    /// server to close.
+    idle: RefCell<Vec<Connection>>,
+}
+
+/// An open connection. A task of the loop drives it; dropping this end closes it.
+#[derive(Debug)]
+struct Connection {
+    /// Hands requests to that task.
+    sender: SendRequest<Empty<Bytes>>,
+    /// How many bytes came in, see [`HttpStream::received`].
+    received: Rc<Cell<u64>>,
+}
+
+impl Target {
+    /// Resolves the hosts of `urls` and sees that each accepts a connection, before any request goes out.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the host, or the address where nobody listens.
+    pub async fn find(urls: Vec<Url>, headers: &[Header]) -> Result<Vec<Self>, String> {
+        let mut targets: Vec<Self> = Vec::new();
+        for url in urls {
+            let known = targets.iter().find(|target| target.url.address == url.address);
+            let site = match known {
+                Some(target) => target.site.clone(),
+                None => Rc::new(Site::find(&url).await?),
+            };
+            let headers = header_map(&url, headers);
+            targets.push(Self { url, site, headers });
+        }
+        Ok(targets)
+    }
+
+    /// Sends `GET` and reads the answer to its end.
+    ///
+    /// A connection out of the pool may have been closed by the server a moment ago, which is the server's right. If
+    /// it breaks before the answer has begun, the request is sent once more, on a new one.
+    ///
+    /// Dropping the future closes the connection that it uses: HTTP/1 has no other way to call a request off.
+    ///
+    /// # Errors
+    ///
+    /// When there is no connection, or no complete answer.
+    pub async fn get(&self) -> Result<Answer, Failure> {
+        if let Some(connection) = self.site.take() {
+            let (received, before) = (connection.received.clone(), connection.received.get());
+            let outcome = self.exchange(connection).await;
+            if outcome.is_ok() || received.get() > before {
+                return outcome;
+            }
+        }
+        self.exchange(self.site.connect().await?).await
+    }
+
+    /// One request and its answer on `connection`, which goes back to the pool if all went well.
+    async fn exchange(&self, mut connection: Connection) -> Result<Answer, Failure> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.url.path.clone();
+        *request.headers_mut() = self.headers.clone();
+        connection.sender.ready().await?;
+        let mut response = connection.sender.send_request(request).await?;
+        let mut length = 0;
+        while let Some(frame) = response.frame().await {
+            length += frame?.data_ref().map_or(0, Bytes::len) as u64;
+        }
+        self.site.idle.borrow_mut().push(connection);
+        Ok(Answer { status: response.status(), length })
+    }
+}
+
+impl Site {
+    /// Resolves the host and connects once, to see which of its addresses answers.
+    async fn find(url: &Url) -> Result<Self, String> {
+        let addresses = lookup_host(&url.address).await;
+        let mut problem = "it has no address".to_string();
+        for address in addresses.map_err(|error| format!("{}: {error}", url.address))? {
+            match timeout(PROBE, TcpStream::connect(address)).await {
+                Ok(Ok(_)) => return Ok(Self { address, idle: RefCell::default() }),
+                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    problem = format!("nothing listens at {address}");
+                }
+                Ok(Err(error)) => problem = format!("{address}: {error}"),
+                Err(_) => problem = format!("no answer from {address} within {PROBE:?}"),
+            }
+        }
+        Err(format!("{url}: {problem}"))
+    }
+
+    /// The idle connection used last that is still open.
+    fn take(&self) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        std::iter::from_fn(|| idle.pop()).find(|connection| !connection.sender.is_closed())
+    }
+
+    /// Opens a connection and spawns the task that drives it.
+    async fn connect(&self) -> Result<Connection, Failure> {
+        let stream = HttpStream::new(TcpStream::connect(self.address).await?)?;
+        let received = stream.received();
+        let (sender, connection) = http1::handshake(stream).await?;
+        // Its error reaches the request that it breaks; without a request there is nobody to tell.
+        drop(spawn(connection));
+        Ok(Connection { sender, received })
+    }
+}
+
+/// The headers of a request to `url`: those that every request has, unless `headers` has others, and `headers`.
+fn header_map(url: &Url, headers: &[Header]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for Header { name, value } in headers {
+        map.append(name, value.clone());
+    }
+    map.entry(HOST).or_insert_with(|| url.host.clone());
+    map.entry(USER_AGENT).or_insert(HeaderValue::from_static("glassloop-load-test"));
+    map
+}

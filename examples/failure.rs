@@ -1,0 +1,108 @@
+//! Why a request failed, in kinds that can be counted, each with its cure where there is one.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind};
+
+/// "Too many open files", of this process and of the system: no `ErrorKind` stands for them, these numbers do on
+/// Linux, macOS and the BSDs.
+const TOO_MANY_FILES: [i32; 2] = [24, 23];
+
+/// The kinds of failure.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failure {
+    /// Nobody listens at the address any more.
+    Refused,
+    /// The server ended the connection by a reset.
+    Reset,
+    /// The connection ended in an orderly way before the answer did.
+    ClosedEarly,
+    /// No complete answer within `--timeout`.
+    TimedOut,
+    /// No descriptor left for another socket.
+    TooManyFiles,
+    /// No port left for another connection to this address.
+    NoPorts,
+    /// No way to the address.
+    Unreachable,
+    /// The answer is no HTTP.
+    NotHttp,
+    /// Anything else, in the words of whoever found it.
+    Other(String),
+}
+
+impl Failure {
+    /// What to do about it, where that is known.
+    pub fn cure(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Refused => "is the server still up, and is this its port?",
+            Self::Reset => "the server gave up: ask its log, or lower --concurrency",
+            Self::ClosedEarly => "the server hung up: ask its log, or lower --concurrency",
+            Self::TimedOut => "raise --timeout, or lower --concurrency or --rate",
+            Self::TooManyFiles => "lower --concurrency or raise `ulimit -n`",
+            Self::NoPorts => "lower --concurrency: closed connections keep their ports for a minute",
+            Self::Unreachable => "is the network up?",
+            Self::NotHttp => "is this the server's port for plain http?",
+            Self::Other(_) => return None,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "connection refused",
+            Self::Reset => "connection reset",
+            Self::ClosedEarly => "connection closed early",
+            Self::TimedOut => "timed out",
+            Self::TooManyFiles => "too many open files",
+            Self::NoPorts => "no free port",
+            Self::Unreachable => "unreachable",
+            Self::NotHttp => "the answer is no HTTP",
+            Self::Other(words) => words,
+        })
+    }
+}
+
+impl From<&io::Error> for Failure {
+    fn from(error: &io::Error) -> Self {
+        if error.raw_os_error().is_some_and(|number| TOO_MANY_FILES.contains(&number)) {
+            return Self::TooManyFiles;
+        }
+        match error.kind() {
+            ErrorKind::ConnectionRefused => Self::Refused,
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => Self::Reset,
+            ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof | ErrorKind::NotConnected => Self::ClosedEarly,
+            ErrorKind::TimedOut => Self::TimedOut,
+            ErrorKind::AddrNotAvailable => Self::NoPorts,
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Self::Unreachable,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<hyper::Error> for Failure {
+    /// hyper wraps what it got from the socket: the error of the system, where there is one, says the most.
+    fn from(error: hyper::Error) -> Self {
+        let mut source = error.source();
+        while let Some(inner) = source {
+            if let Some(inner) = inner.downcast_ref::<io::Error>() {
+                return inner.into();
+            }
+            source = inner.source();
+        }
+        if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+            Self::ClosedEarly
+        } else if error.is_parse() {
+            Self::NotHttp
+        } else {
+            Self::Other(error.to_string())
+        }
+    }
+}

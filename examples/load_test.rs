@@ -1,0 +1,218 @@
+//! A load test for HTTP servers: 10,000 requests, 100 in flight, and a report.
+//!
+//! ```text
+//! $ cargo run --release --example load_test                                   # six endpoints of its own
+//! $ cargo run --release --example load_test -- http://127.0.0.1:8080/         # your server
+//! $ cargo run --release --example load_test -- --help
+//! ```
+//!
+//! The run is one expression: [`gather`] over an iterator of requests, which `.limit` starts as places come free and
+//! `.on_progress` follows. The requests borrow what they share; nothing is spawned for them, and dropping the gather,
+//! as Ctrl-C does, calls all of them off.
+
+use clap::Parser;
+use examples::client::Target;
+use examples::failure::Failure;
+use examples::report::Report;
+use examples::server::{ENDPOINTS, Server};
+use examples::stop::{INTERRUPTED, ctrl_c, until};
+use examples::tally::{Counts, Tally};
+use examples::url::{Header, Url};
+use gather::gather;
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
+use runtime::time::{interval, sleep_until, timeout};
+use runtime::{block_on, spawn};
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// What the program ends with.
+const EXITS: &str = "\
+Exit status:
+  0    every answer was 2xx
+  1    an answer was not 2xx, or a request failed
+  2    refused before any request went out: the arguments, or a server that is not there
+  130  Ctrl-C: no new requests, those in flight are dropped, the report shows the rest";
+
+/// How often the progress bar is drawn when nothing comes to an end.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Open files that are not connections in flight: the loops' own, stdin to stderr, and connections just being closed.
+const SPARE_FILES: u64 = 32;
+
+/// The longest `--timeout`: a day, in seconds.
+const LONGEST: f64 = 86_400.0;
+
+/// A load test for HTTP servers.
+#[derive(Debug, Parser)]
+#[command(name = "load_test", after_help = EXITS)]
+struct Options {
+    /// What to test, in turn: http://host[:port][/path]. Without any: six endpoints of an embedded server
+    #[arg(value_name = "URL")]
+    urls: Vec<Url>,
+    /// How many requests to send
+    #[arg(long, value_name = "N", default_value = "10000", allow_negative_numbers = true)]
+    #[arg(value_parser = count)]
+    requests: u64,
+    /// How many may be in flight at once
+    #[arg(long, value_name = "N", default_value = "100", allow_negative_numbers = true)]
+    #[arg(value_parser = count)]
+    concurrency: u64,
+    /// How many to send in a second, whatever comes back (open loop): latency then counts from when each was due
+    #[arg(long, value_name = "PER SECOND", allow_negative_numbers = true, value_parser = rate)]
+    rate: Option<f64>,
+    /// How long an answer may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", allow_negative_numbers = true)]
+    #[arg(value_parser = seconds)]
+    timeout: Duration,
+    /// A header for every request; may be repeated
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<Header>,
+    /// Print one JSON object instead of the report
+    #[arg(long)]
+    json: bool,
+}
+
+/// Parses `--requests` and `--concurrency`.
+fn count(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a count is a whole number, 1 or more".to_string()),
+        Ok(count) => Ok(count),
+    }
+}
+
+/// Parses `--rate`.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (1e-3..=1e9).contains(&rate) => Ok(rate),
+        _ => Err("a rate is a number from 0.001 to 1000000000 (requests a second)".to_string()),
+    }
+}
+
+/// Parses `--timeout`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if (1e-3..=LONGEST).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("a timeout is a number from 0.001 to {LONGEST} (seconds)")),
+    }
+}
+
+/// What the requests share.
+struct Run {
+    targets: Vec<Target>,
+    rate: Option<f64>,
+    timeout: Duration,
+    start: Instant,
+    tally: Tally,
+}
+
+impl Run {
+    /// One request: waits until it is due, if it has a time, and is in flight until its answer has been read.
+    async fn request(&self, number: u64) {
+        let due = self.rate.map(|rate| self.start + Duration::from_secs_f64(number as f64 / rate));
+        if let Some(due) = due {
+            sleep_until(due).await;
+        }
+        let target = number as usize % self.targets.len();
+        let flight = self.tally.depart(due);
+        let outcome = timeout(self.timeout, self.targets[target].get()).await;
+        flight.land(target, due, outcome.unwrap_or(Err(Failure::TimedOut)));
+    }
+}
+
+/// Runs the requests to their end, or to Ctrl-C (then the second value is true).
+async fn fire(options: &Options, targets: Vec<Target>) -> Result<(Counts, bool), String> {
+    let interrupt = ctrl_c().map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
+    let bar = progress_bar(options.requests);
+    let tally = Tally::new(targets.len());
+    let Options { rate, timeout, .. } = *options;
+    let run = Run { targets, rate, timeout, start: Instant::now(), tally };
+
+    let requests = gather((0..options.requests).map(|number| run.request(number)))
+        .limit(options.concurrency.min(options.requests) as usize)
+        .on_progress(|progress| bar.set_position(progress.completed as u64));
+    let finished = until(requests, interrupt).await;
+
+    bar.finish_and_clear();
+    Ok((run.tally.into_counts(), finished.is_none()))
+}
+
+/// A bar on stderr, hidden when that is no terminal. A task of the loop keeps it alive while nothing happens.
+fn progress_bar(requests: u64) -> ProgressBar {
+    let style = "  {bar:40.cyan/dim}  {human_pos} of {human_len}   {throughput} requests/s   {eta} left";
+    let style = ProgressStyle::with_template(style).expect("the template is well-formed");
+    let style = style.progress_chars("━╸━").with_key("throughput", throughput);
+    let bar = ProgressBar::new(requests).with_style(style);
+    let ticking = bar.clone();
+    drop(spawn(async move {
+        let mut ticks = interval(TICK);
+        while !ticking.is_finished() {
+            ticks.tick().await;
+            ticking.tick();
+        }
+    }));
+    bar
+}
+
+/// Requests a second, for the bar.
+fn throughput(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let _ = write!(out, "{}", HumanCount(state.per_sec().round() as u64));
+}
+
+/// Raises the limit of open files as far as the run needs and the system lets us.
+///
+/// The embedded server takes its descriptors from the same limit. It must have enough of them: a connection that it
+/// cannot accept is open for the client, and waits.
+fn provide_files(options: &Options) -> Result<(), String> {
+    let in_flight = options.concurrency.min(options.requests);
+    let ends = if options.urls.is_empty() { 2 } else { 1 };
+    let needed = in_flight.saturating_mul(ends).saturating_add(SPARE_FILES);
+    match rlimit::increase_nofile_limit(needed) {
+        Ok(limit) if limit < needed && options.urls.is_empty() => Err(format!(
+            "--concurrency {} on the embedded server takes {needed} open files, and {limit} are \
+             allowed: lower it or raise `ulimit -n`",
+            options.concurrency
+        )),
+        // Against another server, the requests that find none left are counted.
+        _ => Ok(()),
+    }
+}
+
+/// Finds the servers, runs the test, prints the report; an error is one that came before the first request.
+async fn load_test(mut options: Options) -> Result<ExitCode, String> {
+    provide_files(&options)?;
+    let mut server = None;
+    if options.urls.is_empty() {
+        let started = Server::start().map_err(|error| format!("the embedded server: {error}"))?;
+        let address = server.insert(started).address();
+        let urls = ENDPOINTS.map(|path| format!("http://{address}{path}").parse());
+        options.urls = urls.into_iter().collect::<Result<_, _>>()?;
+    }
+    let targets = Target::find(options.urls.clone(), &options.headers).await?;
+    let (counts, interrupted) = fire(&options, targets).await?;
+    let report = Report {
+        urls: options.urls,
+        embedded: server.is_some(),
+        requests: options.requests,
+        concurrency: options.concurrency,
+        rate: options.rate,
+        interrupted,
+        counts,
+    };
+    let text = if options.json { format!("{}\n", report.json()) } else { report.to_string() };
+    // Whoever reads it may have left, as `head` does: no reason to fail.
+    let _ = io::stdout().write_all(text.as_bytes());
+    Ok(match (interrupted, report.counts.all_good()) {
+        (true, _) => ExitCode::from(INTERRUPTED),
+        (false, all_good) => ExitCode::from(u8::from(!all_good)),
+    })
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    block_on(load_test(options)).unwrap_or_else(|message| {
+        eprintln!("error: {message}");
+        ExitCode::from(2)
+    })
+}

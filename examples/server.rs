@@ -1,0 +1,199 @@
+//! The embedded server: six endpoints by hyper, a task per connection, on a loop and a thread of its own.
+
+use crate::http::HttpStream;
+use crate::stop::until;
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode, Uri};
+use runtime::net::{TcpListener, TcpStream};
+use runtime::sync::oneshot;
+use runtime::time::sleep;
+use runtime::{block_on, spawn};
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::mpsc;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+/// One path for each endpoint, in the order in which the load test asks for them.
+pub const ENDPOINTS: [&str; 6] = ["/hello", "/json", "/slow?ms=5", "/big", "/echo", "/status/204"];
+
+/// What `/big` sends.
+static BIG: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+
+/// How long to wait after `accept` failed: with no descriptor left it fails at once, again and again.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The longest sleep that `/slow` can be asked for, in milliseconds.
+const LONGEST: u64 = 60_000;
+
+/// A running server. Dropping it stops the server and waits for its thread.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens: a free port of 127.0.0.1.
+    address: SocketAddr,
+    /// Its end of the channel resolves when this end is dropped, which stops the loop.
+    stop: Option<oneshot::Sender<()>>,
+    /// `None` once it was joined.
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts a server on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// When there is no thread, no descriptor or no port for it.
+    pub fn start() -> io::Result<Self> {
+        let (stop, stopped) = oneshot::channel();
+        let (sender, bound) = mpsc::channel();
+        let thread = thread::Builder::new().name("server".to_string()).spawn(move || {
+            block_on(async {
+                let bound = TcpListener::bind("127.0.0.1:0").await;
+                match bound.and_then(|listener| Ok((listener.local_addr()?, listener))) {
+                    Ok((address, listener)) => {
+                        // `start` waits for the message, so it arrives.
+                        let _ = sender.send(Ok(address));
+                        until(serve(listener), stopped).await;
+                    }
+                    Err(error) => drop(sender.send(Err(error))),
+                }
+            });
+        })?;
+        let address = bound.recv().map_err(io::Error::other)??;
+        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop = None;
+        let joined = self.thread.take().map(thread::JoinHandle::join);
+        // A panic of the server fails whoever owns it, but never twice.
+        if matches!(joined, Some(Err(_))) && !thread::panicking() {
+            panic!("the server panicked");
+        }
+    }
+}
+
+/// Accepts connections for ever and serves each in a task of its own.
+pub async fn serve(listener: TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(spawn(connection(stream))),
+            Err(_) => sleep(PAUSE).await,
+        }
+    }
+}
+
+/// Serves one connection, request after request. Its errors end nothing else: the client is gone, or spoke no HTTP.
+async fn connection(stream: TcpStream) {
+    if let Ok(stream) = HttpStream::new(stream) {
+        let service = service_fn(|request| async { Ok::<_, Infallible>(answer(request).await) });
+        let _ = http1::Builder::new().serve_connection(stream, service).await;
+    }
+}
+
+/// The endpoints.
+async fn answer(request: Request<Incoming>) -> Response<Page> {
+    match request.uri().path() {
+        "/hello" => page(StatusCode::OK, "Hello, world!\n"),
+        "/json" => page(StatusCode::OK, r#"{"message": "Hello, world!"}"#),
+        "/slow" => match milliseconds(request.uri()) {
+            Some(most) => {
+                let pause = fastrand::u64(0..=most);
+                sleep(Duration::from_millis(pause)).await;
+                page(StatusCode::OK, format!("slept {pause} ms\n"))
+            }
+            None => page(StatusCode::BAD_REQUEST, "ask for /slow?ms=5, at most 60000\n"),
+        },
+        "/big" => page(StatusCode::OK, Bytes::from_static(&BIG)),
+        "/echo" => Response::new(Either::Right(echo(&request))),
+        path => match path.strip_prefix("/status/").map(str::parse) {
+            Some(Ok(status)) => page(status, Bytes::new()),
+            Some(Err(_)) => page(StatusCode::BAD_REQUEST, "no such status\n"),
+            None => page(StatusCode::NOT_FOUND, "no such page\n"),
+        },
+    }
+}
+
+/// What an endpoint answers with: a page in one piece, of known length, or in pieces.
+type Page = Either<Full<Bytes>, Pieces>;
+
+/// A page in one piece.
+fn page(status: StatusCode, content: impl Into<Bytes>) -> Response<Page> {
+    let mut response = Response::new(Either::Left(Full::new(content.into())));
+    *response.status_mut() = status;
+    response
+}
+
+/// The head of the request, a piece for each line.
+fn echo(request: &Request<Incoming>) -> Pieces {
+    let first = format!("{} {}\n", request.method(), request.uri());
+    let headers = request
+        .headers()
+        .iter()
+        .map(|(name, value)| [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\n"].concat().into());
+    Pieces(std::iter::once(first.into()).chain(headers).collect())
+}
+
+/// The `5` of `/slow?ms=5`.
+fn milliseconds(uri: &Uri) -> Option<u64> {
+    let most = uri.query()?.strip_prefix("ms=")?.parse().ok()?;
+    (most <= LONGEST).then_some(most)
+}
+
+/// A body that comes in pieces. Its length is not known beforehand, so HTTP sends it in chunks.
+#[derive(Debug)]
+pub struct Pieces(VecDeque<Bytes>);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Target;
+
+    #[test]
+    fn every_endpoint_answers_and_the_rest_is_refused() {
+        let server = Server::start().unwrap();
+        for (path, status, length) in [
+            ("/hello", 200, 14),
+            ("/json", 200, 28),
+            ("/slow?ms=0", 200, 11),
+            ("/slow", 400, 34),
+            ("/slow?ms=60001", 400, 34),
+            ("/big", 200, 64 * 1024),
+            ("/status/204", 204, 0),
+            ("/status/503", 503, 0),
+            ("/status/5", 400, 15),
+            ("/nothing", 404, 13),
+        ] {
+            let url = format!("http://{}{path}", server.address()).parse().unwrap();
+            let answer = block_on(async {
+                let targets = Target::find(vec![url], &[]).await.unwrap();
+                targets[0].get().await.unwrap()
+            });
+            assert_eq!((answer.status.as_u16(), answer.length), (status, length), "{path}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What the command line names: a URL to test and a header to send, checked before anything goes out.
+
+use hyper::Uri;
+use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use std::fmt;
+use std::str::FromStr;
+
+/// An `http://` URL in the parts that a request needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    /// Name or address and port, for the resolver: `localhost:80`, `[::1]:8080`.
+    pub address: String,
+    /// What the header `Host` says: as in the URL, so without a port when the URL has none.
+    pub host: HeaderValue,
+    /// Path and query: what the first line of the request asks for.
+    pub path: Uri,
+}
+
+impl FromStr for Url {
+    type Err = String;
+
+    /// Parses `http://host[:port][/path][?query]`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let uri: Uri = text.parse().map_err(|error| format!("not a URL: {error}"))?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => {
+                return Err("https is not supported yet, only http:// is".to_string());
+            }
+            Some(scheme) => return Err(format!("{scheme}:// is not supported, only http:// is")),
+            None => return Err("a URL starts with http://".to_string()),
+        }
+        let authority = uri.authority().ok_or("no host")?;
+        let (host, named) = (authority.host(), authority.as_str());
+        if named.contains('@') {
+            return Err("a user name or password in the URL is not supported".to_string());
+        }
+        if host.is_empty() {
+            return Err("no host".to_string());
+        }
+        // `Uri` takes any digits for a port and says afterwards that there is none.
+        let port = match (authority.port_u16(), named.len() == host.len()) {
+            (None, true) => 80,
+            (None | Some(0), _) => return Err("a port is a number from 1 to 65535".to_string()),
+            (Some(port), _) => port,
+        };
+        Ok(Self {
+            address: format!("{host}:{port}"),
+            host: named.parse().map_err(|_| "the host cannot stand in a header")?,
+            path: uri.path_and_query().map_or(Uri::from_static("/"), |path| path.clone().into()),
+        })
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.host.to_str().unwrap_or_default(), self.path)
+    }
+}
+
+/// A header to send with every request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Its name, in lower case.
+    pub name: HeaderName,
+    /// Its value, without the blanks around it.
+    pub value: HeaderValue,
+}
+
+impl FromStr for Header {
+    type Err = String;
+
+    /// Parses `Name: value`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once(':').ok_or("no colon: write \"Name: value\"")?;
+        let name: HeaderName = name.parse().map_err(|_| format!("{name:?} cannot be the name of a header"))?;
+        let value = value.trim();
+        let value = value.parse().map_err(|_| format!("{value:?} cannot be a header's value"))?;
+        if name == CONTENT_LENGTH || name == TRANSFER_ENCODING {
+            return Err(format!("the requests have no body, so there is no {name}"));
+        }
+        Ok(Self { name, value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_apart() {
+        let url: Url = "http://example.com".parse().unwrap();
+        assert_eq!((url.address.as_str(), url.host.as_bytes()), ("example.com:80", &b"example.com"[..]));
+        assert_eq!(url.to_string(), "http://example.com/");
+        let url: Url = "http://[::1]:8080/a/b?c=d#e".parse().unwrap();
+        assert_eq!((url.address.as_str(), url.host.as_bytes()), ("[::1]:8080", &b"[::1]:8080"[..]));
+        assert_eq!(url.to_string(), "http://[::1]:8080/a/b?c=d");
+        assert_eq!("http://h?q".parse::<Url>().unwrap().path, "/?q");
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_asked_is_refused() {
+        for (text, why) in [
+            ("", "not a URL"),
+            ("example.com", "http://"),
+            ("/path", "http://"),
+            ("ftp://example.com/", "ftp://"),
+            ("https://example.com/", "https"),
+            ("http://", "not a URL"),
+            ("http://:80/", "no host"),
+            ("http://ho st/", "invalid uri character"),
+            ("http://host:0/", "1 to 65535"),
+            ("http://host:/", "1 to 65535"),
+            ("http://host:65536/", "1 to 65535"),
+            ("http://host:http/", "1 to 65535"),
+            ("http://me:secret@host/", "password"),
+        ] {
+            let error = text.parse::<Url>().expect_err(text);
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_header_is_a_name_a_colon_and_a_value() {
+        let header: Header = "X-Token:  a:b ".parse().unwrap();
+        assert_eq!((header.name.as_str(), header.value.as_bytes()), ("x-token", &b"a:b"[..]));
+        for (text, why) in [
+            ("X-Token", "colon"),
+            (": value", "name"),
+            ("X Token: value", "name"),
+            ("X-Token : value", "name"),
+            ("X-Token: a\nb", "value"),
+            ("Content-Length: 5", "no body"),
+        ] {
+            let error = text.parse::<Header>().expect_err(text);
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+}
