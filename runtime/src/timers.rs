@@ -32,8 +32,9 @@ pub(crate) struct Timers {
     timers: Slab<Timer>,
     /// How many were ever armed: the tie between equal deadlines.
     armed: u64,
-    /// How many were released since the arrays were last looked at for what they could give back.
-    released: usize,
+    /// When so few are left, it is time to give memory back: a quarter of the most there were, then half of what was left
+    /// the last time.
+    shrink_at: usize,
 }
 
 /// What the heap compares, in one place so that no comparison leaves the array.
@@ -57,7 +58,7 @@ struct Timer {
 
 impl Timers {
     pub(crate) fn new() -> Timers {
-        Timers { heap: Vec::new(), timers: Slab::new(), armed: 0, released: 0 }
+        Timers { heap: Vec::new(), timers: Slab::new(), armed: 0, shrink_at: 0 }
     }
 
     /// Arms a timer. The key is good until [`release`](Timers::release).
@@ -66,6 +67,7 @@ impl Timers {
         let key = self.timers.insert(Timer { position, waker: Some(waker) }) as u32;
         self.heap.push(Entry { deadline, turn: self.armed, key });
         self.armed += 1;
+        self.shrink_at = self.shrink_at.max(self.timers.len() / 4);
         self.sift_up(position as usize);
         key
     }
@@ -96,21 +98,19 @@ impl Timers {
         if timer.position != FIRED {
             self.remove(timer.position as usize);
         }
-        self.released += 1;
-        let capacity = self.timers.capacity();
-        if capacity > KEPT && self.released > capacity / 2 && self.timers.len() < capacity / 4 {
+        if self.timers.len() <= self.shrink_at && self.timers.capacity() > KEPT {
             self.shrink();
         }
         timer.waker
     }
 
-    /// Gives memory back: a million timeouts that came and went leave none behind. It looks at every slot, once for as
-    /// many releases as there are slots.
+    /// Gives memory back: a million timeouts that came and went leave none behind. It may look at every slot, but only
+    /// once for each halving.
     #[cold]
     fn shrink(&mut self) {
-        self.released = 0;
+        self.shrink_at = self.timers.len() / 2;
         self.timers.shrink_to_fit();
-        self.heap.shrink_to(self.timers.capacity());
+        self.heap.shrink_to(KEPT.max(self.heap.len()));
     }
 
     /// Takes the wakers of all timers: the runtime is being dropped.

@@ -130,9 +130,9 @@ fn at_home(ticket: Ticket, f: impl FnOnce(&Core)) -> bool {
 /// Wakes every waker of a batch that the loop has collected, after all its borrows have ended. A foreign waker that
 /// panics keeps neither the others nor the loop from going on; the panic hook has told of it.
 pub(crate) fn wake_all(wakers: &mut Vec<Waker>) {
-    for waker in wakers.drain(..) {
-        wake_one(waker);
-    }
+    wakers.drain(..).for_each(wake_one);
+    // The buffer is kept for the next batch, but not after a flood.
+    wakers.shrink_to(1024);
 }
 
 /// Wakes one waker, and holds back the panic of a foreign one.

@@ -1,0 +1,338 @@
+//! What the integration tests share.
+
+use runtime::Runtime;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::mem::ManuallyDrop;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+
+/// Runs `future` on a fresh runtime with the virtual clock: time costs nothing and stands still while work is ready.
+#[track_caller]
+pub fn virtually<F: Future>(future: F) -> F::Output {
+    Runtime::builder().virtual_clock().build().expect("the system gives descriptors").block_on(future)
+}
+
+/// A list of what happened, in order, that many tasks may write to.
+#[derive(Clone, Default, Debug)]
+pub struct Log(Rc<RefCell<Vec<String>>>);
+
+impl Log {
+    /// An empty list.
+    pub fn new() -> Log {
+        Log::default()
+    }
+
+    /// Adds a line.
+    pub fn add(&self, line: impl Into<String>) {
+        self.0.borrow_mut().push(line.into());
+    }
+
+    /// Takes the lines.
+    pub fn take(&self) -> Vec<String> {
+        self.0.take()
+    }
+}
+
+/// Writes its name to a log when it is dropped.
+#[derive(Debug)]
+pub struct Dropped(pub Log, pub &'static str);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.add(format!("{} dropped", self.1));
+    }
+}
+
+/// A waker that counts its wakes, for polling by hand.
+#[derive(Default, Debug)]
+pub struct Count(AtomicUsize);
+
+impl Count {
+    /// A fresh counter and a waker for it.
+    pub fn new() -> (Arc<Count>, Waker) {
+        let count = Arc::new(Count::default());
+        (Arc::clone(&count), Waker::from(Arc::clone(&count)))
+    }
+
+    /// Wakes so far.
+    pub fn wakes(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Wake for Count {
+    fn wake(self: Arc<Count>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Counts the polls of a future.
+pub async fn counted<F: Future>(polls: &Cell<usize>, future: F) -> F::Output {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| {
+        polls.set(polls.get() + 1);
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Polls a future once, with a waker that does nothing.
+pub fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// An allocator that counts what this thread allocates; a test target installs it with `#[global_allocator]`.
+#[derive(Debug)]
+pub struct CountingAllocator;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static BYTES: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+#[allow(unsafe_code, reason = "the interface of an allocator is unsafe")]
+// SAFETY: every call is handed on to the system's allocator as it came; the counters are thread-locals without a
+// destructor and allocate nothing.
+unsafe impl GlobalAlloc for CountingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        grow(layout.size() as isize);
+        // SAFETY: the caller's obligations are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        grow(-(layout.size() as isize));
+        // SAFETY: the caller's obligations are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+fn grow(bytes: isize) {
+    BYTES.set(BYTES.get() + bytes);
+    PEAK.set(PEAK.get().max(BYTES.get()));
+}
+
+/// How many allocations `f` makes on this thread. Needs the [`CountingAllocator`].
+pub fn allocations<R>(f: impl FnOnce() -> R) -> (usize, R) {
+    let before = ALLOCATIONS.get();
+    let result = f();
+    (ALLOCATIONS.get() - before, result)
+}
+
+/// How many bytes this thread has allocated and not freed. Needs the [`CountingAllocator`].
+pub fn bytes_in_use() -> isize {
+    BYTES.get()
+}
+
+/// The most bytes that were in use at once while `f` ran, above those before. Needs the [`CountingAllocator`].
+pub fn peak_bytes<R>(f: impl FnOnce() -> R) -> (isize, R) {
+    let before = BYTES.get();
+    PEAK.set(before);
+    let result = f();
+    (PEAK.get() - before, result)
+}
+
+/// The descriptors that this process has open, by number.
+pub fn open_descriptors() -> Vec<i32> {
+    let mut open: Vec<i32> = std::fs::read_dir("/proc/self/fd")
+        .expect("Linux lists a process's descriptors")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    open.sort_unstable();
+    open
+}
+
+/// Numbers that look random and are the same in every run: xorshift64*.
+#[derive(Debug, Clone)]
+pub struct Random(u64);
+
+impl Random {
+    /// A sequence for every seed but zero.
+    pub fn new(seed: u64) -> Random {
+        assert_ne!(seed, 0, "xorshift stays at zero for ever");
+        Random(seed)
+    }
+
+    /// The next number.
+    pub fn number(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A number below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.number() % n as u64) as usize
+    }
+
+    /// Puts `items` into another order.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for end in (1..items.len()).rev() {
+            items.swap(end, self.below(end + 1));
+        }
+    }
+}
+
+/// Runs the body of the test called `test` in a process of its own, for what is counted or limited by process:
+/// descriptors, memory. The test calls this and does nothing else.
+#[track_caller]
+pub fn alone(test: &str, body: impl FnOnce()) {
+    const CHILD: &str = "GLASSLOOP_ALONE";
+    if std::env::var(CHILD).is_ok_and(|name| name == test) {
+        return body();
+    }
+    let child = std::process::Command::new(std::env::current_exe().expect("a process knows its program"))
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(CHILD, test)
+        .output()
+        .expect("the program that runs can be run again");
+    let said = format!("{}{}", String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
+    assert!(child.status.success() && said.contains("1 passed"), "alone in its process, the test said:\n{said}");
+}
+
+/// This thread's number, under which /proc lists it.
+pub fn thread_number() -> u32 {
+    let link = std::fs::read_link("/proc/thread-self").expect("Linux lists a process's threads");
+    link.file_name().and_then(|name| name.to_str()?.parse().ok()).expect("a thread is listed under its number")
+}
+
+/// Whether this process has a thread with this number.
+pub fn is_alive(thread: u32) -> bool {
+    std::path::Path::new(&format!("/proc/self/task/{thread}")).exists()
+}
+
+/// Gives the processor away until `condition` holds: for what can be observed and tells nobody when it happens.
+pub fn until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        std::thread::yield_now();
+    }
+}
+
+/// Returns when the loop of that thread is parked: it sleeps in epoll's system call.
+pub fn until_parked(thread: u32) {
+    let calls = [
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_epoll_wait,
+        libc::SYS_epoll_pwait,
+    ];
+    until(|| {
+        let now = std::fs::read_to_string(format!("/proc/self/task/{thread}/syscall")).expect("the thread is there");
+        let call = now.split_whitespace().next().and_then(|number| number.parse().ok());
+        call.is_some_and(|call| calls.contains(&call))
+    });
+}
+
+// For the tests of the loop itself.
+
+/// A runtime with the virtual clock.
+#[track_caller]
+pub fn virtual_runtime() -> Runtime {
+    Runtime::builder().virtual_clock().build().expect("the system gives descriptors")
+}
+
+/// Calls `f` inside the loop.
+pub fn inside<R>(runtime: &Runtime, f: impl FnOnce() -> R) -> R {
+    let mut f = Some(f);
+    runtime.block_on(std::future::poll_fn(|_| Poll::Ready(f.take().expect("one poll is enough")())))
+}
+
+/// What a turn counted: polls, fired timers, events, remote wakes.
+pub fn counts(turn: runtime::Turn) -> [usize; 4] {
+    [turn.polls, turn.fired_timers, turn.events, turn.remote_wakes]
+}
+
+/// The text that `f` panics with.
+#[track_caller]
+pub fn panic_message<R>(f: impl FnOnce() -> R) -> String {
+    let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)) else {
+        panic!("this should have panicked");
+    };
+    match payload.downcast::<String>() {
+        Ok(text) => *text,
+        Err(payload) => (*payload.downcast::<&str>().expect("a panic with a text")).to_owned(),
+    }
+}
+
+/// Calls its closure when it is dropped.
+pub struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> OnDrop<F> {
+    /// Keeps `f` for then.
+    pub fn new(f: F) -> OnDrop<F> {
+        OnDrop(Some(f))
+    }
+}
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(f) = self.0.take() {
+            f();
+        }
+    }
+}
+
+impl<F: FnOnce()> std::fmt::Debug for OnDrop<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnDrop")
+    }
+}
+
+/// A moment in the life of a [`meddler`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// The waker is being cloned.
+    Clone,
+    /// It is being woken.
+    Wake,
+    /// It is being dropped.
+    Drop,
+}
+
+/// A foreign waker that calls `meddle` whenever it is cloned, woken or dropped: user code at the moments at which the
+/// loop must not hold a borrow. It stays on its thread.
+pub fn meddler(meddle: impl Fn(Moment) + 'static) -> Waker {
+    let meddler = Meddler { home: std::thread::current().id(), meddle: Box::new(meddle) };
+    #[allow(unsafe_code, reason = "the standard library's safe wakers do not tell of a clone")]
+    // SAFETY: the data is a pointer that `Rc::into_raw` gave, and each function of the table takes it for what it is.
+    // The count is not atomic, so each asks first whether this is the thread that it belongs to.
+    unsafe {
+        Waker::from_raw(RawWaker::new(Rc::into_raw(Rc::new(meddler)).cast(), &MEDDLER))
+    }
+}
+
+struct Meddler {
+    home: std::thread::ThreadId,
+    meddle: Box<dyn Fn(Moment)>,
+}
+
+static MEDDLER: RawWakerVTable = RawWakerVTable::new(
+    |data| {
+        let meddler = ManuallyDrop::new(Meddler::of(data));
+        (meddler.meddle)(Moment::Clone);
+        RawWaker::new(Rc::into_raw(Rc::clone(&meddler)).cast(), &MEDDLER)
+    },
+    |data| (Meddler::of(data).meddle)(Moment::Wake),
+    |data| (ManuallyDrop::new(Meddler::of(data)).meddle)(Moment::Wake),
+    |data| (Meddler::of(data).meddle)(Moment::Drop),
+);
+
+impl Meddler {
+    fn of(data: *const ()) -> Rc<Meddler> {
+        let data: *const Meddler = data.cast();
+        #[allow(unsafe_code, reason = "see `meddler`")]
+        // SAFETY: the pointer is one that `Rc::into_raw` gave and that has not been taken back; `home` never changes, so
+        // any thread may read it.
+        unsafe {
+            assert_eq!((*data).home, std::thread::current().id(), "a meddler stays on its thread");
+            Rc::from_raw(data)
+        }
+    }
+}

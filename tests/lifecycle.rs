@@ -1,0 +1,920 @@
+//! Lifecycle: main, runtimes that end, what outlives them, other threads, and threads that are torn down.
+
+use runtime::net::{TcpListener, TcpStream};
+use runtime::sync::{Permit, Semaphore, mpsc, oneshot};
+use runtime::task::{self, yield_now};
+use runtime::time::{Elapsed, Interval, Sleep, interval, now, sleep};
+use runtime::{AbortHandle, Builder, Handle, JoinError, JoinHandle, Runtime, Turn, spawn};
+use std::cell::{Cell, RefCell};
+use std::future::{Future, pending, poll_fn};
+use std::marker::PhantomData;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+use tests::{
+    Count, Dropped, Log, OnDrop, alone, counts, inside, is_alive, open_descriptors, panic_message, poll_once,
+    thread_number, until, until_parked, virtual_runtime, virtually,
+};
+
+const ZERO: Option<Duration> = Some(Duration::ZERO);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A task that keeps `guard` and waits for ever.
+async fn keep<G>(guard: G) {
+    let _guard = guard;
+    pending::<()>().await;
+}
+
+// Main.
+
+#[test]
+fn main_is_dropped_before_block_on_returns() {
+    let log = Log::new();
+    let runtime = virtual_runtime();
+    let guard = Dropped(log.clone(), "main");
+    runtime.block_on(poll_fn(move |_| {
+        let _ = &guard;
+        Poll::Ready(())
+    }));
+    log.add("returned");
+    assert_eq!(log.take(), ["main dropped", "returned"]);
+}
+
+#[test]
+fn main_is_dropped_on_unwind_too_before_the_tasks_of_its_runtime() {
+    let log = Log::new();
+    let message = panic_message(|| {
+        virtually(async {
+            drop(spawn(keep(Dropped(log.clone(), "task"))));
+            yield_now().await;
+            let _guard = Dropped(log.clone(), "main");
+            panic!("main's own");
+        })
+    });
+    log.add(message);
+    assert_eq!(log.take(), ["main dropped", "task dropped", "main's own"]);
+}
+
+#[test]
+fn a_suspended_main_is_dropped_when_the_loop_itself_panics() {
+    let log = Log::new();
+    panic_message(|| virtually(keep(Dropped(log.clone(), "main"))));
+    assert_eq!(log.take(), ["main dropped"]);
+}
+
+#[test]
+fn what_main_drops_sees_the_time_and_may_spawn_also_on_unwind() {
+    for unwinds in [false, true] {
+        let log = Log::new();
+        let runtime = virtual_runtime();
+        let start = runtime.block_on(async { now() });
+        let (inner, own) = (log.clone(), Rc::new(RefCell::new(None::<Waker>)));
+        let waker = Rc::clone(&own);
+        let guard = OnDrop::new(move || {
+            inner.add(format!("{:?}", now() - start));
+            let log = inner.clone();
+            drop(spawn(async move { log.add("spawned in the drop") }));
+            // Main's own waker is stale by now, or about to be.
+            waker.take().expect("it was polled").wake();
+        });
+        let main = async {
+            *own.borrow_mut() = Some(poll_fn(|cx| Poll::Ready(cx.waker().clone())).await);
+            sleep(SECOND).await;
+            assert!(!unwinds, "unwinds");
+        };
+        // The guard is a part of main that is left when main is done.
+        let mut main = Box::pin(main);
+        let whole = poll_fn(move |cx| {
+            let _ = &guard;
+            main.as_mut().poll(cx)
+        });
+        if unwinds {
+            assert_eq!(panic_message(|| runtime.block_on(whole)), "unwinds");
+        } else {
+            runtime.block_on(whole);
+        }
+        assert_eq!(log.take(), ["1s"]);
+        assert_eq!(runtime.turn(ZERO).polls, 1);
+        assert_eq!(log.take(), ["spawned in the drop"]);
+    }
+}
+
+#[test]
+fn tasks_live_on_between_two_calls_of_block_on() {
+    let runtime = virtual_runtime();
+    let ticks = Rc::new(Cell::new(0));
+    drop(runtime.spawn({
+        let ticks = Rc::clone(&ticks);
+        async move {
+            loop {
+                sleep(SECOND).await;
+                ticks.set(ticks.get() + 1);
+            }
+        }
+    }));
+    for expected in [10, 20, 30] {
+        runtime.block_on(async { sleep(SECOND * 10).await });
+        // The last tick was due together with main's end.
+        while runtime.turn(ZERO).polls > 0 {}
+        assert_eq!(ticks.get(), expected);
+    }
+}
+
+#[test]
+fn block_on_and_turn_inside_a_running_loop_panic_with_the_cure() {
+    let cure = "inside a running event loop would stop that loop: spawn the future and await its handle instead";
+    let other = virtual_runtime();
+    let runtime = virtual_runtime();
+    runtime.block_on(async {
+        assert_eq!(panic_message(|| runtime::block_on(async {})), format!("block_on {cure}"));
+        assert_eq!(panic_message(|| runtime.block_on(async {})), format!("block_on {cure}"));
+        assert_eq!(panic_message(|| other.block_on(async {})), format!("block_on {cure}"));
+        assert_eq!(panic_message(|| runtime.turn(None)), format!("turn {cure}"));
+        assert_eq!(panic_message(|| other.turn(ZERO)), format!("turn {cure}"));
+        // In a task it is the task's panic.
+        let error = spawn(async { runtime::block_on(async {}) }).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("the task panicked: block_on {cure}"));
+        // A loop that may not run may still be spawned on.
+        let task = other.spawn(async { 1 });
+        assert!(!task.is_finished());
+        sleep(SECOND).await;
+    });
+    assert_eq!(other.turn(ZERO).polls, 1);
+}
+
+#[test]
+fn a_blocking_job_may_have_a_loop_of_its_own() {
+    assert_eq!(
+        runtime::block_on(async {
+            task::spawn_blocking(|| runtime::block_on(async { spawn(async { 5 }).await.unwrap() })).await.unwrap()
+        }),
+        5
+    );
+}
+
+#[test]
+fn what_needs_a_loop_panics_outside_of_one_and_names_block_on() {
+    fn needs(what: &str, f: impl FnOnce()) {
+        assert_eq!(
+            panic_message(f),
+            format!(
+                "{what} needs a running event loop, and none runs on this thread: do it inside \
+                 runtime::block_on(async {{ … }})"
+            )
+        );
+    }
+    needs("spawn", || drop(spawn(async {})));
+    needs("spawn", || drop(task::Builder::new().name("named").spawn(async {})));
+    needs("spawn_blocking", || drop(task::spawn_blocking(|| {})));
+    needs("a timer", || _ = poll_once(&mut sleep(SECOND)));
+    needs("a timer", || _ = poll_once(&mut pin!(interval(SECOND).tick())));
+    needs("a socket", || _ = poll_once(&mut pin!(TcpListener::bind("127.0.0.1:0"))));
+    needs("a socket", || {
+        _ = TcpListener::from_std(std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    });
+    // After a runtime was there, too.
+    let runtime = virtual_runtime();
+    runtime.block_on(async {});
+    needs("spawn", || drop(spawn(async {})));
+    drop(runtime);
+    needs("spawn", || drop(spawn(async {})));
+}
+
+#[test]
+fn a_panic_for_misuse_points_at_the_line_of_the_caller() {
+    alone("a_panic_for_misuse_points_at_the_line_of_the_caller", || {
+        let (tell, told) = std::sync::mpsc::channel();
+        std::panic::set_hook(Box::new(move |info| {
+            let at = info.location().expect("a panic has a place");
+            tell.send((at.file().to_owned(), at.line())).expect("the test listens");
+        }));
+        let runtime = virtual_runtime();
+        let misuses: [(u32, &dyn Fn()); 8] = [
+            (line!(), &|| drop(spawn(async {}))),
+            (line!(), &|| drop(task::Builder::new().spawn(async {}))),
+            (line!(), &|| drop(task::spawn_blocking(|| {}))),
+            (line!(), &|| drop(interval(Duration::ZERO))),
+            (line!(), &|| drop(Runtime::builder().max_blocking_threads(0))),
+            (line!(), &|| drop(mpsc::channel::<()>(0))),
+            (line!(), &|| _ = inside(&runtime, || panic_message(|| runtime::block_on(async {})))),
+            (line!(), &|| _ = inside(&runtime, || panic_message(|| runtime.turn(None)))),
+        ];
+        for (line, misuse) in misuses {
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(misuse));
+            assert_eq!(told.recv().expect("it panicked"), (file!().to_owned(), line));
+        }
+    });
+}
+
+// The end of a runtime.
+
+#[test]
+fn a_dropped_runtime_drops_its_tasks_and_their_handles_say_cancelled() {
+    let log = Log::new();
+    let runtime = virtual_runtime();
+    let mut tasks = vec![
+        runtime.spawn(keep(Dropped(log.clone(), "suspended"))),
+        runtime.spawn(async { sleep(SECOND).await }),
+        runtime.handle().spawn(pending()),
+    ];
+    runtime.turn(ZERO);
+    tasks.push(runtime.spawn(keep(Dropped(log.clone(), "never polled"))));
+    tasks.push(runtime.handle().spawn(pending()));
+    drop(runtime.spawn(keep(Dropped(log.clone(), "detached"))));
+    drop(runtime);
+    assert_eq!(log.take(), ["suspended dropped", "never polled dropped", "detached dropped"]);
+    for task in tasks {
+        assert!(task.is_finished());
+        assert!(runtime::block_on(task).unwrap_err().is_cancelled());
+    }
+}
+
+#[test]
+fn a_result_outlives_its_runtime_in_the_handle() {
+    let runtime = virtual_runtime();
+    let tasks = [runtime.spawn(async { "kept" }), runtime.handle().spawn(async { "kept" })];
+    runtime.turn(ZERO);
+    runtime.turn(ZERO);
+    drop(runtime);
+    for task in tasks {
+        assert_eq!(runtime::block_on(task).unwrap(), "kept");
+    }
+}
+
+#[test]
+fn whoever_joins_a_task_of_a_runtime_that_is_dropped_is_woken() {
+    let doomed = virtual_runtime();
+    let tasks = [doomed.spawn(pending::<()>()), doomed.handle().spawn(pending::<()>())];
+    virtually(async {
+        let joiners = tasks.map(|task| spawn(async { task.await.unwrap_err().is_cancelled() }));
+        yield_now().await;
+        // Inside the other loop, as a task may do.
+        drop(doomed);
+        for joiner in joiners {
+            assert!(joiner.await.unwrap());
+        }
+    });
+}
+
+#[test]
+fn tasks_spawned_while_a_runtime_is_dropped_are_dropped_and_their_handles_say_cancelled() {
+    let log = Log::new();
+    let handles: Rc<RefCell<Vec<JoinHandle<()>>>> = Rc::default();
+    let runtime = virtual_runtime();
+    let (inner, kept, remote) = (log.clone(), Rc::clone(&handles), runtime.handle());
+    let guard = OnDrop::new(move || {
+        let mut kept = kept.borrow_mut();
+        kept.push(spawn(keep(Dropped(inner.clone(), "spawned"))));
+        kept.push(task::Builder::new().name("named").spawn(keep(Dropped(inner.clone(), "named"))));
+        kept.push(remote.spawn(pending()));
+        inner.add("end of the drop");
+    });
+    drop(runtime.spawn(keep(guard)));
+    runtime.turn(ZERO);
+    drop(runtime);
+    assert_eq!(log.take(), ["spawned dropped", "named dropped", "end of the drop"]);
+    for task in handles.take() {
+        task.abort();
+        assert!(task.is_finished());
+        assert!(runtime::block_on(task).unwrap_err().is_cancelled());
+    }
+}
+
+#[test]
+fn a_job_submitted_while_a_runtime_is_dropped_never_runs() {
+    let runtime = virtual_runtime();
+    let (tell, told) = std::sync::mpsc::channel();
+    let handle: Rc<RefCell<Option<JoinHandle<()>>>> = Rc::default();
+    let (kept, seen) = (Rc::clone(&handle), Rc::new(Cell::new(None)));
+    let ran = Rc::clone(&seen);
+    drop(runtime.spawn(keep(OnDrop::new(move || {
+        *kept.borrow_mut() = Some(task::spawn_blocking(move || tell.send(()).unwrap()));
+        ran.set(Some(told.recv().is_ok()));
+    }))));
+    drop(runtime);
+    assert_eq!(seen.get(), Some(false), "the job ran, on a thread that was started for it");
+    let handle = handle.take().expect("it was submitted");
+    assert!(runtime::block_on(handle).unwrap_err().is_cancelled());
+}
+
+#[test]
+fn dropped_tasks_see_the_virtual_time_and_may_use_timers_channels_and_each_other() {
+    let log = Log::new();
+    let runtime = virtual_runtime();
+    let start = runtime.block_on(async { now() });
+    let (sender, receiver) = oneshot::channel();
+    let inner = log.clone();
+    drop(runtime.spawn(async move { inner.add(format!("{:?}", receiver.await)) }));
+    let other = runtime.spawn(pending::<()>());
+    let inner = log.clone();
+    let guard = OnDrop::new(move || {
+        inner.add(format!("after {:?}", now() - start));
+        assert!(poll_once(&mut sleep(SECOND)).is_pending());
+        // Whoever is dropped first: a task that is woken or aborted now is never polled again.
+        _ = sender.send("too late");
+        other.abort();
+        inner.add(panic_message(|| runtime::block_on(async {})).split(' ').next().unwrap());
+    });
+    runtime.block_on(async {
+        let log = log.clone();
+        sleep(SECOND * 7).await;
+        drop(spawn(keep(guard)));
+        log.add("main");
+    });
+    drop(runtime);
+    assert_eq!(log.take(), ["main", "after 7s", "block_on"]);
+}
+
+#[test]
+fn a_runtime_dropped_inside_another_loop_hands_the_thread_back_to_it() {
+    let log = Log::new();
+    let (outer, doomed) = (virtual_runtime(), virtual_runtime());
+    doomed.block_on(async { sleep(SECOND * 100).await });
+    let inner = log.clone();
+    outer.block_on(async {
+        let start = now();
+        let inside = inner.clone();
+        drop(doomed.spawn(keep(OnDrop::new(move || {
+            inside.add(format!("inner time differs: {}", now() > start + SECOND * 99));
+        }))));
+        drop(doomed);
+        assert_eq!(now(), start);
+        let log = inner.clone();
+        spawn(async move { log.add("spawned on the outer one") }).await.unwrap();
+    });
+    assert_eq!(log.take(), ["inner time differs: true", "spawned on the outer one"]);
+}
+
+#[test]
+fn a_handle_whose_runtime_is_gone_says_cancelled_and_drops_the_future_at_once() {
+    let runtime = virtual_runtime();
+    let handle = runtime.handle();
+    drop(runtime);
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let guard = OnDrop::new({
+        let dropped = Arc::clone(&dropped);
+        move || _ = dropped.fetch_add(1, Ordering::SeqCst)
+    });
+    let task = handle.clone().spawn(keep(guard));
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    assert!(task.is_finished());
+    task.abort();
+    assert!(runtime::block_on(task).unwrap_err().is_cancelled());
+}
+
+#[test]
+fn pairs_may_be_dropped_in_either_order() {
+    type Pair = (&'static str, Box<dyn FnOnce()>, Box<dyn FnOnce()>);
+    fn pair<A: 'static, B: 'static>(name: &'static str, (a, b): (A, B)) -> Pair {
+        (name, Box::new(move || drop(a)), Box::new(move || drop(b)))
+    }
+    /// A waiter that was polled once, so that it has left its waker.
+    fn polled<F: Future + 'static>(future: F) -> Pin<Box<F>> {
+        let mut future = Box::pin(future);
+        assert!(poll_once(&mut future).is_pending());
+        future
+    }
+    fn pairs() -> Vec<Pair> {
+        let runtime = virtual_runtime;
+        let on = |f: &dyn Fn(&Runtime) -> Box<dyn std::any::Any>| {
+            let runtime = runtime();
+            let thing = f(&runtime);
+            (runtime, thing)
+        };
+        vec![
+            pair("runtime, handle of a task", on(&|runtime| Box::new(runtime.spawn(pending::<()>())))),
+            pair("runtime, handle that waits", on(&|runtime| Box::new(polled(runtime.spawn(pending::<()>()))))),
+            pair("runtime, remote handle", on(&|runtime| Box::new(polled(runtime.handle().spawn(pending::<()>()))))),
+            pair("runtime, Handle", on(&|runtime| Box::new(runtime.handle()))),
+            pair("runtime, AbortHandle", on(&|runtime| Box::new(runtime.spawn(async {}).abort_handle()))),
+            pair(
+                "runtime, waker",
+                on(&|runtime| Box::new(runtime.block_on(poll_fn(|cx| Poll::Ready(cx.waker().clone()))))),
+            ),
+            pair("runtime, timer", on(&|runtime| Box::new(inside(runtime, || polled(sleep(SECOND)))))),
+            pair(
+                "runtime, fired timer",
+                on(&|runtime| {
+                    let nap = inside(runtime, || polled(sleep(SECOND)));
+                    runtime.turn(None);
+                    Box::new(nap)
+                }),
+            ),
+            pair(
+                "runtime, listener",
+                on(&|runtime| Box::new(runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap())),
+            ),
+            pair(
+                "runtime, stream",
+                on(&|runtime| {
+                    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+                    Box::new(runtime.block_on(TcpStream::connect(listener.local_addr().unwrap())).unwrap())
+                }),
+            ),
+            pair("runtime, job", on(&|runtime| Box::new(inside(runtime, || task::spawn_blocking(|| {}))))),
+            pair("two runtimes", on(&|_| Box::new(virtual_runtime()))),
+            pair("oneshot", oneshot::channel::<String>()),
+            pair("oneshot that waits", {
+                let (sender, receiver) = oneshot::channel::<String>();
+                (sender, polled(receiver))
+            }),
+            pair("mpsc", mpsc::channel::<String>(1)),
+            pair("mpsc with a value", {
+                let (sender, receiver) = mpsc::channel::<String>(1);
+                sender.try_send("value".into()).unwrap();
+                (sender, receiver)
+            }),
+            pair("mpsc that waits", {
+                let (sender, mut receiver) = mpsc::unbounded::<String>();
+                (sender, polled(async move { receiver.recv().await }))
+            }),
+            pair("mpsc with a sender in line", {
+                let (sender, receiver) = mpsc::channel::<String>(1);
+                sender.try_send("value".into()).unwrap();
+                (polled(async move { sender.send("another".into()).await }), receiver)
+            }),
+            pair("two in line for a permit", {
+                let semaphore: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+                (polled(semaphore.acquire()), polled(semaphore.acquire()))
+            }),
+            pair("a granted permit and one in line", {
+                let semaphore: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+                let both = (polled(semaphore.acquire()), polled(semaphore.acquire()));
+                semaphore.add_permits(1);
+                both
+            }),
+        ]
+    }
+    for (name, a, b) in pairs() {
+        println!("{name}, in order");
+        a();
+        b();
+    }
+    for (name, a, b) in pairs() {
+        println!("{name}, in the other order");
+        b();
+        a();
+    }
+    // And while a loop runs on this thread.
+    for turned in [false, true] {
+        let pairs = pairs();
+        virtually(async {
+            for (name, a, b) in pairs {
+                println!("{name}, inside a loop, turned: {turned}");
+                let (first, second) = if turned { (b, a) } else { (a, b) };
+                first();
+                yield_now().await;
+                second();
+            }
+        });
+    }
+}
+
+#[test]
+fn a_timer_that_outlives_its_runtime_keeps_no_waker_and_works_in_the_next() {
+    let runtime = virtual_runtime();
+    let (count, waker) = Count::new();
+    let mut nap = inside(&runtime, || {
+        let mut nap = sleep(SECOND);
+        assert!(Pin::new(&mut nap).poll(&mut Context::from_waker(&waker)).is_pending());
+        nap
+    });
+    drop(runtime);
+    assert_eq!(Arc::strong_count(&count), 2, "ours and the counter, no third");
+    virtually(async {
+        (&mut nap).await;
+        assert!(now() >= nap.deadline());
+    });
+}
+
+#[test]
+fn a_dropped_runtime_leaves_no_descriptor() {
+    alone("a_dropped_runtime_leaves_no_descriptor", || {
+        let before = open_descriptors();
+        for _ in 0..3 {
+            let runtime = virtual_runtime();
+            assert_ne!(open_descriptors(), before);
+            drop(runtime.spawn(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+                let accepted = listener.accept().await.unwrap();
+                keep((near, accepted, listener)).await;
+            }));
+            drop(runtime.spawn(sleep(SECOND * 60)));
+            runtime.block_on(async { sleep(SECOND).await });
+            drop(runtime);
+            assert_eq!(open_descriptors(), before);
+        }
+    });
+}
+
+#[test]
+fn a_dropped_runtime_leaves_no_descriptor_to_what_outlives_it() {
+    alone("a_dropped_runtime_leaves_no_descriptor_to_what_outlives_it", || {
+        let before = open_descriptors();
+        let runtime = virtual_runtime();
+        let task = runtime.spawn(pending::<()>());
+        let (abort, waker) = (task.abort_handle(), runtime.block_on(poll_fn(|cx| Poll::Ready(cx.waker().clone()))));
+        let remote = runtime.handle().spawn(pending::<()>());
+        let kept = (task, abort, waker, remote);
+        drop(runtime);
+        assert_eq!(open_descriptors(), before, "tasks' handles and wakers");
+        drop(kept);
+
+        let runtime = virtual_runtime();
+        let mut nap = sleep(SECOND);
+        assert!(inside(&runtime, || poll_once(&mut nap).is_pending()));
+        drop(runtime);
+        let with_a_timer = open_descriptors();
+        drop(nap);
+
+        let runtime = virtual_runtime();
+        let handle = runtime.handle();
+        drop(runtime);
+        let with_a_handle = open_descriptors();
+        drop(handle);
+        assert_eq!(open_descriptors(), before);
+        assert_eq!((with_a_timer, with_a_handle), (before.clone(), before), "an armed timer, and a Handle");
+    });
+}
+
+#[test]
+fn a_dropped_runtime_ends_its_idle_threads_at_once() {
+    let runtime = Runtime::builder().thread_keep_alive(SECOND * 3_600).build().unwrap();
+    let threads = runtime.block_on(async {
+        // Both at once, so that there are two threads.
+        let barrier = Arc::new(Barrier::new(2));
+        let jobs = [(); 2].map(|()| {
+            let barrier = Arc::clone(&barrier);
+            task::spawn_blocking(move || {
+                barrier.wait();
+                thread_number()
+            })
+        });
+        let [one, two] = jobs;
+        [one.await.unwrap(), two.await.unwrap()]
+    });
+    assert!(threads.into_iter().all(is_alive));
+    drop(runtime);
+    until(|| !threads.into_iter().any(is_alive));
+}
+
+#[test]
+fn a_job_that_runs_is_left_alone_and_its_result_is_dropped() {
+    let runtime = virtual_runtime();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (tell, told) = std::sync::mpsc::channel();
+    let job = inside(&runtime, || {
+        task::spawn_blocking(move || {
+            tell.send("runs").unwrap();
+            held.recv().unwrap();
+            OnDrop::new(move || tell.send("result dropped").unwrap())
+        })
+    });
+    assert_eq!(told.recv(), Ok("runs"));
+    drop(runtime);
+    assert!(job.is_finished());
+    release.send(()).unwrap();
+    assert_eq!(told.recv(), Ok("result dropped"));
+    assert!(runtime::block_on(job).is_err_and(|error| error.is_cancelled()));
+}
+
+#[test]
+fn more_runtimes_than_there_are_numbers_may_come_and_go() {
+    // 16,384 may be alive at once; each gives its number back.
+    for n in 0..17_000 {
+        let runtime = virtual_runtime();
+        if n % 1_000 == 0 {
+            assert_eq!(runtime.block_on(runtime.spawn(async move { n })).unwrap(), n);
+        }
+    }
+}
+
+// Other threads.
+
+#[test]
+fn a_handle_spawns_on_a_parked_loop() {
+    let runtime = Runtime::new().unwrap();
+    let (handle, parked) = (runtime.handle(), thread_number());
+    let (end, ended) = oneshot::channel();
+    let thread = thread::spawn(move || {
+        until_parked(parked);
+        runtime::block_on(async {
+            let number = handle.spawn(async { thread_number() }).await.unwrap();
+            end.send(()).unwrap();
+            number
+        })
+    });
+    runtime.block_on(ended).unwrap();
+    assert_eq!(thread.join().unwrap(), parked, "it ran on the loop's thread");
+}
+
+#[test]
+fn a_handle_spawns_on_a_busy_loop() {
+    let runtime = Runtime::new().unwrap();
+    let handle = runtime.handle();
+    let (tell, told) = std::sync::mpsc::channel();
+    let thread = thread::spawn(move || drop(handle.spawn(async move { tell.send(()).unwrap() })));
+    runtime.block_on(async {
+        while told.try_recv().is_err() {
+            yield_now().await;
+        }
+    });
+    thread.join().unwrap();
+}
+
+#[test]
+fn what_handles_spawn_between_two_calls_runs_in_the_next_in_order() {
+    let runtime = virtual_runtime();
+    let (tell, told) = std::sync::mpsc::channel();
+    let handle = runtime.handle();
+    thread::spawn(move || {
+        for n in 0..5 {
+            let tell = tell.clone();
+            drop(handle.spawn(async move { tell.send(n).unwrap() }));
+        }
+    })
+    .join()
+    .unwrap();
+    assert!(told.try_recv().is_err());
+    assert_eq!(counts(runtime.turn(ZERO)), [5, 0, 0, 5]);
+    assert_eq!(told.iter().collect::<Vec<i32>>(), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn a_handle_works_on_its_own_loop_too() {
+    let runtime = virtual_runtime();
+    let handle = runtime.handle();
+    let log = Rc::new(Cell::new(0));
+    let three = runtime.block_on(async {
+        let remote = handle.spawn(async {
+            // A future that may travel can spawn one that may not, once it has arrived.
+            drop(spawn(async { Rc::new(1) }));
+            yield_now().await;
+            3
+        });
+        log.set(1);
+        remote.await.unwrap()
+    });
+    assert_eq!((three, log.get()), (3, 1));
+}
+
+#[test]
+fn a_panic_of_a_remote_task_arrives_at_the_handle_and_nowhere_else() {
+    let runtime = Runtime::new().unwrap();
+    let handle = runtime.handle();
+    let (end, ended) = oneshot::channel();
+    let thread = thread::spawn(move || {
+        let error = runtime::block_on(handle.spawn(async { panic!("over there") })).unwrap_err();
+        end.send(()).unwrap();
+        error.to_string()
+    });
+    runtime.block_on(ended).unwrap();
+    assert_eq!(thread.join().unwrap(), "the task panicked: over there");
+}
+
+#[test]
+fn every_remote_task_ends_or_is_cancelled_when_its_runtime_is_dropped_meanwhile() {
+    const THREADS: usize = 3;
+    const TASKS: usize = 500;
+    let runtime = Runtime::new().unwrap();
+    let (barrier, dropped) = (Arc::new(Barrier::new(THREADS + 1)), Arc::new(AtomicUsize::new(0)));
+    let threads = [(); THREADS].map(|()| {
+        let (handle, barrier, dropped) = (runtime.handle(), Arc::clone(&barrier), Arc::clone(&dropped));
+        thread::spawn(move || {
+            barrier.wait();
+            let tasks: Vec<JoinHandle<()>> = (0..TASKS)
+                .map(|_| {
+                    let dropped = Arc::clone(&dropped);
+                    let guard = OnDrop::new(move || _ = dropped.fetch_add(1, Ordering::SeqCst));
+                    handle.spawn(async move {
+                        let _guard = guard;
+                        yield_now().await;
+                    })
+                })
+                .collect();
+            runtime::block_on(async {
+                for task in tasks {
+                    let ended = task.await;
+                    assert!(ended.is_ok() || ended.unwrap_err().is_cancelled());
+                }
+            });
+        })
+    });
+    barrier.wait();
+    runtime.block_on(async {
+        for _ in 0..500 {
+            yield_now().await;
+        }
+    });
+    drop(runtime);
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(dropped.load(Ordering::SeqCst), THREADS * TASKS);
+}
+
+// What may travel to other threads.
+
+/// Asks whether a type is Send: the inherent constant is there for those that are, the trait's for the rest.
+struct IsSend<T>(PhantomData<T>);
+/// The same for Sync.
+struct IsSync<T>(PhantomData<T>);
+
+trait No {
+    const ANSWER: bool = false;
+}
+
+impl<T> No for IsSend<T> {}
+impl<T> No for IsSync<T> {}
+
+impl<T: Send> IsSend<T> {
+    const ANSWER: bool = true;
+}
+
+impl<T: Sync> IsSync<T> {
+    const ANSWER: bool = true;
+}
+
+/// Whether a type is Send, and whether it is Sync.
+macro_rules! travels {
+    ($type:ty) => {
+        (<IsSend<$type>>::ANSWER, <IsSync<$type>>::ANSWER)
+    };
+}
+
+#[test]
+fn what_may_travel_to_other_threads_is_send() {
+    let both = (true, true);
+    assert_eq!(travels!(Handle), both);
+    assert_eq!(travels!(AbortHandle), both);
+    assert_eq!(travels!(Waker), both);
+    assert_eq!(travels!(JoinError), both);
+    assert_eq!(travels!(task::Id), both);
+    assert_eq!(travels!(Turn), both);
+    assert_eq!(travels!(Builder), both);
+    assert_eq!(travels!(Elapsed), both);
+    assert_eq!(travels!(oneshot::Sender<u8>), both);
+    assert_eq!(travels!(oneshot::Receiver<u8>), both);
+    assert_eq!(travels!(mpsc::Sender<u8>), both);
+    assert_eq!(travels!(mpsc::UnboundedSender<u8>), both);
+    assert_eq!(travels!(mpsc::Receiver<u8>), both);
+    // What is Send but not Sync may be sent, too.
+    assert_eq!(travels!(mpsc::Sender<Cell<u8>>), both);
+    assert_eq!(travels!(oneshot::Receiver<Cell<u8>>), both);
+}
+
+#[test]
+fn what_belongs_to_one_thread_is_not_send() {
+    let neither = (false, false);
+    assert_eq!(travels!(Runtime), neither);
+    assert_eq!(travels!(JoinHandle<u8>), neither);
+    assert_eq!(travels!(Sleep), neither);
+    assert_eq!(travels!(Interval), neither);
+    assert_eq!(travels!(TcpListener), neither);
+    assert_eq!(travels!(TcpStream), neither);
+    assert_eq!(travels!(Permit<'static>), neither);
+    assert_eq!(travels!(mpsc::Sender<Rc<u8>>), neither);
+    assert_eq!(travels!(oneshot::Sender<Rc<u8>>), neither);
+    assert_eq!(travels!(Semaphore), neither, "runtime/src/lib.rs and the semaphore's own page say that it is not Send");
+}
+
+// The teardown of a thread.
+
+/// Calls what it was given when its thread is torn down.
+struct AtTheEnd(RefCell<Vec<Box<dyn FnOnce()>>>);
+
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        for f in self.0.take() {
+            f();
+        }
+    }
+}
+
+thread_local! {
+    static AT_THE_END: AtTheEnd = const { AtTheEnd(RefCell::new(Vec::new())) };
+}
+
+/// Runs `f` on a thread; what it returns runs while the thread is torn down: before and after the thread-locals of the
+/// loop are destroyed, if it has any, because destructors run in the order of first use or in its reverse.
+fn in_teardown(f: impl Fn() -> Box<dyn FnOnce()> + Clone + Send + 'static) {
+    for registered_first in [false, true] {
+        let f = f.clone();
+        thread::spawn(move || {
+            if registered_first {
+                AT_THE_END.with(|_| ());
+            }
+            let at_the_end = f();
+            AT_THE_END.with(|end| end.0.borrow_mut().push(at_the_end));
+        })
+        .join()
+        .unwrap();
+    }
+}
+
+#[test]
+fn wakers_work_while_their_thread_is_torn_down() {
+    alone("wakers_work_while_their_thread_is_torn_down", || {
+        let runtime = Runtime::new().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let task = runtime.spawn({
+            let mut polls = 0;
+            poll_fn(move |cx| {
+                polls += 1;
+                let _ = tell.send(cx.waker().clone());
+                if polls == 3 { Poll::Ready(()) } else { Poll::Pending }
+            })
+        });
+        runtime.turn(ZERO);
+        let waker = told.recv().unwrap();
+        in_teardown(move || {
+            // The loop has been used on this thread, and its runtime is gone.
+            let stale = virtually(poll_fn(|cx| Poll::Ready(cx.waker().clone())));
+            let waker = waker.clone();
+            Box::new(move || {
+                stale.wake();
+                waker.wake();
+            })
+        });
+        // Both wakes have come: they were the same message twice and make one poll.
+        assert_eq!(counts(runtime.turn(None)), [1, 0, 0, 2]);
+        assert!(!task.is_finished());
+    });
+}
+
+#[test]
+fn handles_channels_and_the_time_work_while_their_thread_is_torn_down() {
+    alone("handles_channels_and_the_time_work_while_their_thread_is_torn_down", || {
+        let runtime = virtual_runtime();
+        let (handle, (tell, mut told)) = (runtime.handle(), mpsc::unbounded());
+        let aborted = runtime.spawn(pending::<()>());
+        let abort = aborted.abort_handle();
+        in_teardown(move || {
+            let (handle, tell, abort) = (handle.clone(), tell.clone(), abort.clone());
+            let own = virtual_runtime();
+            let task = own.spawn(pending::<()>());
+            let mut waiting = handle.spawn(pending::<()>());
+            assert!(poll_once(&mut waiting).is_pending());
+            Box::new(move || {
+                let _ = now();
+                abort.abort();
+                drop(handle.spawn(async {}));
+                drop((task, waiting));
+                tell.send("alive").unwrap();
+            })
+        });
+        runtime.block_on(async {
+            assert_eq!((told.recv().await, told.recv().await), (Some("alive"), Some("alive")));
+            assert!(aborted.await.unwrap_err().is_cancelled());
+        });
+    });
+}
+
+#[test]
+fn a_runtime_is_dropped_while_its_thread_is_torn_down() {
+    alone("a_runtime_is_dropped_while_its_thread_is_torn_down", || {
+        let (tell, told) = std::sync::mpsc::channel();
+        in_teardown(move || {
+            let tell = tell.clone();
+            let runtime = virtual_runtime();
+            let start = runtime.block_on(async { now() });
+            runtime.block_on(async { sleep(SECOND).await });
+            drop(runtime.spawn(keep(OnDrop::new(move || {
+                drop(spawn(async {}));
+                tell.send(now() - start).unwrap();
+            }))));
+            drop(runtime.spawn(sleep(SECOND * 60)));
+            runtime.turn(ZERO);
+            Box::new(move || drop(runtime))
+        });
+        assert_eq!(told.iter().collect::<Vec<Duration>>(), [SECOND, SECOND]);
+    });
+}
+
+#[test]
+fn a_loop_runs_while_its_thread_is_torn_down() {
+    alone("a_loop_runs_while_its_thread_is_torn_down", || {
+        let (tell, told) = std::sync::mpsc::channel();
+        in_teardown(move || {
+            let tell = tell.clone();
+            virtually(async { sleep(SECOND).await });
+            Box::new(move || {
+                let sum = virtually(async {
+                    let task = spawn(async {
+                        sleep(SECOND).await;
+                        40
+                    });
+                    let job = task::spawn_blocking(|| 2);
+                    task.await.unwrap() + job.await.unwrap()
+                });
+                tell.send(sum).unwrap();
+            })
+        });
+        assert_eq!(told.iter().collect::<Vec<i32>>(), [42, 42]);
+    });
+}

@@ -1,0 +1,548 @@
+//! The example programs, run as a student runs them: as processes, against servers that behave and servers that do
+//! not.
+//!
+//! `cargo test` builds the examples along with the tests. Where it did not (`cargo test -p tests`), the first test
+//! that misses one builds all of them.
+
+#![cfg(unix)]
+
+use serde_json::Value;
+use socket2::{Domain, Socket, Type};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once, mpsc};
+use std::thread;
+use std::time::Duration;
+
+/// A program that has not ended by then hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+// The small programs.
+
+#[test]
+fn hello_greets_both_in_either_order() {
+    let done = run("hello", &[]);
+    let mut lines: Vec<&str> = done.stdout.lines().collect();
+    let last = lines.pop().expect("three lines");
+    assert!(last.starts_with("Both greeted within "), "{last}");
+    lines.sort_unstable();
+    let [ada, grace] = lines[..] else { panic!("two greetings: {lines:?}") };
+    assert!(ada.starts_with("Hello, Ada! (after ") && grace.starts_with("Hello, Grace! (after "));
+    assert!(done.status.success());
+}
+
+#[test]
+fn order_prints_completion_order_and_result_order() {
+    assert_prints(
+        "order",
+        "cat is there after 10 s\n\
+         dog is there after 20 s\n\
+         snail is there after 86400 s\n\
+         input order: snail, cat, dog\n\
+         result order: snail, cat, dog\n",
+    );
+}
+
+#[test]
+fn divide_has_the_failure_as_a_value_and_as_the_result() {
+    assert_prints(
+        "divide",
+        "gather: every division gets an answer\n\
+         \x20 12 / 3 = 4\n\
+         \x20 7 / 0 fails\n\
+         \x20 9 / 2 = 4\n\
+         gather: 1 of 3 failed, number 1\n\
+         try_gather: 7 / 0 fails, the other two are dropped\n",
+    );
+}
+
+#[test]
+fn timeout_drops_the_children_that_still_wait() {
+    assert_prints(
+        "timeout",
+        "toast: ready\n\
+         soup: ready\n\
+         roast: dropped while it cooked\n\
+         cake: dropped while it baked\n\
+         20 minutes are over, and nobody cooks on\n",
+    );
+}
+
+#[test]
+fn echo_server_echoes_to_two_at_once_and_survives_a_reset() {
+    let mut program = Program::start("echo_server", &["127.0.0.1:0"]);
+    let mut output = BufReader::new(program.child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    output.read_line(&mut line).expect("the first line");
+    let address: SocketAddr = line.trim().strip_prefix("listening at ").expect(&line).parse().expect(&line);
+
+    let connect = || TcpStream::connect(address).expect("the server listens");
+    // Dropped with an echo unread: the server sees a reset.
+    let mut rude = connect();
+    rude.write_all(b"rude").expect("it is connected");
+    rude.peek(&mut [0]).expect("the echo");
+    drop(rude);
+
+    let (ada, grace) = (connect(), connect());
+    for (mut stream, word) in [(&ada, b"ada"), (&grace, b"hop"), (&ada, b"ADA")] {
+        stream.write_all(word).expect("it is connected");
+        let mut echo = [0; 3];
+        stream.read_exact(&mut echo).expect("the echo");
+        assert_eq!(&echo, word);
+    }
+    ada.shutdown(std::net::Shutdown::Write).expect("it is connected");
+    assert_eq!((&ada).read(&mut [0; 8]).expect("an orderly end"), 0);
+}
+
+// The load test against its own server.
+
+#[test]
+fn load_test_without_arguments_reports_on_its_own_server() {
+    let done = run("load_test", &["--requests", "60", "--concurrency", "10"]);
+    assert_eq!(done.code(), 0, "{done:?}");
+    done.says("60 requests, 10 in flight");
+    done.says("6 endpoints of the embedded server");
+    done.says("statuses      200          50\n");
+    done.says("              204          10\n");
+    done.says("errors        none");
+    done.says("/slow?ms=5         10");
+    done.says("λ × W");
+    assert_eq!(done.stderr, "", "no progress bar without a terminal");
+}
+
+#[test]
+fn load_test_prints_one_json_object() {
+    let done = run("load_test", &["--requests", "60", "--concurrency", "7", "--json"]);
+    assert_eq!(done.code(), 0, "{done:?}");
+    let json = done.json();
+    assert_eq!(json["completed"], 60);
+    assert_eq!(json["statuses"], serde_json::json!({"200": 50, "204": 10}));
+    assert_eq!(json["errors"], serde_json::json!({}));
+    assert_eq!(json["targets"].as_array().map(Vec::len), Some(6));
+    let latency = |name: &str| json["latency_ms"][name].as_f64().expect(name);
+    assert!(latency("p50") <= latency("p99") && latency("p99") <= latency("max"));
+    let law = |name: &str| json["littles_law"][name].as_f64().expect(name);
+    let (counted, product) = (law("mean_in_flight"), law("throughput_times_mean_time"));
+    assert!(counted <= 7.0, "{counted}");
+    // The same to the second decimal, unless the system takes the processor away between two readings of the clock.
+    assert!((0.5..2.0).contains(&(counted / product)), "{counted} and {product}");
+}
+
+#[test]
+fn an_open_loop_takes_its_time_and_counts_latency_from_when_each_was_due() {
+    let server = serve(|stream| {
+        answer_each(stream, |_| {
+            thread::sleep(Duration::from_millis(20));
+            OK.to_string()
+        });
+    });
+    let arguments = ["--rate", "1000", "--concurrency", "1", "--requests", "10", "--json"];
+    let json = run("load_test", &[&arguments[..], &[&url(server)]].concat()).json();
+    // The last one is due after 9 ms and gets its answer after 200: it has waited for a place, and the wait counts.
+    assert!(json["latency_ms"]["max"].as_f64().expect("a number") > 190.0, "{json}");
+    assert!(json["late"].as_u64().expect("a number") > 0, "{json}");
+
+    let json = run("load_test", &["--rate", "500", "--requests", "30", "--json"]).json();
+    assert!(json["seconds"].as_f64().expect("a number") > 29.0 / 500.0, "{json}");
+}
+
+// Servers that do as they should.
+
+#[test]
+fn headers_are_sent_and_the_defaults_give_way() {
+    let (sender, requests) = mpsc::channel();
+    let server = serve(move |stream| {
+        answer_each(stream, |request| {
+            sender.send(request.to_string()).expect("the test listens");
+            OK.to_string()
+        });
+    });
+    let headers = ["--header", "X-One: 1", "--header", "user-agent: me", "--requests", "1"];
+    let target = format!("http://{server}/a?b");
+    let done = run("load_test", &[&headers[..], &[&target]].concat());
+    assert_eq!(done.code(), 0, "{done:?}");
+    let request = requests.recv_timeout(PATIENCE).expect("a request");
+    assert!(request.starts_with("GET /a?b HTTP/1.1\r\n"), "{request}");
+    for header in ["x-one: 1", "user-agent: me", &format!("host: {server}")] {
+        assert_eq!(request.matches(&format!("\r\n{header}\r\n")).count(), 1, "{header}: {request}");
+    }
+    assert_eq!(request.matches("user-agent").count(), 1, "{request}");
+}
+
+#[test]
+fn a_connection_is_used_again() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = connections.clone();
+    let server = serve(move |stream| {
+        count.fetch_add(1, Ordering::Relaxed);
+        answer_each(stream, |_| OK.to_string());
+    });
+    let done = run("load_test", &["--requests", "20", "--concurrency", "1", &url(server)]);
+    assert_eq!(done.code(), 0, "{done:?}");
+    assert_eq!(connections.load(Ordering::Relaxed), 2, "one to see that it listens, one to use");
+}
+
+#[test]
+fn a_server_that_hangs_up_between_requests_costs_no_error() {
+    let server = serve(|mut stream| {
+        if read_request(&mut stream).is_some() {
+            stream.write_all(OK.as_bytes()).expect("the client waits for it");
+        }
+    });
+    let done = run("load_test", &["--requests", "50", "--concurrency", "3", "--json", &url(server)]);
+    assert_eq!(done.json()["statuses"], serde_json::json!({"200": 50}));
+    assert_eq!(done.code(), 0, "{done:?}");
+}
+
+// Servers that do not.
+
+#[test]
+fn an_answer_that_is_late_is_a_timeout() {
+    let server = serve(|mut stream| while read_request(&mut stream).is_some() {});
+    let done = run("load_test", &["--requests", "3", "--timeout", "0.05", &url(server)]);
+    done.says("3   timed out: raise --timeout");
+    done.says("no answer came");
+    assert_eq!(done.code(), 1, "{done:?}");
+}
+
+#[test]
+fn a_body_that_stops_halfway_is_a_timeout() {
+    let server = serve(|stream| {
+        answer_each(stream, |_| "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".to_string());
+    });
+    let done = run("load_test", &["--requests", "2", "--timeout", "0.05", &url(server)]);
+    done.says("2   timed out");
+    assert_eq!(done.code(), 1, "{done:?}");
+}
+
+#[test]
+fn a_connection_closed_before_the_answer_is_counted() {
+    let server = serve(|mut stream| drop(read_request(&mut stream)));
+    let done = run("load_test", &["--requests", "5", &url(server)]);
+    done.says("5   connection closed early: the server hung up");
+    assert_eq!(done.code(), 1, "{done:?}");
+}
+
+#[test]
+fn a_connection_closed_inside_the_body_is_counted() {
+    let server = serve(|mut stream| {
+        if read_request(&mut stream).is_some() {
+            let half = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf";
+            stream.write_all(half).expect("the client waits for it");
+        }
+    });
+    let done = run("load_test", &["--requests", "5", &url(server)]);
+    done.says("5   connection closed early");
+    assert_eq!(done.code(), 1, "{done:?}");
+}
+
+#[test]
+fn a_reset_connection_is_counted() {
+    // A socket closed with bytes unread resets its connection.
+    let server = serve(|stream| drop(stream.peek(&mut [0])));
+    let done = run("load_test", &["--requests", "5", &url(server)]);
+    done.says("5   connection reset");
+    assert_eq!(done.code(), 1, "{done:?}");
+}
+
+#[test]
+fn an_answer_that_has_begun_is_not_asked_for_again() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let server = serve(move |mut stream| {
+        while read_request(&mut stream).is_some() {
+            let first = count.fetch_add(1, Ordering::Relaxed) == 0;
+            let answer = if first { OK } else { "HTTP/1.1 2" };
+            stream.write_all(answer.as_bytes()).expect("the client waits for it");
+            if !first {
+                return;
+            }
+        }
+    });
+    let arguments = ["--requests", "2", "--concurrency", "1", "--json", &url(server)];
+    let json = run("load_test", &arguments).json();
+    assert_eq!(json["statuses"], serde_json::json!({"200": 1}));
+    assert_eq!(json["errors"], serde_json::json!({"connection closed early": 1}));
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn an_answer_that_is_no_http_is_counted() {
+    let server = serve(|stream| answer_each(stream, |_| "220 mail.example.com\r\n\r\n".to_string()));
+    let done = run("load_test", &["--requests", "2", &url(server)]);
+    done.says("2   the answer is no HTTP");
+    assert_eq!(done.code(), 1, "{done:?}");
+}
+
+#[test]
+fn an_answer_that_is_not_2xx_fails_the_run() {
+    let server = serve(|stream| {
+        answer_each(stream, |_| "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n".to_string());
+    });
+    let done = run("load_test", &["--requests", "4", &url(server)]);
+    done.says("500           4   not 2xx");
+    assert_eq!(done.code(), 1, "{done:?}");
+}
+
+#[test]
+fn a_server_that_dies_in_the_middle_leaves_errors_and_no_hang() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let server = listener.local_addr().expect("it is bound");
+    thread::spawn(move || {
+        let (mut probe, _) = listener.accept().expect("the probe");
+        assert!(read_request(&mut probe).is_none());
+        let (mut stream, _) = listener.accept().expect("the one connection");
+        for _ in 0..5 {
+            read_request(&mut stream).expect("a request");
+            stream.write_all(OK.as_bytes()).expect("the client waits for it");
+        }
+        // Nobody listens before the open connection ends.
+        drop(listener);
+    });
+    let arguments = ["--requests", "20", "--concurrency", "1", "--json", &url(server)];
+    let done = run("load_test", &arguments);
+    assert_eq!(done.json()["statuses"], serde_json::json!({"200": 5}));
+    // Refused. A reset only if another test is between fork and exec just now: its child has the listener, too.
+    let errors = done.json()["errors"].clone();
+    let count = |kind: &str| errors.get(kind).and_then(Value::as_u64).unwrap_or(0);
+    assert_eq!(count("connection refused") + count("connection reset"), 15, "{errors}");
+    assert_eq!(done.code(), 1, "{done:?}");
+}
+
+#[test]
+fn too_many_open_files_come_with_the_cure() {
+    let server = serve(|stream| answer_each(stream, |_| OK.to_string()));
+    let script = format!("ulimit -n 24; exec {:?} --concurrency 50 --requests 50 {}", binary("load_test"), url(server));
+    let mut shell = Command::new("sh");
+    let done = Program::spawn(shell.args(["-c", &script])).finish();
+    done.says("too many open files: lower --concurrency or raise `ulimit -n`");
+    assert_eq!(done.code(), 1, "{done:?}");
+}
+
+#[test]
+fn ctrl_c_drops_what_is_in_flight_and_reports_the_rest() {
+    let (sender, asked) = mpsc::channel();
+    let server = serve(move |mut stream| {
+        while read_request(&mut stream).is_some() {
+            // Later ones find that the test is over.
+            let _ = sender.send(());
+        }
+    });
+    let program = Program::start("load_test", &["--concurrency", "4", &url(server)]);
+    asked.recv_timeout(PATIENCE).expect("a request is in flight");
+    let id = program.child.id().to_string();
+    let kill = Command::new("kill").args(["-INT", &id]).status().expect("there is a `kill`");
+    assert!(kill.success());
+    let done = program.finish();
+    done.says("interrupted after 0 requests; ");
+    assert_eq!(done.code(), 130, "{done:?}");
+}
+
+// Refused before anything goes out.
+
+#[test]
+fn what_cannot_be_meant_is_refused_by_name_before_any_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.set_nonblocking(true).expect("it is a socket");
+    let server = url(listener.local_addr().expect("it is bound"));
+    for (arguments, named) in [
+        (["--concurrency", "0"], "--concurrency"),
+        (["--concurrency", "many"], "--concurrency"),
+        (["--requests", "0"], "--requests"),
+        (["--requests", "-1"], "--requests"),
+        (["--requests", "1.5"], "--requests"),
+        (["--rate", "0"], "--rate"),
+        (["--rate", "NaN"], "--rate"),
+        (["--rate", "inf"], "--rate"),
+        (["--rate", "-1"], "--rate"),
+        (["--timeout", "0"], "--timeout"),
+        (["--timeout", "-1"], "--timeout"),
+        (["--timeout", "NaN"], "--timeout"),
+        (["--timeout", "soon"], "--timeout"),
+        (["--header", "no colon"], "--header"),
+        (["--header", "two words: 1"], "--header"),
+        (["--header", "X: a\u{7f}b"], "--header"),
+        (["--header", ": nameless"], "--header"),
+        (["http://ho st/", "--json"], "http://ho st/"),
+        (["127.0.0.1:80", "--json"], "127.0.0.1:80"),
+        (["https://example.com/", "--json"], "https is not supported"),
+        (["http://127.0.0.1:99999/", "--json"], "http://127.0.0.1:99999/"),
+    ] {
+        let done = run("load_test", &[&server, arguments[0], arguments[1]]);
+        assert!(done.stderr.contains(named), "{arguments:?}: {done:?}");
+        assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{arguments:?}");
+    }
+    let nobody = listener.accept().expect_err("nobody has connected");
+    assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_closed_port_is_refused_by_its_address() {
+    // Bound, so that nobody else takes the port, and not listening.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    let closed = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("it is bound");
+    // The server that is there must not be asked either.
+    let (sender, asked) = mpsc::channel();
+    let server = serve(move |mut stream| sender.send(read_request(&mut stream).is_some()).unwrap());
+    let done = run("load_test", &[&url(server), &url(closed)]);
+    assert!(done.stderr.contains(&format!("nothing listens at {closed}")), "{done:?}");
+    assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{done:?}");
+    assert!(!asked.recv_timeout(PATIENCE).expect("the probe"), "the probe sends nothing");
+}
+
+// Programs.
+
+/// A running program. It is killed when this is dropped, so a test that fails leaves none behind.
+#[derive(Debug)]
+struct Program {
+    child: Child,
+}
+
+/// What a program left.
+#[derive(Debug)]
+struct Done {
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
+}
+
+impl Program {
+    /// Starts the example with this name.
+    fn start(name: &str, arguments: &[&str]) -> Self {
+        Self::spawn(Command::new(binary(name)).args(arguments))
+    }
+
+    /// Starts `command` with its output piped.
+    fn spawn(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { child: command.spawn().expect("the program starts") }
+    }
+
+    /// Waits for the end.
+    fn finish(mut self) -> Done {
+        let stdout = read_all(self.child.stdout.take().expect("piped"));
+        let stderr = read_all(self.child.stderr.take().expect("piped"));
+        let text = |output: mpsc::Receiver<String>| output.recv_timeout(PATIENCE).expect("the program ends in time");
+        let (stdout, stderr) = (text(stdout), text(stderr));
+        let status = self.child.wait().expect("it is our child");
+        Done { status, stdout, stderr }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Both fail when it has ended, which is what they are for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Done {
+    fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| panic!("ended by a signal: {self:?}"))
+    }
+
+    #[track_caller]
+    fn says(&self, text: &str) {
+        assert!(self.stdout.contains(text), "{text:?} is not in\n{}{}", self.stdout, self.stderr);
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Runs the example with this name to its end.
+fn run(name: &str, arguments: &[&str]) -> Done {
+    Program::start(name, arguments).finish()
+}
+
+/// Runs the example with this name; it must print exactly this and succeed.
+#[track_caller]
+fn assert_prints(name: &str, expected: &str) {
+    let done = run(name, &[]);
+    assert_eq!(done.stdout, expected, "{}", done.stderr);
+    assert_eq!((done.code(), done.stderr.as_str()), (0, ""));
+}
+
+/// Reads to the end in a thread of its own, since a program blocks when nobody empties one of its two pipes.
+fn read_all(mut output: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut text = String::new();
+        output.read_to_string(&mut text).expect("the output is text");
+        sender.send(text)
+    });
+    receiver
+}
+
+/// Where the example with this name is: `target/debug/deps/programs-…` is this program, `target/debug/examples` its
+/// neighbour.
+fn binary(name: &str) -> PathBuf {
+    static BUILD: Once = Once::new();
+    let this = std::env::current_exe().expect("this program has a path");
+    let profile = this.ancestors().nth(2).expect("it lies in target/debug/deps").to_path_buf();
+    let path = profile.join("examples").join(name);
+    BUILD.call_once(|| {
+        if !path.exists() {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "--package", "examples", "--examples", "--target-dir"]);
+            cargo.arg(profile.parent().expect("it lies in target"));
+            if profile.ends_with("release") {
+                cargo.arg("--release");
+            }
+            assert!(cargo.status().expect("cargo starts").success());
+        }
+    });
+    path
+}
+
+// Servers.
+
+/// An answer that leaves the connection open.
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// A server on a free port that gives every connection to `handle`, each in a thread of its own.
+fn serve(handle: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let handle = Arc::new(handle);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (stream, handle) = (stream.expect("a connection"), handle.clone());
+            thread::spawn(move || handle(stream));
+        }
+    });
+    address
+}
+
+/// Answers request after request until the client leaves.
+fn answer_each(mut stream: TcpStream, answer: impl Fn(&str) -> String) {
+    while let Some(request) = read_request(&mut stream) {
+        if stream.write_all(answer(&request).as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+/// The head of a request, up to its blank line; `None` when the client has left.
+fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        match stream.read(&mut byte) {
+            Ok(1) => head.push(byte[0]),
+            _ => return None,
+        }
+    }
+    Some(String::from_utf8(head).expect("a head is text"))
+}
+
+/// The URL of the server at `address`.
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}/")
+}
