@@ -7,7 +7,6 @@ use crate::reactor::{Direction, Reactor, SourceKey};
 use crate::run::Core;
 use mio::event::Source;
 use std::cell::RefMut;
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -34,6 +33,7 @@ use std::task::{Context, Poll};
 /// })?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[derive(Debug)]
 pub struct Async<T: Source> {
     /// What is watched.
     source: T,
@@ -196,12 +196,6 @@ impl<T: Source> Drop for Async<T> {
     }
 }
 
-impl<T: Source + fmt::Debug> fmt::Debug for Async<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Async").field(&self.source).finish()
-    }
-}
-
 /// Waits for one direction of a source: a place in the reactor's line.
 pub(crate) struct Ready<'io, T: Source> {
     io: &'io Async<T>,
@@ -219,19 +213,8 @@ impl<T: Source> Future for Ready<'_, T> {
             return Poll::Ready(Ok(()));
         }
         let fresh = cx.waker().clone();
-        if let Some(waiter) = self.waiter {
-            let renewed = io.reactor().renew(waiter, fresh);
-            match renewed {
-                Ok(_old) => return Poll::Pending,
-                // Its event came, and another task was quicker: it waits for the next one, at the end of the line.
-                Err(fresh) => {
-                    io.reactor().leave(io.key, direction, waiter);
-                    self.waiter = Some(io.reactor().join(io.key, direction, fresh));
-                }
-            }
-        } else {
-            self.waiter = Some(io.reactor().join(io.key, direction, fresh));
-        }
+        let old = io.reactor().wait(io.key, direction, &mut self.waiter, fresh);
+        drop(old);
         Poll::Pending
     }
 }

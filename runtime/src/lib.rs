@@ -60,6 +60,7 @@ mod park;
 // What holds its ends together.
 mod join;
 mod context;
+mod clock;
 mod table;
 mod report;
 mod wait;

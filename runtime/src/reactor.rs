@@ -158,15 +158,16 @@ impl Reactor {
         self.side(key, direction).polled.replace(waker)
     }
 
-    /// A task in an async method begins to wait.
-    pub(crate) fn join(&mut self, key: SourceKey, direction: Direction, waker: Waker) -> u32 {
+    /// A task in an async method waits. The waker is for the caller to drop, outside every borrow.
+    pub(crate) fn wait(
+        &mut self,
+        key: SourceKey,
+        direction: Direction,
+        waiter: &mut Option<u32>,
+        waker: Waker,
+    ) -> Option<Waker> {
         let side = &mut self.sources[key.slot as usize].sides[direction as usize];
-        self.waiters.join(&mut side.line, waker)
-    }
-
-    /// The waiting task was polled again; `None` when its event has come.
-    pub(crate) fn renew(&mut self, waiter: u32, waker: Waker) -> Result<Option<Waker>, Waker> {
-        if self.waiters.is_called(waiter) { Err(waker) } else { Ok(self.waiters.renew(waiter, waker)) }
+        self.waiters.wait(&mut side.line, waiter, waker)
     }
 
     /// The waiting task has seen its event, or was dropped.

@@ -2,6 +2,7 @@
 //! Only this file polls tasks.
 
 use crate::blocking::Pool;
+use crate::clock::{Clock, nanos};
 use crate::context::{self, Entered};
 use crate::join::{JoinCell, JoinHandle, Target};
 use crate::reactor::Reactor;
@@ -14,6 +15,7 @@ use crate::timers::Timers;
 use crate::wake::{self, Inbox, Message, Ticket, quiet_drop, wake_all, wake_one};
 use crossbeam_channel::Receiver;
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::mem::ManuallyDrop;
@@ -21,7 +23,7 @@ use std::ops::ControlFlow;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// While tasks are ready, the clock, the remote queue and the reactor are asked once in so many polls. tokio's
 /// `event_interval`; Go's scheduler, where the number comes from, asks its global queue as often.
@@ -51,10 +53,8 @@ pub(crate) struct Core {
     /// The part of this loop that other threads touch.
     pub(crate) inbox: Arc<Inbox>,
 
-    /// When time began: the timers count nanoseconds from here.
-    pub(crate) start: Instant,
-    /// The virtual clock's time; `None` when the system's clock is the clock.
-    virtual_now: Cell<Option<Instant>>,
+    /// The clock that the timers follow.
+    pub(crate) clock: Clock,
 
     /// The task at poll, or the last one that was.
     current: Cell<Ticket>,
@@ -69,6 +69,12 @@ pub(crate) struct Core {
     closed: Cell<bool>,
 }
 
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "loop {}", self.number)
+    }
+}
+
 /// How main is polled: its output stays with `block_on`.
 pub(crate) type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
 
@@ -79,7 +85,6 @@ impl Core {
         let (inbox, messages) = Inbox::new(bell);
         let inbox = Arc::new(inbox);
         let (number, first_count) = table::register(&inbox)?;
-        let start = Instant::now();
         Ok(Rc::new_cyclic(|this| Core {
             this: Weak::clone(this),
             number,
@@ -88,8 +93,7 @@ impl Core {
             timers: RefCell::new(Timers::new()),
             messages: RefCell::new(Some(messages)),
             inbox,
-            start,
-            virtual_now: Cell::new(settings.virtual_clock.then_some(start)),
+            clock: Clock::new(settings.virtual_clock),
             current: Cell::new(Ticket::NONE),
             polls_since_look: Cell::new(0),
             woken: Cell::new(Vec::new()),
@@ -164,18 +168,18 @@ impl Core {
     /// Nothing is ready. By the system's clock: look, and park there. By the virtual clock: jump to the next deadline,
     /// unless a blocking job is under way or the system has I/O for us this instant.
     fn wait(&self, limit: Option<Duration>, turn: &mut Turn) {
-        let Some(now) = self.virtual_now.get() else { return self.look(limit, turn) };
+        let Some(now) = self.clock.standing() else { return self.look(limit, turn) };
         self.look(Some(Duration::ZERO), turn);
         if self.tasks.borrow_mut().ready() > 0 || self.has_messages() {
             return;
         }
-        let deadline = self.timers.borrow().next().map(|deadline| self.start + Duration::from_nanos(deadline));
-        let limited = limit.and_then(|limit| now.checked_add(limit));
-        match deadline.into_iter().chain(limited).min() {
+        let next = self.timers.borrow().next();
+        let limited = limit.map(|limit| now.saturating_add(nanos(limit)));
+        match next.into_iter().chain(limited).min() {
             _ if self.pool.is_busy() => self.look(limit, turn),
             Some(next) => {
-                self.virtual_now.set(Some(next.max(now)));
-                self.look(Some(Duration::ZERO), turn);
+                self.clock.jump(next.max(now));
+                self.fire(turn);
             }
             None if !self.reactor.borrow().is_empty() => self.look(None, turn),
             None => self.report_quiescence(),
@@ -201,10 +205,10 @@ impl Core {
     fn park(&self, limit: Option<Duration>, turn: &mut Turn) {
         // Announced first and looked at second: see `Parking`.
         self.inbox.parking().announce();
-        let next = self.timers.borrow().next().filter(|_| self.virtual_now.get().is_none());
-        let until_next = next.map(|next| Duration::from_nanos(next).saturating_sub(self.start.elapsed()));
-        let timeout =
-            if self.has_messages() { Some(Duration::ZERO) } else { until_next.into_iter().chain(limit).min() };
+        let next = self.timers.borrow().next().filter(|_| self.clock.standing().is_none());
+        let until_next = next.map(|next| Duration::from_nanos(next.saturating_sub(self.clock.nanos())));
+        let until = until_next.into_iter().chain(limit).min();
+        let timeout = if self.has_messages() { Some(Duration::ZERO) } else { until };
         trace!(Park { timeout: timeout });
         self.react(timeout, turn);
         trace!(Unpark);
@@ -224,7 +228,7 @@ impl Core {
         if self.timers.borrow().next().is_none() {
             return;
         }
-        let now = self.since_start(self.now());
+        let now = self.clock.nanos();
         let mut woken = self.woken.take();
         let mut timers = self.timers.borrow_mut();
         while let Some((_key, waker)) = timers.fire(now) {
@@ -245,6 +249,10 @@ impl Core {
     /// Takes what other threads have sent, and what this one did while the loop was not running.
     pub(crate) fn receive(&self, turn: &mut Turn) {
         for _ in 0..MESSAGES_PER_LOOK {
+            // Asked first: it is five times cheaper than to try, and there is nothing most of the time.
+            if !self.has_messages() {
+                return;
+            }
             let message = self.messages.borrow().as_ref().and_then(|messages| messages.try_recv().ok());
             let Some(message) = message else { return };
             turn.remote_wakes += 1;
@@ -304,17 +312,6 @@ impl Core {
 
     pub(crate) fn share(&self) -> Rc<Core> {
         self.this.upgrade().expect("whoever holds a reference to a core keeps it alive")
-    }
-
-    /// The time, by this loop's clock.
-    #[inline]
-    pub(crate) fn now(&self) -> Instant {
-        self.virtual_now.get().unwrap_or_else(Instant::now)
-    }
-
-    /// An instant as the timers count: nanoseconds since the start, 584 years at most.
-    pub(crate) fn since_start(&self, instant: Instant) -> u64 {
-        u64::try_from(instant.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Makes this the running loop of the thread.

@@ -7,7 +7,6 @@ use crate::remote::Handle;
 use crate::run::Core;
 use crate::task::Birth;
 use crate::wake::Ticket;
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
@@ -28,6 +27,7 @@ use std::time::Duration;
 /// assert_eq!(runtime.block_on(task).unwrap(), 42);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[derive(Debug)]
 pub struct Runtime {
     /// Shared with sockets and timers only, never with tasks.
     core: Rc<Core>,
@@ -135,12 +135,6 @@ impl Drop for Runtime {
         // Tasks that are being dropped may ask for the time, wake each other and try to spawn.
         let _entered = context::enter(&self.core);
         self.core.close();
-    }
-}
-
-impl fmt::Debug for Runtime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("number", &self.core.number).finish_non_exhaustive()
     }
 }
 

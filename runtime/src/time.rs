@@ -17,7 +17,7 @@ const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 ///
 /// asyncio's `loop.time()`, tokio's `time::Instant::now()`.
 pub fn now() -> Instant {
-    context::with(Core::now).unwrap_or_else(Instant::now)
+    context::with(|core| core.clock.now()).unwrap_or_else(Instant::now)
 }
 
 /// The time `duration` after `start`; thirty years for durations that the clock cannot express.
@@ -53,6 +53,7 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 
 /// The future of [`sleep`] and [`sleep_until`].
 #[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
 pub struct Sleep {
     /// When it is over.
     deadline: Instant,
@@ -61,6 +62,7 @@ pub struct Sleep {
 }
 
 /// A key into a runtime's timers, given back on drop.
+#[derive(Debug)]
 struct Armed {
     /// The runtime, which may not be the current one when this is dropped.
     core: Rc<Core>,
@@ -100,20 +102,15 @@ impl Future for Sleep {
         }
         self.armed = None;
         let core = context::current("a timer");
-        if self.deadline <= core.now() {
+        let deadline = core.clock.count(self.deadline);
+        if deadline <= core.clock.nanos() {
             return Poll::Ready(());
         }
         let waker = cx.waker().clone();
-        let key = core.timers.borrow_mut().arm(core.since_start(self.deadline), waker);
-        trace!(TimerArmed { timer: key, deadline: core.since_start(self.deadline) });
+        let key = core.timers.borrow_mut().arm(deadline, waker);
+        trace!(TimerArmed { timer: key, deadline: deadline });
         self.armed = Some(Armed { core, key });
         Poll::Pending
-    }
-}
-
-impl fmt::Debug for Sleep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sleep").field("deadline", &self.deadline).field("armed", &self.armed.is_some()).finish()
     }
 }
 

@@ -12,7 +12,6 @@
 //! lines and takes twice the time; tokio's wheel is faster for millions of far deadlines and rounds them all.
 
 use slab::Slab;
-use std::cmp::Ordering;
 use std::task::Waker;
 
 /// Children of a heap's node. Four lie in one or two cache lines, and the heap is half as deep as with two.
@@ -132,7 +131,7 @@ impl Timers {
         let entry = self.heap[position];
         while position > 0 {
             let parent = (position - 1) / ARITY;
-            if entry.cmp(&self.heap[parent]).is_ge() {
+            if !entry.is_before(&self.heap[parent]) {
                 break;
             }
             self.place(self.heap[parent], position);
@@ -146,15 +145,19 @@ impl Timers {
         let entry = self.heap[position];
         loop {
             let first = position * ARITY + 1;
-            let children = first..(first + ARITY).min(self.heap.len());
-            let Some(least) = children.min_by(|&a, &b| self.heap[a].cmp(&self.heap[b])) else {
-                break;
-            };
-            if entry.cmp(&self.heap[least]).is_le() {
+            let last = (first + ARITY).min(self.heap.len());
+            let Some(children) = self.heap.get(first..last).filter(|children| !children.is_empty()) else { break };
+            let mut least = 0;
+            for child in 1..children.len() {
+                if children[child].is_before(&children[least]) {
+                    least = child;
+                }
+            }
+            if !children[least].is_before(&entry) {
                 break;
             }
-            self.place(self.heap[least], position);
-            position = least;
+            self.place(children[least], position);
+            position = first + least;
         }
         self.place(entry, position);
     }
@@ -166,7 +169,8 @@ impl Timers {
 }
 
 impl Entry {
-    fn cmp(&self, other: &Entry) -> Ordering {
-        (self.deadline, self.turn).cmp(&(other.deadline, other.turn))
+    /// By the deadline, then in the order of arming.
+    fn is_before(&self, other: &Entry) -> bool {
+        (self.deadline, self.turn) < (other.deadline, other.turn)
     }
 }

@@ -49,7 +49,7 @@ impl Waiters {
     }
 
     /// Puts a waiter at the end of a line.
-    pub(crate) fn join(&mut self, line: &mut Line, waker: Waker) -> u32 {
+    fn join(&mut self, line: &mut Line, waker: Waker) -> u32 {
         let key = self.nodes.insert(Node { waker: Some(waker), called: false, before: line.last, after: NONE }) as u32;
         match self.nodes.get_mut(line.last as usize) {
             Some(last) => last.after = key,
@@ -74,9 +74,17 @@ impl Waiters {
         self.nodes[key as usize].called
     }
 
-    /// Replaces whom to wake; the old one is for the caller to drop, outside every borrow.
-    pub(crate) fn renew(&mut self, key: u32, waker: Waker) -> Option<Waker> {
-        self.nodes[key as usize].waker.replace(waker)
+    /// A task waits: it joins the line, or, if it stands there, says whom to wake from now on. The old waker is for the
+    /// caller to drop, outside every borrow.
+    pub(crate) fn wait(&mut self, line: &mut Line, waiter: &mut Option<u32>, waker: Waker) -> Option<Waker> {
+        match *waiter {
+            Some(key) if !self.is_called(key) => return self.nodes[key as usize].waker.replace(waker),
+            // It was called, and another task was quicker: it waits again, at the end of the line.
+            Some(key) => drop(self.leave(line, key)),
+            None => {}
+        }
+        *waiter = Some(self.join(line, waker));
+        None
     }
 
     /// Gives the key back, called or not.

@@ -3,7 +3,7 @@
 
 use crate::task::spawn_blocking;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What [`TcpStream::connect`](crate::net::TcpStream::connect) and its kin take: socket addresses, `(ip, port)`,
 /// `"127.0.0.1:80"`, `"host:80"`, `("host", 80)`. Not for implementing elsewhere.
@@ -90,13 +90,10 @@ macro_rules! known {
 
 known! {
     SocketAddr, it => vec![*it];
-    SocketAddrV4, it => vec![(*it).into()];
-    SocketAddrV6, it => vec![(*it).into()];
     (IpAddr, u16), it => vec![(*it).into()];
     (Ipv4Addr, u16), it => vec![(*it).into()];
     (Ipv6Addr, u16), it => vec![(*it).into()];
     [SocketAddr], it => it.to_vec();
-    Vec<SocketAddr>, it => it.clone();
 }
 
 impl sealed::Sealed for str {

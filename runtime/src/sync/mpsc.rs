@@ -221,15 +221,12 @@ impl<T> Future for Send<'_, T> {
             drop(waker);
             return Poll::Ready(Err(SendError(value)));
         }
-        let may_send = match this.waiter {
-            Some(waiter) if state.waiters.is_called(waiter) => {
-                state.waiters.leave(&mut state.line, waiter);
-                state.granted -= 1;
-                this.waiter = None;
-                true
-            }
-            Some(_) => false,
-            None => state.has_room(),
+        let may_send = if let Some(waiter) = this.waiter.take_if(|waiter| state.waiters.is_called(*waiter)) {
+            state.waiters.leave(&mut state.line, waiter);
+            state.granted -= 1;
+            true
+        } else {
+            this.waiter.is_none() && state.has_room()
         };
         if may_send {
             state.queue.push_back(value);
@@ -238,11 +235,7 @@ impl<T> Future for Send<'_, T> {
             wake(receiver);
             return Poll::Ready(Ok(()));
         }
-        let mut old = None;
-        match this.waiter {
-            Some(waiter) => old = state.waiters.renew(waiter, fresh),
-            None => this.waiter = Some(state.waiters.join(&mut state.line, fresh)),
-        }
+        let old = state.waiters.wait(&mut state.line, &mut this.waiter, fresh);
         drop(guard);
         drop(old);
         this.value = Some(value);

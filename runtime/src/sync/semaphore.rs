@@ -120,28 +120,22 @@ impl<'a> Future for Acquire<'a> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
         let semaphore = self.semaphore;
-        if let Some(waiter) = self.waiter {
-            let fresh = cx.waker().clone();
-            let mut state = semaphore.state.borrow_mut();
-            let State { waiters, line, .. } = &mut *state;
-            if waiters.is_called(waiter) {
-                waiters.leave(line, waiter);
-                self.waiter = None;
-                return Poll::Ready(Permit { semaphore });
-            }
-            let old = waiters.renew(waiter, fresh);
-            drop(state);
-            drop(old);
-        } else {
-            if let Some(permit) = semaphore.try_acquire() {
-                return Poll::Ready(permit);
-            }
-            let fresh = cx.waker().clone();
-            let mut state = semaphore.state.borrow_mut();
-            let State { waiters, line, .. } = &mut *state;
-            self.waiter = Some(waiters.join(line, fresh));
-            trace!(PermitWaiting);
+        if self.waiter.is_none()
+            && let Some(permit) = semaphore.try_acquire()
+        {
+            return Poll::Ready(permit);
         }
+        let fresh = cx.waker().clone();
+        let mut state = semaphore.state.borrow_mut();
+        let State { waiters, line, .. } = &mut *state;
+        if let Some(waiter) = self.waiter.take_if(|waiter| waiters.is_called(*waiter)) {
+            waiters.leave(line, waiter);
+            return Poll::Ready(Permit { semaphore });
+        }
+        trace!(PermitWaiting);
+        let old = waiters.wait(line, &mut self.waiter, fresh);
+        drop(state);
+        drop(old);
         context::with(|core| core.note_wait(Wait::Permit));
         Poll::Pending
     }

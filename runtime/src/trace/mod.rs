@@ -181,7 +181,7 @@ pub(crate) fn record(file: &'static str, line: u32, kind: impl FnOnce() -> Kind)
         return;
     }
     let kind = kind();
-    let at = context::with(|core| core.now() - core.start);
+    let at = context::with(|core| Duration::from_nanos(core.clock.nanos()));
     with_state(|state| {
         let seq = state.events.len() as u64;
         state.turn += u64::from(kind == Kind::TurnBegin);

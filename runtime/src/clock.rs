@@ -1,0 +1,50 @@
+//! The loop's clock: the system's, or a virtual one that stands still until the loop lets it jump.
+//!
+//! The timers count nanoseconds since the loop's beginning, in 64 bits: 584 years.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+/// One loop's clock.
+pub(crate) struct Clock {
+    /// When time began.
+    start: Instant,
+    /// The virtual time; `None` when the system's clock is the clock.
+    standing: Cell<Option<u64>>,
+}
+
+impl Clock {
+    pub(crate) fn new(is_virtual: bool) -> Clock {
+        Clock { start: Instant::now(), standing: Cell::new(is_virtual.then_some(0)) }
+    }
+
+    /// The virtual time, if that is what counts.
+    pub(crate) fn standing(&self) -> Option<u64> {
+        self.standing.get()
+    }
+
+    /// Lets virtual time jump ahead.
+    pub(crate) fn jump(&self, to: u64) {
+        self.standing.set(Some(to));
+    }
+
+    /// The time as the timers count it.
+    pub(crate) fn nanos(&self) -> u64 {
+        self.standing.get().unwrap_or_else(|| self.count(Instant::now()))
+    }
+
+    /// An instant as the timers count it.
+    pub(crate) fn count(&self, instant: Instant) -> u64 {
+        nanos(instant.saturating_duration_since(self.start))
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Instant {
+        self.standing.get().map_or_else(Instant::now, |nanos| self.start + Duration::from_nanos(nanos))
+    }
+}
+
+/// A duration as the timers count it.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))
+}
