@@ -1,44 +1,250 @@
-//! gather in place against futures' `join_all`: children that are ready at once, and children that yield ten times.
+//! gather in place against the other join futures, all on our loop: what is compared is the join future alone.
+//!
+//! Two of the peers are shown on tokio, too. Every round makes many gathers inside one `block_on`.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use crate::case::{Case, Role};
+use crate::executor::Executor;
+use crate::joiners::{Concurrency, Gather, JoinAll, Joiner, Unordered};
+use crate::{Ours, Tokio};
+use fastrand::Rng;
+use std::cell::RefCell;
+use std::future::{poll_fn, ready};
+use std::mem;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
-/// Below, at and far above the 30 children at which `join_all` changes its strategy.
-const CHILDREN: [u64; 3] = [10, 100, 10_000];
+/// Numbers of children: around and far above the 30 at which `join_all` changes its strategy.
+const SIZES: [usize; 7] = [2, 10, 30, 100, 1_000, 10_000, 100_000];
+/// A round has about so many polls of children, and at least one gather.
+const POLLS: usize = 40_000;
+/// Above this many children, futures-concurrency is left out where few of them are ready at a time: it looks at every
+/// child in every poll, and a round would take ten seconds.
+const SCANNED: usize = 10_000;
+/// The least that any single cell must reach against the best peer.
+const FLOOR: f64 = 1.1;
 
-fn all_ready(criterion: &mut Criterion) {
-    compare(criterion, "gather in place, all ready", |n| async move { n });
+/// What the children do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pattern {
+    /// They are ready at the first poll.
+    Ready,
+    /// Each yields so often.
+    Yields(usize),
+    /// They wait to be woken, in random order, so many in each turn of the loop.
+    Woken(usize),
 }
 
-fn each_yields(criterion: &mut Criterion) {
-    compare(criterion, "gather in place, each yields 10 times", |n| async move {
-        for _ in 0..10 {
-            runtime::task::yield_now().await;
+impl Pattern {
+    const ALL: [(Pattern, &str); 4] = [
+        (Pattern::Ready, "all ready"),
+        (Pattern::Yields(10), "each yields 10 times"),
+        (Pattern::Woken(1), "woken one by one"),
+        (Pattern::Woken(16), "woken 16 a turn"),
+    ];
+
+    /// How often a child is polled.
+    fn polls(self) -> usize {
+        match self {
+            Pattern::Ready => 1,
+            Pattern::Yields(times) => times + 1,
+            Pattern::Woken(_) => 2,
         }
-        n
-    });
-}
-
-/// The same children under either, on the same loop: the difference is the join future's own.
-fn compare<F: Future<Output = u64>>(criterion: &mut Criterion, name: &str, child: impl Fn(u64) -> F) {
-    let mut group = criterion.benchmark_group(name);
-    group.sample_size(30);
-    let runtime = benches::ours();
-    for n in CHILDREN {
-        group.throughput(Throughput::Elements(n));
-        group.bench_with_input(BenchmarkId::new("gather", n), &n, |bencher, &n| {
-            bencher.iter(|| check(n, &runtime.block_on(gather::gather((0..n).map(&child)))));
-        });
-        group.bench_with_input(BenchmarkId::new("join_all", n), &n, |bencher, &n| {
-            bencher.iter(|| check(n, &runtime.block_on(futures::future::join_all((0..n).map(&child)))));
-        });
     }
-    group.finish();
 }
 
-fn check(n: u64, results: &[u64]) {
-    assert_eq!(results.len() as u64, n);
-    assert_eq!(results.last(), Some(&(n - 1)));
+pub(crate) fn cases() -> Vec<Case> {
+    let sizes = Pattern::ALL.into_iter().flat_map(|pattern| SIZES.map(|n| (pattern, n)));
+    sizes.map(|((pattern, name), n)| cell(pattern, name, n)).collect()
 }
 
-criterion_group!(all, all_ready, each_yields);
-criterion_main!(all);
+fn cell(pattern: Pattern, name: &str, n: usize) -> Case {
+    let gathers = (POLLS / (n * pattern.polls())).max(1);
+    let cell = Cell { pattern, n, gathers, order: shuffled(n).into() };
+    let name = format!("gather, {name}, n = {n}");
+    let mut case = Case::new("gather_in_place", name, (n * gathers) as u64, "child").target(FLOOR);
+    case.slow = ![10, 1_000, 100_000].contains(&n);
+    let case = cell.on::<Gather, Ours>(case, Gather::NAME, Role::Ours);
+    let case = cell.on::<JoinAll, Ours>(case, JoinAll::NAME, Role::Peer);
+    let mut case = cell.on::<Unordered, Ours>(case, Unordered::NAME, Role::Peer);
+    if n <= SCANNED || !matches!(pattern, Pattern::Woken(_)) {
+        case = cell.on::<Concurrency, Ours>(case, Concurrency::NAME, Role::Peer);
+    }
+    let case = cell.on::<Gather, Tokio>(case, Gather::ON_TOKIO, Role::Shown);
+    let case = cell.on::<JoinAll, Tokio>(case, JoinAll::ON_TOKIO, Role::Shown);
+    let case = cell.on::<Unordered, Tokio>(case, Unordered::ON_TOKIO, Role::Shown);
+    case.limit("an array alone", move || cell.array_alone())
+}
+
+/// The order in which children are woken: the same in every round.
+fn shuffled(n: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    Rng::with_seed(n as u64).shuffle(&mut order);
+    order
+}
+
+/// One cell of the matrix.
+#[derive(Debug, Clone)]
+struct Cell {
+    pattern: Pattern,
+    n: usize,
+    /// How many gathers a round makes.
+    gathers: usize,
+    order: Rc<[usize]>,
+}
+
+impl Cell {
+    fn on<J: Joiner, E: Executor>(&self, case: Case, name: &'static str, role: Role) -> Case {
+        let cell = self.clone();
+        case.named(name, role, E::new, move || {
+            let cell = cell.clone();
+            async move {
+                for _ in 0..cell.gathers {
+                    cell.check(&cell.join::<J>().await);
+                }
+            }
+        })
+    }
+
+    async fn join<J: Joiner>(&self) -> Vec<u64> {
+        let numbers = (0..self.n).map(|n| n as u64);
+        match self.pattern {
+            Pattern::Ready => J::join(numbers.map(ready)).await,
+            Pattern::Yields(times) => J::join(numbers.map(|n| Yields { left: times, n })).await,
+            Pattern::Woken(at_once) => {
+                let gates = Gates::new(self.n);
+                let mut children = pin!(J::join(numbers.map(|n| gates.child(n))));
+                let mut batches = self.order.chunks(at_once);
+                poll_fn(|cx| {
+                    let polled = children.as_mut().poll(cx);
+                    if polled.is_pending() {
+                        batches.next().expect("after the last batch all are done").iter().for_each(|&n| gates.open(n));
+                    }
+                    polled
+                })
+                .await
+            }
+        }
+    }
+
+    /// The limit: an array of children that are polled in the right order, because it is known beforehand.
+    fn array_alone(&self) {
+        let cx = &mut Context::from_waker(Waker::noop());
+        for _ in 0..self.gathers {
+            let numbers = (0..self.n).map(|n| n as u64);
+            let results = match self.pattern {
+                Pattern::Ready => Array::new(numbers.map(ready)).round_robin(cx),
+                Pattern::Yields(times) => Array::new(numbers.map(|n| Yields { left: times, n })).round_robin(cx),
+                Pattern::Woken(_) => {
+                    let gates = Gates::new(self.n);
+                    let mut array = Array::new(numbers.map(|n| gates.child(n)));
+                    (0..self.n).for_each(|n| array.poll(n, cx));
+                    for &n in self.order.iter() {
+                        gates.open(n);
+                        array.poll(n, cx);
+                    }
+                    array.results
+                }
+            };
+            self.check(&results);
+        }
+    }
+
+    fn check(&self, results: &[u64]) {
+        assert_eq!(results.len(), self.n);
+        assert!(results.iter().enumerate().all(|(index, &result)| index as u64 == result));
+    }
+}
+
+/// Children in an array, and their results.
+struct Array<F> {
+    children: Vec<F>,
+    results: Vec<u64>,
+    left: usize,
+}
+
+impl<F: Future<Output = u64> + Unpin> Array<F> {
+    fn new(children: impl ExactSizeIterator<Item = F>) -> Array<F> {
+        let left = children.len();
+        Array { children: children.collect(), results: vec![u64::MAX; left], left }
+    }
+
+    fn poll(&mut self, n: usize, cx: &mut Context<'_>) {
+        if let Poll::Ready(result) = Pin::new(&mut self.children[n]).poll(cx) {
+            self.results[n] = result;
+            self.left -= 1;
+        }
+    }
+
+    /// Here all children are done after the same number of polls.
+    fn round_robin(mut self, cx: &mut Context<'_>) -> Vec<u64> {
+        while self.left > 0 {
+            (0..self.children.len()).for_each(|n| self.poll(n, cx));
+        }
+        self.results
+    }
+}
+
+/// A child that yields, by waking itself, on whatever executor.
+struct Yields {
+    left: usize,
+    n: u64,
+}
+
+impl Future for Yields {
+    type Output = u64;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        let Some(left) = self.left.checked_sub(1) else { return Poll::Ready(self.n) };
+        self.left = left;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// What children wait for.
+struct Gates(RefCell<Vec<Gate>>);
+
+enum Gate {
+    Closed(Option<Waker>),
+    Open,
+}
+
+impl Gates {
+    fn new(n: usize) -> Gates {
+        Gates(RefCell::new((0..n).map(|_| Gate::Closed(None)).collect()))
+    }
+
+    fn child(&self, n: u64) -> Gated<'_> {
+        Gated { gates: self, n }
+    }
+
+    /// Lets a child end, and wakes it.
+    fn open(&self, n: usize) {
+        let gate = mem::replace(&mut self.0.borrow_mut()[n], Gate::Open);
+        if let Gate::Closed(Some(waker)) = gate {
+            waker.wake();
+        }
+    }
+}
+
+/// A child that waits for its gate.
+struct Gated<'a> {
+    gates: &'a Gates,
+    n: u64,
+}
+
+impl Future for Gated<'_> {
+    type Output = u64;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        let mut gates = self.gates.0.borrow_mut();
+        match &mut gates[self.n as usize] {
+            Gate::Open => Poll::Ready(self.n),
+            Gate::Closed(waker) => {
+                *waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}

@@ -1,40 +1,28 @@
 //! Spawning tasks and joining them: what a task costs from birth to result.
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use crate::case::Case;
+use crate::executor::Executor;
+use crate::{Bare, LocalSet, Ours, Smol, Tokio, triangle};
 
-/// Tasks in one go: more than the first-level cache holds.
+/// Tasks in one go: more than the second-level cache holds.
 const TASKS: u64 = 100_000;
 
-fn spawn_and_join(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("spawn and join, 100,000 tasks");
-    group.throughput(Throughput::Elements(TASKS)).sample_size(20);
-    let (ours, tokio) = (benches::ours(), benches::tokio());
-    group.bench_function("glassloop", |bencher| {
-        bencher.iter(|| {
-            ours.block_on(async {
-                let tasks: Vec<_> = (0..TASKS).map(|n| runtime::spawn(async move { n })).collect();
-                let mut sum = 0;
-                for task in tasks {
-                    sum += task.await.unwrap();
-                }
-                assert_eq!(sum, TASKS * (TASKS - 1) / 2);
-            })
-        });
-    });
-    group.bench_function("tokio current_thread", |bencher| {
-        bencher.iter(|| {
-            tokio.block_on(async {
-                let tasks: Vec<_> = (0..TASKS).map(|n| tokio::spawn(async move { n })).collect();
-                let mut sum = 0;
-                for task in tasks {
-                    sum += task.await.unwrap();
-                }
-                assert_eq!(sum, TASKS * (TASKS - 1) / 2);
-            })
-        });
-    });
-    group.finish();
+pub(crate) fn cases() -> Vec<Case> {
+    let case = Case::new("spawn", "spawn and join, 100,000 tasks", TASKS, "task").target(5.0);
+    vec![
+        case.on(Ours::new, spawn_and_join::<Ours>)
+            .on(Tokio::new, spawn_and_join::<Tokio>)
+            .on(LocalSet::new, spawn_and_join::<LocalSet>)
+            .on(Smol::new, spawn_and_join::<Smol>)
+            .on(Bare::new, spawn_and_join::<Bare>),
+    ]
 }
 
-criterion_group!(all, spawn_and_join);
-criterion_main!(all);
+async fn spawn_and_join<E: Executor>() {
+    let tasks: Vec<_> = (0..TASKS).map(|n| E::spawn(async move { n })).collect();
+    let mut sum = 0;
+    for task in tasks {
+        sum += E::join(task).await;
+    }
+    assert_eq!(sum, triangle(TASKS));
+}

@@ -1,67 +1,55 @@
 //! Yielding: one pass through the ready queue and back.
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use crate::case::Case;
+use crate::executor::Executor;
+use crate::{Bare, LocalSet, Ours, Smol, Tokio};
 
 /// Tasks that take turns.
 const TASKS: u64 = 1_000;
 /// How often each of them yields.
 const ROUNDS: u64 = 100;
+/// How often the one that is alone yields.
+const ALONE: u64 = 100_000;
 
-fn many(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("yield, 1,000 tasks × 100");
-    group.throughput(Throughput::Elements(TASKS * ROUNDS)).sample_size(30);
-    let (ours, tokio) = (benches::ours(), benches::tokio());
-    group.bench_function("glassloop", |bencher| {
-        bencher.iter(|| {
-            ours.block_on(async {
-                let yielder = || runtime::spawn(yield_often(runtime::task::yield_now));
-                let tasks: Vec<_> = (0..TASKS).map(|_| yielder()).collect();
-                let mut sum = 0;
-                for task in tasks {
-                    sum += task.await.unwrap();
-                }
-                assert_eq!(sum, TASKS * ROUNDS);
-            })
-        });
-    });
-    group.bench_function("tokio current_thread", |bencher| {
-        bencher.iter(|| {
-            tokio.block_on(async {
-                let yielder = || tokio::spawn(yield_often(tokio::task::yield_now));
-                let tasks: Vec<_> = (0..TASKS).map(|_| yielder()).collect();
-                let mut sum = 0;
-                for task in tasks {
-                    sum += task.await.unwrap();
-                }
-                assert_eq!(sum, TASKS * ROUNDS);
-            })
-        });
-    });
-    group.finish();
+pub(crate) fn cases() -> Vec<Case> {
+    let many_tasks = Case::new("yields", "yield, 1,000 tasks × 100", TASKS * ROUNDS, "yield").target(4.0);
+    let one_task = Case::new("yields", "yield, one task", ALONE, "yield").target(10.0);
+    vec![
+        many_tasks
+            .on(Ours::new, many::<Ours>)
+            .on(Tokio::new, many::<Tokio>)
+            .on(LocalSet::new, many::<LocalSet>)
+            .on(Smol::new, many::<Smol>)
+            .on(Bare::new, many::<Bare>),
+        one_task
+            .on(Ours::new, one::<Ours>)
+            .on(Tokio::new, one::<Tokio>)
+            .on(LocalSet::new, one::<LocalSet>)
+            .on(Smol::new, one::<Smol>)
+            .on(Bare::new, one::<Bare>),
+    ]
 }
 
-fn one(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("yield, one task");
-    group.throughput(Throughput::Elements(ROUNDS)).sample_size(30);
-    let (ours, tokio) = (benches::ours(), benches::tokio());
-    group.bench_function("glassloop", |bencher| {
-        bencher.iter(|| assert_eq!(ours.block_on(yield_often(runtime::task::yield_now)), ROUNDS));
-    });
-    group.bench_function("tokio current_thread", |bencher| {
-        bencher.iter(|| assert_eq!(tokio.block_on(yield_often(tokio::task::yield_now)), ROUNDS));
-    });
-    group.finish();
+async fn many<E: Executor>() {
+    let tasks: Vec<_> = (0..TASKS).map(|_| E::spawn(yield_often::<E>(ROUNDS))).collect();
+    let mut sum = 0;
+    for task in tasks {
+        sum += E::join(task).await;
+    }
+    assert_eq!(sum, TASKS * ROUNDS);
 }
 
-/// Yields `ROUNDS` times, with the yield of either runtime.
-async fn yield_often<F: Future<Output = ()>>(yield_now: impl Fn() -> F) -> u64 {
+/// As a task, not as main: runtimes may treat main in a way of its own.
+async fn one<E: Executor>() {
+    let yielded = E::join(E::spawn(yield_often::<E>(ALONE))).await;
+    assert_eq!(yielded, ALONE);
+}
+
+async fn yield_often<E: Executor>(times: u64) -> u64 {
     let mut yielded = 0;
-    for _ in 0..ROUNDS {
-        yield_now().await;
+    for _ in 0..times {
+        E::yield_now().await;
         yielded += 1;
     }
     yielded
 }
-
-criterion_group!(all, many, one);
-criterion_main!(all);

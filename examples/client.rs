@@ -4,6 +4,8 @@ use crate::failure::Failure;
 use crate::http::HttpStream;
 use crate::url::{Header, Url};
 use bytes::Bytes;
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_rustls::TlsConnector;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
@@ -11,8 +13,9 @@ use hyper::{Request, StatusCode};
 use runtime::net::{TcpStream, lookup_host};
 use runtime::spawn;
 use runtime::time::timeout;
+use rustls::pki_types::ServerName;
 use std::cell::{Cell, RefCell};
-use std::io;
+use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -34,17 +37,18 @@ pub struct Answer {
 pub struct Target {
     /// What to ask for.
     pub url: Url,
-    /// Where to ask; targets with the same host and port share it.
+    /// Where to ask; targets with the same scheme, host and port share it.
     site: Rc<Site>,
     /// The headers of every request.
     headers: HeaderMap,
 }
 
 /// A server and the connections to it that nobody uses just now.
-#[derive(Debug)]
 struct Site {
     /// The first of its addresses that answered the probe.
     address: SocketAddr,
+    /// For https: who shakes hands, and whom the certificate must name.
+    tls: Option<(TlsConnector, ServerName<'static>)>,
     /// The connection used last is taken first: those that a lull makes superfluous stay at the bottom, for the
     /// server to close.
     idle: RefCell<Vec<Connection>>,
@@ -60,18 +64,19 @@ struct Connection {
 }
 
 impl Target {
-    /// Resolves the hosts of `urls` and sees that each accepts a connection, before any request goes out.
+    /// Resolves the hosts of `urls` and sees that each accepts a connection, before any request goes out. What is
+    /// said over TLS goes through `tls`.
     ///
     /// # Errors
     ///
-    /// A sentence that names the host, or the address where nobody listens.
-    pub async fn find(urls: Vec<Url>, headers: &[Header]) -> Result<Vec<Self>, String> {
+    /// A sentence that names the host, or the address where nobody listens, or what is wrong with the certificate.
+    pub async fn find(urls: Vec<Url>, headers: &[Header], tls: &TlsConnector) -> Result<Vec<Self>, String> {
         let mut targets: Vec<Self> = Vec::new();
         for url in urls {
-            let known = targets.iter().find(|target| target.url.address == url.address);
+            let known = targets.iter().find(|it| it.url.address == url.address && it.url.name == url.name);
             let site = match known {
                 Some(target) => target.site.clone(),
-                None => Rc::new(Site::find(&url).await?),
+                None => Rc::new(Site::find(&url, tls).await?),
             };
             let headers = header_map(&url, headers);
             targets.push(Self { url, site, headers });
@@ -118,17 +123,20 @@ impl Target {
 
 impl Site {
     /// Resolves the host and connects once, to see which of its addresses answers.
-    async fn find(url: &Url) -> Result<Self, String> {
+    async fn find(url: &Url, tls: &TlsConnector) -> Result<Self, String> {
         let addresses = lookup_host(&url.address).await;
         let mut problem = "it has no address".to_string();
         for address in addresses.map_err(|error| format!("{}: {error}", url.address))? {
-            match timeout(PROBE, TcpStream::connect(address)).await {
-                Ok(Ok(_)) => return Ok(Self { address, idle: RefCell::default() }),
-                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    problem = format!("nothing listens at {address}");
-                }
-                Ok(Err(error)) => problem = format!("{address}: {error}"),
-                Err(_) => problem = format!("no answer from {address} within {PROBE:?}"),
+            let tls = url.name.clone().map(|name| (tls.clone(), name));
+            let site = Self { address, tls, idle: RefCell::default() };
+            problem = match timeout(PROBE, site.connect()).await {
+                Ok(Ok(_)) => return Ok(site),
+                Ok(Err(Failure::Refused)) => format!("nothing listens at {address}"),
+                Ok(Err(failure)) => match failure.cure() {
+                    Some(cure) => format!("{address}: {failure}: {cure}"),
+                    None => format!("{address}: {failure}"),
+                },
+                Err(_) => format!("no answer from {address} within {PROBE:?}"),
             }
         }
         Err(format!("{url}: {problem}"))
@@ -140,14 +148,32 @@ impl Site {
         std::iter::from_fn(|| idle.pop()).find(|connection| !connection.sender.is_closed())
     }
 
-    /// Opens a connection and spawns the task that drives it.
+    /// Opens a connection. A request is one small write, which should leave at once: Nagle's algorithm is off.
     async fn connect(&self) -> Result<Connection, Failure> {
-        let stream = HttpStream::new(TcpStream::connect(self.address).await?)?;
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        match &self.tls {
+            None => Connection::open(stream).await,
+            Some((tls, name)) => Connection::open(tls.connect(name.clone(), stream).await?).await,
+        }
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site").field("address", &self.address).field("tls", &self.tls.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Gives `stream` to hyper and spawns the task that drives it.
+    async fn open(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> Result<Self, Failure> {
+        let stream = HttpStream::new(stream);
         let received = stream.received();
         let (sender, connection) = http1::handshake(stream).await?;
         // Its error reaches the request that it breaks; without a request there is nobody to tell.
         drop(spawn(connection));
-        Ok(Connection { sender, received })
+        Ok(Self { sender, received })
     }
 }
 

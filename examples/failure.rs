@@ -1,5 +1,6 @@
 //! Why a request failed, in kinds that can be counted, each with its cure where there is one.
 
+use rustls::CertificateError;
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -27,6 +28,12 @@ pub enum Failure {
     Unreachable,
     /// The answer is no HTTP.
     NotHttp,
+    /// The answer is no TLS.
+    NotTls,
+    /// Nobody who is trusted has signed the server's certificate.
+    UnknownAuthority,
+    /// The server's certificate does not hold, for this reason.
+    BadCertificate(String),
     /// Anything else, in the words of whoever found it.
     Other(String),
 }
@@ -43,6 +50,9 @@ impl Failure {
             Self::NoPorts => "lower --concurrency: closed connections keep their ports for a minute",
             Self::Unreachable => "is the network up?",
             Self::NotHttp => "is this the server's port for plain http?",
+            Self::NotTls => "is this the server's port for https?",
+            Self::UnknownAuthority => "--ca FILE trusts a private authority",
+            Self::BadCertificate(_) => "the server needs another one, or is to be asked by another name",
             Self::Other(_) => return None,
         })
     }
@@ -51,6 +61,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::BadCertificate(reason) => return write!(f, "certificate not trusted: {reason}"),
             Self::Refused => "connection refused",
             Self::Reset => "connection reset",
             Self::ClosedEarly => "connection closed early",
@@ -59,6 +70,8 @@ impl fmt::Display for Failure {
             Self::NoPorts => "no free port",
             Self::Unreachable => "unreachable",
             Self::NotHttp => "the answer is no HTTP",
+            Self::NotTls => "the answer is no TLS",
+            Self::UnknownAuthority => "certificate not trusted: signed by an authority that is unknown here",
             Self::Other(words) => words,
         })
     }
@@ -68,6 +81,10 @@ impl From<&io::Error> for Failure {
     fn from(error: &io::Error) -> Self {
         if error.raw_os_error().is_some_and(|number| TOO_MANY_FILES.contains(&number)) {
             return Self::TooManyFiles;
+        }
+        // rustls has no other way to tell through the traits of a stream.
+        if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return error.into();
         }
         match error.kind() {
             ErrorKind::ConnectionRefused => Self::Refused,
@@ -84,6 +101,29 @@ impl From<&io::Error> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::from(&error)
+    }
+}
+
+impl From<&rustls::Error> for Failure {
+    fn from(error: &rustls::Error) -> Self {
+        match error {
+            rustls::Error::InvalidCertificate(reason) => reason.into(),
+            rustls::Error::InvalidMessage(_) => Self::NotTls,
+            _ => Self::Other(format!("TLS: {error}")),
+        }
+    }
+}
+
+impl From<&CertificateError> for Failure {
+    /// rustls counts the seconds since a certificate has expired; here all of them are one kind.
+    fn from(error: &CertificateError) -> Self {
+        Self::BadCertificate(match error {
+            CertificateError::UnknownIssuer => return Self::UnknownAuthority,
+            CertificateError::NotValidForNameContext { presented, .. } => format!("it is for {}", presented.join(" and ")),
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_string(),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".to_string(),
+            _ => error.to_string(),
+        })
     }
 }
 

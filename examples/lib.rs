@@ -1,13 +1,14 @@
 //! What the load test is made of. The small programs of this folder need none of it: each is one file.
 //!
 //! In reading order: [`stop`] and [`http`] join other people's code to the loop (a signal handler's thread, hyper);
-//! [`server`] is what the load test fires at when it is given no URL; [`url`], [`client`] and [`failure`] are one
-//! request; [`tally`] counts many and [`report`] shows the counts. The program itself is `load_test.rs`.
+//! [`server`] is what the load test fires at when it is given no URL; [`url`], [`tls`], [`failure`] and [`client`] are
+//! one request; [`tally`] counts many and [`report`] shows the counts. The program itself is `load_test.rs`.
 
 pub mod stop;
 pub mod http;
 pub mod server;
 pub mod url;
+pub mod tls;
 pub mod failure;
 pub mod client;
 pub mod tally;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! $ cargo run --release --example load_test                                   # six endpoints of its own
-//! $ cargo run --release --example load_test -- http://127.0.0.1:8080/         # your server
+//! $ cargo run --release --example load_test -- https://127.0.0.1:8443/        # your server
 //! $ cargo run --release --example load_test -- --help
 //! ```
 //!
@@ -17,6 +17,7 @@ use examples::report::Report;
 use examples::server::{ENDPOINTS, Server};
 use examples::stop::{INTERRUPTED, ctrl_c, until};
 use examples::tally::{Counts, Tally};
+use examples::tls;
 use examples::url::{Header, Url};
 use gather::gather;
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
@@ -24,6 +25,7 @@ use runtime::time::{interval, sleep_until, timeout};
 use runtime::{block_on, spawn};
 use std::fmt;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -48,7 +50,7 @@ const LONGEST: f64 = 86_400.0;
 #[derive(Debug, Parser)]
 #[command(name = "load_test", after_help = EXITS)]
 struct Options {
-    /// What to test, in turn: http://host[:port][/path]. Without any: six endpoints of an embedded server
+    /// What to test, in turn: http[s]://host[:port][/path]. Without any: six endpoints of an embedded server
     #[arg(value_name = "URL")]
     urls: Vec<Url>,
     /// How many requests to send
@@ -69,6 +71,9 @@ struct Options {
     /// A header for every request; may be repeated
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<Header>,
+    /// For https: a file (PEM) with certificates of authorities to trust, besides those that browsers trust
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Print one JSON object instead of the report
     #[arg(long)]
     json: bool,
@@ -182,6 +187,7 @@ fn provide_files(options: &Options) -> Result<(), String> {
 /// Finds the servers, runs the test, prints the report; an error is one that came before the first request.
 async fn load_test(mut options: Options) -> Result<ExitCode, String> {
     provide_files(&options)?;
+    let tls = tls::connector(options.ca.as_deref())?;
     let mut server = None;
     if options.urls.is_empty() {
         let started = Server::start().map_err(|error| format!("the embedded server: {error}"))?;
@@ -189,7 +195,7 @@ async fn load_test(mut options: Options) -> Result<ExitCode, String> {
         let urls = ENDPOINTS.map(|path| format!("http://{address}{path}").parse());
         options.urls = urls.into_iter().collect::<Result<_, _>>()?;
     }
-    let targets = Target::find(options.urls.clone(), &options.headers).await?;
+    let targets = Target::find(options.urls.clone(), &options.headers, &tls).await?;
     let (counts, interrupted) = fire(&options, targets).await?;
     let report = Report {
         urls: options.urls,

@@ -100,10 +100,10 @@ pub async fn serve(listener: TcpListener) {
 
 /// Serves one connection, request after request. Its errors end nothing else: the client is gone, or spoke no HTTP.
 async fn connection(stream: TcpStream) {
-    if let Ok(stream) = HttpStream::new(stream) {
-        let service = service_fn(|request| async { Ok::<_, Infallible>(answer(request).await) });
-        let _ = http1::Builder::new().serve_connection(stream, service).await;
-    }
+    // An answer is one small write, which should leave at once; a socket that is broken already says so at the read.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| async { Ok::<_, Infallible>(answer(request).await) });
+    let _ = http1::Builder::new().serve_connection(HttpStream::new(stream), service).await;
 }
 
 /// The endpoints.
@@ -172,6 +172,7 @@ impl Body for Pieces {
 mod tests {
     use super::*;
     use crate::client::Target;
+    use crate::tls;
 
     #[test]
     fn every_endpoint_answers_and_the_rest_is_refused() {
@@ -190,7 +191,7 @@ mod tests {
         ] {
             let url = format!("http://{}{path}", server.address()).parse().unwrap();
             let answer = block_on(async {
-                let targets = Target::find(vec![url], &[]).await.unwrap();
+                let targets = Target::find(vec![url], &[], &tls::connector(None).unwrap()).await.unwrap();
                 targets[0].get().await.unwrap()
             });
             assert_eq!((answer.status.as_u16(), answer.length), (status, length), "{path}");

@@ -2,16 +2,19 @@
 
 use hyper::Uri;
 use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use rustls::pki_types::ServerName;
 use std::fmt;
 use std::str::FromStr;
 
-/// An `http://` URL in the parts that a request needs.
+/// An `http://` or `https://` URL in the parts that a request needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     /// Name or address and port, for the resolver: `localhost:80`, `[::1]:8080`.
     pub address: String,
     /// What the header `Host` says: as in the URL, so without a port when the URL has none.
     pub host: HeaderValue,
+    /// Whom the server's certificate must name: the host. `None` without TLS.
+    pub name: Option<ServerName<'static>>,
     /// Path and query: what the first line of the request asks for.
     pub path: Uri,
 }
@@ -19,17 +22,15 @@ pub struct Url {
 impl FromStr for Url {
     type Err = String;
 
-    /// Parses `http://host[:port][/path][?query]`.
+    /// Parses `http://host[:port][/path][?query]`, and the same with `https://`.
     fn from_str(text: &str) -> Result<Self, String> {
         let uri: Uri = text.parse().map_err(|error| format!("not a URL: {error}"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err("https is not supported yet, only http:// is".to_string());
-            }
-            Some(scheme) => return Err(format!("{scheme}:// is not supported, only http:// is")),
-            None => return Err("a URL starts with http://".to_string()),
-        }
+        let (secure, usual) = match uri.scheme_str() {
+            Some("http") => (false, 80),
+            Some("https") => (true, 443),
+            Some(scheme) => return Err(format!("{scheme}:// is not supported, only http:// and https:// are")),
+            None => return Err("a URL starts with http:// or https://".to_string()),
+        };
         let authority = uri.authority().ok_or("no host")?;
         let (host, named) = (authority.host(), authority.as_str());
         if named.contains('@') {
@@ -40,12 +41,15 @@ impl FromStr for Url {
         }
         // `Uri` takes any digits for a port and says afterwards that there is none.
         let port = match (authority.port_u16(), named.len() == host.len()) {
-            (None, true) => 80,
+            (None, true) => usual,
             (None | Some(0), _) => return Err("a port is a number from 1 to 65535".to_string()),
             (Some(port), _) => port,
         };
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let name = secure.then(|| ServerName::try_from(bare.to_string())).transpose();
         Ok(Self {
             address: format!("{host}:{port}"),
+            name: name.map_err(|_| "no certificate can name the host")?,
             host: named.parse().map_err(|_| "the host cannot stand in a header")?,
             path: uri.path_and_query().map_or(Uri::from_static("/"), |path| path.clone().into()),
         })
@@ -54,7 +58,8 @@ impl FromStr for Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.host.to_str().unwrap_or_default(), self.path)
+        let scheme = if self.name.is_some() { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.host.to_str().unwrap_or_default(), self.path)
     }
 }
 
@@ -99,13 +104,28 @@ mod tests {
     }
 
     #[test]
+    fn a_url_with_tls_says_whom_the_certificate_must_name() {
+        for (text, address, name) in [
+            ("https://example.com/", "example.com:443", "example.com"),
+            ("https://127.0.0.1:8443/", "127.0.0.1:8443", "127.0.0.1"),
+            ("https://[::1]:8443/a?b", "[::1]:8443", "::1"),
+        ] {
+            let url: Url = text.parse().unwrap();
+            assert_eq!(url.address, address);
+            assert_eq!(url.name.as_ref().map(ServerName::to_str).as_deref(), Some(name));
+            assert_eq!(url.to_string(), text);
+        }
+        assert_eq!("http://example.com/".parse::<Url>().unwrap().name, None);
+    }
+
+    #[test]
     fn a_url_that_cannot_be_asked_is_refused() {
         for (text, why) in [
             ("", "not a URL"),
             ("example.com", "http://"),
             ("/path", "http://"),
             ("ftp://example.com/", "ftp://"),
-            ("https://example.com/", "https"),
+            ("https://-.example.com/", "no certificate"),
             ("http://", "not a URL"),
             ("http://:80/", "no host"),
             ("http://ho st/", "invalid uri character"),

@@ -544,23 +544,30 @@ fn a_dropped_runtime_leaves_no_descriptor_to_what_outlives_it() {
 
 #[test]
 fn a_dropped_runtime_ends_its_idle_threads_at_once() {
-    let runtime = Runtime::builder().thread_keep_alive(SECOND * 3_600).build().unwrap();
-    let threads = runtime.block_on(async {
-        // Both at once, so that there are two threads.
-        let barrier = Arc::new(Barrier::new(2));
-        let jobs = [(); 2].map(|()| {
-            let barrier = Arc::clone(&barrier);
-            task::spawn_blocking(move || {
-                barrier.wait();
-                thread_number()
-            })
+    for is_outlived in [false, true] {
+        let runtime = Runtime::builder().thread_keep_alive(SECOND * 3_600).build().unwrap();
+        let threads = runtime.block_on(async {
+            // Both at once, so that there are two threads.
+            let barrier = Arc::new(Barrier::new(2));
+            let [one, two] = [(); 2].map(|()| {
+                let barrier = Arc::clone(&barrier);
+                task::spawn_blocking(move || {
+                    barrier.wait();
+                    thread_number()
+                })
+            });
+            [one.await.unwrap(), two.await.unwrap()]
         });
-        let [one, two] = jobs;
-        [one.await.unwrap(), two.await.unwrap()]
-    });
-    assert!(threads.into_iter().all(is_alive));
-    drop(runtime);
-    until(|| !threads.into_iter().any(is_alive));
+        assert!(threads.into_iter().all(is_alive));
+        // An armed timer that outlives its runtime knows the loop still.
+        let mut nap = sleep(SECOND);
+        if is_outlived {
+            assert!(inside(&runtime, || poll_once(&mut nap).is_pending()));
+        }
+        drop(runtime);
+        until(|| !threads.into_iter().any(is_alive));
+        drop(nap);
+    }
 }
 
 #[test]

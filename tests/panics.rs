@@ -133,12 +133,13 @@ fn a_panicked_future_is_dropped_before_its_joiner_is_woken() {
     let log = Log::new();
     virtually(async {
         let guard = Dropped(log.clone(), "future");
-        let task = spawn(poll_fn(move |_| -> Poll<()> {
+        let mut task = spawn(poll_fn(move |_| -> Poll<()> {
             let _ = &guard;
             panic!("in the poll");
         }));
-        assert!(task.await.unwrap_err().is_panic());
+        assert!((&mut task).await.unwrap_err().is_panic());
         log.add("joined");
+        drop(task);
     });
     assert_eq!(log.take(), ["future dropped", "joined"]);
 }

@@ -6,6 +6,11 @@
 
 #![cfg(unix)]
 
+#[path = "guests/certificates.rs"]
+mod certificates;
+
+use certificates::Authority;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -341,6 +346,109 @@ fn ctrl_c_drops_what_is_in_flight_and_reports_the_rest() {
     assert_eq!(done.code(), 130, "{done:?}");
 }
 
+// Over TLS.
+
+#[test]
+fn https_with_the_authority_s_certificate_is_like_http() {
+    let authority = Authority::new("ours");
+    let file = file("ours.pem", &authority.pem());
+    let config = authority.server("127.0.0.1");
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = connections.clone();
+    let server = serve(move |stream| {
+        count.fetch_add(1, Ordering::Relaxed);
+        answer_each(tls(config.clone(), stream), |request| {
+            assert!(request.starts_with("GET /a HTTP/1.1\r\n"), "{request}");
+            OK.to_string()
+        });
+    });
+    let arguments = ["--requests", "20", "--concurrency", "1", "--ca", &file];
+    let done = run("load_test", &[&arguments[..], &[&format!("https://{server}/a")]].concat());
+    done.says(&format!("https://{server}/a\n"));
+    done.says("statuses      200          20\n");
+    done.says("errors        none");
+    assert_eq!(done.code(), 0, "{done:?}");
+    assert_eq!(connections.load(Ordering::Relaxed), 2, "one to see that it listens, one to use");
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_refused_before_any_request() {
+    let (ours, strangers) = (Authority::new("ours"), Authority::new("strangers"));
+    let file = file("refusing.pem", &ours.pem());
+    for (config, why) in [
+        (strangers.server("127.0.0.1"), "signed by an authority that is unknown here: --ca FILE trusts"),
+        (ours.server("example.com"), "it is for DnsName(\"example.com\"): "),
+        (ours.expired_server("127.0.0.1"), "it has expired: "),
+    ] {
+        let (sender, asked) = mpsc::channel();
+        let server = serve(move |stream| sender.send(read_request(&mut tls(config.clone(), stream))).unwrap());
+        let done = run("load_test", &["--ca", &file, &format!("https://{server}/")]);
+        let expected = format!("error: https://{server}/: {server}: certificate not trusted: {why}");
+        assert!(done.stderr.starts_with(&expected), "{done:?}");
+        assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{done:?}");
+        assert_eq!(asked.recv_timeout(PATIENCE).expect("the probe"), None, "the probe sends nothing");
+    }
+}
+
+#[test]
+fn without_ca_only_the_authorities_of_the_web_are_trusted() {
+    let config = Authority::new("ours").server("127.0.0.1");
+    let server = serve(move |stream| answer_each(tls(config.clone(), stream), |_| OK.to_string()));
+    let done = run("load_test", &[&format!("https://{server}/")]);
+    assert!(done.stderr.contains("certificate not trusted: signed by an authority that is unknown here"), "{done:?}");
+    assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{done:?}");
+}
+
+#[test]
+fn a_certificate_that_changes_for_the_worse_in_the_middle_is_counted() {
+    let (ours, strangers) = (Authority::new("ours"), Authority::new("strangers"));
+    let file = file("changing.pem", &ours.pem());
+    let configs = [ours.server("127.0.0.1"), strangers.server("127.0.0.1")];
+    let connections = AtomicUsize::new(0);
+    let server = serve(move |stream| {
+        let number = connections.fetch_add(1, Ordering::Relaxed);
+        answer_each(tls(configs[number.min(1)].clone(), stream), |_| OK.to_string());
+    });
+    let done = run("load_test", &["--requests", "5", "--ca", &file, &format!("https://{server}/")]);
+    done.says("5   certificate not trusted: signed by an authority that is unknown here: --ca FILE");
+    assert_eq!(done.code(), 1, "{done:?}");
+}
+
+#[test]
+fn https_and_http_at_each_other_s_ports_say_so() {
+    let plain = serve(|mut stream| stream.write_all(b"220 mail.example.com\r\n").expect("the client waits for it"));
+    let done = run("load_test", &[&format!("https://{plain}/")]);
+    assert!(done.stderr.contains("the answer is no TLS: is this the server's port for https?"), "{done:?}");
+    assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{done:?}");
+
+    let config = Authority::new("ours").server("127.0.0.1");
+    let secure = serve(move |stream| answer_each(tls(config.clone(), stream), |_| OK.to_string()));
+    let done = run("load_test", &["--requests", "2", &url(secure)]);
+    done.says("2   the answer is no HTTP: is this the server's port for plain http?");
+    assert_eq!(done.code(), 1, "{done:?}");
+}
+
+#[test]
+fn an_answer_without_length_that_ends_without_a_goodbye_is_cut_off() {
+    let authority = Authority::new("ours");
+    let file = file("goodbye.pem", &authority.pem());
+    let config = authority.server("127.0.0.1");
+    for (says_goodbye, expected) in [(true, "200           1\n"), (false, "1   connection closed early")] {
+        let config = config.clone();
+        let server = serve(move |stream| {
+            let mut stream = tls(config.clone(), stream);
+            if read_request(&mut stream).is_some() {
+                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nto the end").expect("the client waits for it");
+                if says_goodbye {
+                    stream.conn.send_close_notify();
+                    stream.flush().expect("the client waits for it");
+                }
+            }
+        });
+        run("load_test", &["--requests", "1", "--ca", &file, &format!("https://{server}/")]).says(expected);
+    }
+}
+
 // Refused before anything goes out.
 
 #[test]
@@ -368,8 +476,10 @@ fn what_cannot_be_meant_is_refused_by_name_before_any_request() {
         (["--header", ": nameless"], "--header"),
         (["http://ho st/", "--json"], "http://ho st/"),
         (["127.0.0.1:80", "--json"], "127.0.0.1:80"),
-        (["https://example.com/", "--json"], "https is not supported"),
+        (["ftp://example.com/", "--json"], "ftp:// is not supported"),
         (["http://127.0.0.1:99999/", "--json"], "http://127.0.0.1:99999/"),
+        (["--ca", "/no/such/file"], "--ca /no/such/file"),
+        (["--ca", "/dev/null"], "--ca /dev/null: no certificate"),
     ] {
         let done = run("load_test", &[&server, arguments[0], arguments[1]]);
         assert!(done.stderr.contains(named), "{arguments:?}: {done:?}");
@@ -520,8 +630,20 @@ fn serve(handle: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     address
 }
 
+/// The server's end of TLS over `stream`. It shakes hands when it is read.
+fn tls(config: Arc<ServerConfig>, stream: TcpStream) -> StreamOwned<ServerConnection, TcpStream> {
+    StreamOwned::new(ServerConnection::new(config).expect("the configuration is complete"), stream)
+}
+
+/// A file for a program to read; returns its path.
+fn file(name: &str, content: &str) -> String {
+    let path = format!("{}/{name}", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&path, content).expect("the target folder takes files");
+    path
+}
+
 /// Answers request after request until the client leaves.
-fn answer_each(mut stream: TcpStream, answer: impl Fn(&str) -> String) {
+fn answer_each(mut stream: impl Read + Write, answer: impl Fn(&str) -> String) {
     while let Some(request) = read_request(&mut stream) {
         if stream.write_all(answer(&request).as_bytes()).is_err() {
             return;
@@ -530,7 +652,7 @@ fn answer_each(mut stream: TcpStream, answer: impl Fn(&str) -> String) {
 }
 
 /// The head of a request, up to its blank line; `None` when the client has left.
-fn read_request(stream: &mut TcpStream) -> Option<String> {
+fn read_request(stream: &mut impl Read) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

@@ -285,12 +285,13 @@ fn a_future_is_dropped_before_its_result_is_handed_on() {
     let log = Log::new();
     virtually(async {
         let guard = Dropped(log.clone(), "future");
-        let task = spawn(poll_fn(move |_| {
+        let mut task = spawn(poll_fn(move |_| {
             let _ = &guard;
             Poll::Ready(())
         }));
-        task.await.unwrap();
+        (&mut task).await.unwrap();
         log.add("joined");
+        drop(task);
     });
     assert_eq!(log.take(), ["future dropped", "joined"]);
 }

@@ -186,6 +186,10 @@ fn the_second_of_two_wakes_and_one_after_the_end_are_refused() {
     assert_eq!(after("note twice")[..4], ["wake 1", "push 1", "wake 1", "refused 1"]);
     assert_eq!(after("note too late")[..2], ["wake 1", "refused 1, stale"]);
     assert_eq!(after("note own")[..2], ["wake 0", "push 0"], "not queued while it is polled");
+    for refused in events.iter().filter(|event| matches!(event.kind, Kind::PushRefused { .. })) {
+        let cause = &events[refused.cause.expect("the wake") as usize];
+        assert_eq!((words(cause).as_str(), cause.seq), ("wake 1", refused.seq - 1));
+    }
 }
 
 #[test]

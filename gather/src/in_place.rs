@@ -3,11 +3,10 @@
 use crate::join::Engine;
 use crate::slots::{Progress, Slots};
 use std::convert::Infallible;
-use std::fmt;
-use std::mem;
 use std::ops::ControlFlow::{Break, Continue};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::{fmt, mem};
 
 /// Awaits all children together and gives what they give, in the order of the input.
 ///
@@ -32,8 +31,8 @@ use std::task::{Context, Poll, ready};
 /// })));
 /// assert_eq!(lengths, [5, 4]);
 /// ```
-pub fn gather<I: IntoIterator<Item: Future>>(children: I) -> Gather<I::IntoIter> {
-    Gather::new(Engine::new(None), children.into_iter())
+pub fn gather<I: IntoIterator<Item: Future<Output = T>>, T>(children: I) -> Gather<I::IntoIter, T> {
+    Gather::new(Engine::default(), children.into_iter())
 }
 
 /// Awaits all children together and gives their values in the order of the input, or the first error at once.
@@ -61,44 +60,39 @@ pub fn gather<I: IntoIterator<Item: Future>>(children: I) -> Gather<I::IntoIter>
 ///     assert!(try_gather(["1", "two"].map(parse)).await.is_err());
 /// });
 /// ```
-pub fn try_gather<I, T, E>(children: I) -> TryGather<I::IntoIter, T>
+pub fn try_gather<I: IntoIterator<Item = F>, F, T, E>(children: I) -> TryGather<I::IntoIter, T>
 where
-    I: IntoIterator<Item: Future<Output = Result<T, E>>>,
+    F: Future<Output = Result<T, E>>,
 {
-    TryGather::new(Engine::new(None), children.into_iter())
+    Gather::new(Engine::default(), children.into_iter())
 }
 
-/// The future of [`gather`](gather()) and [`gather_tasks`](crate::gather_tasks).
+/// The future of [`gather`](gather()) and [`gather_tasks`](crate::gather_tasks); with `TRY`, that of the other two.
 #[must_use = "a gather does nothing unless it is awaited"]
-pub struct Gather<I: Iterator<Item: Future>, P = fn(Progress)> {
+pub struct Gather<I: Iterator, T, P = fn(Progress), const TRY: bool = false> {
     /// Before the children, so that it is dropped first: what they wake while they are dropped wakes nobody.
     engine: Engine,
     children: Slots<I>,
-    results: Results<<I::Item as Future>::Output>,
+    results: Results<T>,
+    /// Called after the end of each child.
     on_progress: Option<P>,
 }
 
 /// The future of [`try_gather`](try_gather()) and [`try_gather_tasks`](crate::try_gather_tasks).
-#[must_use = "a gather does nothing unless it is awaited"]
-pub struct TryGather<I: Iterator<Item: Future>, T, P = fn(Progress)> {
-    /// Before the children, as above.
-    engine: Engine,
-    children: Slots<I>,
-    results: Results<T>,
-    on_progress: Option<P>,
-}
+pub type TryGather<I, T, P = fn(Progress)> = Gather<I, T, P, true>;
 
-impl<I: Iterator<Item: Future>> Gather<I> {
-    pub(crate) fn new(engine: Engine, children: I) -> Gather<I> {
+impl<I: Iterator, T, const TRY: bool> Gather<I, T, fn(Progress), TRY> {
+    pub(crate) fn new(engine: Engine, children: I) -> Self {
         Gather { engine, children: Slots::new(children), results: Results(Vec::new()), on_progress: None }
     }
 }
 
-impl<I: Iterator<Item: Future>, P> Gather<I, P> {
+impl<I: Iterator, T, P, const TRY: bool> Gather<I, T, P, TRY> {
     /// At most `n` children are alive at once. They are taken from the iterator only as places come free, so a million
-    /// lazy children never exist together, and an endless iterator is no harm. asyncio has a `Semaphore` for this.
+    /// lazy children never exist together, and after an error no more are taken. asyncio has a `Semaphore` for this.
     ///
-    /// Places for `n` children, or for as many as the iterator says it has at most, are set aside at the first poll.
+    /// Places for `n` children, or for as many as the iterator says it has at most, are set aside at the first poll. A
+    /// child that is ready at once leaves its place to the next one in the same poll.
     ///
     /// # Panics
     /// When `n` is 0.
@@ -106,14 +100,18 @@ impl<I: Iterator<Item: Future>, P> Gather<I, P> {
     /// ```
     /// let squares = gather::gather((0..1_000).map(|n| async move { n * n })).limit(10);
     /// assert_eq!(runtime::block_on(squares)[999], 998_001);
+    ///
+    /// let probe = |n: u64| async move { if n * n == 1_369 { Err(n) } else { Ok(()) } };
+    /// let search = gather::try_gather((0..u64::MAX).map(probe)).limit(8); // an error ends it: a hit
+    /// assert_eq!(runtime::block_on(search), Err(37));
     /// ```
     #[track_caller]
-    pub fn limit(mut self, n: usize) -> Gather<I, P> {
+    pub fn limit(mut self, n: usize) -> Self {
         self.children.limit(n);
         self
     }
 
-    /// Calls `report` after the end of each child, in the order in which they end: for a progress bar.
+    /// Calls `report` after the end of each child, also of one that fails, in the order in which they end.
     ///
     /// If `report` panics, so does the gather, and cannot be polled again.
     ///
@@ -123,111 +121,63 @@ impl<I: Iterator<Item: Future>, P> Gather<I, P> {
     /// runtime::block_on(gather::gather(children).on_progress(|p| seen.push((p.completed, p.total))));
     /// assert_eq!(seen, [(1, Some(2)), (2, Some(2))]);
     /// ```
-    pub fn on_progress<Q: FnMut(Progress)>(self, report: Q) -> Gather<I, Q> {
+    pub fn on_progress<Q: FnMut(Progress)>(self, report: Q) -> Gather<I, T, Q, TRY> {
         let Gather { mut engine, children, results, .. } = self;
         engine.report_each();
         Gather { engine, children, results, on_progress: Some(report) }
     }
 }
 
-impl<I: Iterator<Item: Future>, T> TryGather<I, T> {
-    pub(crate) fn new(engine: Engine, children: I) -> TryGather<I, T> {
-        TryGather { engine, children: Slots::new(children), results: Results(Vec::new()), on_progress: None }
-    }
-}
-
-impl<I: Iterator<Item: Future>, T, P> TryGather<I, T, P> {
-    /// At most `n` children are alive at once; see [`Gather::limit`]. After an error no more are taken.
-    ///
-    /// # Panics
-    /// When `n` is 0.
-    ///
-    /// ```
-    /// let probe = |n: u64| async move { if n * n == 1_369 { Err(n) } else { Ok(()) } };
-    /// let search = gather::try_gather((0..u64::MAX).map(probe)).limit(8); // an error ends it, that is: a hit
-    /// assert_eq!(runtime::block_on(search), Err(37));
-    /// ```
-    #[track_caller]
-    pub fn limit(mut self, n: usize) -> TryGather<I, T, P> {
-        self.children.limit(n);
-        self
-    }
-
-    /// Calls `report` after the end of each child, the failing one included; see [`Gather::on_progress`].
-    ///
-    /// ```
-    /// let mut last = 0;
-    /// let children = ["1", "x", "3"].map(|text| async { text.parse::<u32>() });
-    /// assert!(runtime::block_on(gather::try_gather(children).on_progress(|p| last = p.completed)).is_err());
-    /// assert_eq!(last, 2);
-    /// ```
-    pub fn on_progress<Q: FnMut(Progress)>(self, report: Q) -> TryGather<I, T, Q> {
-        let TryGather { mut engine, children, results, .. } = self;
-        engine.report_each();
-        TryGather { engine, children, results, on_progress: Some(report) }
-    }
-}
-
-impl<I: Iterator<Item: Future>, P: FnMut(Progress)> Future for Gather<I, P> {
-    type Output = Vec<<I::Item as Future>::Output>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Gather { engine, children, results, on_progress } = self.get_mut();
-        let all: Option<Infallible> = ready!(engine.poll(children, cx, |children, (index, value)| {
-            results.put(index, value, || children.total());
+impl<I: Iterator<Item: Future>, T, P: FnMut(Progress), const TRY: bool> Gather<I, T, P, TRY> {
+    /// One poll, of which `split` says what is a value and what an error.
+    #[inline]
+    fn poll_children<E>(
+        &mut self,
+        cx: &mut Context<'_>,
+        split: impl Fn(<I::Item as Future>::Output) -> Result<T, E>,
+    ) -> Poll<Result<Vec<T>, E>> {
+        let Gather { engine, children, results, on_progress } = self;
+        let error = ready!(engine.poll(children, cx, |children, (index, output)| {
             if let Some(report) = on_progress {
                 report(children.progress());
             }
-            Continue(())
+            let put = |value| results.put(index, value, || children.total());
+            split(output).map(put).map_or_else(Break, Continue)
         }));
-        debug_assert!(all.is_none());
-        Poll::Ready(results.take(children.progress().completed))
-    }
-}
-
-impl<I, T, E, P> Future for TryGather<I, T, P>
-where
-    I: Iterator<Item: Future<Output = Result<T, E>>>,
-    P: FnMut(Progress),
-{
-    type Output = Result<Vec<T>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let TryGather { engine, children, results, on_progress } = self.get_mut();
-        let error = ready!(engine.poll(children, cx, |children, (index, result)| {
-            if let Some(report) = on_progress {
-                report(children.progress());
-            }
-            match result {
-                Ok(value) => results.put(index, value, || children.total()),
-                Err(error) => return Break(error),
-            }
-            Continue(())
-        }));
-        match error {
-            None => Poll::Ready(Ok(results.take(children.progress().completed))),
+        Poll::Ready(match error {
+            None => Ok(results.take(children.progress().completed)),
             Some(error) => {
                 engine.finish();
                 children.clear();
-                Poll::Ready(Err(error))
+                Err(error)
             }
-        }
+        })
+    }
+}
+
+impl<I: Iterator<Item: Future<Output = T>>, T, P: FnMut(Progress)> Future for Gather<I, T, P> {
+    type Output = Vec<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<T>> {
+        let Ok(values) = ready!(self.get_mut().poll_children(cx, Ok::<T, Infallible>));
+        Poll::Ready(values)
+    }
+}
+
+impl<I: Iterator<Item: Future<Output = Result<T, E>>>, T, E, P: FnMut(Progress)> Future for TryGather<I, T, P> {
+    type Output = Result<Vec<T>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().poll_children(cx, |result| result)
     }
 }
 
 // The children are pinned in their box, and nothing else is ever pinned.
-impl<I: Iterator<Item: Future>, P> Unpin for Gather<I, P> {}
-impl<I: Iterator<Item: Future>, T, P> Unpin for TryGather<I, T, P> {}
+impl<I: Iterator, T, P, const TRY: bool> Unpin for Gather<I, T, P, TRY> {}
 
-impl<I: Iterator<Item: Future>, P> fmt::Debug for Gather<I, P> {
+impl<I: Iterator, T, P, const TRY: bool> fmt::Debug for Gather<I, T, P, TRY> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gather").field("progress", &self.children.progress()).finish_non_exhaustive()
-    }
-}
-
-impl<I: Iterator<Item: Future>, T, P> fmt::Debug for TryGather<I, T, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TryGather").field("progress", &self.children.progress()).finish_non_exhaustive()
     }
 }
 
@@ -235,6 +185,7 @@ impl<I: Iterator<Item: Future>, T, P> fmt::Debug for TryGather<I, T, P> {
 struct Results<T>(Vec<Option<T>>);
 
 impl<T> Results<T> {
+    /// Keeps the result of the child with this `index`. `total` is asked when more place is needed.
     #[inline]
     fn put(&mut self, index: usize, value: T, total: impl Fn() -> Option<usize>) {
         if index >= self.0.len() {
@@ -243,17 +194,12 @@ impl<T> Results<T> {
         self.0[index] = Some(value);
     }
 
-    /// Makes place for all results at once, if their number is known. It may be known and absurd (a search through all
-    /// numbers that ends at the first hit), therefore a refusal is no error, and the place is used bit by bit.
+    /// Asks for the memory of all results at once, if their number is known. It may be known and absurd (a search through
+    /// all numbers that ends at the first hit), therefore a refusal is no error, and what was granted is used bit by bit.
     #[cold]
     fn grow(&mut self, index: usize, total: Option<usize>) {
-        let total = total.unwrap_or(0);
         if self.0.is_empty() {
-            if total < 1_000_000 {
-                self.0 = Vec::with_capacity(total);
-            } else {
-                _ = self.0.try_reserve_exact(total);
-            }
+            _ = self.0.try_reserve_exact(total.unwrap_or(0));
         }
         let len = (2 * index).max(64).min(self.0.capacity()).max(index + 1);
         self.0.resize_with(len, || None);
@@ -594,7 +540,7 @@ mod tests {
         Parent::new(gather(children().filter(|_| true)).on_progress(report)).run();
         assert_eq!(seen.take(), [(1, Some(3)), (2, Some(3)), (3, Some(3))]);
         Parent::new(gather(children().filter(|_| true)).limit(1).on_progress(report)).run();
-        assert_eq!(seen.take(), [(1, None), (2, None), (3, None)]);
+        assert_eq!(seen.take(), [(1, None), (2, None), (3, Some(3))]);
         Parent::new(gather(children()).limit(1).on_progress(report)).run();
         assert_eq!(seen.take(), [(1, Some(3)), (2, Some(3)), (3, Some(3))]);
     }

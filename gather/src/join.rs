@@ -4,12 +4,11 @@
 //! and with what to do when one of them has ended. What is ready when the parent is polled is one **batch**:
 //!
 //! ```text
-//!                     start (3)
-//!                         |                +-------- woke itself: the next batch --------+
-//!                         v                v                                             |
-//!   a child ends <-----  poll  <--pop (2)-- queue <--drain (1)-- ReadySet <--wake-- waits, or is woken
-//!     `each`: the form        \                                                          ^
-//!     keeps it, or stops       +------------------------ Pending ------------------------+
+//!                start (3)      pop (2)         drain (1)              wake
+//!   iterator ------------> poll <------ queue <----------- ReadySet <-------- (waiting)
+//!                          |  |  |        ^                                       ^
+//!         `each` <--Ready--+  |  +--------+ woke itself: the next batch           |
+//!                             +----------------------- Pending -------------------+
 //! ```
 //!
 //! A batch polls no child twice, and children that become ready meanwhile wait for the next one: one that is always
@@ -31,7 +30,7 @@ pub(crate) trait Places {
     type End;
 
     /// Called once, before the first poll.
-    fn open(&mut self);
+    fn open(&mut self) {}
 
     /// How many places there are.
     fn len(&self) -> usize;
@@ -40,7 +39,9 @@ pub(crate) trait Places {
     fn alive(&self) -> usize;
 
     /// Whether no child is left to be taken.
-    fn all_taken(&self) -> bool;
+    fn all_taken(&self) -> bool {
+        true
+    }
 
     /// The place of the next child to be polled for the first time, if there is one and a place for it.
     fn start(&mut self) -> Option<u32>;
@@ -62,9 +63,10 @@ pub(crate) struct Note {
 }
 
 /// Polls children. See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Engine {
     stage: Stage,
+    /// Whom to poll now and next.
     batch: Batch,
     /// For tasks: set when one of `try_gather_tasks` fails. If there is such a flag at all, the parent sleeps until
     /// the last child has ended or this says that one failed; without, any child that is ready wakes it.
@@ -74,9 +76,10 @@ pub(crate) struct Engine {
 }
 
 /// Where a gather is in its life.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
 enum Stage {
     /// Never polled.
+    #[default]
     New,
     /// Between two polls.
     Waiting,
@@ -87,12 +90,14 @@ enum Stage {
 }
 
 impl Engine {
-    /// An engine whose parent is woken by any child; with a `failed` flag, by tasks.
-    pub(crate) fn new(failed: Option<Arc<AtomicBool>>) -> Engine {
-        Engine { stage: Stage::New, batch: Batch::default(), failed, set: OnceLock::new() }
+    /// An engine for tasks, which say with the flag that one failed. The default is an engine for children in place.
+    pub(crate) fn for_tasks(failed: Arc<AtomicBool>) -> Engine {
+        let mut engine = Engine::default();
+        engine.failed = Some(failed);
+        engine
     }
 
-    /// Reports every end of a task as it happens, though it costs a poll of the parent.
+    /// Lets every end of a task wake the parent, which is to report it.
     pub(crate) fn report_each(&mut self) {
         self.failed = None;
     }
@@ -116,9 +121,8 @@ impl Engine {
             self.finish();
             return Poll::Ready(None);
         }
-        // Children that woke themselves: one wake of the parent for all of them.
         if self.batch.kept > 0 {
-            cx.waker().wake_by_ref();
+            cx.waker().wake_by_ref(); // Once for all children that woke themselves.
         }
         if let (Some(_), Some(set)) = (&self.failed, self.set.get()) {
             set.wait_for(if places.all_taken() { places.alive() } else { 1 });
@@ -141,6 +145,7 @@ impl Engine {
         }
     }
 
+    /// Runs one batch, then starts children while they have places. The numbers are those of the picture.
     #[inline]
     fn turn<P: Places, B>(
         &mut self,
@@ -151,14 +156,14 @@ impl Engine {
         let lent = Lent::new(places.len(), &self.set, parent, &self.failed);
         let waker = lent.waker();
         let mut cx = Context::from_waker(&waker);
-        // A copy, which the compiler can keep in registers.
+        // A copy: nothing else points to it, so it can live in registers.
         let mut batch = self.batch;
         let mut drained = false;
         let flow = loop {
             let place = if let Some(place) = batch.pop(places) {
                 place // 2. The batch; at first what is left of it if an earlier poll stopped in its middle.
             } else if !drained {
-                batch = batch.next(places, self.set.get(), parent); // 1. What is ready now.
+                batch = batch.next(places, self.set.get(), parent); // 1. All that is ready now.
                 drained = true;
                 continue;
             } else if let Some(place) = places.start() {
@@ -190,8 +195,9 @@ impl Engine {
     /// The last result is there, or an error: wakes that still come wake nobody.
     #[inline]
     pub(crate) fn finish(&mut self) {
-        self.stage = Stage::Done;
-        if let Some(set) = self.set.get() {
+        if mem::replace(&mut self.stage, Stage::Done) != Stage::Done
+            && let Some(set) = self.set.get()
+        {
             set.close();
         }
     }
@@ -199,13 +205,12 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if !self.is_done() {
-            self.finish();
-        }
+        self.finish();
     }
 }
 
-/// The queue of the places to be polled. Its entries stand in the notes, those of the next batch before those of this:
+/// The queue of the places to be polled. Its entries stand in the notes, so it needs no memory of its own; those of the
+/// next batch take the room of those of this one that are done with. All numbers are of notes:
 ///
 /// ```text
 ///   | next batch | done with | left of this batch |
@@ -213,12 +218,16 @@ impl Drop for Engine {
 /// ```
 #[derive(Debug, Default, Clone, Copy)]
 struct Batch {
+    /// The next batch ends here.
     kept: u32,
+    /// So far this batch has come.
     at: u32,
+    /// This batch ends here.
     due: u32,
 }
 
 impl Batch {
+    /// The next place of this batch.
     #[inline]
     fn pop(&mut self, places: &mut impl Places) -> Option<u32> {
         if self.at == self.due {
@@ -228,14 +237,7 @@ impl Batch {
         Some(places.note(self.at - 1).entry)
     }
 
-    /// Adds a place to the next batch, unless it stands there.
-    #[inline]
-    fn push(&mut self, places: &mut impl Places, place: u32) {
-        if !places.note(place).queued {
-            self.keep(places, place);
-        }
-    }
-
+    /// Adds a place to the next batch: there is room, as each place stands there once.
     #[inline]
     fn keep(&mut self, places: &mut impl Places, place: u32) {
         places.note(place).queued = true;
@@ -243,10 +245,15 @@ impl Batch {
         self.kept += 1;
     }
 
+    /// The batch after this one: the children that woke themselves, then those in the set.
     #[inline]
     fn next(mut self, places: &mut impl Places, set: Option<&Arc<ReadySet>>, parent: &Waker) -> Batch {
         if let Some(set) = set {
-            set.drain(parent, |place| self.push(places, place));
+            set.drain(parent, |place| {
+                if !places.note(place).queued {
+                    self.keep(places, place);
+                }
+            });
         }
         Batch { kept: 0, at: 0, due: self.kept }
     }

@@ -59,6 +59,7 @@ impl<T, E> Outcomes for [Result<T, E>] {
 /// Every failure among the results of a gather, as texts: so it borrows nothing and goes where any error goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompoundError {
+    /// Index and message of each.
     failures: Vec<(usize, String)>,
     /// Of so many results.
     total: usize,

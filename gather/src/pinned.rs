@@ -2,10 +2,10 @@
 
 use std::pin::Pin;
 
-/// `inner` is pinned when this is; `rest` never.
+/// `inner` is pinned when this is; `rest` never, and it is dropped first.
 pub(crate) struct Pinned<P, R> {
-    inner: P,
     rest: R,
+    inner: P,
 }
 
 impl<P, R> Pinned<P, R> {

@@ -17,11 +17,10 @@
 //! futures-rs allocates such a block for every child, and links them without a lock; here a lock is held for a handful
 //! of instructions, and a reader can tell what is consistent with what.
 
-use std::array;
-use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
+use std::{array, mem};
 
 /// So many nodes stand in the block itself: a small gather saves an allocation.
 const FEW: usize = 8;

@@ -25,12 +25,11 @@ pub(crate) struct Slots<I: Iterator> {
     iter: Option<I>,
     /// The places. A boxed slice, so that no child ever moves; it is made at the first poll.
     slots: Pin<Box<[Slot<I::Item>]>>,
-    /// So many places at most, or `NONE`.
+    /// So many places at most, or `NO_LIMIT`.
     limit: u32,
-    /// The places from this one on have never been used.
-    fresh: u32,
-    /// The place that became vacant last, or `NONE`: the first of a list that goes on in [`Slot::index`].
-    vacant: u32,
+    /// The next place to start a child in. Without a limit the one behind it follows. With a limit it is the first of a
+    /// list of all vacant places, which goes on in [`Slot::index`]. One past the last place ends both.
+    next: u32,
     /// How many children have not ended yet.
     alive: u32,
     /// How many children have been taken from the iterator.
@@ -41,25 +40,25 @@ pub(crate) struct Slots<I: Iterator> {
 struct Slot<F> {
     /// Dropped as soon as it ends.
     child: Option<F>,
-    /// Which child of the input this is: where its result belongs. Without a child: the place that was vacant before.
+    /// Which child of the input this is: where its result belongs. In a vacant place: the next vacant one.
     index: usize,
     /// The engine's.
     note: Note,
 }
 
-/// No place has this number, and no gather so many.
-const NONE: u32 = u32::MAX;
+/// No gather has so many places.
+const NO_LIMIT: u32 = u32::MAX;
 
 impl<I: Iterator> Slots<I> {
     pub(crate) fn new(iter: I) -> Slots<I> {
         let slots = Box::into_pin(Box::default());
-        Slots { iter: Some(iter), slots, limit: NONE, fresh: 0, vacant: NONE, alive: 0, taken: 0 }
+        Slots { iter: Some(iter), slots, limit: NO_LIMIT, next: 0, alive: 0, taken: 0 }
     }
 
     #[track_caller]
     pub(crate) fn limit(&mut self, n: usize) {
         assert!(n > 0, "limit(0) would never start a child: give the number that may be alive at once, at least 1");
-        self.limit = u32::try_from(n).unwrap_or(NONE);
+        self.limit = u32::try_from(n).unwrap_or(NO_LIMIT);
     }
 
     /// How far the gather has come.
@@ -93,31 +92,6 @@ impl<I: Iterator> Slots<I> {
             (Pin::new_unchecked(&mut slot.child), &mut slot.index, &mut slot.note)
         }
     }
-
-    /// Takes a child from the iterator into a free place, if there are both.
-    fn take(&mut self) -> Option<u32> {
-        let place = if self.vacant == NONE { self.fresh } else { self.vacant };
-        if place as usize == self.slots.len() {
-            return None;
-        }
-        let Some(next) = self.iter.as_mut()?.next() else {
-            self.iter = None;
-            self.fresh = self.slots.len() as u32; // The places that are left hold no child to start.
-            return None;
-        };
-        let taken = self.taken;
-        let (mut child, index, _) = self.slot(place);
-        child.set(Some(next));
-        let before = mem::replace(index, taken);
-        if self.vacant == NONE {
-            self.fresh += 1;
-        } else {
-            self.vacant = before as u32;
-        }
-        self.taken += 1;
-        self.alive += 1;
-        Some(place)
-    }
 }
 
 impl<I: Iterator<Item: Future>> Places for Slots<I> {
@@ -126,18 +100,25 @@ impl<I: Iterator<Item: Future>> Places for Slots<I> {
     fn open(&mut self) {
         let iter = self.iter.as_mut().expect("opened once");
         let (low, high) = iter.size_hint();
-        let slots: Vec<_> = if self.limit == NONE {
+        let slots: Vec<_> = if self.limit == NO_LIMIT {
             let mut slots = Vec::with_capacity(low);
-            slots.extend(iter.enumerate().map(|(index, child)| Slot::new(Some(child), index)));
+            slots.extend(iter.enumerate().map(|(index, child)| Slot {
+                child: Some(child),
+                index,
+                note: Note::default(),
+            }));
             self.iter = None;
             self.taken = slots.len();
             self.alive = slots.len() as u32;
             slots
         } else {
             let places = high.unwrap_or(usize::MAX).min(self.limit as usize);
-            (0..places).map(|_| Slot::new(None, 0)).collect()
+            (1..=places).map(|next| Slot { child: None, index: next, note: Note::default() }).collect()
         };
-        assert!(slots.len() < NONE as usize, "more children at once than a gather has numbers for: use .limit(n)");
+        assert!(
+            slots.len() < NO_LIMIT as usize,
+            "more children at once than there are numbers for places: use .limit(n)"
+        );
         self.slots = Box::into_pin(slots.into_boxed_slice());
     }
 
@@ -155,26 +136,39 @@ impl<I: Iterator<Item: Future>> Places for Slots<I> {
 
     #[inline]
     fn start(&mut self) -> Option<u32> {
-        if self.iter.is_some() {
-            return self.take();
-        }
-        let place = self.fresh;
+        let place = self.next;
         if place as usize == self.slots.len() {
             return None;
         }
-        self.fresh += 1;
+        let Some(iter) = &mut self.iter else {
+            self.next += 1;
+            return Some(place);
+        };
+        let Some(child) = iter.next() else {
+            self.iter = None;
+            self.next = self.slots.len() as u32;
+            return None;
+        };
+        let number = self.taken;
+        let (mut slot, index, _) = self.slot(place);
+        slot.set(Some(child));
+        self.next = mem::replace(index, number) as u32;
+        self.taken += 1;
+        self.alive += 1;
         Some(place)
     }
 
     #[inline]
     fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<Self::End> {
-        let vacant = self.vacant;
+        let next = self.next as usize;
         let (mut slot, index, _) = self.slot(place);
         let Some(child) = slot.as_mut().as_pin_mut() else { return Poll::Pending };
         let output = ready!(child.poll(cx));
         slot.set(None);
-        let index = mem::replace(index, vacant as usize);
-        self.vacant = place;
+        let index = mem::replace(index, next);
+        if self.iter.is_some() {
+            self.next = place;
+        }
         self.alive -= 1;
         Poll::Ready((index, output))
     }
@@ -182,12 +176,5 @@ impl<I: Iterator<Item: Future>> Places for Slots<I> {
     #[inline]
     fn note(&mut self, number: u32) -> &mut Note {
         self.slot(number).2
-    }
-}
-
-impl<F> Slot<F> {
-    #[inline]
-    fn new(child: Option<F>, index: usize) -> Slot<F> {
-        Slot { child, index, note: Note::default() }
     }
 }

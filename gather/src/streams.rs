@@ -5,12 +5,11 @@ use crate::join::Engine;
 use crate::pinned::Pinned;
 use crate::slots::Slots;
 use futures_core::Stream;
-use std::fmt;
 use std::future::poll_fn;
-use std::mem;
 use std::ops::ControlFlow::Break;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::{fmt, mem};
 
 /// After so many items in a row a stream of [`gather_streams`] lets the others go on. tokio's budget for such cases is
 /// 128; here an item is all the work there is between two polls, so it may be less.
@@ -44,7 +43,7 @@ const ITEMS_IN_A_ROW: usize = 32;
 /// });
 /// ```
 pub fn as_completed<I: IntoIterator<Item: Future>>(children: I) -> AsCompleted<I::IntoIter> {
-    AsCompleted { engine: Engine::new(None), children: Slots::new(children.into_iter()) }
+    AsCompleted { engine: Engine::default(), children: Slots::new(children.into_iter()) }
 }
 
 /// The stream that [`as_completed`] gives.
@@ -111,25 +110,22 @@ impl<I: Iterator<Item: Future>> fmt::Debug for AsCompleted<I> {
 ///     assert_eq!(gather_streams(streams).await, [[(0, 10), (1, 11)], [(0, 20), (1, 21)]]);
 /// });
 /// ```
-pub fn gather_streams<I: IntoIterator<Item: Stream>>(
-    streams: I,
-) -> Gather<impl Iterator<Item = impl Future<Output = Vec<<I::Item as Stream>::Item>>>> {
-    gather(streams.into_iter().map(|stream| Pinned::new(stream, Items(Vec::new()))))
+pub fn gather_streams<S: Stream<Item = T>, T>(
+    streams: impl IntoIterator<Item = S>,
+) -> Gather<impl Iterator<Item = impl Future<Output = Vec<T>>>, Vec<T>> {
+    gather(streams.into_iter().map(|stream| Pinned::new(stream, Vec::new())))
 }
 
-/// The items that a stream gave so far.
-struct Items<T>(Vec<T>);
-
-/// Takes a stream to its end.
-impl<S: Stream> Future for Pinned<S, Items<S::Item>> {
+/// Takes a stream to its end. Beside it lie the items that it gave so far.
+impl<S: Stream> Future for Pinned<S, Vec<S::Item>> {
     type Output = Vec<S::Item>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<S::Item>> {
         let (mut stream, items) = self.project();
         for _ in 0..ITEMS_IN_A_ROW {
             match ready!(stream.as_mut().poll_next(cx)) {
-                Some(item) => items.0.push(item),
-                None => return Poll::Ready(mem::take(&mut items.0)),
+                Some(item) => items.push(item),
+                None => return Poll::Ready(mem::take(items)),
             }
         }
         cx.waker().wake_by_ref();

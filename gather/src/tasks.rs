@@ -45,13 +45,13 @@ use std::task::{Context, Poll, ready};
 ///     assert_eq!(*results[2].as_ref().unwrap(), 6);
 /// });
 /// ```
-pub fn gather_tasks<I, F>(futures: I) -> Gather<Tasks<I::IntoIter>>
-where
-    I: IntoIterator<Item = F>,
-    F: Future<Output: 'static> + 'static,
-{
+pub fn gather_tasks<F: Future<Output = T> + 'static, T: 'static>(
+    futures: impl IntoIterator<Item = F>,
+) -> Gather<impl Iterator<Item = impl Future<Output = Result<T, JoinError>>>, Result<T, JoinError>> {
     // Nobody sets this flag: that it is there tells the engine to wait for the last end.
-    Gather::new(Engine::new(Some(Arc::default())), Tasks { futures: futures.into_iter() })
+    let engine = Engine::for_tasks(Arc::default());
+    let tasks = futures.into_iter().map(|future| Task { handle: spawn(future), failed: None, result: |result| result });
+    Gather::new(engine, tasks)
 }
 
 /// Runs each future as a task of the loop and gives all values, or the first error at once; **the others run on**.
@@ -80,19 +80,21 @@ where
 ///     assert!(matches!(try_gather_tasks(["1", "two"].map(parse)).await, Err(TaskError::Failed(_))));
 /// });
 /// ```
-pub fn try_gather_tasks<I, F, T, E>(futures: I) -> TryGather<TryTasks<I::IntoIter>, T>
-where
-    I: IntoIterator<Item = F>,
-    F: Future<Output = Result<T, E>> + 'static,
-    T: 'static,
-    E: 'static,
-{
+pub fn try_gather_tasks<F: Future<Output = Result<T, E>> + 'static, T: 'static, E: 'static>(
+    futures: impl IntoIterator<Item = F>,
+) -> TryGather<impl Iterator<Item = impl Future<Output = Result<T, TaskError<E>>>>, T> {
     let failed = Arc::<AtomicBool>::default();
-    let engine = Engine::new(Some(Arc::clone(&failed)));
-    TryGather::new(engine, TryTasks { futures: futures.into_iter(), failed })
+    let engine = Engine::for_tasks(Arc::clone(&failed));
+    let tasks = futures.into_iter().map(move |future| Task {
+        handle: spawn(Pinned::new(future, Alarm(Some(Arc::clone(&failed))))),
+        failed: Some(Arc::clone(&failed)),
+        result: flatten,
+    });
+    TryGather::new(engine, tasks)
 }
 
 /// How a task of [`try_gather_tasks`] failed.
+#[derive(Debug)]
 pub enum TaskError<E> {
     /// Its future gave this error.
     Failed(E),
@@ -100,51 +102,6 @@ pub enum TaskError<E> {
     Cancelled,
     /// It panicked; this is what [`std::panic::resume_unwind`] takes.
     Panicked(Box<dyn Any + Send>),
-}
-
-/// The iterator behind [`gather_tasks`]: spawns what it gives.
-#[derive(Debug)]
-pub struct Tasks<I> {
-    futures: I,
-}
-
-impl<I: Iterator<Item: Future<Output: 'static> + 'static>> Iterator for Tasks<I> {
-    type Item = Task<<I::Item as Future>::Output>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.futures.next().map(|future| Task { handle: spawn(future), failed: None })
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.futures.size_hint()
-    }
-}
-
-/// The iterator behind [`try_gather_tasks`]: spawns what it gives, with an eye on failures.
-#[derive(Debug)]
-pub struct TryTasks<I> {
-    futures: I,
-    /// Shared by the tasks, their handles and the engine.
-    failed: Arc<AtomicBool>,
-}
-
-impl<I, T, E> Iterator for TryTasks<I>
-where
-    I: Iterator<Item: Future<Output = Result<T, E>> + 'static>,
-    T: 'static,
-    E: 'static,
-{
-    type Item = TryTask<T, E>;
-
-    fn next(&mut self) -> Option<TryTask<T, E>> {
-        let future = self.futures.next()?;
-        let handle = spawn(Pinned::new(future, Alarm(Some(Arc::clone(&self.failed)))));
-        Some(TryTask(Task { handle, failed: Some(Arc::clone(&self.failed)) }))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.futures.size_hint()
-    }
 }
 
 /// Sets the flag when it is dropped armed. It lies beside the future of a task and is disarmed when that ends well; an
@@ -174,23 +131,24 @@ impl<F: Future<Output = Result<T, E>>, T, E> Future for Pinned<F, Alarm> {
     }
 }
 
-/// A child of [`gather_tasks`]: a task, aborted when this is dropped before its end.
-#[derive(Debug)]
-pub struct Task<T> {
+/// A child of both forms: a task, aborted when this is dropped before its end.
+struct Task<T, R> {
     handle: JoinHandle<T>,
     /// If this is set, the task runs on instead.
     failed: Option<Arc<AtomicBool>>,
+    /// What the form makes of the task's result.
+    result: fn(Result<T, JoinError>) -> R,
 }
 
-impl<T> Future for Task<T> {
-    type Output = Result<T, JoinError>;
+impl<T, R> Future for Task<T, R> {
+    type Output = R;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.handle).poll(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        Pin::new(&mut self.handle).poll(cx).map(self.result)
     }
 }
 
-impl<T> Drop for Task<T> {
+impl<T, R> Drop for Task<T, R> {
     fn drop(&mut self) {
         let detach = self.failed.as_ref().is_some_and(|failed| failed.load(Relaxed));
         if !detach && !self.handle.is_finished() {
@@ -199,19 +157,12 @@ impl<T> Drop for Task<T> {
     }
 }
 
-/// A child of [`try_gather_tasks`].
-#[derive(Debug)]
-pub struct TryTask<T, E>(Task<Result<T, E>>);
-
-impl<T, E> Future for TryTask<T, E> {
-    type Output = Result<T, TaskError<E>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(match ready!(Pin::new(&mut self.0).poll(cx)) {
-            Ok(result) => result.map_err(TaskError::Failed),
-            Err(error) if error.is_panic() => Err(TaskError::Panicked(error.into_panic())),
-            Err(_) => Err(TaskError::Cancelled),
-        })
+/// What [`try_gather_tasks`] makes of a task's result.
+fn flatten<T, E>(result: Result<Result<T, E>, JoinError>) -> Result<T, TaskError<E>> {
+    match result {
+        Ok(result) => result.map_err(TaskError::Failed),
+        Err(error) if error.is_panic() => Err(TaskError::Panicked(error.into_panic())),
+        Err(_) => Err(TaskError::Cancelled),
     }
 }
 
@@ -220,20 +171,11 @@ impl<E: fmt::Display> fmt::Display for TaskError<E> {
         match self {
             TaskError::Failed(error) => error.fmt(f),
             TaskError::Cancelled => f.write_str("the task was cancelled"),
-            TaskError::Panicked(payload) => match message(payload) {
-                Some(message) => write!(f, "the task panicked: {message}"),
-                None => f.write_str("the task panicked"),
-            },
-        }
-    }
-}
-
-impl<E: fmt::Debug> fmt::Debug for TaskError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TaskError::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
-            TaskError::Cancelled => f.write_str("Cancelled"),
-            TaskError::Panicked(payload) => write!(f, "Panicked({:?})", message(payload).unwrap_or("..")),
+            TaskError::Panicked(payload) => {
+                let text = payload.downcast_ref::<&str>().copied();
+                let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+                write!(f, "the task panicked: {}", text.unwrap_or("not with a text"))
+            }
         }
     }
 }
@@ -241,15 +183,10 @@ impl<E: fmt::Debug> fmt::Debug for TaskError<E> {
 impl<E: Error> Error for TaskError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            TaskError::Failed(error) => error.source(), // Display is the error's own, too.
+            TaskError::Failed(error) => error.source(), // It speaks for that error in all, here too.
             _ => None,
         }
     }
-}
-
-/// The text of a panic, when it has one.
-fn message(payload: &Box<dyn Any + Send>) -> Option<&str> {
-    payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
 #[cfg(test)]
@@ -404,10 +341,10 @@ mod tests {
                 if i == 1 {
                     panic!("number {i}");
                 }
-                pending::<Result<(), ()>>().await
+                pending::<Result<(), &str>>().await
             });
             match try_gather_tasks(tasks).await {
-                Err(error @ TaskError::Panicked(_)) => assert_eq!(format!("{error:?}"), "Panicked(\"number 1\")"),
+                Err(error @ TaskError::Panicked(_)) => assert_eq!(error.to_string(), "the task panicked: number 1"),
                 other => panic!("{other:?}"),
             }
         });

@@ -4,9 +4,9 @@
 //! iterator of children. Here is the one thing that needs a macro of its own: which field a number means.
 
 use crate::join::{Engine, Note, Places};
+use crate::pinned::Pinned;
 use std::convert::Infallible;
-use std::fmt;
-use std::ops::ControlFlow::{self, Break, Continue};
+use std::ops::ControlFlow::{Break, Continue};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -33,7 +33,7 @@ use std::task::{Context, Poll, ready};
 #[macro_export]
 macro_rules! gather {
     ($($child:expr),+ $(,)?) => {
-        $crate::tuple::gather(($(::core::option::Option::Some($child),)+))
+        $crate::tuple::gather(($(::core::option::Option::Some($crate::tuple::always($child)),)+))
     };
 }
 
@@ -66,120 +66,53 @@ macro_rules! try_gather {
     };
 }
 
-/// What [`gather!`](crate::gather!) becomes.
-pub fn gather<T: Tuple>(children: T) -> GatherTuple<T, false> {
-    GatherTuple::new(children)
+/// What [`gather!`](crate::gather!) becomes, of children that never fail.
+pub fn gather<T: Tuple<Error = Infallible>>(children: T) -> impl Future<Output = T::Values> {
+    Pinned::new(children, <(Engine, State<T::Kept, false>)>::default())
 }
 
 /// What [`try_gather!`](crate::try_gather!) becomes.
-pub fn try_gather<T: TryTuple>(children: T) -> GatherTuple<T, true> {
-    GatherTuple::new(children)
+pub fn try_gather<T: Tuple>(children: T) -> impl Future<Output = Result<T::Values, T::Error>> {
+    Pinned::new(children, <(Engine, State<T::Kept, true>)>::default())
 }
 
-/// The future of [`gather!`](crate::gather!), and with `TRY` of [`try_gather!`](crate::try_gather!).
-#[must_use = "a gather does nothing unless it is awaited"]
-pub struct GatherTuple<T: Tuple, const TRY: bool> {
-    /// Before the children, so that it is dropped first: what they wake while they are dropped wakes nobody.
-    engine: Engine,
-    /// Pinned with this future.
-    children: T,
-    rest: Rest<T::Outputs>,
-}
-
-/// What a tuple of children needs that is not pinned.
-struct Rest<O> {
-    /// What each child gave.
-    outputs: O,
-    notes: [Note; MOST],
+/// What is known of the children; with `TRY`, of those of `try_gather!`.
+#[derive(Default)]
+struct State<K, const TRY: bool> {
+    /// The values of those that have ended.
+    kept: K,
+    /// The engine's.
+    notes: [Note; 12],
+    /// How many have been polled.
     started: u32,
+    /// How many have ended.
     ended: u32,
 }
 
-/// The most children that a tuple has.
-const MOST: usize = 12;
+impl<T: Tuple<Error = Infallible>> Future for Pinned<T, (Engine, State<T::Kept, false>)> {
+    type Output = T::Values;
 
-impl<T: Tuple, const TRY: bool> GatherTuple<T, TRY> {
-    fn new(children: T) -> GatherTuple<T, TRY> {
-        let rest = Rest { outputs: T::Outputs::default(), notes: [Note::default(); MOST], started: 0, ended: 0 };
-        GatherTuple { engine: Engine::new(None), children, rest }
-    }
-
-    fn fields(self: Pin<&mut Self>) -> (&mut Engine, Fields<'_, T>) {
-        // SAFETY: both functions ask that what is pinned never moves. That is `children` alone, which leaves here as a
-        // pin, and is pinned when this future is: no other method gives it out, and there is no `Drop` to move it.
-        #[allow(unsafe_code, reason = "the projection from a pinned struct to its fields")]
-        unsafe {
-            let this = self.get_unchecked_mut();
-            let children = Pin::new_unchecked(&mut this.children);
-            (&mut this.engine, Fields { children, rest: &mut this.rest })
-        }
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T::Values> {
+        let Ok(values) = ready!(self.poll_children(cx));
+        Poll::Ready(values)
     }
 }
 
-/// The places of a tuple.
-struct Fields<'a, T: Tuple> {
-    children: Pin<&'a mut T>,
-    rest: &'a mut Rest<T::Outputs>,
-}
-
-impl<T: Tuple> Places for Fields<'_, T> {
-    type End = u32;
-
-    fn open(&mut self) {}
-
-    fn len(&self) -> usize {
-        T::LEN as usize
-    }
-
-    fn alive(&self) -> usize {
-        (T::LEN - self.rest.ended) as usize
-    }
-
-    fn all_taken(&self) -> bool {
-        true
-    }
-
-    fn start(&mut self) -> Option<u32> {
-        let place = self.rest.started;
-        if place == T::LEN {
-            return None;
-        }
-        self.rest.started += 1;
-        Some(place)
-    }
-
-    fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<u32> {
-        ready!(self.children.as_mut().poll(place, &mut self.rest.outputs, cx));
-        self.rest.ended += 1;
-        Poll::Ready(place)
-    }
-
-    fn note(&mut self, number: u32) -> &mut Note {
-        &mut self.rest.notes[number as usize]
-    }
-}
-
-impl<T: Tuple> Future for GatherTuple<T, false> {
-    type Output = T::All;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T::All> {
-        let (engine, mut fields) = self.fields();
-        let go_on = |_: &mut Fields<'_, T>, _| ControlFlow::<Infallible>::Continue(());
-        ready!(engine.poll(&mut fields, cx, go_on));
-        Poll::Ready(T::all(&mut fields.rest.outputs))
-    }
-}
-
-impl<T: TryTuple> Future for GatherTuple<T, true> {
+impl<T: Tuple> Future for Pinned<T, (Engine, State<T::Kept, true>)> {
     type Output = Result<T::Values, T::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (engine, mut fields) = self.fields();
-        let error = ready!(engine.poll(&mut fields, cx, |fields, place| {
-            T::error(&mut fields.rest.outputs, place).map_or(Continue(()), Break)
-        }));
+        self.poll_children(cx)
+    }
+}
+
+impl<T: Tuple, const TRY: bool> Pinned<T, (Engine, State<T::Kept, TRY>)> {
+    fn poll_children(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T::Values, T::Error>> {
+        let (children, (engine, state)) = self.project();
+        let mut fields = Fields { children, state };
+        let error = ready!(engine.poll(&mut fields, cx, |_, result| result.map_or_else(Break, Continue)));
         Poll::Ready(match error {
-            None => Ok(T::values(&mut fields.rest.outputs)),
+            None => Ok(T::values(&mut fields.state.kept)),
             Some(error) => {
                 engine.finish();
                 fields.children.set(T::default());
@@ -189,96 +122,102 @@ impl<T: TryTuple> Future for GatherTuple<T, true> {
     }
 }
 
-impl<T: Tuple, const TRY: bool> fmt::Debug for GatherTuple<T, TRY> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GatherTuple").field("completed", &self.rest.ended).field("total", &T::LEN).finish()
+/// The places of a tuple.
+struct Fields<'a, T: Tuple, const TRY: bool> {
+    children: Pin<&'a mut T>,
+    state: &'a mut State<T::Kept, TRY>,
+}
+
+impl<T: Tuple, const TRY: bool> Places for Fields<'_, T, TRY> {
+    type End = Result<(), T::Error>;
+
+    fn len(&self) -> usize {
+        T::LEN as usize
+    }
+
+    fn alive(&self) -> usize {
+        (T::LEN - self.state.ended) as usize
+    }
+
+    fn start(&mut self) -> Option<u32> {
+        let place = self.state.started;
+        if place == T::LEN {
+            return None;
+        }
+        self.state.started += 1;
+        Some(place)
+    }
+
+    fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<Self::End> {
+        let result = ready!(self.children.as_mut().poll(place, &mut self.state.kept, cx));
+        self.state.ended += 1;
+        Poll::Ready(result)
+    }
+
+    fn note(&mut self, number: u32) -> &mut Note {
+        &mut self.state.notes[number as usize]
     }
 }
 
-/// A tuple of `Option`s of one to twelve futures.
-#[diagnostic::on_unimplemented(message = "`gather!` takes one to twelve futures", label = "not such futures")]
+/// What comes of polling a child: its value is kept elsewhere.
+type Ended<E> = Poll<Result<(), E>>;
+
+/// A tuple of `Option`s of one to twelve futures, which give `Result`s with one type of error.
+#[diagnostic::on_unimplemented(message = "the macro takes one to twelve futures; in `try_gather!` with one error type")]
 pub trait Tuple: Default {
-    /// A tuple of `Option`s of what they give.
-    type Outputs: Default;
-    /// A tuple of what they give.
-    type All;
-    /// How many.
-    const LEN: u32;
-
-    /// Polls the child in `place`; at its end keeps what it gave and drops it.
-    fn poll(self: Pin<&mut Self>, place: u32, outputs: &mut Self::Outputs, cx: &mut Context<'_>) -> Poll<()>;
-
-    /// Takes everything, when all have ended.
-    fn all(outputs: &mut Self::Outputs) -> Self::All;
-}
-
-/// A [`Tuple`] of futures that give `Result`s with one type of error.
-#[diagnostic::on_unimplemented(message = "`try_gather!` takes one to twelve futures of `Result`s with one error type")]
-pub trait TryTuple: Tuple {
+    /// A tuple of `Option`s of their values.
+    type Kept: Default;
     /// A tuple of their values.
     type Values;
     /// The error of each.
     type Error;
+    /// How many.
+    const LEN: u32;
 
-    /// Takes the error in `place`, if there is one.
-    fn error(outputs: &mut Self::Outputs, place: u32) -> Option<Self::Error>;
+    /// Polls the child in `place`; at its end drops it, and keeps its value.
+    fn poll(self: Pin<&mut Self>, place: u32, kept: &mut Self::Kept, cx: &mut Context<'_>) -> Ended<Self::Error>;
 
-    /// Takes all values, when all have ended well.
-    fn values(outputs: &mut Self::Outputs) -> Self::Values;
+    /// Takes all values, when all have ended.
+    fn values(kept: &mut Self::Kept) -> Self::Values;
 }
 
 macro_rules! tuple {
     ($len:literal: $($place:tt $F:ident $T:ident),+) => {
-        impl<$($F: Future),+> Tuple for ($(Option<$F>,)+) {
-            type Outputs = ($(Option<$F::Output>,)+);
-            type All = ($($F::Output,)+);
+        impl<Error, $($F: Future<Output = Result<$T, Error>>, $T),+> Tuple for ($(Option<$F>,)+) {
+            type Kept = ($(Option<$T>,)+);
+            type Values = ($($T,)+);
+            type Error = Error;
             const LEN: u32 = $len;
 
-            fn poll(self: Pin<&mut Self>, place: u32, outputs: &mut Self::Outputs, cx: &mut Context<'_>) -> Poll<()> {
+            fn poll(self: Pin<&mut Self>, place: u32, kept: &mut Self::Kept, cx: &mut Context<'_>) -> Ended<Error> {
                 match place {
                     $($place => {
                         // SAFETY: `map_unchecked_mut` asks for a field that stays where the tuple is: fields of a
                         // pinned tuple do, and nothing here moves one.
                         #[allow(unsafe_code, reason = "the projection from a pinned tuple to a field")]
                         let child = unsafe { self.map_unchecked_mut(|children| &mut children.$place) };
-                        poll_into(child, &mut outputs.$place, cx)
+                        poll_into(child, &mut kept.$place, cx)
                     })+
-                    _ => unreachable!("the engine starts with places 0 to LEN and learns no others"),
+                    _ => unreachable!("the engine knows only the places that it got from `start`"),
                 }
             }
 
-            fn all(outputs: &mut Self::Outputs) -> Self::All {
-                ($(outputs.$place.take().expect("every child has ended"),)+)
-            }
-        }
-
-        impl<Error, $($F: Future<Output = Result<$T, Error>>, $T),+> TryTuple for ($(Option<$F>,)+) {
-            type Values = ($($T,)+);
-            type Error = Error;
-
-            fn error(outputs: &mut Self::Outputs, place: u32) -> Option<Error> {
-                match place {
-                    $($place => outputs.$place.take_if(|result| result.is_err())?.err(),)+
-                    _ => None,
-                }
-            }
-
-            fn values(outputs: &mut Self::Outputs) -> Self::Values {
-                ($(outputs.$place.take().and_then(Result::ok).expect("every child has ended well"),)+)
+            fn values(kept: &mut Self::Kept) -> Self::Values {
+                ($(kept.$place.take().expect("every child has ended"),)+)
             }
         }
     };
 }
 
-fn poll_into<F: Future>(
-    mut child: Pin<&mut Option<F>>,
-    output: &mut Option<F::Output>,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
+/// Polls one child; at its end drops it, and keeps its value.
+fn poll_into<F, T, E>(mut child: Pin<&mut Option<F>>, kept: &mut Option<T>, cx: &mut Context<'_>) -> Ended<E>
+where
+    F: Future<Output = Result<T, E>>,
+{
     let Some(future) = child.as_mut().as_pin_mut() else { return Poll::Pending };
-    *output = Some(ready!(future.poll(cx)));
+    let result = ready!(future.poll(cx));
     child.set(None);
-    Poll::Ready(())
+    Poll::Ready(result.map(|value| *kept = Some(value)))
 }
 
 tuple!(1: 0 A TA);
@@ -293,6 +232,22 @@ tuple!(9: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF, 6 G TG, 7 H TH, 8 I TI
 tuple!(10: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF, 6 G TG, 7 H TH, 8 I TI, 9 J TJ);
 tuple!(11: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF, 6 G TG, 7 H TH, 8 I TI, 9 J TJ, 10 K TK);
 tuple!(12: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF, 6 G TG, 7 H TH, 8 I TI, 9 J TJ, 10 K TK, 11 L TL);
+
+/// A child of [`gather!`](crate::gather!): whatever it gives is a success.
+pub fn always<F: Future>(child: F) -> impl Future<Output = Result<F::Output, Infallible>> {
+    Pinned::new(child, Always)
+}
+
+/// Marks such a child.
+struct Always;
+
+impl<F: Future> Future for Pinned<F, Always> {
+    type Output = Result<F::Output, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().0.poll(cx).map(Ok)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@
 //! ```
 
 use crate::join::{JoinCell, JoinError, JoinHandle, Settle, Target};
+use crate::lock::Lock;
 use crate::remote::Remote;
 use crate::run::Core;
 use crate::wake::{Message, quiet_drop, wake_one};
@@ -16,8 +17,7 @@ use std::cell::RefCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -27,6 +27,9 @@ type Job = Box<dyn FnOnce() + Send>;
 /// What it sends back: the loop knows the type.
 pub(crate) type JobResult = Result<Box<dyn Any + Send>, JoinError>;
 
+/// Puts a result into the cell of its handle.
+type Deliver = Box<dyn FnOnce(JobResult)>;
+
 /// The loop's side of the pool.
 pub(crate) struct Pool {
     /// Jobs for the threads, until the runtime is dropped: then the idle ones see the end of the channel.
@@ -34,9 +37,9 @@ pub(crate) struct Pool {
     /// Every thread has a clone; this one drops the jobs that never began.
     receiver: Receiver<Job>,
     /// Where the results go of jobs whose end the loop has not heard of. While there is one, virtual time stands still.
-    under_way: RefCell<Slab<Rc<dyn Deliver>>>,
+    under_way: RefCell<Slab<Deliver>>,
     /// What the threads know of each other.
-    crew: Arc<Mutex<Crew>>,
+    crew: Arc<Lock<Crew>>,
     /// The most threads at once.
     limit: usize,
     /// How long an idle thread waits for a job.
@@ -59,7 +62,7 @@ impl Pool {
             sender: RefCell::new(Some(sender)),
             receiver,
             under_way: RefCell::new(Slab::new()),
-            crew: Arc::new(Mutex::new(Crew { threads: 0, spare: 0 })),
+            crew: Arc::new(Lock::new(Crew { threads: 0, spare: 0 })),
             limit,
             keep_alive,
         }
@@ -72,9 +75,8 @@ impl Pool {
 
     /// The loop has heard of a job's end: (6) the joiner is woken.
     pub(crate) fn job_ended(&self, key: usize, result: JobResult) {
-        let cell = self.under_way.borrow_mut().remove(key);
-        cell.deliver(result).into_iter().for_each(wake_one);
-        quiet_drop(cell);
+        let deliver = self.under_way.borrow_mut().remove(key);
+        deliver(result);
     }
 
     /// Sees to it that a thread will take the next job.
@@ -82,7 +84,7 @@ impl Pool {
     /// # Errors
     /// When there is no thread and none can be started.
     fn make_room(&self) -> io::Result<()> {
-        let mut crew = lock(&self.crew);
+        let mut crew = self.crew.lock();
         if crew.spare > 0 || crew.threads >= self.limit {
             crew.spare -= 1;
             return Ok(());
@@ -94,7 +96,7 @@ impl Pool {
             .name("glassloop-blocking".into())
             .spawn(move || work(&receiver, &shared, keep_alive));
         let Err(error) = started else { return Ok(()) };
-        let mut crew = lock(&self.crew);
+        let mut crew = self.crew.lock();
         crew.threads -= 1;
         if crew.threads == 0 {
             return Err(error);
@@ -108,8 +110,8 @@ impl Pool {
     pub(crate) fn close(&self) {
         drop(self.sender.take());
         self.receiver.try_iter().for_each(quiet_drop);
-        for (_, cell) in self.under_way.take() {
-            cell.deliver(Err(JoinError::cancelled())).into_iter().for_each(wake_one);
+        for (_, deliver) in self.under_way.take() {
+            deliver(Err(JoinError::cancelled()));
         }
     }
 }
@@ -131,7 +133,12 @@ where
         cell.settle(Err(JoinError::no_thread(error)));
         return handle;
     }
-    let key = pool.under_way.borrow_mut().insert(cell);
+    let deliver = move |result: JobResult| {
+        cell.settle(result.map(|value| *value.downcast().expect("the cell was made with its job")));
+        cell.take_joiner().into_iter().for_each(wake_one);
+        quiet_drop(cell);
+    };
+    let key = pool.under_way.borrow_mut().insert(Box::new(deliver));
     trace!(JobSubmitted { job: key });
     let inbox = Arc::clone(&core.inbox);
     let job = move || {
@@ -147,30 +154,16 @@ where
     handle
 }
 
-/// Where the result of a job goes, whatever its type.
-trait Deliver {
-    /// Keeps the result and gives back who waits for it.
-    fn deliver(&self, result: JobResult) -> Option<Waker>;
-}
-
-impl<T: 'static> Deliver for JoinCell<T> {
-    fn deliver(&self, result: JobResult) -> Option<Waker> {
-        let typed = |value: Box<dyn Any + Send>| *value.downcast().expect("the cell was made with its job");
-        self.settle(result.map(typed));
-        self.take_joiner()
-    }
-}
-
 /// The life of a thread.
-fn work(jobs: &Receiver<Job>, crew: &Mutex<Crew>, keep_alive: Duration) {
+fn work(jobs: &Receiver<Job>, crew: &Lock<Crew>, keep_alive: Duration) {
     loop {
         match jobs.recv_timeout(keep_alive) {
             Ok(job) => {
                 job();
-                lock(crew).spare += 1;
+                crew.lock().spare += 1;
             }
             Err(RecvTimeoutError::Timeout) => {
-                let mut crew = lock(crew);
+                let mut crew = crew.lock();
                 if crew.spare > 0 {
                     crew.spare -= 1;
                     crew.threads -= 1;
@@ -181,8 +174,4 @@ fn work(jobs: &Receiver<Job>, crew: &Mutex<Crew>, keep_alive: Duration) {
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
-}
-
-fn lock(crew: &Mutex<Crew>) -> MutexGuard<'_, Crew> {
-    crew.lock().unwrap_or_else(PoisonError::into_inner)
 }

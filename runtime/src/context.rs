@@ -59,8 +59,3 @@ pub(crate) fn current(what: &str) -> Rc<Core> {
         ),
     }
 }
-
-/// Whether a loop runs on this thread.
-pub(crate) fn is_running() -> bool {
-    !CURRENT.get().is_null()
-}

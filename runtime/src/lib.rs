@@ -64,6 +64,7 @@ mod clock;
 mod table;
 mod report;
 mod wait;
+mod lock;
 mod runtime;
 mod remote;
 

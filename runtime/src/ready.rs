@@ -78,15 +78,19 @@ impl Tasks {
         self.next_count
     }
 
+    /// The next number, and the ticket for it in this slot.
+    pub(crate) fn number(&mut self, slot: usize) -> (Ticket, u64) {
+        self.next_count += 1;
+        (Ticket::new(self.runtime, slot, self.next_count - 1), self.next_count - 1)
+    }
+
     /// (1) Gives a new task its slot, its number and its first place in the queue.
     #[inline]
     pub(crate) fn insert(&mut self, body: Body) -> (Ticket, u64) {
-        let count = self.next_count;
-        self.next_count += 1;
-        let entry = self.slots.vacant_entry();
-        assert!(entry.key() < MAX_TASKS, "{MAX_TASKS} tasks are alive, and a ticket has no bits for more");
-        let ticket = Ticket::new(self.runtime, entry.key(), count);
-        entry.insert(Slot { ticket, count, queued: true, aborted: false, wait: Wait::Unknown, body });
+        let slot = self.slots.vacant_key();
+        assert!(slot < MAX_TASKS, "{MAX_TASKS} tasks are alive, and a ticket has no bits for more");
+        let (ticket, count) = self.number(slot);
+        self.slots.insert(Slot { ticket, count, queued: true, aborted: false, wait: Wait::Unknown, body });
         self.arrived.push(ticket);
         trace!(Push { task: ticket });
         (ticket, count)
@@ -120,7 +124,7 @@ impl Tasks {
         }
     }
 
-    /// How many are to be polled in the turn that begins: what an exhausted budget left over, or else what has arrived.
+    /// How many are to be polled in the turn that begins: what an exhausted budget left over, and what has arrived.
     /// Entries of ended tasks are swept from the front, so that a queue of nothing else counts as empty.
     pub(crate) fn ready(&mut self) -> usize {
         loop {
@@ -129,6 +133,7 @@ impl Tasks {
                 self.next = 0;
                 std::mem::swap(&mut self.batch, &mut self.arrived);
             }
+            self.batch.append(&mut self.arrived);
             let Some(&ticket) = self.batch.get(self.next) else { return 0 };
             if self.get_mut(ticket).is_some() {
                 return self.batch.len() - self.next;

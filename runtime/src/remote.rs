@@ -1,6 +1,7 @@
 //! What is asked of a loop from another thread: [`Handle`], and aborts of what the loop may not have begun.
 
 use crate::join::{JoinError, JoinHandle, Settle, Target};
+use crate::lock::Lock;
 use crate::sync::oneshot::{self, Sender};
 use crate::task::{Birth, Id, Task};
 use crate::wake::{self, Inbox, Message, Ticket, quiet_drop};
@@ -8,7 +9,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Waker;
 
 /// Spawns on a loop from any thread: asyncio's `run_coroutine_threadsafe`, tokio's `Handle`.
@@ -82,7 +83,7 @@ impl<T> Settle<T> for Sent<T> {
 pub(crate) struct Remote {
     /// The number that the handle tells.
     pub(crate) id: Id,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 /// What both threads touch.
@@ -96,12 +97,12 @@ struct State {
 
 impl Remote {
     pub(crate) fn new() -> Arc<Remote> {
-        Arc::new(Remote { id: Id::remote(), state: Mutex::default() })
+        Arc::new(Remote { id: Id::remote(), state: Lock::new(State::default()) })
     }
 
     /// Changes the state, and aborts the task if there is one and it shall be.
     fn update(&self, change: impl FnOnce(&mut State)) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         change(&mut state);
         let target = state.task.filter(|_| state.aborted);
         drop(state);
@@ -122,6 +123,6 @@ impl Remote {
 
     /// Whether the handle asked for an abort.
     pub(crate) fn is_aborted(&self) -> bool {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).aborted
+        self.state.lock().aborted
     }
 }

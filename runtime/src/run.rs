@@ -119,8 +119,7 @@ impl Core {
                 self.look(Some(Duration::ZERO), turn);
             }
             let Some(popped) = self.tasks.borrow_mut().pop() else { continue };
-            turn.polls += 1;
-            self.poll(popped, main)?;
+            self.poll(popped, main, turn)?;
         }
         trace!(TurnEnd);
         ControlFlow::Continue(())
@@ -128,20 +127,23 @@ impl Core {
 
     /// (3) Polls one task, and ends it when it is ready. Breaks when it was main and main is done.
     #[inline]
-    fn poll(&self, popped: Popped, main: &mut PollMain<'_>) -> ControlFlow<()> {
+    fn poll(&self, popped: Popped, main: &mut PollMain<'_>, turn: &mut Turn) -> ControlFlow<()> {
         let Popped { ticket, body, aborted } = popped;
+        trace!(Pop { task: ticket });
+        if let Body::Task(task) = &body
+            && aborted
+        {
+            task.cancel();
+            return self.end(ticket, body);
+        }
+        turn.polls += 1;
         self.polls_since_look.set(self.polls_since_look.get() + 1);
         self.current.set(ticket);
-        trace!(Pop { task: ticket });
         trace!(PollBegin { task: ticket });
         // A ticket has nothing to release, so its waker need not be dropped.
         let waker = ManuallyDrop::new(ticket.waker());
         let cx = &mut Context::from_waker(&waker);
         let polled = match &body {
-            Body::Task(task) if aborted => {
-                task.cancel();
-                Poll::Ready(())
-            }
             Body::Task(task) => task.poll(cx),
             Body::Main(_) => main(cx),
         };
@@ -204,7 +206,7 @@ impl Core {
     /// Parks until an event, a ring, the next deadline or `limit`.
     fn park(&self, limit: Option<Duration>, turn: &mut Turn) {
         // Announced first and looked at second: see `Parking`.
-        self.inbox.parking().announce();
+        self.inbox.parking.announce();
         let next = self.timers.borrow().next().filter(|_| self.clock.standing().is_none());
         let until_next = next.map(|next| Duration::from_nanos(next.saturating_sub(self.clock.nanos())));
         let until = until_next.into_iter().chain(limit).min();
@@ -212,7 +214,7 @@ impl Core {
         trace!(Park { timeout: timeout });
         self.react(timeout, turn);
         trace!(Unpark);
-        self.inbox.parking().leave();
+        self.inbox.parking.leave();
     }
 
     /// (4) Takes events from the system, for up to `timeout`, and (6) wakes whom they concern.
@@ -299,8 +301,7 @@ impl Core {
         trace!(Spawn { at: task.birth().at, name: task.birth().name.clone() });
         if self.closed.get() {
             task.cancel();
-            let count = self.tasks.borrow().next_count();
-            return (Ticket::new(self.number, wake::MAX_TASKS, count), count);
+            return self.tasks.borrow_mut().number(wake::MAX_TASKS);
         }
         self.tasks.borrow_mut().insert(Body::Task(task))
     }
@@ -318,7 +319,7 @@ impl Core {
     #[track_caller]
     pub(crate) fn enter(&self, what: &str) -> Entered<'_> {
         assert!(
-            !context::is_running(),
+            context::with(|_| ()).is_none(),
             "{what} inside a running event loop would stop that loop: spawn the future and await its handle instead"
         );
         context::enter(self)
@@ -327,6 +328,7 @@ impl Core {
     /// The runtime is being dropped.
     pub(crate) fn close(&self) {
         self.closed.set(true);
+        self.pool.close();
         let tasks = self.tasks.borrow_mut().clear();
         for (ticket, body) in tasks {
             let Body::Task(task) = body else { continue };
@@ -335,13 +337,15 @@ impl Core {
             let _ = self.end(ticket, Body::Task(task));
         }
         // From here on, messages come back to their senders; those that came before are dropped like the tasks.
-        table::unregister(self.number, self.tasks.borrow().next_count());
+        self.inbox.close();
         let messages = self.messages.take();
         messages.iter().flat_map(Receiver::try_iter).for_each(quiet_drop);
-        self.pool.close();
+        quiet_drop(messages);
         let mut woken = Vec::new();
         self.reactor.borrow_mut().close(&mut woken);
         woken.append(&mut self.timers.borrow_mut().clear());
         wake_all(&mut woken);
+        // Last: while this is the current loop, wakes of its number are taken for its own.
+        table::unregister(self.number, self.tasks.borrow().next_count());
     }
 }

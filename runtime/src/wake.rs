@@ -13,6 +13,7 @@
 
 use crate::blocking::JobResult;
 use crate::context;
+use crate::lock::Lock;
 use crate::park::Parking;
 use crate::run::Core;
 use crate::table;
@@ -169,31 +170,33 @@ pub(crate) struct Inbox {
     /// The remote queue's mouth. Unbounded: a wake must never block.
     messages: Sender<Message>,
     /// Whether somebody has to ring.
-    parking: Parking,
-    /// The bell: makes `mio::Poll::poll` return.
-    bell: mio::Waker,
+    pub(crate) parking: Parking,
+    /// The bell: makes `mio::Poll::poll` return. Locked only to ring; gone with the runtime, whoever keeps its handle.
+    bell: Lock<Option<mio::Waker>>,
 }
 
 impl Inbox {
     /// Makes the inbox and the end of the remote queue from which the loop receives.
     pub(crate) fn new(bell: mio::Waker) -> (Inbox, Receiver<Message>) {
         let (messages, receiver) = crossbeam_channel::unbounded();
-        (Inbox { messages, parking: Parking::new(), bell }, receiver)
+        (Inbox { messages, parking: Parking::new(), bell: Lock::new(Some(bell)) }, receiver)
     }
 
     /// Hands a message to the loop, from any thread. When the loop is gone the message is dropped.
     pub(crate) fn post(&self, message: Message) {
         match self.messages.send(message) {
             Ok(()) if self.parking.must_ring() => {
-                self.bell.wake().expect("the loop's eventfd takes a write for as long as the inbox lives");
+                if let Some(bell) = &*self.bell.lock() {
+                    bell.wake().expect("the loop's eventfd takes a write for as long as the loop lives");
+                }
             }
             Ok(()) => {}
             Err(refused) => quiet_drop(refused),
         }
     }
 
-    /// See [`Parking`].
-    pub(crate) fn parking(&self) -> &Parking {
-        &self.parking
+    /// Lets go of the bell: the runtime is being dropped.
+    pub(crate) fn close(&self) {
+        *self.bell.lock() = None;
     }
 }

@@ -164,7 +164,8 @@ impl Runner {
         let mut families = self.run.families.borrow_mut();
         let family = families.entry(Rc::clone(&self.path)).or_default();
         *family += 1;
-        let runner = |child| Runner { run: Rc::clone(&self.run), path: format!("{}.{family}.{child}", self.path).into() };
+        let runner =
+            |child| Runner { run: Rc::clone(&self.run), path: format!("{}.{family}.{child}", self.path).into() };
         bodies.iter().enumerate().map(|(child, body)| runner(child).own(Rc::clone(body))).collect()
     }
 

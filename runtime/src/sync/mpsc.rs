@@ -8,13 +8,15 @@
 //! A place that comes free is granted to the first in line and counted as taken, so no later sender gets it.
 
 use crate::context;
+use crate::lock::Lock;
 use crate::report::Wait;
 pub use crate::sync::errors::{SendError, TryRecvError, TrySendError};
 use crate::wait::{Line, Waiters};
+use crate::wake::wake_one;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 /// A channel with room for `capacity` values; tokio's `mpsc::channel`, asyncio's `Queue(maxsize)`.
@@ -40,7 +42,7 @@ use std::task::{Context, Poll, Waker};
 #[track_caller]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a channel with room for nothing passes nothing on: give it a capacity of at least 1");
-    let channel = Channel::new(capacity);
+    let channel = new(capacity);
     (Sender { channel: Arc::clone(&channel) }, Receiver { channel })
 }
 
@@ -53,17 +55,13 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// assert_eq!(block_on(receiver.recv()), Some("from another thread"));
 /// ```
 pub fn unbounded<T>() -> (UnboundedSender<T>, Receiver<T>) {
-    let channel = Channel::new(usize::MAX);
+    let channel = new(usize::MAX);
     (UnboundedSender { sender: Sender { channel: Arc::clone(&channel) } }, Receiver { channel })
 }
 
-#[derive(Debug)]
-struct Channel<T> {
-    /// Locked for a few moves; no user code runs under it.
-    state: Mutex<State<T>>,
-}
+/// Locked for a few moves; no user code runs under it.
+type Channel<T> = Arc<Lock<State<T>>>;
 
-#[derive(Debug)]
 struct State<T> {
     /// The values, in the order in which they were sent.
     queue: VecDeque<T>,
@@ -82,25 +80,18 @@ struct State<T> {
     closed: bool,
 }
 
-impl<T> Channel<T> {
-    fn new(capacity: usize) -> Arc<Channel<T>> {
-        Arc::new(Channel {
-            state: Mutex::new(State {
-                queue: VecDeque::new(),
-                capacity,
-                granted: 0,
-                receiver: None,
-                waiters: Waiters::new(),
-                line: Line::new(),
-                senders: 1,
-                closed: false,
-            }),
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A channel with one sender.
+fn new<T>(capacity: usize) -> Channel<T> {
+    Arc::new(Lock::new(State {
+        queue: VecDeque::new(),
+        capacity,
+        granted: 0,
+        receiver: None,
+        waiters: Waiters::new(),
+        line: Line::new(),
+        senders: 1,
+        closed: false,
+    }))
 }
 
 impl<T> State<T> {
@@ -126,15 +117,13 @@ impl<T> State<T> {
 
 /// Wakes whoever a locked section left to be woken.
 fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
-    }
+    waker.into_iter().for_each(wake_one);
 }
 
 /// The end that sends into a bounded channel.
 #[derive(Debug)]
 pub struct Sender<T> {
-    channel: Arc<Channel<T>>,
+    channel: Channel<T>,
 }
 
 impl<T> Sender<T> {
@@ -295,7 +284,7 @@ impl<T> Clone for UnboundedSender<T> {
 /// The end that receives.
 #[derive(Debug)]
 pub struct Receiver<T> {
-    channel: Arc<Channel<T>>,
+    channel: Channel<T>,
 }
 
 impl<T> Receiver<T> {

@@ -1,11 +1,13 @@
 //! A channel for one value: the answer to a request. Both ends may travel to other threads.
 
 use crate::context;
+use crate::lock::Lock;
 use crate::report::Wait;
+use crate::wake::wake_one;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 /// A channel for one value; tokio's `oneshot`, the bare use of asyncio's `Future`.
@@ -19,17 +21,13 @@ use std::task::{Context, Poll, Waker};
 /// });
 /// ```
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let channel = Arc::new(Channel { state: Mutex::new(State { value: None, receiver: None, ended: false }) });
+    let channel = Arc::new(Lock::new(State { value: None, receiver: None, ended: false }));
     (Sender { channel: Arc::clone(&channel) }, Receiver { channel })
 }
 
-#[derive(Debug)]
-struct Channel<T> {
-    /// Locked for a few moves; no user code runs under it.
-    state: Mutex<State<T>>,
-}
+/// Locked for a few moves; no user code runs under it.
+type Channel<T> = Arc<Lock<State<T>>>;
 
-#[derive(Debug)]
 struct State<T> {
     /// The value, between the two ends.
     value: Option<T>,
@@ -39,16 +37,10 @@ struct State<T> {
     ended: bool,
 }
 
-impl<T> Channel<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The end that sends.
 #[derive(Debug)]
 pub struct Sender<T> {
-    channel: Arc<Channel<T>>,
+    channel: Channel<T>,
 }
 
 impl<T> Sender<T> {
@@ -79,9 +71,7 @@ impl<T> Drop for Sender<T> {
         state.ended = true;
         let receiver = state.receiver.take();
         drop(state);
-        if let Some(waker) = receiver {
-            waker.wake();
-        }
+        receiver.into_iter().for_each(wake_one);
     }
 }
 
@@ -95,7 +85,7 @@ impl<T> Drop for Sender<T> {
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct Receiver<T> {
-    channel: Arc<Channel<T>>,
+    channel: Channel<T>,
 }
 
 impl<T> Receiver<T> {

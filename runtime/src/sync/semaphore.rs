@@ -10,6 +10,7 @@
 use crate::context;
 use crate::report::Wait;
 use crate::wait::{Line, Waiters};
+use crate::wake::wake_one;
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
@@ -100,9 +101,7 @@ impl Semaphore {
         trace!(PermitReleased { left: *free });
         let first = waiters.call(line);
         drop(state);
-        if let Some(waker) = first {
-            waker.wake();
-        }
+        first.into_iter().for_each(wake_one);
     }
 }
 
@@ -127,7 +126,12 @@ impl<'a> Future for Acquire<'a> {
         }
         let fresh = cx.waker().clone();
         let mut state = semaphore.state.borrow_mut();
-        let State { waiters, line, .. } = &mut *state;
+        let State { free, waiters, line } = &mut *state;
+        if self.waiter.is_none() && *free > 0 {
+            // It came free while the waker was cloned, which is foreign code.
+            *free -= 1;
+            return Poll::Ready(Permit { semaphore });
+        }
         if let Some(waiter) = self.waiter.take_if(|waiter| waiters.is_called(*waiter)) {
             waiters.leave(line, waiter);
             return Poll::Ready(Permit { semaphore });

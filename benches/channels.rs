@@ -1,0 +1,68 @@
+//! Two tasks that talk: over a pair of bounded channels, and by requests that carry the place for their reply.
+
+use crate::case::Case;
+use crate::executor::{Channels, Executor};
+use crate::{Bare, LocalSet, Ours, Smol, Tokio, triangle};
+
+/// Messages there and back in one round.
+const MESSAGES: u64 = 20_000;
+
+pub(crate) fn cases() -> Vec<Case> {
+    let mpsc = Case::new("channels", "two tasks, mpsc ping-pong", MESSAGES, "round trip").target(3.0);
+    let oneshot = Case::new("channels", "oneshot request and reply", MESSAGES, "round trip").target(3.0);
+    vec![
+        mpsc.on(Ours::new, ping_pong::<Ours>)
+            .on(Tokio::new, ping_pong::<Tokio>)
+            .on(LocalSet::new, ping_pong::<LocalSet>)
+            .on(Smol::new, ping_pong::<Smol>)
+            .on(Bare::new, ping_pong::<Bare>),
+        oneshot
+            .on(Ours::new, requests::<Ours>)
+            .on(Tokio::new, requests::<Tokio>)
+            .on(LocalSet::new, requests::<LocalSet>)
+            .on(Smol::new, requests::<Smol>)
+            .on(Bare::new, requests::<Bare>),
+    ]
+}
+
+/// One sends a number, the other sends it back.
+async fn ping_pong<E: Channels>() {
+    let (ping, mut pinged) = E::channel::<u64>(1);
+    let (pong, mut ponged) = E::channel::<u64>(1);
+    let echo = E::spawn(async move {
+        while let Some(n) = E::recv(&mut pinged).await {
+            E::send(&pong, n).await;
+        }
+    });
+    let server = E::spawn(async move {
+        let mut sum = 0;
+        for n in 0..MESSAGES {
+            E::send(&ping, n).await;
+            sum += E::recv(&mut ponged).await.expect("the echo lives");
+        }
+        sum
+    });
+    assert_eq!(E::join(server).await, triangle(MESSAGES));
+    E::join(echo).await;
+}
+
+/// A client sends a number and a oneshot; the server answers with it.
+async fn requests<E: Channels>() {
+    let (sender, mut requests) = E::channel::<(u64, E::OneSender<u64>)>(1);
+    let server = E::spawn(async move {
+        while let Some((n, reply)) = E::recv(&mut requests).await {
+            E::send_one(reply, n);
+        }
+    });
+    let client = E::spawn(async move {
+        let mut sum = 0;
+        for n in 0..MESSAGES {
+            let (reply, answer) = E::oneshot();
+            E::send(&sender, (n, reply)).await;
+            sum += E::recv_one(answer).await;
+        }
+        sum
+    });
+    assert_eq!(E::join(client).await, triangle(MESSAGES));
+    E::join(server).await;
+}

@@ -1,0 +1,55 @@
+//! The scoreboard: every case, ours and the peers' in alternation, one table, and a verdict on every target.
+//!
+//! `cargo run --release -p benches -- --quick` gives a look in under a minute; without `--quick` the run also writes
+//! RESULTS.md and results.svg. The exit status is 1 when a target is missed.
+
+use benches::measure::{Effort, measure};
+use benches::report::{self, Board};
+use benches::results;
+use clap::Parser;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Measures glassloop against its peers and judges every target.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Only the cases whose subject or name contains this.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Fewer pairs and cases: a look in under a minute. Writes no results.
+    #[arg(long)]
+    quick: bool,
+    /// Writes everything that was measured as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Where RESULTS.md and results.svg go when all cases were measured.
+    #[arg(long, value_name = "FOLDER", default_value = env!("CARGO_MANIFEST_DIR"))]
+    out: PathBuf,
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
+    let wanted = |text: &str| arguments.filter.as_ref().is_none_or(|filter| text.contains(filter.as_str()));
+    let cases = benches::cases().into_iter();
+    let cases = cases.filter(|case| wanted(case.subject) || wanted(&case.name));
+    let cases = cases.filter(|case| !(arguments.quick && case.slow));
+
+    let mut board = Board::default();
+    for case in cases {
+        let outcome = measure(case, effort);
+        board.add(outcome, |line| println!("{line}"));
+    }
+    for line in board.summary() {
+        println!("{line}");
+    }
+    if let Some(path) = &arguments.json {
+        std::fs::write(path, format!("{:#}\n", report::json(&board)))?;
+    }
+    if !arguments.quick && arguments.filter.is_none() {
+        results::write(&board, &arguments.out)?;
+        println!("written: RESULTS.md and results.svg in {}", arguments.out.display());
+    }
+    Ok(if board.missed().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,73 @@
+//! RESULTS.md: the whole board with machine, versions, date and command.
+
+use crate::case::Role;
+use crate::measure::Outcome;
+use crate::report::{Board, columns};
+use crate::{chart, machine};
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// What stands above the tables.
+const PREFACE: &str = "\
+# Results
+
+Written by `cargo run --release -p benches`; do not edit. Each case runs the same body for every contestant, ours and a
+peer's in alternation in one process, and checks its result. Costs are medians, per operation; ratios are medians of the
+pairs' ratios (the other's cost over ours: above 1, ours is cheaper). **× best peer** counts the columns that are peers;
+columns in *italics* are shown beside them. The **limit** is the least code that does the work at all: × limit = 0.5 means
+that ours costs twice as much. Where one thread does everything, its processor time is measured, else the time on the
+wall.
+";
+
+/// Writes RESULTS.md and results.svg.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn write(board: &Board, folder: &Path) -> io::Result<()> {
+    fs::write(folder.join("RESULTS.md"), markdown(board))?;
+    fs::write(folder.join("results.svg"), chart::svg(board))
+}
+
+fn markdown(board: &Board) -> String {
+    let mut text = String::from(PREFACE);
+    text.push_str("\n| | |\n| --- | --- |\n");
+    for (name, fact) in machine::facts() {
+        _ = writeln!(text, "| {name} | {fact} |");
+    }
+    text.push('\n');
+    for line in board.summary().iter().filter(|line| !line.is_empty()) {
+        _ = writeln!(text, "- {line}");
+    }
+    text.push_str("\n![ratios to the best peer](results.svg)\n");
+    for subject in board.subjects() {
+        section(&mut text, subject, &board.of(subject).collect::<Vec<_>>());
+    }
+    text
+}
+
+/// A table for each subject: its columns are those of the case that has most of them.
+fn section(text: &mut String, subject: &str, outcomes: &[&Outcome]) {
+    let Some(widest) = outcomes.iter().max_by_key(|outcome| outcome.scores.len()) else { return };
+    let shown = |name: &str| widest.scores.iter().any(|score| score.name == name && score.role == Role::Shown);
+    let names: Vec<&str> = columns(widest).into_iter().map(|(name, _)| name).collect();
+    let heads = names.iter().map(|name| if shown(name) { format!("*{name}*") } else { (*name).into() });
+    _ = writeln!(text, "\n## {}\n", subject.replace('_', " "));
+    _ = writeln!(text, "| case | {} |", heads.collect::<Vec<_>>().join(" | "));
+    _ = writeln!(text, "| --- |{}", " --- |".repeat(names.len()));
+    for outcome in outcomes {
+        let cells = columns(outcome);
+        let cell = |name: &&str| cells.iter().find(|cell| cell.0 == *name).map_or("—", |cell| &cell.1);
+        let row: Vec<&str> = names.iter().map(cell).collect();
+        _ = writeln!(text, "| {}, per {} | {} |", outcome.case.name, outcome.case.each, row.join(" | "));
+    }
+    let mut limits: Vec<&str> = outcomes.iter().filter_map(|outcome| outcome.limit()).map(|limit| limit.name).collect();
+    limits.dedup();
+    if !limits.is_empty() {
+        _ = writeln!(text, "\nLimit: {}.", limits.join(", "));
+    }
+    for outcome in outcomes.iter().filter(|outcome| !outcome.case.why.is_empty()) {
+        _ = writeln!(text, "\n**Why, {}:** {}", outcome.case.name, outcome.case.why);
+    }
+}
