@@ -52,7 +52,8 @@ fn words(event: &Event) -> String {
         Kind::TimerArmed { timer, deadline } => {
             format!("arm {timer} for {:?}", Duration::from_nanos(deadline.0))
         }
-        Kind::TimerFired { timer, wakes: Some(task) } => format!("fire {timer} for {}", task.0),
+        Kind::TimerFired { timer, wakes } if wakes.0.len() == 1 => format!("fire {timer} for {}", wakes.0[0].0),
+        Kind::IoReady { source, direction, .. } => format!("{direction} ready {source}"),
         Kind::TimerDropped { timer } => format!("disarm {timer}"),
         Kind::Park { timeout: None } => "park".into(),
         Kind::Unpark => "unpark".into(),
@@ -106,7 +107,7 @@ fn hello_spawns_and_joins() {
         "spawn main", "push 0",
         "turn 1", "pop 0", "poll 0", "spawn greeter", "push 1", "clone 0", "pending 0", "turn ends",
         "turn 2", "pop 1", "poll 1", "ready 1", "end 1", "wake 0", "push 0", "turn ends",
-        "turn 3", "pop 0", "poll 0", "ready 0", "end 0",
+        "turn 3", "pop 0", "poll 0", "ready 0", "end 0", "turn ends",
     ]);
 }
 
@@ -117,7 +118,7 @@ fn a_sleep_arms_fires_and_disarms() {
     assert_eq!(steps(&events), [
         "spawn main", "push 0",
         "turn 1", "pop 0", "poll 0", "arm 0 for 1s", "pending 0", "turn ends",
-        "turn 2", "fire 0 for 0", "wake 0", "push 0", "pop 0", "poll 0", "disarm 0", "ready 0", "end 0",
+        "turn 2", "fire 0 for 0", "wake 0", "push 0", "pop 0", "poll 0", "disarm 0", "ready 0", "end 0", "turn ends",
     ]);
     let fires = events.iter().position(|event| words(event) == "fire 0 for 0").expect("it does");
     assert!(events[..fires].iter().all(|event| event.at.is_zero()));
@@ -141,7 +142,7 @@ fn a_channel_wakes_its_receiver() {
         "spawn main", "push 0",
         "turn 1", "pop 0", "poll 0", "spawn", "push 1", "pending 0", "turn ends",
         "turn 2", "pop 1", "poll 1", "wake 0", "push 0", "ready 1", "end 1", "turn ends",
-        "turn 3", "pop 0", "poll 0", "ready 0", "end 0",
+        "turn 3", "pop 0", "poll 0", "ready 0", "end 0", "turn ends",
     ]);
 }
 
@@ -152,7 +153,7 @@ fn a_task_that_yields_is_woken_in_its_poll() {
     assert_eq!(lines(&events), [
         "spawn main", "push 0",
         "turn 1", "pop 0", "poll 0", "wake 0", "push 0", "pending 0", "turn ends",
-        "turn 2", "pop 0", "poll 0", "ready 0", "end 0",
+        "turn 2", "pop 0", "poll 0", "ready 0", "end 0", "turn ends",
     ]);
 }
 
@@ -214,7 +215,7 @@ fn tasks_that_are_dropped_with_their_runtime_are_cancelled_in_the_trace() {
         yield_now().await;
     });
     let steps = steps(&events);
-    assert_eq!(steps[steps.len() - 4..], ["end 0", "cancel 1", "disarm 0", "end 1"]);
+    assert_eq!(steps[steps.len() - 4..], ["turn ends", "cancel 1", "disarm 0", "end 1"]);
 }
 
 #[test]
@@ -324,7 +325,7 @@ fn each_of_two_sockets_is_the_cause_of_its_own_wake() {
     for (task, source) in [(1, 0), (2, 1)] {
         let wake = |event: &Event| event.kind == Kind::Wake { task: TaskNumber(task) };
         let blamed = led_to(&events, wake).swap_remove(1);
-        assert_eq!(blamed, format!("IoReady {{ source: {source}, direction: \"read\" }}"), "task {task}");
+        assert_eq!(blamed, format!("read ready {source}"), "task {task}");
     }
 }
 
@@ -371,7 +372,7 @@ fn a_poll_for_a_socket_comes_from_its_event() {
     });
     let steps = led_to(&events, |event| event.kind == Kind::PollEnd { task: TaskNumber(1), ready: true });
     assert_eq!(steps[1..5], ["poll 1", "pop 1", "push 1", "wake 1"]);
-    assert_eq!(steps[5], "IoReady { source: 0, direction: \"read\" }");
+    assert_eq!(steps[5], "read ready 0");
     assert_eq!(steps[6], "IoRegistered { source: 0 }");
     assert_eq!(steps[7], "poll 0");
 }

@@ -29,8 +29,8 @@
 //!
 //! # What is Send
 //!
-//! Everything of the loop lives on one thread, and the types say so: [`Runtime`], [`JoinHandle`], the sockets, timers
-//! and [`sync::Semaphore`] are not `Send`. What may travel: [`Handle`], [`AbortHandle`], every [`std::task::Waker`]
+//! Everything of the loop lives on one thread, and the types say so: [`Runtime`], [`JoinHandle`], the sockets and timers
+//! are not `Send`; [`sync::Semaphore`] may move, but two threads cannot share it. What may travel: [`Handle`], [`AbortHandle`], every [`std::task::Waker`]
 //! that the loop hands out, and both ends of the channels in [`sync`]. For anything else, `compile_fail` is the proof:
 //!
 //! ```compile_fail

@@ -159,15 +159,9 @@ impl Reactor {
     }
 
     /// A task in an async method waits. The waker is for the caller to drop, outside every borrow.
-    pub(crate) fn wait(
-        &mut self,
-        key: SourceKey,
-        direction: Direction,
-        waiter: &mut Option<u32>,
-        waker: Waker,
-    ) -> Option<Waker> {
-        let side = &mut self.sources[key.slot as usize].sides[direction as usize];
-        self.waiters.wait(&mut side.line, waiter, waker)
+    pub(crate) fn wait(&mut self, key: SourceKey, way: Direction, at: &mut Option<u32>, new: Waker) -> Option<Waker> {
+        let side = &mut self.sources[key.slot as usize].sides[way as usize];
+        self.waiters.wait(&mut side.line, at, new)
     }
 
     /// The waiting task has seen its event, or was dropped.
@@ -200,13 +194,15 @@ impl Reactor {
             count += 1;
             let [read, write] = &mut source.sides;
             let error = event.is_error();
+            let _before = woken.len();
             if event.is_readable() || event.is_read_closed() || error {
-                trace!(IoReady { source: key.slot, direction: Direction::Read });
                 read.become_ready(event.is_read_closed() || error, &mut self.waiters, woken);
+                trace!(IoReady { source: key.slot, direction: Direction::Read, wakes: &woken[_before..] });
             }
+            let _before = woken.len();
             if event.is_writable() || event.is_write_closed() || error {
-                trace!(IoReady { source: key.slot, direction: Direction::Write });
                 write.become_ready(event.is_write_closed() || error, &mut self.waiters, woken);
+                trace!(IoReady { source: key.slot, direction: Direction::Write, wakes: &woken[_before..] });
             }
         }
         count

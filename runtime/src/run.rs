@@ -160,9 +160,7 @@ impl Core {
         drop(slot);
         trace!(TaskEnd { task: ticket });
         let Body::Task(task) = body else { return ControlFlow::Break(()) };
-        if let Some(joiner) = task.take_joiner() {
-            wake_one(joiner);
-        }
+        task.take_joiner().into_iter().for_each(wake_one);
         quiet_drop(task);
         ControlFlow::Continue(())
     }
@@ -235,7 +233,7 @@ impl Core {
         let mut timers = self.timers.borrow_mut();
         while let Some((_key, waker)) = timers.fire(now) {
             turn.fired_timers += 1;
-            trace!(TimerFired { timer: _key, wakes: crate::trace::woken_by(&waker) });
+            trace!(TimerFired { timer: _key, wakes: waker.as_slice() });
             woken.extend(waker);
         }
         drop(timers);

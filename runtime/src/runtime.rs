@@ -67,6 +67,7 @@ impl Runtime {
         let mut turn = Turn::default();
         core.receive(&mut turn);
         while core.turn(&mut poll_main, None, &mut turn).is_continue() {}
+        trace!(TurnEnd);
         output.expect("the turns go on until main has its output")
     }
 

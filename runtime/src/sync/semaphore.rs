@@ -19,7 +19,7 @@ use std::task::{Context, Poll};
 /// Lets at most `n` tasks at a time through; asyncio's and tokio's `Semaphore`.
 ///
 /// Strictly first come, first served: a released permit goes to the first in line, and nobody overtakes, neither with
-/// [`acquire`](Semaphore::acquire) nor with [`try_acquire`](Semaphore::try_acquire). Not `Send`: share it with `Rc`.
+/// [`acquire`](Semaphore::acquire) nor with [`try_acquire`](Semaphore::try_acquire). Not `Sync`: share it with `Rc`.
 ///
 /// ```
 /// use runtime::{block_on, sync::Semaphore};

@@ -84,13 +84,13 @@ pub enum Kind {
     /// (5) A timer is armed; the deadline counts from the runtime's beginning.
     TimerArmed { timer: u32, deadline: Nanos },
     /// (5) Its deadline has come.
-    TimerFired { timer: u32, wakes: Option<TaskNumber> },
+    TimerFired { timer: u32, wakes: Woken },
     /// It was dropped, fired or not.
     TimerDropped { timer: u32 },
     /// (4) A source is under watch.
     IoRegistered { source: u32 },
     /// (4) The system told that a direction is ready.
-    IoReady { source: u32, direction: &'static str },
+    IoReady { source: u32, direction: &'static str, wakes: Woken },
     /// (4) An attempt would have blocked.
     IoWouldBlock { source: u32, direction: &'static str },
     /// A source is no longer under watch.
@@ -140,14 +140,19 @@ impl From<Ticket> for TaskNumber {
     }
 }
 
-/// Whose waker that is, if it is a ticket.
-pub(crate) fn woken_by(waker: &Option<Waker>) -> Option<TaskNumber> {
-    waker.as_ref().and_then(Ticket::of).map(TaskNumber::from)
+/// The tasks that are about to be woken; a waker that is no ticket is left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Woken(pub Vec<TaskNumber>);
+
+impl From<&[Waker]> for Woken {
+    fn from(wakers: &[Waker]) -> Woken {
+        Woken(wakers.iter().filter_map(Ticket::of).map(TaskNumber::from).collect())
+    }
 }
 
 thread_local! {
-    /// The recorder of this thread, if one listens.
-    static LISTENING: RefCell<Option<Rc<RefCell<State>>>> = const { RefCell::new(None) };
+    /// The recorders of this thread: the last one listens.
+    static RECORDERS: RefCell<Vec<Rc<RefCell<State>>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What a recorder keeps.
@@ -170,14 +175,14 @@ impl State {
 
 /// Calls `f` with the listening recorder's state. `None`: nobody listens, or the thread is being torn down.
 fn with_state<R>(f: impl FnOnce(&mut State) -> R) -> Option<R> {
-    let state = LISTENING.try_with(|listening| listening.borrow().clone()).ok()??;
+    let state = RECORDERS.try_with(|recorders| recorders.borrow().last().cloned()).ok()??;
     let result = f(&mut state.borrow_mut());
     Some(result)
 }
 
 /// What the macro calls.
 pub(crate) fn record(file: &'static str, line: u32, kind: impl FnOnce() -> Kind) {
-    if !LISTENING.try_with(|listening| listening.borrow().is_some()).unwrap_or(false) {
+    if RECORDERS.try_with(|recorders| recorders.borrow().is_empty()).unwrap_or(true) {
         return;
     }
     let kind = kind();
@@ -199,16 +204,14 @@ pub fn note(text: impl AsRef<str>) {
 /// Records what the loops of this thread do, until it is dropped.
 pub struct Recorder {
     state: Rc<RefCell<State>>,
-    /// Who listened before.
-    before: Option<Rc<RefCell<State>>>,
 }
 
 impl Recorder {
-    /// Begins to record. One recorder listens at a time; the one before goes on when this one is dropped.
+    /// Begins to record. The latest recorder of a thread listens; the one before goes on when that is dropped.
     pub fn start() -> Recorder {
         let state = Rc::new(RefCell::new(State::default()));
-        let before = LISTENING.replace(Some(Rc::clone(&state)));
-        Recorder { state, before }
+        RECORDERS.with_borrow_mut(|recorders| recorders.push(Rc::clone(&state)));
+        Recorder { state }
     }
 
     /// The events so far.
@@ -219,7 +222,10 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        let _ = LISTENING.try_with(|listening| listening.replace(self.before.take()));
+        let remove = |recorders: &RefCell<Vec<Rc<RefCell<State>>>>| {
+            recorders.borrow_mut().retain(|state| !Rc::ptr_eq(state, &self.state));
+        };
+        let _ = RECORDERS.try_with(remove);
     }
 }
 
