@@ -37,6 +37,19 @@
 //! - What is polled in place runs on any executor, tokio's multi-threaded one too, and is `Send` when its children are.
 //!   Only the `_tasks` forms need `runtime`.
 //!
+//! # Where this differs from asyncio
+//!
+//! `tests/parity.rs` runs programs here and compares them, event for event, with what CPython's asyncio did. What no
+//! program of it can show, or what differs within one millisecond:
+//!
+//! - To cancel is to drop: nothing is raised in a child, so it can neither catch its cancellation nor await in its
+//!   clean-up.
+//! - asyncio's `wait_for` of CPython 3.11 runs its body as a task, one turn of the loop before and one after;
+//!   `runtime::time::timeout` polls it in place. Who races for a permit in that very millisecond may win here and lose
+//!   there.
+//! - CPython 3.11's `as_completed` starts its children in no fixed order (it holds them in a set); here they start in the
+//!   order of the input.
+//!
 //! # Reading order
 //!
 //! The files below in the order of their `mod` lines: what wakers write to, the wakers, the engine that reads it, the
