@@ -1,25 +1,37 @@
 //! The blocking pool: a job there and its result back, one at a time.
 
-use crate::case::Case;
+use crate::affinity::Core;
+use crate::case::{Case, Clock, Role};
 use crate::executor::{Blocking, Executor};
 use crate::{LocalSet, Ours, Tokio, triangle};
 use crossbeam_channel::unbounded;
 use std::thread;
 
 /// Jobs of one round.
-const JOBS: u64 = 500;
+const JOBS: u64 = 1_000;
 
 pub(crate) fn cases() -> Vec<Case> {
-    let case = Case::new("blocking", "spawn_blocking round trip", JOBS, "job").target(1.3).on_the_wall();
+    let case = |name| Case::new("blocking", name, JOBS, "job");
     vec![
-        case.on(Ours::new, jobs::<Ours>)
-            .on(Tokio::new, jobs::<Tokio>)
-            .on(LocalSet::new, jobs::<LocalSet>)
-            .limit("two channels alone", channels_alone),
+        on_core(Core::Loops, case("spawn_blocking round trip, on one core")).target_to_tokio(1.3),
+        on_core(Core::Other, case("spawn_blocking round trip, on another core")).why(
+            "To wake the other core takes nearly all of it, for everybody. What a runtime adds is in the row above.",
+        ),
     ]
 }
 
-async fn jobs<E: Blocking>() {
+fn on_core(core: Core, case: Case) -> Case {
+    case.by(Clock::between(core))
+        .on(Ours::new, move || jobs::<Ours>(core))
+        .on(Tokio::new, move || jobs::<Tokio>(core))
+        .on(LocalSet::new, move || jobs::<LocalSet>(core))
+        .named("tokio without I/O", Role::Shown, Tokio::without_io, move || jobs::<Tokio>(core))
+        .limit("two channels alone", move || channels_alone(core))
+}
+
+async fn jobs<E: Blocking>(core: Core) {
+    // The pool keeps its thread from one job to the next, and from one round to the next.
+    E::run_blocking(move || core.stay()).await;
     let mut sum = 0;
     for n in 0..JOBS {
         sum += E::run_blocking(move || n).await;
@@ -27,10 +39,13 @@ async fn jobs<E: Blocking>() {
     assert_eq!(sum, triangle(JOBS));
 }
 
-fn channels_alone() {
+fn channels_alone(core: Core) {
     let (submit, jobs) = unbounded::<u64>();
     let (finish, results) = unbounded::<u64>();
-    let pool = thread::spawn(move || jobs.iter().for_each(|n| finish.send(n).expect("it is received")));
+    let pool = thread::spawn(move || {
+        core.stay();
+        jobs.iter().for_each(|n| finish.send(n).expect("it is received"));
+    });
     let mut sum = 0;
     for n in 0..JOBS {
         submit.send(n).expect("the thread lives");

@@ -1,5 +1,6 @@
 //! A case: one question of the scoreboard, with a contestant's answer in each [`Entry`].
 
+use crate::affinity::Core;
 use crate::executor::Executor;
 use rustix::time::{ClockId, clock_gettime};
 use std::fmt;
@@ -10,7 +11,9 @@ use std::time::Duration;
 pub enum Role {
     /// glassloop.
     Ours,
-    /// Whoever it is measured against: the best of them counts.
+    /// tokio, in one of its ways to spawn.
+    Tokio,
+    /// Another peer.
     Peer,
     /// Shown beside the peers, but not counted: it does other work, or stands on another executor.
     Shown,
@@ -21,7 +24,9 @@ pub enum Role {
 /// What is asked of a case. Ratios are the other's cost over ours: above one, ours is cheaper.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Target {
-    /// The least ratio to the best peer.
+    /// The least ratio to tokio, at its best.
+    pub to_tokio: Option<f64>,
+    /// The least ratio to the best peer, tokio among them.
     pub to_peer: Option<f64>,
     /// The least ratio to the limit.
     pub to_limit: Option<f64>,
@@ -33,15 +38,23 @@ pub enum Clock {
     /// The thread's own processor time: where one thread does everything, what other programs on the machine do does
     /// not count.
     Thread,
-    /// The clock on the wall, where threads wait for each other.
+    /// The processor time of all threads, where they take turns on one core.
+    Process,
+    /// The clock on the wall, where threads on different cores wait for each other.
     Wall,
 }
 
 impl Clock {
+    /// For the loop's thread and one on this core.
+    pub fn between(core: Core) -> Clock {
+        if core == Core::Loops { Clock::Process } else { Clock::Wall }
+    }
+
     /// The time by this clock.
     pub fn now(self) -> Duration {
         let id = match self {
             Clock::Thread => ClockId::ThreadCPUTime,
+            Clock::Process => ClockId::ProcessCPUTime,
             Clock::Wall => ClockId::Monotonic,
         };
         let time = clock_gettime(id);
@@ -119,6 +132,12 @@ impl Case {
         }
     }
 
+    /// Ours shall be so many times as cheap as tokio, at its best.
+    pub fn target_to_tokio(mut self, ratio: f64) -> Case {
+        self.target.to_tokio = Some(ratio);
+        self
+    }
+
     /// Ours shall be so many times as cheap as the best peer.
     pub fn target(mut self, ratio: f64) -> Case {
         self.target.to_peer = Some(ratio);
@@ -131,9 +150,9 @@ impl Case {
         self
     }
 
-    /// The clock on the wall counts.
-    pub fn on_the_wall(mut self) -> Case {
-        self.clock = Clock::Wall;
+    /// Another clock than the thread's counts. To be said before the contestants.
+    pub fn by(mut self, clock: Clock) -> Case {
+        self.clock = clock;
         self
     }
 
@@ -150,7 +169,11 @@ impl Case {
     }
 
     /// Adds a contestant: `body` on the executor that `make` makes. The body checks its own result.
-    pub fn on<E: Executor, F: Future<Output = ()>>(self, make: fn() -> E, body: impl Fn() -> F + Clone + 'static) -> Case {
+    pub fn on<E: Executor, F: Future<Output = ()>>(
+        self,
+        make: fn() -> E,
+        body: impl Fn() -> F + Clone + 'static,
+    ) -> Case {
         self.named(E::NAME, E::ROLE, make, body)
     }
 

@@ -8,8 +8,8 @@ use crate::{Bare, LocalSet, Ours, Smol, Tokio, triangle};
 const MESSAGES: u64 = 20_000;
 
 pub(crate) fn cases() -> Vec<Case> {
-    let mpsc = Case::new("channels", "two tasks, mpsc ping-pong", MESSAGES, "round trip").target(3.0);
-    let oneshot = Case::new("channels", "oneshot request and reply", MESSAGES, "round trip").target(3.0);
+    let mpsc = Case::new("channels", "two tasks, mpsc ping-pong", MESSAGES, "round trip").target_to_tokio(3.0);
+    let oneshot = Case::new("channels", "oneshot request and reply", MESSAGES, "round trip").target_to_tokio(3.0);
     vec![
         mpsc.on(Ours::new, ping_pong::<Ours>)
             .on(Tokio::new, ping_pong::<Tokio>)

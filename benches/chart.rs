@@ -50,7 +50,12 @@ pub fn svg(board: &Board) -> String {
         );
     }
     let one = LABELS + scale;
-    _ = writeln!(svg, "<line class=\"one\" x1=\"{one:.1}\" x2=\"{one:.1}\" y1=\"{}\" y2=\"{}\"/>", TOP - 8.0, height - 8.0);
+    _ = writeln!(
+        svg,
+        "<line class=\"one\" x1=\"{one:.1}\" x2=\"{one:.1}\" y1=\"{}\" y2=\"{}\"/>",
+        TOP - 8.0,
+        height - 8.0
+    );
     svg.push_str("</svg>\n");
     svg
 }

@@ -1,11 +1,16 @@
 //! The same cases under criterion: `cargo bench -p benches -- yield` for its statistics and its comparison with the run
 //! before. The judge is the scoreboard, which measures in alternation.
 
+use benches::affinity::Core;
+use benches::case::Unit;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::time::Duration;
 
 fn all(criterion: &mut Criterion) {
-    for case in benches::cases() {
+    Core::Loops.stay();
+    benches::settle_allocator();
+    // Memory is measured by processes of the scoreboard.
+    for case in benches::cases().into_iter().filter(|case| case.unit == Unit::Time) {
         let mut group = criterion.benchmark_group(&case.name);
         group.throughput(Throughput::Elements(case.times)).sample_size(20);
         group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));

@@ -101,3 +101,20 @@ pub trait Timers: Executor {
     /// Waits for `future`, but not longer than `duration`.
     fn timeout<F: Future>(duration: Duration, future: F) -> impl Future<Output = Option<F::Output>>;
 }
+
+/// TCP sockets that go with the executor.
+pub trait Sockets: Executor {
+    /// A connection.
+    type Stream: 'static;
+    /// The same, as hyper wants it.
+    type Http: hyper::rt::Read + hyper::rt::Write + Unpin + 'static;
+
+    /// Takes over what the standard library has accepted; it does not block already.
+    fn stream(stream: std::net::TcpStream) -> Self::Stream;
+    /// Reads what is there, or waits for it; 0 at the end.
+    fn read(stream: &mut Self::Stream, buffer: &mut [u8]) -> impl Future<Output = usize>;
+    /// Writes everything.
+    fn write_all(stream: &mut Self::Stream, bytes: &[u8]) -> impl Future<Output = ()>;
+    /// Hands it to hyper.
+    fn http(stream: Self::Stream) -> Self::Http;
+}

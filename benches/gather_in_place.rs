@@ -76,6 +76,12 @@ fn cell(pattern: Pattern, name: &str, n: usize) -> Case {
     case.limit("an array alone", move || cell.array_alone())
 }
 
+/// One gather of so many children, each of which yields ten times.
+pub(crate) async fn gather_yielding(n: u64) {
+    let cell = Cell { pattern: Pattern::Yields(10), n: n as usize, gathers: 1, order: [].into() };
+    cell.check(&cell.join::<Gather>().await);
+}
+
 /// The order in which children are woken: the same in every round.
 fn shuffled(n: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();

@@ -17,11 +17,12 @@ pub(crate) fn cases() -> Vec<Case> {
 
 fn case(n: u64) -> Case {
     let gathers = (CHILDREN / n).max(1);
-    let mut case = Case::new("gather_tasks", format!("gather_tasks, n = {n}"), n * gathers, "child").target(4.0);
+    let mut case =
+        Case::new("gather_tasks", format!("gather_tasks, n = {n}"), n * gathers, "child").target_to_tokio(4.0);
     case.slow = ![10, 1_000, 100_000].contains(&n);
     case.named("gather_tasks", Role::Ours, Ours::new, move || repeat(gathers, n, ours))
-        .named("JoinSet", Role::Peer, Tokio::new, move || repeat(gathers, n, join_set))
-        .named("JoinSet, LocalSet", Role::Peer, LocalSet::new, move || repeat(gathers, n, join_set_local))
+        .named("JoinSet", Role::Tokio, Tokio::new, move || repeat(gathers, n, join_set))
+        .named("JoinSet, LocalSet", Role::Tokio, LocalSet::new, move || repeat(gathers, n, join_set_local))
         .named("bare round robin", Role::Limit, Bare::new, move || repeat(gathers, n, bare))
 }
 

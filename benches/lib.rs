@@ -7,26 +7,37 @@
 // The frame.
 pub mod case;
 pub mod executor;
+pub mod affinity;
 pub mod measure;
 pub mod report;
 pub mod results;
 pub mod chart;
 pub mod machine;
+pub mod untraced;
 
 // The contestants.
 pub mod on_ours;
 pub mod on_tokio;
 pub mod on_smol;
 pub mod on_bare;
+pub mod on_hyper;
 
 // The subjects.
 pub mod spawn;
 pub mod yields;
+pub mod wakes;
 pub mod channels;
 pub mod semaphore;
 pub mod timers;
 pub mod remote;
 pub mod blocking;
+pub mod client;
+pub mod server;
+pub mod echo;
+pub mod http;
+pub mod memory;
+pub mod growth;
+pub mod calls;
 pub mod joiners;
 pub mod gather_in_place;
 pub mod gather_tasks;
@@ -49,14 +60,27 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     cases.extend(spawn::cases());
     cases.extend(yields::cases());
+    cases.extend(wakes::cases());
     cases.extend(channels::cases());
     cases.extend(semaphore::cases());
     cases.extend(timers::cases());
     cases.extend(remote::cases());
     cases.extend(blocking::cases());
+    cases.extend(echo::cases());
+    cases.extend(http::cases());
     cases.extend(gather_in_place::cases());
     cases.extend(gather_tasks::cases());
+    cases.extend(memory::cases());
+    cases.extend(growth::cases());
+    cases.extend(calls::cases());
     cases
+}
+
+/// Brings the allocator into the state in which it is in a process that has lived for a while: glibc's hands memory back
+/// to the system, and takes it again page by page, until it has seen a large block come and go. Whether it has, before
+/// a case begins, should not depend on the cases before it.
+pub fn settle_allocator() {
+    drop(std::hint::black_box(vec![1_u8; 31 << 20]));
 }
 
 /// A sum that the bodies compare their results with: 0 + 1 + … + (n - 1).

@@ -1,5 +1,6 @@
 //! Where and with what was measured: machine, system, toolchain, versions, date.
 
+use crate::affinity::cores;
 use std::fs;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +13,7 @@ pub fn facts() -> Vec<(&'static str, String)> {
     vec![
         ("date", today()),
         ("processor", processor()),
-        ("cores", std::thread::available_parallelism().map_or_else(|_| "?".into(), |n| n.to_string())),
+        ("cores", cores().to_string()),
         ("system", system()),
         ("toolchain", toolchain()),
         ("versions", CRATES.iter().filter_map(|name| version(name)).collect::<Vec<_>>().join(", ")),

@@ -3,11 +3,13 @@
 //! `cargo run --release -p benches -- --quick` gives a look in under a minute; without `--quick` the run also writes
 //! RESULTS.md and results.svg. The exit status is 1 when a target is missed.
 
+use benches::affinity::Core;
 use benches::measure::{Effort, measure};
 use benches::report::{self, Board};
-use benches::results;
+use benches::{memory, results};
 use clap::Parser;
 use std::error::Error;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,10 +28,19 @@ struct Arguments {
     /// Where RESULTS.md and results.svg go when all cases were measured.
     #[arg(long, value_name = "FOLDER", default_value = env!("CARGO_MANIFEST_DIR"))]
     out: PathBuf,
+    /// Measures the memory of one contestant; what the scoreboard starts itself with.
+    #[arg(long, value_name = "NAME", hide = true)]
+    probe: Option<String>,
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments = Arguments::parse();
+    if let Some(name) = &arguments.probe {
+        println!("{}", memory::probe(name).ok_or("no such probe")?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    Core::Loops.stay();
+    benches::settle_allocator();
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
     let wanted = |text: &str| arguments.filter.as_ref().is_none_or(|filter| text.contains(filter.as_str()));
     let cases = benches::cases().into_iter();
@@ -38,12 +49,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     let mut board = Board::default();
     for case in cases {
-        let outcome = measure(case, effort);
-        board.add(outcome, |line| println!("{line}"));
+        print(&board.add(measure(case, effort)))?;
     }
-    for line in board.summary() {
-        println!("{line}");
-    }
+    print(&board.summary())?;
     if let Some(path) = &arguments.json {
         std::fs::write(path, format!("{:#}\n", report::json(&board)))?;
     }
@@ -52,4 +60,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         println!("written: RESULTS.md and results.svg in {}", arguments.out.display());
     }
     Ok(if board.missed().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Unlike `println!`, no panic when the reader has seen enough.
+fn print(lines: &[String]) -> io::Result<()> {
+    lines.iter().try_for_each(|line| writeln!(io::stdout(), "{line}"))
 }

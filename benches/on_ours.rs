@@ -1,7 +1,9 @@
 //! glassloop under test.
 
 use crate::case::Role;
-use crate::executor::{Blocking, Channels, Executor, Remote, Semaphores, Timers};
+use crate::executor::{Blocking, Channels, Executor, Remote, Semaphores, Sockets, Timers};
+use crate::on_hyper::HttpStream;
+use runtime::net::TcpStream;
 use runtime::sync::{Permit, Semaphore, mpsc, oneshot};
 use runtime::{JoinHandle, Runtime, task, time};
 use std::time::{Duration, Instant};
@@ -122,5 +124,26 @@ impl Timers for Ours {
 
     async fn timeout<F: Future>(duration: Duration, future: F) -> Option<F::Output> {
         time::timeout(duration, future).await.ok()
+    }
+}
+
+impl Sockets for Ours {
+    type Stream = TcpStream;
+    type Http = HttpStream;
+
+    fn stream(stream: std::net::TcpStream) -> TcpStream {
+        TcpStream::from_std(stream).expect("the loop takes it")
+    }
+
+    async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> usize {
+        stream.read(buffer).await.expect("the client is alive")
+    }
+
+    async fn write_all(stream: &mut TcpStream, bytes: &[u8]) {
+        stream.write_all(bytes).await.expect("the client is alive");
+    }
+
+    fn http(stream: TcpStream) -> HttpStream {
+        HttpStream::new(stream)
     }
 }

@@ -1,12 +1,15 @@
 //! tokio under test: its current-thread runtime, with `spawn` and with a `LocalSet`.
 
 use crate::case::Role;
-use crate::executor::{Blocking, Channels, Executor, Remote, Semaphores, Timers};
+use crate::executor::{Blocking, Channels, Executor, Remote, Semaphores, Sockets, Timers};
+use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio::task::{self, JoinHandle, LocalSet};
@@ -99,19 +102,24 @@ impl<F: Future> Future for OneThread<F> {
 }
 
 impl<W: Way> Tokio<W> {
+    /// Without a reactor: cheaper to park, but not able to open a socket. Shown beside the whole.
+    pub fn without_io() -> Tokio<W> {
+        Tokio::with(Builder::new_current_thread().enable_time())
+    }
+
     fn with(builder: &mut Builder) -> Tokio<W> {
-        let runtime = builder.enable_all().build().expect("the system gives descriptors");
+        let runtime = builder.build().expect("the system gives descriptors");
         Tokio { runtime, set: LocalSet::new(), way: PhantomData }
     }
 }
 
 impl<W: Way> Executor for Tokio<W> {
     const NAME: &'static str = W::NAME;
-    const ROLE: Role = Role::Peer;
+    const ROLE: Role = Role::Tokio;
     type Handle<T: 'static> = JoinHandle<OneThread<T>>;
 
     fn new() -> Tokio<W> {
-        Tokio::with(&mut Builder::new_current_thread())
+        Tokio::with(Builder::new_current_thread().enable_all())
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -204,7 +212,7 @@ impl<W: Way> Semaphores for Tokio<W> {
 
 impl<W: Way> Timers for Tokio<W> {
     fn paused() -> Tokio<W> {
-        Tokio::with(Builder::new_current_thread().start_paused(true))
+        Tokio::with(Builder::new_current_thread().enable_all().start_paused(true))
     }
 
     fn now() -> Instant {
@@ -217,5 +225,26 @@ impl<W: Way> Timers for Tokio<W> {
 
     async fn timeout<F: Future>(duration: Duration, future: F) -> Option<F::Output> {
         time::timeout(duration, future).await.ok()
+    }
+}
+
+impl<W: Way> Sockets for Tokio<W> {
+    type Stream = TcpStream;
+    type Http = TokioIo<TcpStream>;
+
+    fn stream(stream: std::net::TcpStream) -> TcpStream {
+        TcpStream::from_std(stream).expect("the runtime takes it")
+    }
+
+    async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> usize {
+        stream.read(buffer).await.expect("the client is alive")
+    }
+
+    async fn write_all(stream: &mut TcpStream, bytes: &[u8]) {
+        stream.write_all(bytes).await.expect("the client is alive");
+    }
+
+    fn http(stream: TcpStream) -> TokioIo<TcpStream> {
+        TokioIo::new(stream)
     }
 }

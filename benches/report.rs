@@ -12,6 +12,8 @@ const MEANS: [(&str, f64); 1] = [("gather_in_place", 3.0)];
 pub struct Board {
     /// The outcomes.
     pub outcomes: Vec<Outcome>,
+    /// The columns of the subject that is being printed: those of its first case.
+    header: Vec<&'static str>,
 }
 
 /// A subject's geometric mean, and what is asked of it.
@@ -28,19 +30,26 @@ pub struct Mean {
 }
 
 impl Board {
-    /// Keeps an outcome and prints its row, under a header where a subject begins.
-    pub fn add(&mut self, outcome: Outcome, mut print: impl FnMut(String)) {
+    /// Keeps an outcome and gives its row, under a header where a subject begins.
+    pub fn add(&mut self, outcome: Outcome) -> Vec<String> {
         let begins = self.outcomes.last().is_none_or(|last| last.case.subject != outcome.case.subject);
-        let columns = columns(&outcome);
+        let cells = columns(&outcome);
+        let mut lines = Vec::new();
         if begins {
-            print(String::new());
-            let names: Vec<_> = columns.iter().map(|(name, _)| format!("{name:>12}")).collect();
-            print(format!("{:<48}{}", outcome.case.subject, names.join(" ")));
+            self.header = cells.iter().map(|&(name, _)| name).collect();
+            let names: Vec<_> = self.header.iter().map(|name| format!("{name:>12}")).collect();
+            lines.push(String::new());
+            lines.push(format!("{:<48}{}", outcome.case.subject, names.join(" ")));
         }
-        let values: Vec<_> =
-            columns.iter().map(|(name, value)| format!("{value:>width$}", width = name.chars().count().max(12))).collect();
-        print(format!("{:<48}{}", outcome.case.name, values.join(" ")));
+        // A contestant may be missing from some cases of a subject.
+        let cell = |name: &&str| {
+            let value = cells.iter().find(|cell| cell.0 == *name).map_or("—", |cell| &cell.1);
+            format!("{value:>width$}", width = name.chars().count().max(12))
+        };
+        let values: Vec<_> = self.header.iter().map(cell).collect();
+        lines.push(format!("{:<48}{}", outcome.case.name, values.join(" ")));
         self.outcomes.push(outcome);
+        lines
     }
 
     /// The subjects that are judged by their mean, as far as they were measured.
@@ -78,7 +87,11 @@ impl Board {
         let mut lines = vec![String::new()];
         lines.extend(self.means().iter().map(Mean::describe));
         let missed = self.missed();
-        lines.push(format!("{} of {} targets met", judged + self.means().len() - missed.len(), judged + self.means().len()));
+        lines.push(format!(
+            "{} of {} targets met",
+            judged + self.means().len() - missed.len(),
+            judged + self.means().len()
+        ));
         lines.extend(missed.iter().map(|name| format!("missed: {name}")));
         lines
     }
@@ -100,6 +113,7 @@ pub fn columns(outcome: &Outcome) -> Vec<(&'static str, String)> {
         outcome.scores.iter().filter(|it| !is_limit(it)).map(|it| (it.name, cost(it.cost, unit))).collect();
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "—".into());
     cells.push(("limit", or_dash(outcome.limit().map(|it| cost(it.cost, unit)))));
+    cells.push(("× tokio", or_dash(outcome.tokio().map(|it| times(it.ratio)))));
     cells.push(("× best peer", or_dash(outcome.best_peer().map(|it| times(it.ratio)))));
     cells.push(("× limit", or_dash(outcome.limit().map(|it| times(it.ratio)))));
     cells.push(("target", target(outcome)));
@@ -110,9 +124,10 @@ pub fn columns(outcome: &Outcome) -> Vec<(&'static str, String)> {
 /// What is asked, in words.
 fn target(outcome: &Outcome) -> String {
     let target = outcome.case.target;
-    let peer = target.to_peer.map(|ratio| format!("{ratio}×"));
-    let limit = target.to_limit.map(|ratio| format!("{ratio} of limit"));
-    let parts: Vec<_> = peer.into_iter().chain(limit).collect();
+    let tokio = target.to_tokio.map(|ratio| format!("{ratio}× tokio"));
+    let peer = target.to_peer.map(|ratio| format!("{ratio}× peer"));
+    let limit = target.to_limit.map(|ratio| format!("{ratio}× limit"));
+    let parts: Vec<_> = tokio.into_iter().chain(peer).chain(limit).collect();
     if parts.is_empty() { "—".into() } else { parts.join(", ") }
 }
 
@@ -138,7 +153,13 @@ pub fn cost(value: f64, unit: Unit) -> String {
     let &(least, name) = scale.iter().find(|(least, _)| value >= *least).unwrap_or(&scale[scale.len() - 1]);
     let divisor = if least == 1e4 { 1e3 } else { least.max(1.0) };
     let value = value / divisor;
-    let digits = if value >= 100.0 { 0 } else if value >= 10.0 { 1 } else { 2 };
+    let digits = if value >= 100.0 {
+        0
+    } else if value >= 10.0 {
+        1
+    } else {
+        2
+    };
     format!("{value:.digits$} {name}")
 }
 
@@ -162,6 +183,7 @@ pub fn json(board: &Board) -> Value {
             "each": case.each,
             "times": case.times,
             "unit": if case.unit == Unit::Time { "ns" } else { "B" },
+            "target_to_tokio": case.target.to_tokio,
             "target_to_peer": case.target.to_peer,
             "target_to_limit": case.target.to_limit,
             "met": outcome.verdict(),

@@ -18,7 +18,7 @@ peer's in alternation in one process, and checks its result. Costs are medians, 
 pairs' ratios (the other's cost over ours: above 1, ours is cheaper). **× best peer** counts the columns that are peers;
 columns in *italics* are shown beside them. The **limit** is the least code that does the work at all: × limit = 0.5 means
 that ours costs twice as much. Where one thread does everything, its processor time is measured, else the time on the
-wall.
+wall. Where no more is asked than to be equal, a target counts as missed when three quarters of the pairs say so.
 ";
 
 /// Writes RESULTS.md and results.svg.
@@ -67,7 +67,12 @@ fn section(text: &mut String, subject: &str, outcomes: &[&Outcome]) {
     if !limits.is_empty() {
         _ = writeln!(text, "\nLimit: {}.", limits.join(", "));
     }
-    for outcome in outcomes.iter().filter(|outcome| !outcome.case.why.is_empty()) {
-        _ = writeln!(text, "\n**Why, {}:** {}", outcome.case.name, outcome.case.why);
+    for outcome in outcomes {
+        let why = match outcome.case.why {
+            "" if outcome.verdict() == Some(false) => "not yet explained.",
+            "" => continue,
+            why => why,
+        };
+        _ = writeln!(text, "\n**Why, {}:** {why}", outcome.case.name);
     }
 }

@@ -21,9 +21,9 @@ const PERMITS: usize = 10;
 const TURNS: u64 = 200;
 
 pub(crate) fn cases() -> Vec<Case> {
-    let free_case = Case::new("semaphore", "semaphore, free", FREE, "permit").target(2.0);
-    let contended_case =
-        Case::new("semaphore", "semaphore, contended: 100 tasks, 10 permits", TASKS * TURNS, "permit").target(2.0);
+    let free_case = Case::new("semaphore", "semaphore, free", FREE, "permit").target_to_tokio(2.0);
+    let contended_case = Case::new("semaphore", "semaphore, contended: 100 tasks, 10 permits", TASKS * TURNS, "permit")
+        .target_to_tokio(2.0);
     vec![
         free_case
             .on(Ours::new, free::<Ours>)

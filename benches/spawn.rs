@@ -8,21 +8,21 @@ use crate::{Bare, LocalSet, Ours, Smol, Tokio, triangle};
 const TASKS: u64 = 100_000;
 
 pub(crate) fn cases() -> Vec<Case> {
-    let case = Case::new("spawn", "spawn and join, 100,000 tasks", TASKS, "task").target(5.0);
+    let case = Case::new("spawn", "spawn and join, 100,000 tasks", TASKS, "task").target_to_tokio(5.0);
     vec![
-        case.on(Ours::new, spawn_and_join::<Ours>)
-            .on(Tokio::new, spawn_and_join::<Tokio>)
-            .on(LocalSet::new, spawn_and_join::<LocalSet>)
-            .on(Smol::new, spawn_and_join::<Smol>)
-            .on(Bare::new, spawn_and_join::<Bare>),
+        case.on(Ours::new, || spawn_and_join::<Ours>(TASKS))
+            .on(Tokio::new, || spawn_and_join::<Tokio>(TASKS))
+            .on(LocalSet::new, || spawn_and_join::<LocalSet>(TASKS))
+            .on(Smol::new, || spawn_and_join::<Smol>(TASKS))
+            .on(Bare::new, || spawn_and_join::<Bare>(TASKS)),
     ]
 }
 
-async fn spawn_and_join<E: Executor>() {
-    let tasks: Vec<_> = (0..TASKS).map(|n| E::spawn(async move { n })).collect();
+pub(crate) async fn spawn_and_join<E: Executor>(n: u64) {
+    let tasks: Vec<_> = (0..n).map(|n| E::spawn(async move { n })).collect();
     let mut sum = 0;
     for task in tasks {
         sum += E::join(task).await;
     }
-    assert_eq!(sum, triangle(TASKS));
+    assert_eq!(sum, triangle(n));
 }

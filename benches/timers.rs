@@ -23,7 +23,7 @@ const OPEN: u64 = 100_000;
 const IN_A_ROW: u64 = 100;
 
 pub(crate) fn cases() -> Vec<Case> {
-    let case = |name, times, each| Case::new("timers", name, times, each).target(3.0);
+    let case = |name, times, each| Case::new("timers", name, times, each).target_to_tokio(3.0);
     vec![
         case("10,000 random sleeps", SLEEPS, "sleep")
             .on(Ours::paused, random_sleeps::<Ours>)
@@ -36,9 +36,9 @@ pub(crate) fn cases() -> Vec<Case> {
             .on(LocalSet::paused, timeouts_in_turn::<LocalSet>)
             .limit("an ordered set alone", || set_alone(IN_TURN, 1)),
         case("100,000 timeouts open at once", OPEN, "timeout")
-            .on(Ours::paused, timeouts_at_once::<Ours>)
-            .on(Tokio::paused, timeouts_at_once::<Tokio>)
-            .on(LocalSet::paused, timeouts_at_once::<LocalSet>)
+            .on(Ours::paused, || timeouts_at_once::<Ours>(OPEN))
+            .on(Tokio::paused, || timeouts_at_once::<Tokio>(OPEN))
+            .on(LocalSet::paused, || timeouts_at_once::<LocalSet>(OPEN))
             .limit("an ordered set alone", || set_alone(OPEN, OPEN as usize)),
     ]
 }
@@ -79,10 +79,10 @@ async fn timeouts_in_turn<E: Timers>() {
 }
 
 /// Arms all by one poll each, and drops them in the order of their birth.
-async fn timeouts_at_once<E: Timers>() {
+pub(crate) async fn timeouts_at_once<E: Timers>(many: u64) {
     let start = E::now();
-    let mut open = Vec::with_capacity(OPEN as usize);
-    for (n, time) in (1..).zip(random_times(OPEN)) {
+    let mut open = Vec::with_capacity(many as usize);
+    for (n, time) in (1..).zip(random_times(many)) {
         let mut timeout = Box::pin(E::timeout(time, pending::<()>()));
         arm(timeout.as_mut()).await;
         open.push(timeout);
@@ -90,7 +90,7 @@ async fn timeouts_at_once<E: Timers>() {
             E::yield_now().await;
         }
     }
-    assert_eq!(open.len() as u64, OPEN);
+    assert_eq!(open.len() as u64, many);
     drop(open);
     assert_eq!(start, E::now());
 }

@@ -1,6 +1,6 @@
 //! Yielding: one pass through the ready queue and back.
 
-use crate::case::Case;
+use crate::case::{Case, Role};
 use crate::executor::Executor;
 use crate::{Bare, LocalSet, Ours, Smol, Tokio};
 
@@ -12,19 +12,21 @@ const ROUNDS: u64 = 100;
 const ALONE: u64 = 100_000;
 
 pub(crate) fn cases() -> Vec<Case> {
-    let many_tasks = Case::new("yields", "yield, 1,000 tasks × 100", TASKS * ROUNDS, "yield").target(4.0);
-    let one_task = Case::new("yields", "yield, one task", ALONE, "yield").target(10.0);
+    let many_tasks = Case::new("yields", "yield, 1,000 tasks × 100", TASKS * ROUNDS, "yield").target_to_tokio(4.0);
+    let one_task = Case::new("yields", "yield, one task", ALONE, "yield").target_to_tokio(10.0);
     vec![
         many_tasks
             .on(Ours::new, many::<Ours>)
             .on(Tokio::new, many::<Tokio>)
             .on(LocalSet::new, many::<LocalSet>)
+            .named("tokio without I/O", Role::Shown, Tokio::without_io, many::<Tokio>)
             .on(Smol::new, many::<Smol>)
             .on(Bare::new, many::<Bare>),
         one_task
             .on(Ours::new, one::<Ours>)
             .on(Tokio::new, one::<Tokio>)
             .on(LocalSet::new, one::<LocalSet>)
+            .named("tokio without I/O", Role::Shown, Tokio::without_io, one::<Tokio>)
             .on(Smol::new, one::<Smol>)
             .on(Bare::new, one::<Bare>),
     ]

@@ -119,9 +119,13 @@ impl From<&CertificateError> for Failure {
     fn from(error: &CertificateError) -> Self {
         Self::BadCertificate(match error {
             CertificateError::UnknownIssuer => return Self::UnknownAuthority,
-            CertificateError::NotValidForNameContext { presented, .. } => format!("it is for {}", presented.join(" and ")),
+            CertificateError::NotValidForNameContext { presented, .. } => {
+                format!("it is for {}", presented.join(" and "))
+            }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_string(),
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".to_string(),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "it is not valid yet".to_string()
+            }
             _ => error.to_string(),
         })
     }

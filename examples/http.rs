@@ -35,6 +35,11 @@ impl<S> HttpStream<S> {
         Self { stream, buffer: vec![0; BUFFER].into(), received: Rc::default() }
     }
 
+    /// Takes the stream back, from a connection that speaks HTTP no more.
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// The count of the bytes received, still counting when the stream is hyper's.
     pub fn received(&self) -> Rc<Cell<u64>> {
         self.received.clone()

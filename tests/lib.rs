@@ -336,3 +336,17 @@ impl Meddler {
         }
     }
 }
+
+/// Raises the number of descriptors that this process may have to `n`, if it is lower.
+pub fn allow_descriptors(n: u64) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    #[allow(unsafe_code, reason = "the standard library knows no limits")]
+    // SAFETY: both calls get the address of a whole `rlimit` on this stack, and keep it no longer than they last.
+    unsafe {
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
+        if limit.rlim_cur < n {
+            limit.rlim_cur = n;
+            assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &limit), 0, "`ulimit -Hn` has to be {n} for this test");
+        }
+    }
+}

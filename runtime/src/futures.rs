@@ -9,17 +9,17 @@ use crate::time::Interval;
 use futures_core::Stream;
 use futures_io::{AsyncRead, AsyncWrite};
 use mio::event::Source;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+/// What the poll functions of I/O return.
+type Polled<T> = Poll<io::Result<T>>;
+
 /// Tries `attempt` for as long as `is_ready` says that it may succeed.
-fn retry<R>(
-    mut is_ready: impl FnMut() -> Poll<io::Result<()>>,
-    mut attempt: impl FnMut() -> io::Result<R>,
-) -> Poll<io::Result<R>> {
+fn retry<R>(mut is_ready: impl FnMut() -> Polled<()>, mut attempt: impl FnMut() -> io::Result<R>) -> Polled<R> {
     loop {
         ready!(is_ready())?;
         match attempt() {
@@ -30,41 +30,52 @@ fn retry<R>(
 }
 
 impl AsyncRead for &TcpStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Polled<usize> {
         retry(|| self.poll_read_ready(cx), || self.try_read(buffer))
     }
 }
 
 impl AsyncWrite for &TcpStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Polled<usize> {
         retry(|| self.poll_write_ready(cx), || self.try_write(bytes))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// One system call for several pieces: of what rustls has to say, its last words may be only the second.
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Polled<usize> {
+        retry(|| self.poll_write_ready(cx), || self.io.try_io(Direction::Write, |mut it| it.write_vectored(pieces)))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Polled<()> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.shutdown(Shutdown::Write))
+    fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Polled<()> {
+        let done = self.shutdown(Shutdown::Write);
+        // Closed before, and by the peer as well: nothing is left to end, and tokio says so, too.
+        Poll::Ready(done.or_else(|error| if error.kind() == io::ErrorKind::NotConnected { Ok(()) } else { Err(error) }))
     }
 }
 
 impl AsyncRead for TcpStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Polled<usize> {
         Pin::new(&mut &*self).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for TcpStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Polled<usize> {
         Pin::new(&mut &*self).poll_write(cx, bytes)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Polled<usize> {
+        Pin::new(&mut &*self).poll_write_vectored(cx, pieces)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
         Pin::new(&mut &*self).poll_flush(cx)
     }
 
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
         Pin::new(&mut &*self).poll_close(cx)
     }
 }
@@ -73,7 +84,7 @@ impl<T: Source + Unpin> AsyncRead for Async<T>
 where
     for<'a> &'a T: Read,
 {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Polled<usize> {
         retry(|| self.poll_readable(cx), || self.try_io(Direction::Read, |mut source| source.read(buffer)))
     }
 }
@@ -82,15 +93,15 @@ impl<T: Source + Unpin> AsyncWrite for Async<T>
 where
     for<'a> &'a T: Write,
 {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Polled<usize> {
         retry(|| self.poll_writable(cx), || self.try_io(Direction::Write, |mut source| source.write(bytes)))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
         retry(|| self.poll_writable(cx), || self.try_io(Direction::Write, |mut source| source.flush()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
         self.poll_flush(cx)
     }
 }

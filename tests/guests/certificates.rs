@@ -1,8 +1,8 @@
 //! Certificates made on the spot, for servers that speak TLS in tests.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
-use rustls::crypto::ring;
 use rustls::ServerConfig;
+use rustls::crypto::ring;
 use std::sync::Arc;
 
 /// An authority that nobody knows, until somebody is told to trust it.

@@ -87,7 +87,7 @@ impl TcpListener {
 /// ```
 #[derive(Debug)]
 pub struct TcpStream {
-    io: Async<mio::net::TcpStream>,
+    pub(crate) io: Async<mio::net::TcpStream>,
 }
 
 impl TcpStream {

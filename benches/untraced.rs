@@ -1,0 +1,130 @@
+//! A copy of the crates and benchmarks, to be built with and without the calls of the `trace!` macro.
+//!
+//! Both builds are made of the copy, at the same place: a path is part of what the compiler names things by, and may
+//! change how it groups and inlines them.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs, io};
+
+/// The copy.
+#[derive(Debug)]
+pub struct Copy {
+    /// Where it lies: in the build folder of this program.
+    folder: PathBuf,
+    /// Its build folder, which stays for the next time. It must not be this program's own: cargo names what it builds by
+    /// the path within the workspace, and would take one workspace's artifacts for the other's.
+    target: PathBuf,
+}
+
+impl Copy {
+    /// Copies what `benches` is built of.
+    ///
+    /// # Errors
+    /// When files cannot be read or written.
+    pub fn new() -> Result<Copy, Box<dyn Error>> {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("benches/ lies in the checkout")?;
+        let program = env::current_exe()?;
+        let builds = program.ancestors().nth(2).ok_or("a program of cargo's lies in target/release")?;
+        let (folder, target) = (builds.join("untraced/copy"), builds.join("untraced/target"));
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        for member in ["runtime", "gather", "benches"] {
+            copy_folder(&top.join(member), &folder.join(member))?;
+        }
+        fs::copy(top.join("Cargo.lock"), folder.join("Cargo.lock"))?;
+        // The other members stay out.
+        let manifest =
+            fs::read_to_string(top.join("Cargo.toml"))?.replace("\"examples\", ", "").replace(", \"tests\"", "");
+        fs::write(folder.join("Cargo.toml"), manifest.replace("examples = { path = \"examples\" }", ""))?;
+        Ok(Copy { folder, target })
+    }
+
+    /// Builds the counting program and gives its path.
+    ///
+    /// # Errors
+    /// When it does not build.
+    pub fn build(&self) -> Result<PathBuf, Box<dyn Error>> {
+        let built = Command::new("cargo")
+            .args(["build", "--quiet", "--release", "-p", "benches", "--bin", "counts", "--target-dir"])
+            .arg(&self.target)
+            .current_dir(&self.folder)
+            .output()?;
+        if !built.status.success() {
+            return Err(format!("the copy does not build:\n{}", String::from_utf8_lossy(&built.stderr)).into());
+        }
+        Ok(self.target.join("release/counts"))
+    }
+
+    /// Deletes every call of the macro and gives their number.
+    ///
+    /// # Errors
+    /// When files cannot be read or written.
+    pub fn delete_trace_calls(&self) -> io::Result<usize> {
+        let mut deleted = 0;
+        for path in files(&self.folder.join("runtime/src"))? {
+            if path.components().any(|part| part.as_os_str() == "trace") {
+                continue;
+            }
+            let (source, calls) = without_calls(&fs::read_to_string(&path)?);
+            fs::write(&path, source)?;
+            deleted += calls;
+        }
+        Ok(deleted)
+    }
+}
+
+/// The source with every `trace!(…)` replaced by `()`, which does in a statement and in a match arm.
+fn without_calls(source: &str) -> (String, usize) {
+    let mut pieces = source.split("trace!(");
+    let mut kept = pieces.next().unwrap_or_default().to_owned();
+    let mut calls = 0;
+    for piece in pieces {
+        let mut depth = 1;
+        let end = piece.find(|letter| {
+            depth += i32::from(letter == '(') - i32::from(letter == ')');
+            depth == 0
+        });
+        kept.push_str("()");
+        kept.push_str(end.map_or("", |end| &piece[end + 1..]));
+        calls += 1;
+    }
+    (kept, calls)
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    for path in files(from)? {
+        let Ok(name) = path.strip_prefix(from) else { continue };
+        let to = to.join(name);
+        to.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::copy(path, to)?;
+    }
+    Ok(())
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.append(&mut files(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_calls;
+
+    #[test]
+    fn calls_are_deleted_with_what_is_in_their_parentheses() {
+        let source = "trace!(Push { task: f(1) });\nSome(_) => trace!(A),\nrest(())";
+        assert_eq!(without_calls(source), ("();\nSome(_) => (),\nrest(())".into(), 2));
+    }
+}
