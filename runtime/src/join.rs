@@ -61,8 +61,8 @@ pub struct JoinHandle<T> {
 enum Place<T> {
     /// Into a cell of this thread.
     Here(Rc<dyn Joinable<T>>),
-    /// Into a channel from the thread of the loop; `None` once the result was taken.
-    Elsewhere(Option<Receiver<Result<T, JoinError>>>),
+    /// Into a channel from the thread of the loop.
+    Elsewhere(Receiver<Result<T, JoinError>>),
 }
 
 /// What has a [`JoinCell`]: a [`Task`], whose future the handle must not know, or the bare cell of a blocking job.
@@ -90,7 +90,7 @@ impl<T> JoinHandle<T> {
 
     /// For what was sent to another thread's loop.
     pub(crate) fn elsewhere(result: Receiver<Result<T, JoinError>>, target: Target) -> JoinHandle<T> {
-        JoinHandle { place: Place::Elsewhere(Some(result)), target }
+        JoinHandle { place: Place::Elsewhere(result), target }
     }
 
     /// Asks the loop to drop the task's future before its next poll; the handle then says cancelled. It does nothing
@@ -110,7 +110,7 @@ impl<T> JoinHandle<T> {
     pub fn is_finished(&self) -> bool {
         match &self.place {
             Place::Here(place) => place.cell().settled.get(),
-            Place::Elsewhere(result) => result.as_ref().is_none_or(Receiver::has_ended),
+            Place::Elsewhere(result) => result.has_ended(),
         }
     }
 
@@ -129,14 +129,10 @@ impl<T> Future for JoinHandle<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let polled = match &mut self.place {
             Place::Here(place) => place.cell().poll(cx),
-            Place::Elsewhere(place) => {
-                let Some(result) = place else { panic!("{TAKEN}") };
-                let polled = Pin::new(result).poll(cx);
-                if polled.is_ready() {
-                    *place = None;
-                }
+            Place::Elsewhere(result) => {
+                assert!(!result.is_taken(), "{TAKEN}");
                 // A sender that is dropped without a result was dropped with its task, or with its runtime.
-                polled.map(|sent| sent.unwrap_or_else(|_| Err(JoinError::cancelled())))
+                Pin::new(result).poll(cx).map(|sent| sent.unwrap_or_else(|_| Err(JoinError::cancelled())))
             }
         };
         if polled.is_pending() {

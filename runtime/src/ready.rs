@@ -14,7 +14,7 @@
 
 use crate::report::Wait;
 use crate::task::Run;
-use crate::wake::{MAX_TASKS, Ticket};
+use crate::wake::{GENERATION_BITS, MAX_TASKS, Ticket};
 use slab::Slab;
 use std::rc::Rc;
 
@@ -32,15 +32,15 @@ pub(crate) struct Tasks {
     /// of a turn are first in, first out like one ring, and a push need not know where the ring wraps.
     arrived: Vec<Ticket>,
     /// The number of the next task. Never reused; its low bits are the ticket's generation.
-    next_count: u64,
+    pub(crate) next_count: u64,
 }
 
 /// Where one task lives.
 pub(crate) struct Slot {
     /// The ticket that is good for it: one comparison tells a stale one.
     ticket: Ticket,
-    /// The task's number, of which the ticket has the low bits.
-    pub(crate) count: u64,
+    /// The task's number above the low bits, which the ticket has: a slot is half a cache line.
+    age: u32,
     /// Its ticket stands in the queue.
     queued: bool,
     /// Its future is to be dropped at the next pop.
@@ -49,6 +49,13 @@ pub(crate) struct Slot {
     pub(crate) wait: Wait,
     /// The task.
     pub(crate) body: Body,
+}
+
+impl Slot {
+    /// The task's number.
+    pub(crate) fn count(&self) -> u64 {
+        u64::from(self.age) << GENERATION_BITS | self.ticket.generation()
+    }
 }
 
 /// What a slot holds.
@@ -73,11 +80,6 @@ impl Tasks {
         Tasks { runtime, slots: Slab::new(), batch: Vec::new(), next: 0, arrived: Vec::new(), next_count }
     }
 
-    /// The number that the next task gets.
-    pub(crate) fn next_count(&self) -> u64 {
-        self.next_count
-    }
-
     /// The next number, and the ticket for it in this slot.
     pub(crate) fn number(&mut self, slot: usize) -> (Ticket, u64) {
         self.next_count += 1;
@@ -90,7 +92,8 @@ impl Tasks {
         let slot = self.slots.vacant_key();
         assert!(slot < MAX_TASKS, "{MAX_TASKS} tasks are alive, and a ticket has no bits for more");
         let (ticket, count) = self.number(slot);
-        self.slots.insert(Slot { ticket, count, queued: true, aborted: false, wait: Wait::Unknown, body });
+        let age = (count >> GENERATION_BITS) as u32;
+        self.slots.insert(Slot { ticket, age, queued: true, aborted: false, wait: Wait::Unknown, body });
         self.arrived.push(ticket);
         trace!(Push { task: ticket });
         (ticket, count)
@@ -117,40 +120,44 @@ impl Tasks {
 
     /// Marks the task for dropping and queues it.
     pub(crate) fn abort(&mut self, ticket: Ticket, count: u64) {
-        if let Some(slot) = self.get_mut(ticket).filter(|slot| slot.count == count) {
+        if let Some(slot) = self.get_mut(ticket).filter(|slot| slot.count() == count) {
             slot.aborted = true;
             trace!(Abort { task: ticket });
             self.push(ticket);
         }
     }
 
-    /// How many are to be polled in the turn that begins: what an exhausted budget left over, and what has arrived.
+    /// Whether anybody is to be polled in the turn that begins: whom an exhausted budget left over, and who has arrived.
     /// Entries of ended tasks are swept from the front, so that a queue of nothing else counts as empty.
-    pub(crate) fn ready(&mut self) -> usize {
+    #[inline]
+    pub(crate) fn ready(&mut self) -> bool {
         loop {
             if self.next == self.batch.len() {
                 self.batch.clear();
                 self.next = 0;
                 std::mem::swap(&mut self.batch, &mut self.arrived);
+            } else if !self.arrived.is_empty() {
+                self.batch.append(&mut self.arrived);
             }
-            self.batch.append(&mut self.arrived);
-            let Some(&ticket) = self.batch.get(self.next) else { return 0 };
+            let Some(&ticket) = self.batch.get(self.next) else { return false };
             if self.get_mut(ticket).is_some() {
-                return self.batch.len() - self.next;
+                return true;
             }
             self.next += 1;
         }
     }
 
-    /// (3) Takes the first of the batch for its poll. `None`: that entry's task has ended since.
+    /// (3) Takes the first of the batch for its poll. Entries of tasks that have ended since are passed over.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Popped> {
-        let &ticket = self.batch.get(self.next)?;
-        self.next += 1;
-        let slot = self.get_mut(ticket)?;
-        slot.queued = false;
-        slot.wait = Wait::Unknown;
-        Some(Popped { ticket, aborted: slot.aborted, body: slot.body.clone() })
+        loop {
+            let &ticket = self.batch.get(self.next)?;
+            self.next += 1;
+            let Some(slot) = self.get_mut(ticket) else { continue };
+            slot.queued = false;
+            slot.wait = Wait::Unknown;
+            return Some(Popped { ticket, aborted: slot.aborted, body: slot.body.clone() });
+        }
     }
 
     /// Frees the slot of a task that has ended; its tickets are stale from here on. What the slot held is for the caller

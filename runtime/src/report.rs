@@ -21,7 +21,7 @@ impl Tasks {
     /// A line for every task: its name, where it was spawned, what is known of its wait.
     pub(crate) fn list(&self) -> String {
         let mut tasks: Vec<_> = self.slots.iter().map(|(_, slot)| slot).collect();
-        tasks.sort_by_key(|slot| slot.count);
+        tasks.sort_by_key(|slot| slot.count());
         tasks.iter().map(|slot| format!("\n  {}, {}", slot.body, slot.wait)).collect()
     }
 }

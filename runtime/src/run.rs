@@ -107,18 +107,17 @@ impl Core {
         trace!(TurnBegin);
 
         // Nothing ready: (4) and (5) have to bring something; park until they do.
-        let mut ready = self.tasks.borrow_mut().ready();
-        if ready == 0 {
+        if !self.tasks.borrow_mut().ready() {
             self.wait(limit, turn);
-            ready = self.tasks.borrow_mut().ready();
+            self.tasks.borrow_mut().ready();
         }
 
         // (2) What is ready now is polled, in order; what gets ready meanwhile belongs to the next turn.
-        for _ in 0..ready.min(TURN_BUDGET) {
+        for _ in 0..TURN_BUDGET {
             if self.polls_since_look.get() >= POLLS_BETWEEN_LOOKS {
                 self.look(Some(Duration::ZERO), turn);
             }
-            let Some(popped) = self.tasks.borrow_mut().pop() else { continue };
+            let Some(popped) = self.tasks.borrow_mut().pop() else { break };
             self.poll(popped, main, turn)?;
         }
         trace!(TurnEnd);
@@ -170,7 +169,7 @@ impl Core {
     fn wait(&self, limit: Option<Duration>, turn: &mut Turn) {
         let Some(now) = self.clock.standing() else { return self.look(limit, turn) };
         self.look(Some(Duration::ZERO), turn);
-        if self.tasks.borrow_mut().ready() > 0 || self.has_messages() {
+        if self.tasks.borrow_mut().ready() || self.has_messages() {
             return;
         }
         let next = self.timers.borrow().next();
@@ -192,7 +191,7 @@ impl Core {
         self.polls_since_look.set(0);
         self.receive(turn);
         self.fire(turn);
-        if limit != Some(Duration::ZERO) && self.tasks.borrow_mut().ready() == 0 {
+        if limit != Some(Duration::ZERO) && !self.tasks.borrow_mut().ready() {
             self.park(limit, turn);
             self.receive(turn);
             self.fire(turn);
@@ -233,8 +232,8 @@ impl Core {
         let mut timers = self.timers.borrow_mut();
         while let Some((_key, waker)) = timers.fire(now) {
             turn.fired_timers += 1;
-            trace!(TimerFired { timer: _key, wakes: waker.as_slice() });
-            woken.extend(waker);
+            trace!(TimerFired { timer: _key, wakes: std::slice::from_ref(&waker) });
+            woken.push(waker);
         }
         drop(timers);
         wake_all(&mut woken);
@@ -344,6 +343,6 @@ impl Core {
         woken.append(&mut self.timers.borrow_mut().clear());
         wake_all(&mut woken);
         // Last: while this is the current loop, wakes of its number are taken for its own.
-        table::unregister(self.number, self.tasks.borrow().next_count());
+        table::unregister(self.number, self.tasks.borrow().next_count);
     }
 }

@@ -95,7 +95,7 @@ impl Future for Sleep {
             let fresh = cx.waker().clone();
             let mut timers = armed.core.timers.borrow_mut();
             let Some(place) = timers.waiting(armed.key) else { return Poll::Ready(()) };
-            let old = place.replace(fresh);
+            let old = std::mem::replace(place, fresh);
             drop(timers);
             drop(old);
             return Poll::Pending;

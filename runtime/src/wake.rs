@@ -28,7 +28,8 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 pub(crate) const RUNTIME_BITS: u32 = 14;
 /// A slot's occupant is told from the 16,777,215 before it. A stale ticket whose generation has come round again wakes
 /// the wrong task: one spurious poll, which every future must allow.
-const GENERATION_BITS: u32 = 24;
+pub(crate) const GENERATION_BITS: u32 = 24;
+const GENERATION: u64 = (1 << GENERATION_BITS) - 1;
 /// 67,108,864 tasks alive at once in one runtime.
 const SLOT_BITS: u32 = 26;
 
@@ -43,13 +44,17 @@ impl Ticket {
     /// `count` is the task's number; its low bits are the generation.
     #[inline]
     pub(crate) fn new(runtime: u16, slot: usize, count: u64) -> Ticket {
-        let generation = count & ((1 << GENERATION_BITS) - 1);
+        let generation = count & GENERATION;
         Ticket((u64::from(runtime) << (GENERATION_BITS + SLOT_BITS)) | (generation << SLOT_BITS) | slot as u64)
     }
 
     #[inline]
     pub(crate) fn runtime(self) -> u16 {
         (self.0 >> (GENERATION_BITS + SLOT_BITS)) as u16
+    }
+
+    pub(crate) fn generation(self) -> u64 {
+        self.0 >> SLOT_BITS & GENERATION
     }
 
     #[inline]
@@ -104,8 +109,15 @@ fn wake(ticket: Ticket) {
         core.tasks.borrow_mut().push(ticket);
     });
     if !was_here {
-        table::post(ticket.runtime(), Message::Wake(ticket));
+        wake_elsewhere(ticket);
     }
+}
+
+/// Sends a wake to another thread's loop, or to one that does not run now. Apart from [`wake`], so that what a message
+/// needs of the stack is not taken for every local wake.
+#[inline(never)]
+fn wake_elsewhere(ticket: Ticket) {
+    table::post(ticket.runtime(), Message::Wake(ticket));
 }
 
 /// Asks the loop to drop a task's future before its next poll. `count` is the whole number of the task: unlike a wake,
@@ -119,13 +131,7 @@ pub(crate) fn abort(ticket: Ticket, count: u64) {
 /// Calls `f` with the ticket's own loop, if that is the one running here; false if not.
 #[inline]
 fn at_home(ticket: Ticket, f: impl FnOnce(&Core)) -> bool {
-    let called = context::with(|core| {
-        core.number == ticket.runtime() && {
-            f(core);
-            true
-        }
-    });
-    called == Some(true)
+    context::with(|core| (core.number == ticket.runtime()).then(|| f(core))).flatten().is_some()
 }
 
 /// Wakes every waker of a batch that the loop has collected, after all its borrows have ended. A foreign waker that

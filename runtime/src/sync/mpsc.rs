@@ -14,7 +14,9 @@ pub use crate::sync::errors::{SendError, TryRecvError, TrySendError};
 use crate::wait::{Line, Waiters};
 use crate::wake::wake_one;
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -43,7 +45,7 @@ use std::task::{Context, Poll, Waker};
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a channel with room for nothing passes nothing on: give it a capacity of at least 1");
     let channel = new(capacity);
-    (Sender { channel: Arc::clone(&channel) }, Receiver { channel })
+    (Sender { channel: Arc::clone(&channel) }, Receiver::new(channel))
 }
 
 /// A channel that takes any number of values; tokio's `unbounded_channel`, asyncio's `Queue()`.
@@ -55,9 +57,12 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// assert_eq!(block_on(receiver.recv()), Some("from another thread"));
 /// ```
 pub fn unbounded<T>() -> (UnboundedSender<T>, Receiver<T>) {
-    let channel = new(usize::MAX);
-    (UnboundedSender { sender: Sender { channel: Arc::clone(&channel) } }, Receiver { channel })
+    let channel = new(UNBOUNDED);
+    (UnboundedSender { sender: Sender { channel: Arc::clone(&channel) } }, Receiver::new(channel))
 }
+
+/// The capacity of a channel that takes any number of values.
+const UNBOUNDED: usize = usize::MAX;
 
 /// Locked for a few moves; no user code runs under it.
 type Channel<T> = Arc<Lock<State<T>>>;
@@ -97,12 +102,6 @@ fn new<T>(capacity: usize) -> Channel<T> {
 impl<T> State<T> {
     fn has_room(&self) -> bool {
         self.line.is_empty() && self.queue.len() + self.granted < self.capacity
-    }
-
-    /// Takes the first value and grants its place to the first in line, who is to be woken.
-    fn take(&mut self) -> Option<(T, Option<Waker>)> {
-        let value = self.queue.pop_front()?;
-        Some((value, self.grant()))
     }
 
     /// Grants a free place to the first in line.
@@ -282,12 +281,21 @@ impl<T> Clone for UnboundedSender<T> {
 }
 
 /// The end that receives.
-#[derive(Debug)]
 pub struct Receiver<T> {
     channel: Channel<T>,
+    /// What was in the queue of an unbounded channel at the last look: a flood from another thread costs the loop one
+    /// lock for many values, and does not make the two threads wait for each other at each.
+    taken: VecDeque<T>,
 }
 
+// Values are moved about, never pinned.
+impl<T> Unpin for Receiver<T> {}
+
 impl<T> Receiver<T> {
+    fn new(channel: Channel<T>) -> Receiver<T> {
+        Receiver { channel, taken: VecDeque::new() }
+    }
+
     /// Waits for the next value; `None` when the queue is empty and every sender is gone.
     ///
     /// # Cancel safety
@@ -299,21 +307,11 @@ impl<T> Receiver<T> {
     /// The poll function under [`recv`](Receiver::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         // Cloned before the lock and dropped after it: both are foreign code.
-        let fresh = cx.waker().clone();
-        let mut state = self.channel.lock();
-        if let Some((value, granted)) = state.take() {
-            drop(state);
-            wake(granted);
-            return Poll::Ready(Some(value));
+        let polled = self.look(Some(cx.waker().clone()));
+        if polled.is_pending() {
+            context::with(|core| core.note_wait(Wait::Channel));
         }
-        if state.has_ended() {
-            return Poll::Ready(None);
-        }
-        let old = state.receiver.replace(fresh);
-        drop(state);
-        drop(old);
-        context::with(|core| core.note_wait(Wait::Channel));
-        Poll::Pending
+        polled
     }
 
     /// The next value, if one is there.
@@ -321,13 +319,35 @@ impl<T> Receiver<T> {
     /// # Errors
     /// [`TryRecvError::Empty`] when none is there yet, [`TryRecvError::Disconnected`] when none will come.
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        let mut state = self.channel.lock();
-        if let Some((value, granted)) = state.take() {
-            drop(state);
-            wake(granted);
-            return Ok(value);
+        match self.look(None) {
+            Poll::Ready(value) => value.ok_or(TryRecvError::Disconnected),
+            Poll::Pending => Err(TryRecvError::Empty),
         }
-        Err(if state.has_ended() { TryRecvError::Disconnected } else { TryRecvError::Empty })
+    }
+
+    /// Takes the next value if one is there, and else leaves a waker.
+    fn look(&mut self, waker: Option<Waker>) -> Poll<Option<T>> {
+        if let Some(value) = self.taken.pop_front() {
+            return Poll::Ready(Some(value));
+        }
+        let mut guard = self.channel.lock();
+        let state = &mut *guard;
+        if state.queue.is_empty() && state.senders > 0 && !state.closed {
+            let old = waker.and_then(|waker| state.receiver.replace(waker));
+            drop(guard);
+            drop(old);
+            return Poll::Pending;
+        }
+        if state.capacity == UNBOUNDED {
+            mem::swap(&mut state.queue, &mut self.taken);
+            drop(guard);
+            return Poll::Ready(self.taken.pop_front());
+        }
+        let value = state.queue.pop_front();
+        let granted = value.as_ref().and_then(|_| state.grant());
+        drop(guard);
+        wake(granted);
+        Poll::Ready(value)
     }
 
     /// Takes no further values: senders fail from now on, what is in the queue can still be received.
@@ -351,17 +371,16 @@ impl<T> Receiver<T> {
     }
 }
 
-impl<T> State<T> {
-    /// Nothing is in the queue, and nothing will come.
-    fn has_ended(&self) -> bool {
-        self.queue.is_empty() && (self.senders == 0 || self.closed)
-    }
-}
-
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let own = self.shut();
-        let values = std::mem::take(&mut self.channel.lock().queue);
-        drop((own, values));
+        let values = mem::take(&mut self.channel.lock().queue);
+        drop((own, mem::take(&mut self.taken), values));
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").finish_non_exhaustive()
     }
 }

@@ -22,7 +22,7 @@ use std::task::{Context, Poll, Waker};
 /// ```
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let channel = Arc::new(Lock::new(State { value: None, receiver: None, ended: false }));
-    (Sender { channel: Arc::clone(&channel) }, Receiver { channel })
+    (Sender { channel: Some(Arc::clone(&channel)) }, Receiver { channel: Some(channel) })
 }
 
 /// Locked for a few moves; no user code runs under it.
@@ -40,7 +40,8 @@ struct State<T> {
 /// The end that sends.
 #[derive(Debug)]
 pub struct Sender<T> {
-    channel: Channel<T>,
+    /// Until this end has done its part.
+    channel: Option<Channel<T>>,
 }
 
 impl<T> Sender<T> {
@@ -48,44 +49,49 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// The value comes back when the receiver is gone.
-    pub fn send(self, value: T) -> Result<(), T> {
-        let mut state = self.channel.lock();
-        if state.ended {
-            return Err(value);
-        }
-        state.value = Some(value);
-        drop(state);
-        // The end of `self` wakes the receiver.
-        Ok(())
+    pub fn send(mut self, value: T) -> Result<(), T> {
+        self.end(Some(value)).map_or(Ok(()), Err)
     }
 
     /// Whether the receiver is gone.
     pub fn is_closed(&self) -> bool {
-        self.channel.lock().ended
+        self.channel.as_ref().is_none_or(|channel| channel.lock().ended)
+    }
+
+    /// Ends this end, with the value or without one, and wakes the receiver. A value that nobody will take comes back.
+    fn end(&mut self, value: Option<T>) -> Option<T> {
+        let channel = self.channel.take()?;
+        let mut state = channel.lock();
+        if state.ended {
+            return value;
+        }
+        state.value = value;
+        state.ended = true;
+        let receiver = state.receiver.take();
+        drop(state);
+        receiver.into_iter().for_each(wake_one);
+        None
     }
 }
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        let mut state = self.channel.lock();
-        state.ended = true;
-        let receiver = state.receiver.take();
-        drop(state);
-        receiver.into_iter().for_each(wake_one);
+        self.end(None);
     }
 }
 
 /// The end that waits: a future of the value.
 ///
 /// # Errors
-/// [`RecvError`] when the sender was dropped without a value.
+/// [`RecvError`] when the sender was dropped without a value, and when the value has been taken.
 ///
 /// # Cancel safety
 /// A `&mut Receiver` in a `timeout` loses nothing when it is dropped.
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct Receiver<T> {
-    channel: Channel<T>,
+    /// Until the value has been taken.
+    channel: Option<Channel<T>>,
 }
 
 impl<T> Receiver<T> {
@@ -94,45 +100,56 @@ impl<T> Receiver<T> {
     /// # Errors
     /// [`RecvError`] when the sender is gone and no value is left.
     pub fn try_recv(&mut self) -> Result<Option<T>, RecvError> {
-        let mut state = self.channel.lock();
-        match state.value.take() {
-            None if state.ended => Err(RecvError(())),
-            value => Ok(value),
+        match self.look(None) {
+            Poll::Ready(result) => result.map(Some),
+            Poll::Pending => Ok(None),
         }
     }
-}
 
-impl<T> Receiver<T> {
     /// Whether the value has been sent, or never will be.
     pub(crate) fn has_ended(&self) -> bool {
-        self.channel.lock().ended
+        self.channel.as_ref().is_none_or(|channel| channel.lock().ended)
+    }
+
+    /// Whether the value has been taken, or was found never to come.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.channel.is_none()
+    }
+
+    /// Takes the value if it is there, and else leaves a waker.
+    fn look(&mut self, waker: Option<Waker>) -> Poll<Result<T, RecvError>> {
+        let Some(channel) = &self.channel else { return Poll::Ready(Err(RecvError(()))) };
+        let mut state = channel.lock();
+        if !state.ended {
+            let old = waker.and_then(|waker| state.receiver.replace(waker));
+            drop(state);
+            drop(old);
+            return Poll::Pending;
+        }
+        let value = state.value.take();
+        drop(state);
+        self.channel = None;
+        Poll::Ready(value.ok_or(RecvError(())))
     }
 }
 
 impl<T> Future for Receiver<T> {
     type Output = Result<T, RecvError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         // Cloned before the lock and dropped after it: both are foreign code.
-        let fresh = cx.waker().clone();
-        let mut state = self.channel.lock();
-        if let Some(value) = state.value.take() {
-            return Poll::Ready(Ok(value));
+        let polled = self.look(Some(cx.waker().clone()));
+        if polled.is_pending() {
+            context::with(|core| core.note_wait(Wait::Channel));
         }
-        if state.ended {
-            return Poll::Ready(Err(RecvError(())));
-        }
-        let old = state.receiver.replace(fresh);
-        drop(state);
-        drop(old);
-        context::with(|core| core.note_wait(Wait::Channel));
-        Poll::Pending
+        polled
     }
 }
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        let mut state = self.channel.lock();
+        let Some(channel) = &self.channel else { return };
+        let mut state = channel.lock();
         state.ended = true;
         let left = (state.value.take(), state.receiver.take());
         drop(state);
