@@ -14,7 +14,6 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use slab::Slab;
 use std::any::Any;
 use std::cell::RefCell;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -79,15 +78,16 @@ impl Pool {
         deliver(result);
     }
 
-    /// Sees to it that a thread will take the next job.
+    /// Sees to it that a thread will take the next job, and says where to put it.
     ///
     /// # Errors
-    /// When there is no thread and none can be started.
-    fn make_room(&self) -> io::Result<()> {
+    /// A cancellation when the runtime is being dropped; the system's when there is no thread and none can be started.
+    fn make_room(&self) -> Result<Sender<Job>, JoinError> {
+        let sender = self.sender.borrow().clone().ok_or_else(JoinError::cancelled)?;
         let mut crew = self.crew.lock();
         if crew.spare > 0 || crew.threads >= self.limit {
             crew.spare -= 1;
-            return Ok(());
+            return Ok(sender);
         }
         crew.threads += 1;
         drop(crew);
@@ -95,15 +95,15 @@ impl Pool {
         let started = thread::Builder::new()
             .name("glassloop-blocking".into())
             .spawn(move || work(&receiver, &shared, keep_alive));
-        let Err(error) = started else { return Ok(()) };
+        let Err(error) = started else { return Ok(sender) };
         let mut crew = self.crew.lock();
         crew.threads -= 1;
         if crew.threads == 0 {
-            return Err(error);
+            return Err(JoinError::no_thread(error));
         }
         // The others will get round to it.
         crew.spare -= 1;
-        Ok(())
+        Ok(sender)
     }
 
     /// Ends the idle threads and drops the jobs that never began; one that runs is left alone.
@@ -124,15 +124,13 @@ where
 {
     let (pool, remote, cell) = (&core.pool, Remote::new(), Rc::new(JoinCell::new()));
     let handle = JoinHandle::here(Rc::clone(&cell) as _, Target::Remote(Arc::clone(&remote)));
-    let sender = pool.sender.borrow().clone();
-    let Some(sender) = sender else {
-        cell.settle(Err(JoinError::cancelled()));
-        return handle;
+    let sender = match pool.make_room() {
+        Ok(sender) => sender,
+        Err(error) => {
+            cell.settle(Err(error));
+            return handle;
+        }
     };
-    if let Err(error) = pool.make_room() {
-        cell.settle(Err(JoinError::no_thread(error)));
-        return handle;
-    }
     let deliver = move |result: JobResult| {
         cell.settle(result.map(|value| *value.downcast().expect("the cell was made with its job")));
         cell.take_joiner().into_iter().for_each(wake_one);

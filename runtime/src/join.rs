@@ -285,9 +285,7 @@ impl JoinError {
     pub fn into_panic(self) -> Box<dyn Any + Send> {
         match self.reason {
             Reason::Panicked(payload) => payload.into_inner().unwrap_or_else(PoisonError::into_inner),
-            _ => {
-                panic!("into_panic on a JoinError that is no panic ({self}): ask is_panic() first")
-            }
+            _ => panic!("into_panic on a JoinError that is no panic ({self}): ask is_panic() first"),
         }
     }
 
@@ -304,9 +302,7 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
             Reason::Cancelled => f.write_str("the task was cancelled"),
-            Reason::NoThread(error) => {
-                write!(f, "no thread could be started for the blocking job: {error}")
-            }
+            Reason::NoThread(error) => write!(f, "no thread could be started for the blocking job: {error}"),
             Reason::Panicked(payload) => {
                 let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
                 match message(&**payload) {

@@ -102,7 +102,13 @@ impl Core {
         }))
     }
 
+    /// Turns until main is done.
+    pub(crate) fn run(&self, main: &mut PollMain<'_>, turn: &mut Turn) {
+        while self.turn(main, None, turn).is_continue() {}
+    }
+
     /// One turn: at most one pass through the circle. It ends early when main is done.
+    #[inline]
     pub(crate) fn turn(&self, main: &mut PollMain<'_>, limit: Option<Duration>, turn: &mut Turn) -> ControlFlow<()> {
         trace!(TurnBegin);
 

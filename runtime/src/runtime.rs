@@ -66,7 +66,7 @@ impl Runtime {
         let mut poll_main = |cx: &mut Context<'_>| main.as_mut().poll(cx).map(|value| output = Some(value));
         let mut turn = Turn::default();
         core.receive(&mut turn);
-        while core.turn(&mut poll_main, None, &mut turn).is_continue() {}
+        core.run(&mut poll_main, &mut turn);
         trace!(TurnEnd);
         output.expect("the turns go on until main has its output")
     }

@@ -18,7 +18,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 /// A channel with room for `capacity` values; tokio's `mpsc::channel`, asyncio's `Queue(maxsize)`.
@@ -114,6 +114,14 @@ impl<T> State<T> {
     }
 }
 
+/// Puts a value into the queue and wakes the receiver.
+fn put<T>(mut state: MutexGuard<'_, State<T>>, value: T) {
+    state.queue.push_back(value);
+    let receiver = state.receiver.take();
+    drop(state);
+    wake(receiver);
+}
+
 /// Wakes whoever a locked section left to be woken.
 fn wake(waker: Option<Waker>) {
     waker.into_iter().for_each(wake_one);
@@ -143,17 +151,14 @@ impl<T> Sender<T> {
     /// # Errors
     /// The value comes back when the channel is full, or the receiver gone.
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        let mut state = self.channel.lock();
+        let state = self.channel.lock();
         if state.closed {
             return Err(TrySendError::Closed(value));
         }
         if !state.has_room() {
             return Err(TrySendError::Full(value));
         }
-        state.queue.push_back(value);
-        let receiver = state.receiver.take();
-        drop(state);
-        wake(receiver);
+        put(state, value);
         Ok(())
     }
 
@@ -217,10 +222,7 @@ impl<T> Future for Send<'_, T> {
             this.waiter.is_none() && state.has_room()
         };
         if may_send {
-            state.queue.push_back(value);
-            let receiver = state.receiver.take();
-            drop(guard);
-            wake(receiver);
+            put(guard, value);
             return Poll::Ready(Ok(()));
         }
         let old = state.waiters.wait(&mut state.line, &mut this.waiter, fresh);
