@@ -28,6 +28,9 @@ struct Arguments {
     /// Where RESULTS.md and results.svg go when all cases were measured.
     #[arg(long, value_name = "FOLDER", default_value = env!("CARGO_MANIFEST_DIR"))]
     out: PathBuf,
+    /// The README whose table is renewed with them.
+    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"))]
+    readme: PathBuf,
     /// Measures the memory of one contestant; what the scoreboard starts itself with.
     #[arg(long, value_name = "NAME", hide = true)]
     probe: Option<String>,
@@ -56,8 +59,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         std::fs::write(path, format!("{:#}\n", report::json(&board)))?;
     }
     if !arguments.quick && arguments.filter.is_none() {
-        results::write(&board, &arguments.out)?;
-        println!("written: RESULTS.md and results.svg in {}", arguments.out.display());
+        results::write(&board, &arguments.out, &arguments.readme)?;
+        println!(
+            "written: RESULTS.md and results.svg in {}, the table of {}",
+            arguments.out.display(),
+            arguments.readme.display()
+        );
     }
     Ok(if board.missed().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -83,17 +83,19 @@ impl Board {
 
     /// The last lines.
     pub fn summary(&self) -> Vec<String> {
-        let judged = self.outcomes.iter().filter(|outcome| outcome.verdict().is_some()).count();
         let mut lines = vec![String::new()];
         lines.extend(self.means().iter().map(Mean::describe));
-        let missed = self.missed();
-        lines.push(format!(
-            "{} of {} targets met",
-            judged + self.means().len() - missed.len(),
-            judged + self.means().len()
-        ));
-        lines.extend(missed.iter().map(|name| format!("missed: {name}")));
+        let (met, all) = self.met();
+        lines.push(format!("{met} of {all} targets met"));
+        lines.extend(self.missed().iter().map(|name| format!("missed: {name}")));
         lines
+    }
+
+    /// How many targets are met, and how many there are.
+    pub fn met(&self) -> (usize, usize) {
+        let judged = self.outcomes.iter().filter(|outcome| outcome.verdict().is_some()).count();
+        let all = judged + self.means().len();
+        (all - self.missed().len(), all)
     }
 }
 

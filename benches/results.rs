@@ -1,8 +1,8 @@
 //! RESULTS.md: the whole board with machine, versions, date and command.
 
 use crate::case::Role;
-use crate::measure::Outcome;
-use crate::report::{Board, columns};
+use crate::measure::{Outcome, Score};
+use crate::report::{Board, columns, cost, times};
 use crate::{chart, machine};
 use std::fmt::Write as _;
 use std::fs;
@@ -21,13 +21,68 @@ that ours costs twice as much. Where one thread does everything, its processor t
 wall. Where no more is asked than to be equal, a target counts as missed when three quarters of the pairs say so.
 ";
 
-/// Writes RESULTS.md and results.svg.
+/// The rows of the README's table.
+const HEADLINES: [&str; 16] = [
+    "spawn and join, 100,000 tasks",
+    "yield, 1,000 tasks × 100",
+    "yield, one task",
+    "two tasks, mpsc ping-pong",
+    "oneshot request and reply",
+    "semaphore, contended: 100 tasks, 10 permits",
+    "10,000 random sleeps",
+    "1,000,000 timeouts, one after the other",
+    "messages from another core",
+    "spawn_blocking round trip, on one core",
+    "gather, each yields 10 times, n = 10",
+    "gather, each yields 10 times, n = 1000",
+    "gather_tasks, n = 1000",
+    "echo, server's CPU time, 64 × 64 B",
+    "hyper, server's CPU time, 64 connections",
+    "memory of an idle task on a timer",
+];
+
+/// Between these lines of the README its table stands.
+const MARKS: [&str; 2] = ["<!-- scoreboard -->\n", "<!-- end of scoreboard -->"];
+
+/// Writes RESULTS.md and results.svg, and the table of a README that has a place for it.
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn write(board: &Board, folder: &Path) -> io::Result<()> {
+pub fn write(board: &Board, folder: &Path, readme: &Path) -> io::Result<()> {
     fs::write(folder.join("RESULTS.md"), markdown(board))?;
-    fs::write(folder.join("results.svg"), chart::svg(board))
+    fs::write(folder.join("results.svg"), chart::svg(board))?;
+    let text = fs::read_to_string(readme)?;
+    if let Some((before, rest)) = text.split_once(MARKS[0])
+        && let Some((_, after)) = rest.split_once(MARKS[1])
+    {
+        fs::write(readme, format!("{before}{}{}{}{after}", MARKS[0], headlines(board), MARKS[1]))?;
+    }
+    Ok(())
+}
+
+/// What the README shows of the board.
+fn headlines(board: &Board) -> String {
+    let facts = machine::facts();
+    let fact = |wanted: &str| facts.iter().find(|(name, _)| *name == wanted).map_or("", |(_, fact)| fact.as_str());
+    let mut text = format!(
+        "{}, {} cores, {}, {}, {}.\n\n",
+        fact("processor"),
+        fact("cores"),
+        fact("date"),
+        fact("toolchain").split(" (").next().unwrap_or_default(),
+        fact("versions").split(", ").next().unwrap_or_default(),
+    );
+    text.push_str("| case | glassloop | best peer | | times as good |\n| --- | --- | --- | --- | --- |\n");
+    for name in HEADLINES {
+        let Some(outcome) = board.outcomes.iter().find(|outcome| outcome.case.name == name) else { continue };
+        let Some(peer) = outcome.best_peer() else { continue };
+        let in_unit = |score: &Score| cost(score.cost, outcome.case.unit);
+        let (ours, theirs) = (in_unit(outcome.ours()), in_unit(peer));
+        _ = writeln!(text, "| {name} | {ours} | {theirs} | {} | {} |", peer.name, times(peer.ratio));
+    }
+    let (met, all) = board.met();
+    _ = writeln!(text, "\n{met} of {all} targets met; [the rest, and why](benches/RESULTS.md).");
+    text
 }
 
 fn markdown(board: &Board) -> String {
