@@ -14,6 +14,7 @@ pub mod results;
 pub mod chart;
 pub mod machine;
 pub mod untraced;
+pub mod size;
 
 // The contestants.
 pub mod on_ours;

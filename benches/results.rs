@@ -3,10 +3,10 @@
 use crate::case::Role;
 use crate::measure::{Outcome, Score};
 use crate::report::{Board, columns, cost, times};
-use crate::{chart, machine};
+use crate::{chart, machine, size};
+use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
-use std::io;
 use std::path::Path;
 
 /// What stands above the tables.
@@ -47,9 +47,9 @@ const MARKS: [&str; 2] = ["<!-- scoreboard -->\n", "<!-- end of scoreboard -->"]
 /// Writes RESULTS.md and results.svg, and the table of a README that has a place for it.
 ///
 /// # Errors
-/// When they cannot be written.
-pub fn write(board: &Board, folder: &Path, readme: &Path) -> io::Result<()> {
-    fs::write(folder.join("RESULTS.md"), markdown(board))?;
+/// When they cannot be written, or cargo cannot build what [`size`] measures.
+pub fn write(board: &Board, folder: &Path, readme: &Path) -> Result<(), Box<dyn Error>> {
+    fs::write(folder.join("RESULTS.md"), format!("{}\n## size\n\n{}", markdown(board), size::table()?))?;
     fs::write(folder.join("results.svg"), chart::svg(board))?;
     let text = fs::read_to_string(readme)?;
     if let Some((before, rest)) = text.split_once(MARKS[0])

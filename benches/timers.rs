@@ -39,7 +39,11 @@ pub(crate) fn cases() -> Vec<Case> {
             .on(Ours::paused, || timeouts_at_once::<Ours>(OPEN))
             .on(Tokio::paused, || timeouts_at_once::<Tokio>(OPEN))
             .on(LocalSet::paused, || timeouts_at_once::<LocalSet>(OPEN))
-            .limit("an ordered set alone", || set_alone(OPEN, OPEN as usize)),
+            .limit("an ordered set alone", || set_alone(OPEN, OPEN as usize))
+            .why(
+                "The case keeps each timeout in a box: malloc and free are 360 of its 1,060 instructions, for everybody. \
+                 tokio's wheel files a deadline by its bits; a heap compares it, and is exact to the nanosecond.",
+            ),
     ]
 }
 
