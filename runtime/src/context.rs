@@ -7,7 +7,6 @@ use crate::run::Core;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;
-use std::rc::Rc;
 
 thread_local! {
     /// The core of the loop that is running on this thread; null when none is.
@@ -46,14 +45,15 @@ pub(crate) fn with<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
     Some(f(core))
 }
 
-/// The core of the running loop, shared: for what outlives the call (a socket, an armed timer).
+/// Calls `f` with the core of the running loop. What outlives the call (a socket, an armed timer) takes a share of it.
 ///
 /// # Panics
 /// Outside a runtime; `what` is what the caller wanted to do.
+#[inline]
 #[track_caller]
-pub(crate) fn current(what: &str) -> Rc<Core> {
-    match with(Core::share) {
-        Some(core) => core,
+pub(crate) fn current<R>(what: &str, f: impl FnOnce(&Core) -> R) -> R {
+    match with(f) {
+        Some(result) => result,
         None => panic!(
             "{what} needs a running event loop, and none runs on this thread: do it inside runtime::block_on(async {{ … }})"
         ),

@@ -59,7 +59,7 @@ impl<T: Source> Async<T> {
     /// `ready`: whether a first attempt is worth a system call. A socket that is still connecting says no.
     #[track_caller]
     pub(crate) fn register(mut source: T, ready: bool) -> io::Result<Async<T>> {
-        let core = context::current("a socket");
+        let core = context::current("a socket", Core::share);
         let key = core.reactor.borrow_mut().register(&mut source, ready)?;
         Ok(Async { source, key, core })
     }

@@ -256,5 +256,5 @@ where
     F::Output: 'static,
 {
     let birth = Birth { name: None, at: Location::caller() };
-    context::current("spawn").spawn(future, birth)
+    context::current("spawn", |core| core.spawn(future, birth))
 }

@@ -172,8 +172,8 @@ impl Builder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let core = context::current("spawn");
-        core.spawn(future, Birth { name: self.name, at: Location::caller() })
+        let birth = Birth { name: self.name, at: Location::caller() };
+        context::current("spawn", |core| core.spawn(future, birth))
     }
 }
 
@@ -240,6 +240,5 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let core = context::current("spawn_blocking");
-    blocking::submit(&core, f)
+    context::current("spawn_blocking", |core| blocking::submit(core, f))
 }

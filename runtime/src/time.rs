@@ -101,7 +101,7 @@ impl Future for Sleep {
             return Poll::Pending;
         }
         self.armed = None;
-        let core = context::current("a timer");
+        let core = context::current("a timer", Core::share);
         let deadline = core.clock.count(self.deadline);
         if deadline <= core.clock.nanos() {
             return Poll::Ready(());
