@@ -327,8 +327,8 @@ mod instructions {
         COUNT.store(0, Ordering::Relaxed);
         #[allow(unsafe_code, reason = "signals and the processor's flags are beyond safe code")]
         // SAFETY: the handler only adds to an atomic, which a signal handler may. The two pieces of assembly change one
-        // bit of the flags and nothing else, use the stack as `asm!` allows without `nostack`, and leave it as it was;
-        // the second takes back what the first did, on the same thread.
+        // bit of the flags and nothing else. They use the stack, as `asm!` allows without `nostack`, and leave it as it
+        // was. The second takes back what the first did, on the same thread.
         unsafe {
             libc::signal(libc::SIGTRAP, trapped as extern "C" fn(libc::c_int) as libc::sighandler_t);
             asm!("pushfq", "or qword ptr [rsp], {}", "popfq", const TRAP);
