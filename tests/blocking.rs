@@ -1,7 +1,7 @@
 //! The blocking pool: how many threads it has and when, in which order jobs run on them, and how jobs end.
 
 use runtime::task::{self, yield_now};
-use runtime::time::{now, sleep};
+use runtime::time::{now, sleep, timeout};
 use runtime::{Builder, JoinHandle, Runtime, spawn};
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -189,6 +189,22 @@ fn no_job_is_lost_to_a_thread_that_is_about_to_end() {
         });
         assert!(sum >= 300);
     }
+}
+
+#[test]
+fn a_thread_waits_for_the_job_that_counts_on_it_when_its_own_time_is_up() {
+    let runtime = Runtime::builder().thread_keep_alive(Duration::from_micros(50)).build().unwrap();
+    let mut random = Random::new(1);
+    runtime.block_on(async {
+        for n in 0..1_000 {
+            // Somewhere about the end of the idle thread. The job is so large that to send it takes a while, too.
+            (0..random.below(8_000)).for_each(|_| std::hint::spin_loop());
+            let baggage = [n as u8; 100 << 10];
+            let job = task::spawn_blocking(move || baggage[n]);
+            let result = timeout(Duration::from_secs(5), job).await.expect("the job lies in a line without a thread");
+            assert_eq!(result.unwrap(), n as u8);
+        }
+    });
 }
 
 #[test]
