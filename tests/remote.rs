@@ -1,5 +1,8 @@
 //! Other threads: what they ask of a loop that is parked, busy, between two calls, being dropped or gone. Nothing is
 //! lost, a loop is rung only when it sleeps and once for a batch, and one that sleeps costs nothing.
+//!
+//! A test that wakes tasks of a runtime that is gone runs alone: the next runtime of that number hears of it, and others
+//! here count what they hear.
 
 use runtime::net::TcpListener;
 use runtime::sync::{mpsc, oneshot};
@@ -16,7 +19,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 use tests::{
-    OnDrop, Random, counted, counts, inside, panic_message, poll_once, thread_number, until, until_parked,
+    OnDrop, Random, alone, counted, counts, inside, panic_message, poll_once, thread_number, until, until_parked,
     virtual_runtime, writes,
 };
 
@@ -176,30 +179,32 @@ fn each_kind_of_request_ends_a_park_with_one_ring() {
 
 #[test]
 fn nobody_rings_for_a_loop_that_is_not_parked() {
-    let ask = |requests: &Requests| {
-        let requests = requests.clone();
-        elsewhere(move || rings(|| (0..100).for_each(|_| requests.make())))
-    };
-    let runtime = Runtime::new().unwrap();
-    let requests = Requests::new(&runtime);
-    // Between two calls, and after a park that a timeout ended.
-    assert_eq!(ask(&requests), 0);
-    while runtime.turn(ZERO).remote_wakes > 0 {}
-    assert_eq!(counts(runtime.turn(Some(Duration::from_millis(1)))), [0, 0, 0, 0]);
-    assert_eq!(ask(&requests), 0);
-    // In a poll.
-    assert_eq!(runtime.block_on(poll_fn(|_| Poll::Ready(ask(&requests)))), 0);
-    // While it is being dropped, and when it is gone.
-    let (inner, rung) = (requests.clone(), Rc::new(Cell::new(usize::MAX)));
-    let seen = Rc::clone(&rung);
-    let guard = OnDrop::new(move || seen.set(ask(&inner)));
-    drop(runtime.spawn(async move {
-        let _guard = guard;
-        pending::<()>().await;
-    }));
-    drop(runtime);
-    assert_eq!(rung.get(), 0);
-    assert_eq!(ask(&requests), 0);
+    alone("nobody_rings_for_a_loop_that_is_not_parked", || {
+        let ask = |requests: &Requests| {
+            let requests = requests.clone();
+            elsewhere(move || rings(|| (0..100).for_each(|_| requests.make())))
+        };
+        let runtime = Runtime::new().unwrap();
+        let requests = Requests::new(&runtime);
+        // Between two calls, and after a park that a timeout ended.
+        assert_eq!(ask(&requests), 0);
+        while runtime.turn(ZERO).remote_wakes > 0 {}
+        assert_eq!(counts(runtime.turn(Some(Duration::from_millis(1)))), [0, 0, 0, 0]);
+        assert_eq!(ask(&requests), 0);
+        // In a poll.
+        assert_eq!(runtime.block_on(poll_fn(|_| Poll::Ready(ask(&requests)))), 0);
+        // While it is being dropped, and when it is gone.
+        let (inner, rung) = (requests.clone(), Rc::new(Cell::new(usize::MAX)));
+        let seen = Rc::clone(&rung);
+        let guard = OnDrop::new(move || seen.set(ask(&inner)));
+        drop(runtime.spawn(async move {
+            let _guard = guard;
+            pending::<()>().await;
+        }));
+        drop(runtime);
+        assert_eq!(rung.get(), 0);
+        assert_eq!(ask(&requests), 0);
+    });
 }
 
 // What a parked loop costs.
@@ -345,27 +350,29 @@ fn what_comes_while_a_runtime_is_dropped_is_dropped_with_it_and_says_cancelled()
 
 #[test]
 fn a_future_that_comes_too_late_is_dropped_on_the_thread_that_sent_it() {
-    let dropped: Shared<(&str, u32)> = Shared::default();
-    let runtime = virtual_runtime();
-    let requests = Requests::new(&runtime);
-    drop(runtime);
-    let list = Arc::clone(&dropped);
-    let sender = elsewhere(move || {
-        let (again, guard) = (requests.handle.clone(), tells_when_dropped(&list, "outer"));
-        let inner = tells_when_dropped(&list, "inner");
-        // Its drop sends another one after it.
-        let outer = OnDrop::new(move || {
-            drop(guard);
-            let task = again.spawn(async move { drop(inner) });
+    alone("a_future_that_comes_too_late_is_dropped_on_the_thread_that_sent_it", || {
+        let dropped: Shared<(&str, u32)> = Shared::default();
+        let runtime = virtual_runtime();
+        let requests = Requests::new(&runtime);
+        drop(runtime);
+        let list = Arc::clone(&dropped);
+        let sender = elsewhere(move || {
+            let (again, guard) = (requests.handle.clone(), tells_when_dropped(&list, "outer"));
+            let inner = tells_when_dropped(&list, "inner");
+            // Its drop sends another one after it.
+            let outer = OnDrop::new(move || {
+                drop(guard);
+                let task = again.spawn(async move { drop(inner) });
+                assert!(task.is_finished());
+            });
+            let task = requests.handle.spawn(async move { drop(outer) });
             assert!(task.is_finished());
+            assert!(runtime::block_on(task).unwrap_err().is_cancelled());
+            requests.make();
+            thread_number()
         });
-        let task = requests.handle.spawn(async move { drop(outer) });
-        assert!(task.is_finished());
-        assert!(runtime::block_on(task).unwrap_err().is_cancelled());
-        requests.make();
-        thread_number()
+        assert_eq!(take(&dropped), [("outer", sender), ("inner", sender)]);
     });
-    assert_eq!(take(&dropped), [("outer", sender), ("inner", sender)]);
 }
 
 // Handle::spawn.
@@ -641,61 +648,64 @@ fn storm(seed: u64, targets: &[Target], handle: &Handle, tally: &Arc<Tally>, may
 
 #[test]
 fn in_a_storm_of_requests_none_is_lost_and_there_are_no_more_rings_than_parks() {
-    const THREADS: u64 = 3;
-    for seed in 1..=16 {
-        let mut random = Random::new(seed);
-        let runtime = Runtime::new().unwrap();
-        let tally = Arc::new(Tally::default());
-        let targets: Arc<Vec<Target>> = Arc::new(
-            (0..4)
-                .map(|_| {
-                    let [wanted, seen] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
-                    let (from, to) = (Arc::clone(&wanted), Arc::clone(&seen));
-                    let (_task, waker) =
-                        spawn_polled(&runtime, move || to.store(from.load(Ordering::SeqCst), Ordering::SeqCst));
-                    Target { waker, wanted, seen }
+    alone("in_a_storm_of_requests_none_is_lost_and_there_are_no_more_rings_than_parks", || {
+        const THREADS: u64 = 3;
+        for seed in 1..=16 {
+            let mut random = Random::new(seed);
+            let runtime = Runtime::new().unwrap();
+            let tally = Arc::new(Tally::default());
+            let targets: Arc<Vec<Target>> = Arc::new(
+                (0..4)
+                    .map(|_| {
+                        let [wanted, seen] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+                        let (from, to) = (Arc::clone(&wanted), Arc::clone(&seen));
+                        let (_task, waker) =
+                            spawn_polled(&runtime, move || to.store(from.load(Ordering::SeqCst), Ordering::SeqCst));
+                        Target { waker, wanted, seen }
+                    })
+                    .collect(),
+            );
+            // In every other storm the loop goes in the middle of it.
+            let goes = (seed % 2 == 0).then(|| 1 + random.below(12));
+            let threads: Vec<_> = (1..=THREADS)
+                .map(|n| {
+                    let (targets, handle, tally) = (Arc::clone(&targets), runtime.handle(), Arc::clone(&tally));
+                    thread::spawn(move || storm(seed * 100 + n, &targets, &handle, &tally, goes.is_some()))
                 })
-                .collect(),
-        );
-        // In every other storm the loop goes in the middle of it.
-        let goes = (seed % 2 == 0).then(|| 1 + random.below(12));
-        let threads: Vec<_> = (1..=THREADS)
-            .map(|n| {
-                let (targets, handle, tally) = (Arc::clone(&targets), runtime.handle(), Arc::clone(&tally));
-                thread::spawn(move || storm(seed * 100 + n, &targets, &handle, &tally, goes.is_some()))
-            })
-            .collect();
-        let mut turns = 0;
-        while tally.done.load(Ordering::SeqCst) < THREADS as usize {
-            // Looked in on, left alone for a while, or parked.
-            match random.below(6) {
-                0 => _ = runtime.turn(ZERO),
-                1 => runtime.block_on(yield_now()),
-                2 => thread::yield_now(),
-                _ => _ = runtime.turn(Some(Duration::from_millis(1))),
+                .collect();
+            let mut turns = 0;
+            while tally.done.load(Ordering::SeqCst) < THREADS as usize {
+                // Looked in on, left alone for a while, or parked.
+                match random.below(6) {
+                    0 => _ = runtime.turn(ZERO),
+                    1 => runtime.block_on(yield_now()),
+                    2 => thread::yield_now(),
+                    _ => _ = runtime.turn(Some(Duration::from_millis(1))),
+                }
+                turns += 1;
+                if goes == Some(turns) {
+                    break;
+                }
             }
-            turns += 1;
-            if goes == Some(turns) {
-                break;
-            }
+            let lost = if goes.is_some() {
+                drop(runtime);
+                0
+            } else {
+                // What came last is still in the remote queue.
+                until(|| counts(runtime.turn(ZERO)) == [0, 0, 0, 0]);
+                let behind =
+                    |target: &&Target| target.seen.load(Ordering::SeqCst) != target.wanted.load(Ordering::SeqCst);
+                targets.iter().filter(behind).count()
+            };
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            assert_eq!(lost, 0, "seed {seed}: tasks that never saw their last wake");
+            let [spawned, dropped, rings] =
+                [&tally.spawned, &tally.dropped, &tally.rings].map(|n| n.load(Ordering::SeqCst));
+            assert_eq!(spawned, dropped, "seed {seed}: remote futures");
+            // A turn parks at most once, and a block_on that has something to do not at all.
+            assert!(rings <= turns, "seed {seed}: {rings} rings for {turns} turns");
         }
-        let lost = if goes.is_some() {
-            drop(runtime);
-            0
-        } else {
-            // What came last is still in the remote queue.
-            until(|| counts(runtime.turn(ZERO)) == [0, 0, 0, 0]);
-            let behind = |target: &&Target| target.seen.load(Ordering::SeqCst) != target.wanted.load(Ordering::SeqCst);
-            targets.iter().filter(behind).count()
-        };
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
-        assert_eq!(lost, 0, "seed {seed}: tasks that never saw their last wake");
-        let [spawned, dropped, rings] =
-            [&tally.spawned, &tally.dropped, &tally.rings].map(|n| n.load(Ordering::SeqCst));
-        assert_eq!(spawned, dropped, "seed {seed}: remote futures");
-        // A turn parks at most once, and a block_on that has something to do not at all.
-        assert!(rings <= turns, "seed {seed}: {rings} rings for {turns} turns");
-    }
+    });
 }
 
 #[test]
