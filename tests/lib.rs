@@ -204,6 +204,12 @@ pub fn thread_number() -> u32 {
     link.file_name().and_then(|name| name.to_str()?.parse().ok()).expect("a thread is listed under its number")
 }
 
+/// How many write calls this thread has made: to ring a parked loop is one.
+pub fn writes() -> usize {
+    let io = std::fs::read_to_string("/proc/thread-self/io").expect("Linux counts a thread's calls");
+    io.lines().find_map(|line| line.strip_prefix("syscw: ")?.parse().ok()).expect("writes are counted under this name")
+}
+
 /// Whether this process has a thread with this number.
 pub fn is_alive(thread: u32) -> bool {
     std::path::Path::new(&format!("/proc/self/task/{thread}")).exists()

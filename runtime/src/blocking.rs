@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// What a thread runs. It holds back its own panics.
-type Job = Box<dyn FnOnce() + Send>;
+/// What a thread runs. It holds back its own panics, and counts its thread as idle before the loop hears of its end.
+type Job = Box<dyn FnOnce(&Lock<Crew>) + Send>;
 
 /// What it sends back: the loop knows the type.
 pub(crate) type JobResult = Result<Box<dyn Any + Send>, JoinError>;
@@ -139,13 +139,15 @@ where
     let key = pool.under_way.borrow_mut().insert(Box::new(deliver));
     trace!(JobSubmitted { job: key });
     let inbox = Arc::clone(&core.inbox);
-    let job = move || {
+    let job = move |crew: &Lock<Crew>| {
         let result = if remote.is_aborted() {
             quiet_drop(f);
             Err(JoinError::cancelled())
         } else {
             catch_unwind(AssertUnwindSafe(f)).map(|value| Box::new(value) as _).map_err(JoinError::panicked)
         };
+        // First: whoever waits for this job may submit the next one at once, and that one needs no other thread.
+        crew.lock().spare += 1;
         inbox.post(Message::JobEnded(key, result));
     };
     sender.send(Box::new(job)).expect("the pool keeps a receiver");
@@ -156,10 +158,7 @@ where
 fn work(jobs: &Receiver<Job>, crew: &Lock<Crew>, keep_alive: Duration) {
     loop {
         match jobs.recv_timeout(keep_alive) {
-            Ok(job) => {
-                job();
-                crew.lock().spare += 1;
-            }
+            Ok(job) => job(crew),
             Err(RecvTimeoutError::Timeout) => {
                 let mut crew = crew.lock();
                 if crew.spare > 0 {

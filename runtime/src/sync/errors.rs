@@ -20,7 +20,7 @@ impl<T> fmt::Display for SendError<T> {
 
 impl<T> std::error::Error for SendError<T> {}
 
-/// Why [`Sender::try_send`] did not send; the value comes back.
+/// Why [`Sender::try_send`](super::mpsc::Sender::try_send) did not send; the value comes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<T> {
     /// There is no room, or others wait for it.
@@ -46,7 +46,7 @@ impl<T> fmt::Display for TrySendError<T> {
 
 impl<T> std::error::Error for TrySendError<T> {}
 
-/// Why [`Receiver::try_recv`] has no value.
+/// Why [`Receiver::try_recv`](super::mpsc::Receiver::try_recv) has no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TryRecvError {
     /// None is there yet.
