@@ -586,3 +586,12 @@ proptest! {
         prop_assert_eq!(semaphore.available_permits(), total);
     }
 }
+
+#[test]
+fn a_permit_that_comes_back_to_a_semaphore_filled_to_the_brim_is_no_panic() {
+    let semaphore = Semaphore::new(1);
+    let permit = semaphore.try_acquire().unwrap();
+    semaphore.add_permits(usize::MAX);
+    drop(permit);
+    assert_eq!(semaphore.available_permits(), usize::MAX);
+}

@@ -94,7 +94,8 @@ impl Semaphore {
         let mut state = self.state.borrow_mut();
         let State { free, waiters, line } = &mut *state;
         if line.is_empty() {
-            *free += 1;
+            // Full only when permits were added up to the brim meanwhile; a drop must not panic over that.
+            *free = free.saturating_add(1);
             trace!(PermitReleased { left: *free });
             return;
         }
