@@ -623,6 +623,49 @@ fn a_permit_that_comes_free_while_the_waker_is_cloned_is_not_lost() {
 }
 
 #[test]
+fn a_task_that_ends_while_its_joiners_waker_is_cloned_or_dropped_is_not_missed() {
+    for meddling in [Moment::Clone, Moment::Drop] {
+        let runtime = Rc::new(virtual_runtime());
+        let mut task = runtime.spawn(async {});
+        let meddler = meddler(move |moment| {
+            if moment == meddling {
+                runtime.turn(ZERO);
+            }
+        });
+        let (count, other) = Count::new();
+        // The first waker is dropped when the second takes its place.
+        let polled = [&meddler, &other].map(|waker| match task.is_finished() {
+            true => Poll::Ready(()),
+            false => Pin::new(&mut task).poll(&mut Context::from_waker(waker)).map(|result| result.unwrap()),
+        });
+        assert!(polled.iter().any(Poll::is_ready) || count.wakes() == 1, "{meddling:?}: {polled:?}");
+    }
+}
+
+#[test]
+fn a_socket_whose_runtime_is_dropped_while_a_waker_is_cloned_does_not_wait() {
+    type Wait = fn(&TcpStream, &mut Context<'_>) -> bool;
+    let waits: [Wait; 2] =
+        [|stream, cx| pin!(stream.readable()).poll(cx).is_ready(), |stream, cx| stream.poll_read_ready(cx).is_ready()];
+    for is_ready in waits {
+        let runtime = virtual_runtime();
+        let (near, _far) = runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            assert!(near.try_read(&mut [0]).is_err());
+            (near, listener.accept().await.unwrap())
+        });
+        let runtime = Cell::new(Some(runtime));
+        let waker = meddler(move |moment| {
+            if moment == Moment::Clone {
+                drop(runtime.take());
+            }
+        });
+        assert!(is_ready(&near, &mut Context::from_waker(&waker)), "nobody is left to wake it");
+    }
+}
+
+#[test]
 fn a_joiners_waker_may_drop_the_handle_that_it_waits_at() {
     let log = Log::new();
     virtually(async {

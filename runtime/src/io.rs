@@ -179,10 +179,11 @@ impl<T: Source> Async<T> {
     }
 
     fn poll_ready(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Foreign code, which may let the event come or drop the runtime: before the look, not after it.
+        let fresh = cx.waker().clone();
         if self.reactor().is_ready(self.key, direction)? {
             return Poll::Ready(Ok(()));
         }
-        let fresh = cx.waker().clone();
         let old = self.reactor().renew_polled(self.key, direction, fresh);
         drop(old);
         Poll::Pending
@@ -209,10 +210,11 @@ impl<T: Source> Future for Ready<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (io, direction) = (self.io, self.direction);
+        // Before the look, as in `poll_ready`.
+        let fresh = cx.waker().clone();
         if io.reactor().is_ready(io.key, direction)? {
             return Poll::Ready(Ok(()));
         }
-        let fresh = cx.waker().clone();
         let old = io.reactor().wait(io.key, direction, &mut self.waiter, fresh);
         drop(old);
         Poll::Pending

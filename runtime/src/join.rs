@@ -213,15 +213,15 @@ impl<T> JoinCell<T> {
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        if !self.settled.get() {
+            // The joiner first, the result second: to clone a waker and to drop one is foreign code, which may let the
+            // task end.
+            drop(self.joiner.replace(Some(cx.waker().clone())));
+        }
         if let Some(result) = self.result.take() {
             return Poll::Ready(result);
         }
         assert!(!self.settled.get(), "{TAKEN}");
-        let joiner = match self.joiner.take() {
-            Some(joiner) if joiner.will_wake(cx.waker()) => joiner,
-            _ => cx.waker().clone(),
-        };
-        self.joiner.set(Some(joiner));
         Poll::Pending
     }
 }
