@@ -10,13 +10,16 @@ use std::future::{Future, pending, poll_fn};
 use std::io::Write;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 use tests::{
-    Count, Log, counted, counts, inside, panic_message, poll_once, thread_number, until, until_parked, virtual_runtime,
-    virtually,
+    Count, CountingAllocator, Log, OnDrop, bytes_in_use, counted, counts, inside, panic_message, poll_once,
+    thread_number, until, until_parked, virtual_runtime, virtually,
 };
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const ZERO: Option<Duration> = Some(Duration::ZERO);
 const SECOND: Duration = Duration::from_secs(1);
@@ -100,6 +103,21 @@ fn a_turn_after_an_exhausted_budget_runs_also_what_arrived_before_it_began() {
     }
     // 3,000 polls in all. When the second turn begins, 476 wait for their first and 1,024 for their second.
     assert_eq!(polls_by_turn(&runtime), [1_024, 1_024, 952]);
+}
+
+#[test]
+fn a_queue_that_never_empties_does_not_grow() {
+    let runtime = virtual_runtime();
+    // More than a turn polls: the next one always finds some left over.
+    for _ in 0..1_500 {
+        drop(spawn_yielding(&runtime, usize::MAX));
+    }
+    let bytes_after = |turns| {
+        (0..turns).for_each(|_| assert_eq!(runtime.turn(ZERO).polls, 1_024));
+        bytes_in_use()
+    };
+    let early = bytes_after(20);
+    assert_eq!(bytes_after(200), early);
 }
 
 #[test]

@@ -137,6 +137,11 @@ impl Tasks {
                 self.next = 0;
                 std::mem::swap(&mut self.batch, &mut self.arrived);
             } else if !self.arrived.is_empty() {
+                // What was polled goes once it is the greater part: where more are always ready than a turn may poll,
+                // the batch never comes to its end.
+                if self.next > self.batch.len() / 2 {
+                    self.batch.drain(..std::mem::take(&mut self.next));
+                }
                 self.batch.append(&mut self.arrived);
             }
             let Some(&ticket) = self.batch.get(self.next) else { return false };
