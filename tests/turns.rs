@@ -574,6 +574,28 @@ fn ten_thousand_tasks_that_never_rest_do_not_hold_up_timers() {
 }
 
 #[test]
+fn a_chain_of_aborted_tasks_does_not_hold_up_timers() {
+    /// A task that is aborted before its first poll, and leaves another such one when it is dropped.
+    fn link(left: Rc<Cell<u32>>) {
+        let next = OnDrop::new(move || {
+            if left.get() > 0 {
+                left.set(left.get() - 1);
+                link(left);
+            }
+        });
+        spawn(async { drop(next) }).abort();
+    }
+    runtime::block_on(async {
+        let mut nap = Box::pin(sleep(Duration::from_millis(1)));
+        assert!(poll_once(&mut nap).is_pending());
+        let left = Rc::new(Cell::new(1_000_000));
+        link(Rc::clone(&left));
+        nap.await;
+        assert!(left.replace(0) > 0, "the timer had to wait for the end of the chain");
+    });
+}
+
+#[test]
 fn a_task_that_never_rests_does_not_hold_up_sockets_jobs_or_messages() {
     let runtime = Runtime::new().unwrap();
     drop(runtime.spawn(async {
@@ -626,18 +648,37 @@ fn a_message_is_heard_of_within_61_polls_of_a_task_that_never_rests() {
 #[test]
 fn a_flood_of_messages_does_not_hold_up_the_tasks() {
     let runtime = virtual_runtime();
-    let (give, take) = std::sync::mpsc::channel::<Waker>();
-    drop(runtime.spawn(poll_fn(move |cx| {
-        give.send(cx.waker().clone()).unwrap();
-        Poll::<()>::Pending
-    })));
-    runtime.turn(ZERO);
-    let waker = take.recv().unwrap();
-    (0..2_500).for_each(|_| waker.wake_by_ref());
-    for messages in [1_024, 1_024, 452] {
-        assert_eq!(counts(runtime.turn(ZERO)), [1, 0, 0, messages]);
-    }
-    assert_eq!(runtime.turn(ZERO), Turn::default());
+    let handle = runtime.handle();
+    let rounds = Cell::new(0);
+    runtime.block_on(async {
+        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        thread::spawn(move || (0..2_500).for_each(|_| waker.wake_by_ref())).join().unwrap();
+        let last = handle.spawn(async {});
+        while !last.is_finished() {
+            rounds.set(rounds.get() + 1);
+            yield_now().await;
+        }
+    });
+    // A look takes 1,024 of the messages, so the last is heard of at the third. Sixty-one polls lie between two looks.
+    assert!((2 * 61..=3 * 61 + 1).contains(&rounds.get()), "{} rounds", rounds.get());
+}
+
+#[test]
+fn what_was_asked_between_two_calls_comes_before_the_first_poll_however_much_it_is() {
+    let polls = Rc::new(Cell::new(0));
+    let aborted = |runtime: &Runtime| {
+        for _ in 0..3_000 {
+            let polls = Rc::clone(&polls);
+            runtime.spawn(async move { polls.set(polls.get() + 1) }).abort();
+        }
+    };
+    let runtime = virtual_runtime();
+    aborted(&runtime);
+    assert_eq!(counts(runtime.turn(ZERO)), [0, 0, 0, 3_000]);
+    let runtime = virtual_runtime();
+    aborted(&runtime);
+    runtime.block_on(async {});
+    assert_eq!(polls.get(), 0);
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub(crate) struct Core {
 
     /// The task at poll, or the last one that was.
     current: Cell<Ticket>,
-    /// Polls since the loop last looked around.
+    /// Polls and aborts since the loop last looked around.
     polls_since_look: Cell<u32>,
     /// A buffer for wakers that are collected before they are woken.
     woken: Cell<Vec<Waker>>,
@@ -135,6 +135,8 @@ impl Core {
     fn poll(&self, popped: Popped, main: &mut PollMain<'_>, turn: &mut Turn) -> ControlFlow<()> {
         let Popped { ticket, body, aborted } = popped;
         trace!(Pop { task: ticket });
+        // An abort counts as well: a chain of them shall not keep the loop from looking around either.
+        self.polls_since_look.set(self.polls_since_look.get() + 1);
         if let Body::Task(task) = &body
             && aborted
         {
@@ -142,7 +144,6 @@ impl Core {
             return self.end(ticket, body);
         }
         turn.polls += 1;
-        self.polls_since_look.set(self.polls_since_look.get() + 1);
         self.current.set(ticket);
         trace!(PollBegin { task: ticket });
         // A ticket has nothing to release, so its waker need not be dropped.
@@ -251,8 +252,15 @@ impl Core {
         self.messages.borrow().as_ref().is_some_and(|messages| !messages.is_empty())
     }
 
+    /// Takes all that was sent before the loop begins to run: an abort from between two calls comes before the poll that
+    /// it shall prevent.
+    pub(crate) fn catch_up(&self, turn: &mut Turn) {
+        let waiting = self.messages.borrow().as_ref().map_or(0, Receiver::len);
+        (0..waiting.div_ceil(MESSAGES_PER_LOOK)).for_each(|_| self.receive(turn));
+    }
+
     /// Takes what other threads have sent, and what this one did while the loop was not running.
-    pub(crate) fn receive(&self, turn: &mut Turn) {
+    fn receive(&self, turn: &mut Turn) {
         for _ in 0..MESSAGES_PER_LOOK {
             // Asked first: it is five times cheaper than to try, and there is nothing most of the time.
             if !self.has_messages() {

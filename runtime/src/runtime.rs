@@ -65,7 +65,7 @@ impl Runtime {
         let mut output = None;
         let mut poll_main = |cx: &mut Context<'_>| main.as_mut().poll(cx).map(|value| output = Some(value));
         let mut turn = Turn::default();
-        core.receive(&mut turn);
+        core.catch_up(&mut turn);
         core.run(&mut poll_main, &mut turn);
         trace!(TurnEnd);
         output.expect("the turns go on until main has its output")
@@ -93,8 +93,7 @@ impl Runtime {
     pub fn turn(&self, timeout: Option<Duration>) -> Turn {
         let _entered = self.core.enter("turn");
         let mut turn = Turn::default();
-        // An abort from between two calls comes before the poll that it shall prevent.
-        self.core.receive(&mut turn);
+        self.core.catch_up(&mut turn);
         let mut no_main = |_: &mut Context<'_>| unreachable!("main has a slot only during block_on");
         let _ = self.core.turn(&mut no_main, timeout, &mut turn);
         turn
