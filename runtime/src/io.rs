@@ -18,6 +18,9 @@ use std::task::{Context, Poll};
 /// Any number of tasks may wait in the async methods. Of those that use the poll functions, the latest of each
 /// direction is woken, as in tokio. It is not `Send`: it lives where its loop does.
 ///
+/// A source of your own must leave the loop's other sources alone in `register` and `deregister`: the loop has them open
+/// at that moment.
+///
 /// ```
 /// use std::io::{Read, Write};
 /// use runtime::io::Async;
@@ -134,6 +137,9 @@ impl<T: Source> Async<T> {
     ///
     /// # Errors
     /// What `op` says, and when the runtime was dropped.
+    ///
+    /// # Cancel safety
+    /// `op` has either run to its end or done nothing.
     pub async fn write_with<R>(&self, mut op: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.retry(Direction::Write, |io| io.try_io(Direction::Write, &mut op)).await
     }
@@ -153,6 +159,9 @@ impl<T: Source> Async<T> {
     ///
     /// # Errors
     /// When the runtime was dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
     pub async fn writable(&self) -> io::Result<()> {
         self.ready(Direction::Write).await
     }

@@ -28,7 +28,7 @@ fn after(start: Instant, duration: Duration) -> Instant {
 /// Waits for `duration`: asyncio's and tokio's `sleep`.
 ///
 /// Never early; late by up to a millisecond, because that is mio's grain. Any duration will do: zero is ready at the
-/// first poll, [`Duration::MAX`] never.
+/// first poll, [`Duration::MAX`] never, which is thirty years: a virtual clock that has nowhere else to jump gets there.
 ///
 /// # Panics
 /// When it is polled outside a runtime.
@@ -88,7 +88,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // Armed on another runtime: that one may never turn again, so the timer moves to the one that polls.
+        // Armed here: it stays. Armed on another runtime, which may never turn again, it moves to the one that polls.
         if let Some(armed) = &self.armed
             && context::with(|core| std::ptr::eq(core, &*armed.core)) == Some(true)
         {
@@ -209,6 +209,9 @@ impl Interval {
     }
 
     /// The poll under [`tick`](Interval::tick).
+    ///
+    /// # Panics
+    /// Outside a runtime.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         let due = self.sleep.deadline();
         Pin::new(&mut self.sleep).poll(cx).map(|()| {

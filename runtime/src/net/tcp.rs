@@ -34,6 +34,9 @@ impl TcpListener {
     /// The system's, of which most concern one connection only. Out of descriptors ("too many open files") is an error
     /// like any other: the listener goes on, and the connection waits until it is tried again.
     ///
+    /// # Panics
+    /// When it is polled outside a runtime and a connection is there: it has to be put on a loop.
+    ///
     /// # Cancel safety
     /// Dropping it loses no connection.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
@@ -66,6 +69,9 @@ impl TcpListener {
 /// A TCP connection; tokio's `TcpStream`, both halves of asyncio's streams in one.
 ///
 /// Everything takes `&self`: one task may read while another writes.
+///
+/// TCP's urgent data is not for it: the system stops a read before an urgent byte, and what follows is not heard of until
+/// more comes.
 ///
 /// ```
 /// use runtime::{block_on, spawn, net::{TcpListener, TcpStream}};
@@ -194,6 +200,9 @@ impl TcpStream {
     ///
     /// # Errors
     /// When the runtime was dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
     pub async fn writable(&self) -> io::Result<()> {
         self.io.writable().await
     }

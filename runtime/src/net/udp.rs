@@ -44,6 +44,9 @@ impl UdpSocket {
     ///
     /// # Errors
     /// The system's.
+    ///
+    /// # Panics
+    /// With a name, outside a runtime.
     pub async fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
         first_of(address, async |address| self.io.get_ref().connect(address)).await
     }
@@ -63,6 +66,12 @@ impl UdpSocket {
     ///
     /// # Errors
     /// The system's.
+    ///
+    /// # Panics
+    /// With a name, outside a runtime.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, it has sent nothing.
     pub async fn send_to(&self, datagram: &[u8], address: impl ToSocketAddrs) -> io::Result<usize> {
         first_of(address, async |address| self.io.write_with(|socket| socket.send_to(datagram, address)).await).await
     }
