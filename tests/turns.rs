@@ -250,6 +250,24 @@ fn a_turn_with_something_ready_does_not_park() {
 }
 
 #[test]
+fn a_turn_by_hand_looks_around_although_a_task_is_always_ready() {
+    // A game that turns the loop once a frame must not hear of its timers and sockets once a second.
+    let runtime = Runtime::new().unwrap();
+    drop(spawn_yielding(&runtime, usize::MAX));
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = runtime.spawn(async move { listener.accept().await.map(drop) });
+    let due = Instant::now() + Duration::from_millis(1);
+    let nap = runtime.spawn(sleep_until(due));
+    assert_eq!(runtime.turn(ZERO).polls, 3);
+    let _client = std::net::TcpStream::connect(address).unwrap();
+    until(|| Instant::now() >= due);
+    assert_eq!(counts(runtime.turn(ZERO)), [1, 1, 1, 0]);
+    assert_eq!(runtime.turn(ZERO).polls, 3);
+    assert!(server.is_finished() && nap.is_finished());
+}
+
+#[test]
 fn a_turn_under_the_virtual_clock_jumps_to_the_deadline_or_by_its_timeout() {
     let runtime = virtual_runtime();
     let time = || inside(&runtime, now);

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 /// While tasks are ready, the clock, the remote queue and the reactor are asked once in so many polls. tokio's
 /// `event_interval`; Go's scheduler, where the number comes from, asks its global queue as often.
-const POLLS_BETWEEN_LOOKS: u32 = 61;
+pub(crate) const POLLS_BETWEEN_LOOKS: u32 = 61;
 
 /// A turn runs what was ready when it began, up to this many polls: so that an embedding loop gets its turn, too.
 const TURN_BUDGET: usize = 1024;
@@ -59,7 +59,7 @@ pub(crate) struct Core {
     /// The task at poll, or the last one that was.
     current: Cell<Ticket>,
     /// Polls and aborts since the loop last looked around.
-    polls_since_look: Cell<u32>,
+    pub(crate) polls_since_look: Cell<u32>,
     /// A buffer for wakers that are collected before they are woken.
     woken: Cell<Vec<Waker>>,
 

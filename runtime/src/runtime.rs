@@ -4,7 +4,7 @@ use crate::context;
 use crate::join::JoinHandle;
 use crate::ready::Body;
 use crate::remote::Handle;
-use crate::run::Core;
+use crate::run::{Core, POLLS_BETWEEN_LOOKS};
 use crate::task::Birth;
 use crate::wake::Ticket;
 use std::future::Future;
@@ -73,9 +73,10 @@ impl Runtime {
 
     /// Exactly one turn, for stepping by hand and for embedding in another loop.
     ///
-    /// It polls what is ready, each task at most once. With nothing ready it parks until an event, a deadline, a wake
-    /// or `timeout` (`None`: for as long as it takes), even with no task at all. Under the virtual clock time jumps to
-    /// the next deadline, or by `timeout`, instead.
+    /// It polls what is ready, each task at most once, and hears of timers and sockets: whom these wake is polled in the
+    /// next turn, unless nothing else was ready. With nothing ready it parks until an event, a deadline, a wake or
+    /// `timeout` (`None`: for as long as it takes), even with no task at all. Under the virtual clock time jumps to the
+    /// next deadline, or by `timeout`, instead.
     ///
     /// asyncio's `_run_once`; tokio has no counterpart.
     ///
@@ -94,6 +95,8 @@ impl Runtime {
         let _entered = self.core.enter("turn");
         let mut turn = Turn::default();
         self.core.catch_up(&mut turn);
+        // Between two turns by hand a whole frame of a game may lie: each of them looks around.
+        self.core.polls_since_look.set(POLLS_BETWEEN_LOOKS);
         let mut no_main = |_: &mut Context<'_>| unreachable!("main has a slot only during block_on");
         let _ = self.core.turn(&mut no_main, timeout, &mut turn);
         turn
