@@ -98,12 +98,12 @@ fn half_a_line_is_not_given_out_when_the_other_half_cannot_be_read() {
     let runtime = Runtime::builder().max_blocking_threads(1).build().unwrap();
     let mut lines = fs::lines(&file.0);
     let (release, held) = std::sync::mpsc::channel::<()>();
-    let blocker = runtime.block_on(async {
+    let mut blocker = None;
+    runtime.block_on(async {
         assert_eq!(lines.next().await.unwrap().unwrap(), "first");
         // The next chunk stands in line behind this, and its runtime is gone before it is read.
-        let blocker = spawn_blocking(move || held.recv());
+        blocker = Some(spawn_blocking(move || held.recv()));
         assert!(poll_once(&mut Box::pin(lines.next())).is_pending());
-        blocker
     });
     drop(runtime);
     block_on(async {

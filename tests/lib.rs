@@ -10,8 +10,8 @@ use std::mem::ManuallyDrop;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::time::Duration;
 
@@ -232,6 +232,14 @@ pub fn until_parked(thread: u32) {
         let call = now.split_whitespace().next().and_then(|number| number.parse().ok());
         call.is_some_and(|call| calls.contains(&call))
     });
+}
+
+/// Keeps `value` to the end of the process, where a leak checker finds that somebody still knows it.
+pub fn forever<T: 'static>(value: T) -> &'static T {
+    static KEPT: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    let value = &*Box::leak(Box::new(value));
+    KEPT.lock().expect("nothing panics under it").push(std::ptr::from_ref(value).expose_provenance());
+    value
 }
 
 // For the tests of the loop itself.

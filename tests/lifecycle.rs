@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 use tests::{
-    Count, Dropped, Log, OnDrop, alone, counts, inside, is_alive, open_descriptors, panic_message, poll_once,
+    Count, Dropped, Log, OnDrop, alone, counts, forever, inside, is_alive, open_descriptors, panic_message, poll_once,
     thread_number, until, until_parked, virtual_runtime, virtually,
 };
 
@@ -438,11 +438,11 @@ fn pairs_may_be_dropped_in_either_order() {
                 (polled(async move { sender.send("another".into()).await }), receiver)
             }),
             pair("two in line for a permit", {
-                let semaphore: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+                let semaphore = forever(Semaphore::new(0));
                 (polled(semaphore.acquire()), polled(semaphore.acquire()))
             }),
             pair("a granted permit and one in line", {
-                let semaphore: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+                let semaphore = forever(Semaphore::new(0));
                 let both = (polled(semaphore.acquire()), polled(semaphore.acquire()));
                 semaphore.add_permits(1);
                 both

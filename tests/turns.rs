@@ -14,8 +14,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 use tests::{
-    Count, Log, counted, counts, inside, panic_message, poll_once, thread_number, until, until_parked, virtual_runtime,
-    virtually,
+    Count, Log, counted, counts, forever, inside, panic_message, poll_once, thread_number, until, until_parked,
+    virtual_runtime, virtually,
 };
 
 const ZERO: Option<Duration> = Some(Duration::ZERO);
@@ -199,6 +199,19 @@ fn a_turn_without_tasks_parks_until_a_deadline() {
 }
 
 #[test]
+fn a_turn_that_comes_too_late_for_a_deadline_does_not_park() {
+    let runtime = Runtime::new().unwrap();
+    let (count, waker) = Count::new();
+    let mut nap = sleep(Duration::from_millis(1));
+    runtime.block_on(async {
+        assert!(Pin::new(&mut nap).poll(&mut Context::from_waker(&waker)).is_pending());
+    });
+    until(|| Instant::now() >= nap.deadline());
+    assert_eq!(counts(runtime.turn(None)), [0, 1, 0, 0]);
+    assert_eq!(count.wakes(), 1);
+}
+
+#[test]
 fn a_turn_without_tasks_parks_until_an_event() {
     let runtime = Runtime::new().unwrap();
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -214,8 +227,9 @@ fn a_turn_without_tasks_parks_until_an_event() {
 #[test]
 fn a_timeout_longer_than_the_next_deadline_waits_for_the_deadline_only() {
     let runtime = Runtime::new().unwrap();
-    let task = runtime.spawn(sleep(Duration::from_millis(2)));
+    let task = runtime.spawn(async { sleep(Duration::from_millis(50)).await });
     runtime.turn(ZERO);
+    assert!(!task.is_finished());
     assert_eq!(counts(runtime.turn(Some(SECOND * 3_600))), [1, 1, 0, 0]);
     assert!(task.is_finished());
 }
@@ -435,7 +449,7 @@ fn listed(message: &str) -> Vec<String> {
 #[test]
 fn a_quiescent_loop_lists_every_task_with_its_name_its_spawn_and_its_wait() {
     let runtime = virtual_runtime();
-    let semaphore: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+    let semaphore = forever(Semaphore::new(0));
     let (full, mut unread) = mpsc::channel(1);
     let (_sender, mut empty) = mpsc::unbounded::<()>();
     let (_other, oneshot) = oneshot::channel::<()>();
