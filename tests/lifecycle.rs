@@ -1,6 +1,8 @@
 //! Lifecycle: main, runtimes that end, what outlives them, other threads, and threads that are torn down.
 
-use runtime::net::{TcpListener, TcpStream};
+use runtime::fs::Lines;
+use runtime::io::Async;
+use runtime::net::{TcpListener, TcpStream, UdpSocket};
 use runtime::sync::{Permit, Semaphore, mpsc, oneshot};
 use runtime::task::{self, yield_now};
 use runtime::time::{Elapsed, Interval, Sleep, interval, now, sleep};
@@ -784,6 +786,9 @@ fn what_belongs_to_one_thread_is_not_send() {
     assert_eq!(travels!(Interval), neither);
     assert_eq!(travels!(TcpListener), neither);
     assert_eq!(travels!(TcpStream), neither);
+    assert_eq!(travels!(UdpSocket), neither);
+    assert_eq!(travels!(Async<mio::net::TcpStream>), neither);
+    assert_eq!(travels!(Lines), neither);
     assert_eq!(travels!(Permit<'static>), neither);
     assert_eq!(travels!(mpsc::Sender<Rc<u8>>), neither);
     assert_eq!(travels!(oneshot::Sender<Rc<u8>>), neither);

@@ -153,7 +153,7 @@ fn turns_and_block_on_alternate() {
 #[test]
 fn a_turn_fires_the_timers_that_are_due() {
     let runtime = Runtime::new().unwrap();
-    let due = Instant::now() + Duration::from_millis(1);
+    let due = Instant::now() + Duration::from_millis(50);
     let tasks = [(); 3].map(|()| runtime.spawn(sleep_until(due)));
     let late = runtime.spawn(sleep(SECOND * 3_600));
     assert_eq!(counts(runtime.turn(ZERO)), [4, 0, 0, 0]);
@@ -188,7 +188,7 @@ fn a_turn_without_tasks_parks_until_a_message() {
 fn a_turn_without_tasks_parks_until_a_deadline() {
     let runtime = Runtime::new().unwrap();
     let (count, waker) = Count::new();
-    let mut nap = sleep(Duration::from_millis(3));
+    let mut nap = sleep(Duration::from_millis(30));
     runtime.block_on(async {
         assert!(Pin::new(&mut nap).poll(&mut Context::from_waker(&waker)).is_pending());
     });
@@ -202,7 +202,7 @@ fn a_turn_without_tasks_parks_until_a_deadline() {
 fn a_turn_that_comes_too_late_for_a_deadline_does_not_park() {
     let runtime = Runtime::new().unwrap();
     let (count, waker) = Count::new();
-    let mut nap = sleep(Duration::from_millis(1));
+    let mut nap = sleep(Duration::from_millis(30));
     runtime.block_on(async {
         assert!(Pin::new(&mut nap).poll(&mut Context::from_waker(&waker)).is_pending());
     });
@@ -546,8 +546,8 @@ fn a_task_that_never_rests_does_not_hold_up_timers() {
         });
         let start = Instant::now();
         let polls = Cell::new(0);
-        counted(&polls, sleep(Duration::from_millis(3))).await;
-        assert!(start.elapsed() >= Duration::from_millis(3));
+        counted(&polls, sleep(Duration::from_millis(30))).await;
+        assert!(start.elapsed() >= Duration::from_millis(30));
         assert_eq!(polls.get(), 2);
         assert!(!busy.is_finished());
     });
@@ -564,7 +564,7 @@ fn ten_thousand_tasks_that_never_rest_do_not_hold_up_timers() {
             }));
         }
         let polls = Cell::new(0);
-        counted(&polls, sleep(Duration::from_millis(1))).await;
+        counted(&polls, sleep(Duration::from_millis(30))).await;
         assert_eq!(polls.get(), 2);
     });
 }
