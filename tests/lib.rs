@@ -1,15 +1,19 @@
 //! What the integration tests share.
 
-use runtime::Runtime;
+use runtime::net::{TcpListener, TcpStream};
+use runtime::{Runtime, Turn};
+use socket2::{Domain, Socket, Type};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::mem::ManuallyDrop;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+use std::time::Duration;
 
 /// Runs `future` on a fresh runtime with the virtual clock: time costs nothing and stands still while work is ready.
 #[track_caller]
@@ -236,6 +240,14 @@ pub fn until_parked(thread: u32) {
     });
 }
 
+/// Keeps `value` to the end of the process, where a leak checker finds that somebody still knows it.
+pub fn forever<T: 'static>(value: T) -> &'static T {
+    static KEPT: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    let value = &*Box::leak(Box::new(value));
+    KEPT.lock().expect("nothing panics under it").push(std::ptr::from_ref(value).expose_provenance());
+    value
+}
+
 // For the tests of the loop itself.
 
 /// A runtime with the virtual clock.
@@ -345,14 +357,80 @@ impl Meddler {
 
 /// Raises the number of descriptors that this process may have to `n`, if it is lower.
 pub fn allow_descriptors(n: u64) {
+    limit(libc::RLIMIT_NOFILE, |before| before.max(n));
+}
+
+// For the tests of sockets.
+
+/// A port of this machine that the system chooses.
+pub const LOCAL: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
+
+/// Both ends of a connection, on the running loop.
+pub async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind(LOCAL).await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (far, peer) = listener.accept().await.unwrap();
+    assert_eq!(peer, near.local_addr().unwrap());
+    (near, far)
+}
+
+/// Both ends of a connection whose sides keep little in the kernel: some 10 KB, so that a writer soon has to wait.
+pub fn narrow() -> (std::net::TcpStream, std::net::TcpStream) {
+    let socket = || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_send_buffer_size(4096).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket
+    };
+    let listener = socket();
+    listener.bind(&SocketAddr::from(LOCAL).into()).unwrap();
+    listener.listen(1).unwrap();
+    let near = socket();
+    near.connect(&listener.local_addr().unwrap()).unwrap();
+    let (far, _) = listener.accept().unwrap();
+    (near.into(), far.into())
+}
+
+/// A listener whose queue is full, so that a further connect waits: its address, and what keeps it so.
+pub fn full_listener() -> (SocketAddr, Socket, std::net::TcpStream) {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::from(LOCAL).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let queued = std::net::TcpStream::connect(address).unwrap();
+    (address, listener, queued)
+}
+
+/// Turns until nothing is left to do.
+pub fn rest(runtime: &Runtime) {
+    while runtime.turn(Some(Duration::ZERO)) != Turn::default() {}
+}
+
+/// Takes every descriptor that this process may still have. Each is given back when its file is dropped. For tests that
+/// run [`alone`].
+pub fn take_all_descriptors() -> Vec<std::fs::File> {
+    let mut taken = Vec::new();
+    loop {
+        match std::fs::File::open("/dev/null") {
+            Ok(file) => taken.push(file),
+            Err(error) => {
+                assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error}");
+                return taken;
+            }
+        }
+    }
+}
+
+/// Changes how much of `resource` this process may have, and gives what it was.
+pub fn limit(resource: libc::__rlimit_resource_t, change: impl FnOnce(u64) -> u64) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     #[allow(unsafe_code, reason = "the standard library knows no limits")]
     // SAFETY: both calls get the address of a whole `rlimit` on this stack, and keep it no longer than they last.
     unsafe {
-        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
-        if limit.rlim_cur < n {
-            limit.rlim_cur = n;
-            assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &limit), 0, "`ulimit -Hn` has to be {n} for this test");
-        }
+        assert_eq!(libc::getrlimit(resource, &mut limit), 0);
+        let before = limit.rlim_cur;
+        limit.rlim_cur = change(before);
+        assert_eq!(libc::setrlimit(resource, &limit), 0, "{} is asked, {} allowed", limit.rlim_cur, limit.rlim_max);
+        before
     }
 }

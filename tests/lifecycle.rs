@@ -1,6 +1,8 @@
 //! Lifecycle: main, runtimes that end, what outlives them, other threads, and threads that are torn down.
 
-use runtime::net::{TcpListener, TcpStream};
+use runtime::fs::Lines;
+use runtime::io::Async;
+use runtime::net::{TcpListener, TcpStream, UdpSocket};
 use runtime::sync::{Permit, Semaphore, mpsc, oneshot};
 use runtime::task::{self, yield_now};
 use runtime::time::{Elapsed, Interval, Sleep, interval, now, sleep};
@@ -16,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 use tests::{
-    Count, Dropped, Log, OnDrop, alone, counts, inside, is_alive, open_descriptors, panic_message, poll_once,
+    Count, Dropped, Log, OnDrop, alone, counts, forever, inside, is_alive, open_descriptors, panic_message, poll_once,
     thread_number, until, until_parked, virtual_runtime, virtually,
 };
 
@@ -438,11 +440,11 @@ fn pairs_may_be_dropped_in_either_order() {
                 (polled(async move { sender.send("another".into()).await }), receiver)
             }),
             pair("two in line for a permit", {
-                let semaphore: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+                let semaphore = forever(Semaphore::new(0));
                 (polled(semaphore.acquire()), polled(semaphore.acquire()))
             }),
             pair("a granted permit and one in line", {
-                let semaphore: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+                let semaphore = forever(Semaphore::new(0));
                 let both = (polled(semaphore.acquire()), polled(semaphore.acquire()));
                 semaphore.add_permits(1);
                 both
@@ -784,6 +786,9 @@ fn what_belongs_to_one_thread_is_not_send() {
     assert_eq!(travels!(Interval), neither);
     assert_eq!(travels!(TcpListener), neither);
     assert_eq!(travels!(TcpStream), neither);
+    assert_eq!(travels!(UdpSocket), neither);
+    assert_eq!(travels!(Async<mio::net::TcpStream>), neither);
+    assert_eq!(travels!(Lines), neither);
     assert_eq!(travels!(Permit<'static>), neither);
     assert_eq!(travels!(mpsc::Sender<Rc<u8>>), neither);
     assert_eq!(travels!(oneshot::Sender<Rc<u8>>), neither);

@@ -14,8 +14,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tests::{
-    Count, Dropped, Log, Moment, OnDrop, alone, counts, inside, meddler, panic_message, poll_once, virtual_runtime,
-    virtually,
+    Count, Dropped, Log, Moment, OnDrop, alone, counts, forever, inside, meddler, panic_message, poll_once,
+    virtual_runtime, virtually,
 };
 
 const ZERO: Option<Duration> = Some(Duration::ZERO);
@@ -463,7 +463,7 @@ fn a_task_that_panics_with_a_permit_for_a_waker_that_panics_takes_nobody_down() 
     alone("a_task_that_panics_with_a_permit_for_a_waker_that_panics_takes_nobody_down", || {
         // The permit is released while the task unwinds. A second panic out of that drop would end the process.
         let runtime = virtual_runtime();
-        let semaphore: &'static Semaphore = Box::leak(Box::new(Semaphore::new(1)));
+        let semaphore = forever(Semaphore::new(1));
         let error = runtime.block_on(async {
             let task = spawn(async {
                 let _permit = semaphore.acquire().await;

@@ -4,7 +4,7 @@
 use runtime::io::Async;
 use runtime::net::{TcpListener, TcpStream, UdpSocket, lookup_host};
 use runtime::task::yield_now;
-use runtime::{JoinHandle, Runtime, Turn, block_on, spawn};
+use runtime::{JoinHandle, Runtime, block_on, spawn};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
@@ -16,38 +16,11 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 use tests::{
-    Count, Random, allow_descriptors, alone, counted, counts, inside, open_descriptors, poll_once, thread_number,
-    until, until_parked,
+    Count, LOCAL, Random, allow_descriptors, alone, counted, counts, full_listener, inside, narrow, open_descriptors,
+    pair, poll_once, rest, thread_number, until, until_parked,
 };
 
 const ZERO: Option<Duration> = Some(Duration::ZERO);
-const LOCAL: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
-
-/// Both ends of a connection, on the running loop.
-async fn pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind(LOCAL).await.unwrap();
-    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (far, peer) = listener.accept().await.unwrap();
-    assert_eq!(peer, near.local_addr().unwrap());
-    (near, far)
-}
-
-/// Both ends of a connection whose sides keep little in the kernel: some 10 KB, so that a writer soon has to wait.
-fn narrow() -> (std::net::TcpStream, std::net::TcpStream) {
-    let socket = || {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.set_send_buffer_size(4096).unwrap();
-        socket.set_recv_buffer_size(4096).unwrap();
-        socket
-    };
-    let listener = socket();
-    listener.bind(&SocketAddr::from(LOCAL).into()).unwrap();
-    listener.listen(1).unwrap();
-    let near = socket();
-    near.connect(&listener.local_addr().unwrap()).unwrap();
-    let (far, _) = listener.accept().unwrap();
-    (near.into(), far.into())
-}
 
 /// More than a [`narrow`] connection keeps.
 const MUCH: usize = 1 << 20;
@@ -63,11 +36,6 @@ fn watched(runtime: &Runtime) -> (TcpStream, std::net::TcpStream, std::net::TcpS
     rest(runtime);
     assert_would_block(near.try_read(&mut [0]));
     (near, peer, view)
-}
-
-/// Turns until nothing is left to do.
-fn rest(runtime: &Runtime) {
-    while runtime.turn(ZERO) != Turn::default() {}
 }
 
 /// Returns when `n` bytes lie in the kernel for the socket of which this is another view.
@@ -1075,16 +1043,6 @@ fn a_closed_socket_gives_its_descriptor_back_at_once() {
             assert_eq!(open_descriptors(), before, "what failed");
         });
     });
-}
-
-/// A listener whose queue is full, so that a further connect waits: its address, and what keeps it so.
-fn full_listener() -> (SocketAddr, Socket, std::net::TcpStream) {
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    listener.bind(&SocketAddr::from(LOCAL).into()).unwrap();
-    listener.listen(0).unwrap();
-    let address = listener.local_addr().unwrap().as_socket().unwrap();
-    let queued = std::net::TcpStream::connect(address).unwrap();
-    (address, listener, queued)
 }
 
 // UDP.

@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 use tests::{
-    Count, CountingAllocator, Log, OnDrop, bytes_in_use, counted, counts, inside, panic_message, poll_once,
+    Count, CountingAllocator, Log, OnDrop, bytes_in_use, counted, counts, forever, inside, panic_message, poll_once,
     thread_number, until, until_parked, virtual_runtime, virtually,
 };
 
@@ -171,7 +171,7 @@ fn turns_and_block_on_alternate() {
 #[test]
 fn a_turn_fires_the_timers_that_are_due() {
     let runtime = Runtime::new().unwrap();
-    let due = Instant::now() + Duration::from_millis(1);
+    let due = Instant::now() + Duration::from_millis(50);
     let tasks = [(); 3].map(|()| runtime.spawn(sleep_until(due)));
     let late = runtime.spawn(sleep(SECOND * 3_600));
     assert_eq!(counts(runtime.turn(ZERO)), [4, 0, 0, 0]);
@@ -206,13 +206,26 @@ fn a_turn_without_tasks_parks_until_a_message() {
 fn a_turn_without_tasks_parks_until_a_deadline() {
     let runtime = Runtime::new().unwrap();
     let (count, waker) = Count::new();
-    let mut nap = sleep(Duration::from_millis(3));
+    let mut nap = sleep(Duration::from_millis(30));
     runtime.block_on(async {
         assert!(Pin::new(&mut nap).poll(&mut Context::from_waker(&waker)).is_pending());
     });
     let turn = runtime.turn(None);
     assert!(Instant::now() >= nap.deadline());
     assert_eq!(counts(turn), [0, 1, 0, 0]);
+    assert_eq!(count.wakes(), 1);
+}
+
+#[test]
+fn a_turn_that_comes_too_late_for_a_deadline_does_not_park() {
+    let runtime = Runtime::new().unwrap();
+    let (count, waker) = Count::new();
+    let mut nap = sleep(Duration::from_millis(30));
+    runtime.block_on(async {
+        assert!(Pin::new(&mut nap).poll(&mut Context::from_waker(&waker)).is_pending());
+    });
+    until(|| Instant::now() >= nap.deadline());
+    assert_eq!(counts(runtime.turn(None)), [0, 1, 0, 0]);
     assert_eq!(count.wakes(), 1);
 }
 
@@ -232,8 +245,9 @@ fn a_turn_without_tasks_parks_until_an_event() {
 #[test]
 fn a_timeout_longer_than_the_next_deadline_waits_for_the_deadline_only() {
     let runtime = Runtime::new().unwrap();
-    let task = runtime.spawn(sleep(Duration::from_millis(2)));
+    let task = runtime.spawn(async { sleep(Duration::from_millis(50)).await });
     runtime.turn(ZERO);
+    assert!(!task.is_finished());
     assert_eq!(counts(runtime.turn(Some(SECOND * 3_600))), [1, 1, 0, 0]);
     assert!(task.is_finished());
 }
@@ -471,7 +485,7 @@ fn listed(message: &str) -> Vec<String> {
 #[test]
 fn a_quiescent_loop_lists_every_task_with_its_name_its_spawn_and_its_wait() {
     let runtime = virtual_runtime();
-    let semaphore: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+    let semaphore = forever(Semaphore::new(0));
     let (full, mut unread) = mpsc::channel(1);
     let (_sender, mut empty) = mpsc::unbounded::<()>();
     let (_other, oneshot) = oneshot::channel::<()>();
@@ -568,8 +582,8 @@ fn a_task_that_never_rests_does_not_hold_up_timers() {
         });
         let start = Instant::now();
         let polls = Cell::new(0);
-        counted(&polls, sleep(Duration::from_millis(3))).await;
-        assert!(start.elapsed() >= Duration::from_millis(3));
+        counted(&polls, sleep(Duration::from_millis(30))).await;
+        assert!(start.elapsed() >= Duration::from_millis(30));
         assert_eq!(polls.get(), 2);
         assert!(!busy.is_finished());
     });
@@ -586,7 +600,7 @@ fn ten_thousand_tasks_that_never_rest_do_not_hold_up_timers() {
             }));
         }
         let polls = Cell::new(0);
-        counted(&polls, sleep(Duration::from_millis(1))).await;
+        counted(&polls, sleep(Duration::from_millis(30))).await;
         assert_eq!(polls.get(), 2);
     });
 }

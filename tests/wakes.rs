@@ -16,8 +16,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 use tests::{
-    Count, Dropped, Log, Moment, OnDrop, alone, counted, counts, meddler, poll_once, thread_number, until_parked,
-    virtual_runtime, virtually,
+    Count, Dropped, Log, Moment, OnDrop, alone, counted, counts, forever, meddler, poll_once, thread_number,
+    until_parked, virtual_runtime, virtually,
 };
 
 const ZERO: Option<Duration> = Some(Duration::ZERO);
@@ -403,10 +403,10 @@ type Subject = (&'static str, Box<dyn Fn() -> Leaf>, Box<dyn Fn()>);
 
 /// The leaves that wait for something that a call brings about. Each call of the first function makes another one.
 fn subjects() -> Vec<Subject> {
-    let semaphore: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+    let semaphore = forever(Semaphore::new(0));
     let (room, values) = mpsc::channel(1);
     room.try_send(0).unwrap();
-    let (room, values): (&'static _, _) = (Box::leak(Box::new(room)), RefCell::new(values));
+    let (room, values) = (forever(room), RefCell::new(values));
     let oneshots: Rc<RefCell<Vec<oneshot::Sender<()>>>> = Rc::default();
     let messages: Rc<RefCell<Vec<mpsc::UnboundedSender<()>>>> = Rc::default();
     let joins: Rc<RefCell<Vec<oneshot::Sender<()>>>> = Rc::default();
@@ -577,10 +577,10 @@ fn wakers_may_use_the_loop_while_a_leaf_clones_wakes_or_drops_them() {
 #[test]
 fn wakers_may_use_the_very_thing_that_holds_them() {
     virtually(async {
-        let semaphore: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+        let semaphore = forever(Semaphore::new(0));
         let (sender, receiver) = mpsc::channel(1);
         sender.try_send(1).unwrap();
-        let (sender, receiver): (&'static mpsc::Sender<u8>, _) = (Box::leak(Box::new(sender)), RefCell::new(receiver));
+        let (sender, receiver) = (forever(sender), RefCell::new(receiver));
         let moments = Rc::new(Cell::new(0));
         let own = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
         let seen = Rc::clone(&moments);
@@ -611,7 +611,7 @@ fn wakers_may_use_the_very_thing_that_holds_them() {
 
 #[test]
 fn a_permit_that_comes_free_while_the_waker_is_cloned_is_not_lost() {
-    let semaphore: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+    let semaphore = forever(Semaphore::new(0));
     let waker = meddler(|moment| {
         if moment == Moment::Clone {
             semaphore.add_permits(1);

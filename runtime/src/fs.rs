@@ -77,9 +77,8 @@ impl Lines {
     /// The poll function under [`next`](Lines::next).
     pub fn poll_next_line(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<String>>> {
         loop {
-            if let Some(end) = self.buffer[self.searched..].iter().position(|&byte| byte == b'\n') {
-                let end = self.searched + end;
-                return Poll::Ready(Some(self.give(end, end + 1)));
+            if let Some(n) = self.buffer[self.searched..].iter().position(|&byte| byte == b'\n') {
+                return Poll::Ready(Some(self.give(self.searched + n, self.searched + n + 1)));
             }
             self.searched = self.buffer.len();
             match std::mem::replace(&mut self.source, Source::Ended) {
@@ -92,7 +91,9 @@ impl Lines {
                         self.source = Source::Reading(job);
                         return Poll::Pending;
                     };
-                    match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                    let read = read.unwrap_or_else(|error| Err(io::Error::other(error)));
+                    // Half a line whose other half cannot be read is not given out.
+                    match read.inspect_err(|_| self.start = self.buffer.len()) {
                         Ok((_, chunk)) if chunk.is_empty() => {}
                         Ok((file, chunk)) => {
                             self.buffer.drain(..std::mem::take(&mut self.start));

@@ -29,15 +29,50 @@
 //!
 //! # What is Send
 //!
-//! Everything of the loop lives on one thread, and the types say so: [`Runtime`], [`JoinHandle`], the sockets and timers
-//! are not `Send`; [`sync::Semaphore`] may move, but two threads cannot share it. What may travel: [`Handle`], [`AbortHandle`], every [`std::task::Waker`]
-//! that the loop hands out, and both ends of the channels in [`sync`]. For anything else, `compile_fail` is the proof:
+//! Everything of the loop lives on one thread, and the types say so: [`Runtime`], [`JoinHandle`], the sockets in [`net`],
+//! [`io::Async`], the timers in [`time`] and [`fs::Lines`] are not `Send`; [`sync::Semaphore`] may move, but two threads
+//! cannot share it. What may travel: [`Handle`], [`AbortHandle`], [`JoinError`], every [`std::task::Waker`] that the loop
+//! hands out, and both ends of the channels in [`sync`]. For anything else, `compile_fail` is the proof:
 //!
 //! ```compile_fail
 //! runtime::block_on(async {
 //!     let handle = runtime::spawn(async {});
 //!     std::thread::spawn(move || drop(handle)); // a JoinHandle stays on the thread of its loop
 //! });
+//! ```
+//!
+//! ```compile_fail
+//! runtime::block_on(async {
+//!     let listener = runtime::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+//!     std::thread::spawn(move || drop(listener)); // and so does a socket
+//! });
+//! ```
+//!
+//! A library that is to work on this loop must therefore not ask for `Send` where it takes a socket or an executor. Most
+//! do not: hyper, rustls, tokio-postgres and WebSockets are tried in the project's tests. A future that comes from
+//! another thread, through [`Handle::spawn`], has to be `Send` itself and cannot hold a timer or a socket while it waits.
+//! It has a task of the loop hold it:
+//!
+//! ```
+//! use runtime::{Runtime, spawn, sync::oneshot, time::sleep};
+//!
+//! let runtime = Runtime::new()?;
+//! let handle = runtime.handle();
+//! let asker = std::thread::spawn(move || {
+//!     runtime::block_on(handle.spawn(async {
+//!         let (tell, told) = oneshot::channel();
+//!         drop(spawn(async {
+//!             sleep(std::time::Duration::from_millis(1)).await;
+//!             let _ = tell.send("slept");
+//!         }));
+//!         told.await
+//!     }))
+//! });
+//! while !asker.is_finished() {
+//!     runtime.turn(Some(std::time::Duration::from_millis(1)));
+//! }
+//! assert_eq!(asker.join().unwrap().unwrap(), Ok("slept"));
+//! # Ok::<(), std::io::Error>(())
 //! ```
 
 #[cfg(not(target_pointer_width = "64"))]

@@ -197,8 +197,11 @@ impl Core {
     fn look(&self, limit: Option<Duration>, turn: &mut Turn) {
         self.polls_since_look.set(0);
         self.receive(turn);
+        let fired = turn.fired_timers;
         self.fire(turn);
-        if limit != Some(Duration::ZERO) && !self.tasks.borrow_mut().ready() {
+        // A timer that fired was waited for, though its waker may be no task's: whoever turns the loop wants to know.
+        let idle = turn.fired_timers == fired && !self.tasks.borrow_mut().ready();
+        if limit != Some(Duration::ZERO) && idle {
             self.park(limit, turn);
             self.receive(turn);
             self.fire(turn);
@@ -231,9 +234,7 @@ impl Core {
 
     /// (5) Fires the timers whose deadline has come, in order, and (6) wakes whom they concern.
     fn fire(&self, turn: &mut Turn) {
-        if self.timers.borrow().next().is_none() {
-            return;
-        }
+        let Some(_) = self.timers.borrow().next() else { return };
         let now = self.clock.nanos();
         let mut woken = self.woken.take();
         let mut timers = self.timers.borrow_mut();

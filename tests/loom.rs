@@ -1,0 +1,228 @@
+//! Every interleaving of the handshake between a loop that parks and threads that have a message for it, on every
+//! memory order that the language allows: loom compiles the very file of the runtime.
+//!
+//! Around it stand the loop and the senders as `run.rs` and `wake.rs` have them, reduced to what takes part. The queue
+//! orders nothing by itself but a message's content, so that it is the handshake that is tested and not the queue; the
+//! bell, as epoll's, keeps a ring until the next park. A lost wake-up is a loop that parks for ever: loom calls that a
+//! deadlock.
+
+#[path = "../runtime/src/park.rs"]
+mod park;
+
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::sync::{Arc, Condvar, Mutex};
+use loom::thread;
+use park::Parking;
+
+/// epoll's eventfd: it keeps a ring until the next park.
+struct Bell {
+    rung: Mutex<bool>,
+    heard: Condvar,
+}
+
+impl Bell {
+    fn ring(&self) {
+        *self.rung.lock().unwrap() = true;
+        self.heard.notify_one();
+    }
+
+    fn wait(&self) {
+        let mut rung = self.rung.lock().unwrap();
+        while !*rung {
+            rung = self.heard.wait(rung).unwrap();
+        }
+        *rung = false;
+    }
+}
+
+/// What both sides have in their hands: the inbox.
+struct Inbox {
+    /// Messages sent so far, and not yet received.
+    queue: AtomicUsize,
+    parking: Parking,
+    /// Gone with the runtime.
+    bell: Mutex<Option<Arc<Bell>>>,
+    /// How often somebody rang.
+    rings: AtomicUsize,
+}
+
+impl Inbox {
+    fn new() -> (Arc<Inbox>, Loop) {
+        let bell = Arc::new(Bell { rung: Mutex::new(false), heard: Condvar::new() });
+        let inbox = Arc::new(Inbox {
+            queue: AtomicUsize::new(0),
+            parking: Parking::new(),
+            bell: Mutex::new(Some(Arc::clone(&bell))),
+            rings: AtomicUsize::new(0),
+        });
+        (Arc::clone(&inbox), Loop { inbox, bell, heard: 0, parks: 0 })
+    }
+
+    /// `Inbox::post` for a queue that is open.
+    fn post(&self) {
+        self.queue.fetch_add(1, Ordering::Release);
+        self.ring_if_parked();
+    }
+
+    fn ring_if_parked(&self) {
+        if self.parking.must_ring()
+            && let Some(bell) = &*self.bell.lock().unwrap()
+        {
+            self.rings.fetch_add(1, Ordering::Relaxed);
+            bell.ring();
+        }
+    }
+}
+
+/// The loop's side.
+struct Loop {
+    inbox: Arc<Inbox>,
+    bell: Arc<Bell>,
+    heard: usize,
+    parks: usize,
+}
+
+impl Loop {
+    /// `Core::receive`.
+    fn receive(&mut self) {
+        self.heard += self.inbox.queue.swap(0, Ordering::Acquire);
+    }
+
+    /// `Core::park`, without timers.
+    fn park(&mut self) {
+        self.parks += 1;
+        self.inbox.parking.announce();
+        // Relaxed: what makes the message visible here has to be the fences.
+        if self.inbox.queue.load(Ordering::Relaxed) == 0 {
+            self.bell.wait();
+        }
+        self.inbox.parking.leave();
+    }
+
+    /// Turns until it has heard of `n` messages.
+    fn run(&mut self, n: usize) {
+        loop {
+            self.receive();
+            if self.heard == n {
+                return;
+            }
+            self.park();
+        }
+    }
+}
+
+/// Checks `model` in every interleaving, or, where they are too many, in all with up to `preemptions` switches that
+/// nobody asked for: nearly every error of such a protocol needs two at most.
+fn check(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemptions;
+    builder.check(model);
+}
+
+#[test]
+fn a_message_is_heard_of_however_it_meets_the_park() {
+    check(None, || {
+        let (inbox, mut turns) = Inbox::new();
+        let sender = thread::spawn(move || inbox.post());
+        turns.run(1);
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn what_was_written_before_a_message_is_seen_after_it() {
+    check(None, || {
+        let (inbox, mut turns) = Inbox::new();
+        let written = Arc::new(AtomicUsize::new(0));
+        let sender = thread::spawn({
+            let written = Arc::clone(&written);
+            move || {
+                written.store(7, Ordering::Relaxed);
+                inbox.post();
+            }
+        });
+        turns.run(1);
+        assert_eq!(written.load(Ordering::Relaxed), 7);
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn a_message_that_comes_while_the_loop_leaves_its_park_is_heard_of_by_the_next() {
+    check(Some(3), || {
+        let (inbox, mut turns) = Inbox::new();
+        let sender = thread::spawn(move || {
+            inbox.post();
+            inbox.post();
+        });
+        turns.run(2);
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn of_two_senders_both_are_heard_and_one_at_most_rings_for_each_park() {
+    check(Some(2), || {
+        let (inbox, mut turns) = Inbox::new();
+        let senders = [(); 2].map(|()| {
+            let inbox = Arc::clone(&inbox);
+            thread::spawn(move || inbox.post())
+        });
+        turns.run(2);
+        for sender in senders {
+            sender.join().unwrap();
+        }
+        assert!(inbox.rings.load(Ordering::Relaxed) <= turns.parks);
+    });
+}
+
+#[test]
+fn nobody_rings_for_a_loop_that_does_not_park() {
+    check(None, || {
+        let (inbox, mut turns) = Inbox::new();
+        // It was about to park, and is awake again.
+        inbox.parking.announce();
+        inbox.parking.leave();
+        let sender = thread::spawn({
+            let inbox = Arc::clone(&inbox);
+            move || inbox.post()
+        });
+        while turns.heard == 0 {
+            turns.receive();
+            thread::yield_now();
+        }
+        sender.join().unwrap();
+        assert_eq!(inbox.rings.load(Ordering::Relaxed), 0);
+    });
+}
+
+/// The queue as a runtime leaves it: `None` once the loop's end of it was dropped.
+type Closable = Arc<Mutex<Option<usize>>>;
+
+#[test]
+fn a_runtime_may_go_while_senders_ring_and_every_message_is_heard_or_comes_back() {
+    check(Some(2), || {
+        let (inbox, turns) = Inbox::new();
+        let queue: Closable = Arc::new(Mutex::new(Some(0)));
+        let senders = [(); 2].map(|()| {
+            let (inbox, queue) = (Arc::clone(&inbox), Arc::clone(&queue));
+            // `Inbox::post`; gives how many messages came back.
+            thread::spawn(move || {
+                match &mut *queue.lock().unwrap() {
+                    Some(messages) => *messages += 1,
+                    None => return 1,
+                }
+                inbox.ring_if_parked();
+                0
+            })
+        });
+        // A park that ends at once, as one with a timeout does, and `Core::close`.
+        inbox.parking.announce();
+        inbox.parking.leave();
+        *inbox.bell.lock().unwrap() = None;
+        drop(turns);
+        let dropped = queue.lock().unwrap().take().unwrap();
+        let came_back: usize = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
+        assert_eq!(dropped + came_back, 2);
+    });
+}
