@@ -8,22 +8,24 @@
 
 #[path = "guests/certificates.rs"]
 mod certificates;
+#[path = "programs/pool.rs"]
+mod pool;
+#[path = "programs/process.rs"]
+mod process;
+#[path = "programs/proxy.rs"]
+mod proxy;
 
 use certificates::Authority;
+use process::{PATIENCE, Program, assert_prints, binary, run};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Once, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
-
-/// A program that has not ended by then hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 // The small programs.
 
@@ -312,7 +314,7 @@ fn a_server_that_dies_in_the_middle_leaves_errors_and_no_hang() {
     assert_eq!(done.json()["statuses"], serde_json::json!({"200": 5}));
     // Refused. A reset only if another test is between fork and exec just now: its child has the listener, too.
     let errors = done.json()["errors"].clone();
-    let count = |kind: &str| errors.get(kind).and_then(Value::as_u64).unwrap_or(0);
+    let count = |kind: &str| errors.get(kind).and_then(serde_json::Value::as_u64).unwrap_or(0);
     assert_eq!(count("connection refused") + count("connection reset"), 15, "{errors}");
     assert_eq!(done.code(), 1, "{done:?}");
 }
@@ -502,113 +504,6 @@ fn a_closed_port_is_refused_by_its_address() {
     assert!(done.stderr.contains(&format!("nothing listens at {closed}")), "{done:?}");
     assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{done:?}");
     assert!(!asked.recv_timeout(PATIENCE).expect("the probe"), "the probe sends nothing");
-}
-
-// Programs.
-
-/// A running program. It is killed when this is dropped, so a test that fails leaves none behind.
-#[derive(Debug)]
-struct Program {
-    child: Child,
-}
-
-/// What a program left.
-#[derive(Debug)]
-struct Done {
-    status: ExitStatus,
-    stdout: String,
-    stderr: String,
-}
-
-impl Program {
-    /// Starts the example with this name.
-    fn start(name: &str, arguments: &[&str]) -> Self {
-        Self::spawn(Command::new(binary(name)).args(arguments))
-    }
-
-    /// Starts `command` with its output piped.
-    fn spawn(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self { child: command.spawn().expect("the program starts") }
-    }
-
-    /// Waits for the end.
-    fn finish(mut self) -> Done {
-        let stdout = read_all(self.child.stdout.take().expect("piped"));
-        let stderr = read_all(self.child.stderr.take().expect("piped"));
-        let text = |output: mpsc::Receiver<String>| output.recv_timeout(PATIENCE).expect("the program ends in time");
-        let (stdout, stderr) = (text(stdout), text(stderr));
-        let status = self.child.wait().expect("it is our child");
-        Done { status, stdout, stderr }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // Both fail when it has ended, which is what they are for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Done {
-    fn code(&self) -> i32 {
-        self.status.code().unwrap_or_else(|| panic!("ended by a signal: {self:?}"))
-    }
-
-    #[track_caller]
-    fn says(&self, text: &str) {
-        assert!(self.stdout.contains(text), "{text:?} is not in\n{}{}", self.stdout, self.stderr);
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
-/// Runs the example with this name to its end.
-fn run(name: &str, arguments: &[&str]) -> Done {
-    Program::start(name, arguments).finish()
-}
-
-/// Runs the example with this name; it must print exactly this and succeed.
-#[track_caller]
-fn assert_prints(name: &str, expected: &str) {
-    let done = run(name, &[]);
-    assert_eq!(done.stdout, expected, "{}", done.stderr);
-    assert_eq!((done.code(), done.stderr.as_str()), (0, ""));
-}
-
-/// Reads to the end in a thread of its own, since a program blocks when nobody empties one of its two pipes.
-fn read_all(mut output: impl Read + Send + 'static) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut text = String::new();
-        output.read_to_string(&mut text).expect("the output is text");
-        sender.send(text)
-    });
-    receiver
-}
-
-/// Where the example with this name is: `target/debug/deps/programs-…` is this program, `target/debug/examples` its
-/// neighbour.
-fn binary(name: &str) -> PathBuf {
-    static BUILD: Once = Once::new();
-    let this = std::env::current_exe().expect("this program has a path");
-    let profile = this.ancestors().nth(2).expect("it lies in target/debug/deps").to_path_buf();
-    let path = profile.join("examples").join(name);
-    BUILD.call_once(|| {
-        if !path.exists() {
-            let mut cargo = Command::new(env!("CARGO"));
-            cargo.args(["build", "--package", "examples", "--examples", "--target-dir"]);
-            cargo.arg(profile.parent().expect("it lies in target"));
-            if profile.ends_with("release") {
-                cargo.arg("--release");
-            }
-            assert!(cargo.status().expect("cargo starts").success());
-        }
-    });
-    path
 }
 
 // Servers.
