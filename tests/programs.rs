@@ -8,6 +8,8 @@
 
 #[path = "guests/certificates.rs"]
 mod certificates;
+#[path = "programs/caches.rs"]
+mod caches;
 #[path = "programs/pool.rs"]
 mod pool;
 #[path = "programs/process.rs"]

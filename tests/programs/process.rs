@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The programs whose dependencies come with a feature of the same name.
-const HEAVY: [&str; 1] = ["pool"];
+const HEAVY: [&str; 2] = ["pool", "caches"];
 
 /// A running program. It is killed when this is dropped, so a test that fails leaves none behind.
 #[derive(Debug)]
@@ -67,6 +67,13 @@ impl Done {
     #[track_caller]
     pub(crate) fn says(&self, text: &str) {
         assert!(self.stdout.contains(text), "{text:?} is not in\n{}{}", self.stdout, self.stderr);
+    }
+
+    /// The first line with this text.
+    #[track_caller]
+    pub(crate) fn line(&self, text: &str) -> &str {
+        let line = self.stdout.lines().find(|line| line.contains(text));
+        line.unwrap_or_else(|| panic!("{text:?} is not in\n{}{}", self.stdout, self.stderr))
     }
 
     pub(crate) fn json(&self) -> Value {
