@@ -1,7 +1,7 @@
 //! `caches`, against Redis: three that it starts itself, and one that `tests/services` has started, behind proxies.
 
 use crate::process::{Program, run};
-use crate::proxy::Proxy;
+use crate::proxy::{Fate, Proxy};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use tests::{left_out, service};
@@ -35,19 +35,15 @@ fn a_slow_and_a_dead_server_cost_their_own_keys_and_nobody_else_s() {
 
 #[test]
 fn a_server_that_dies_or_freezes_in_the_middle_is_told_from_one_that_is_well() {
+    // 20,000 times `+OK\r\n`, and then some of the values.
+    const MIDDLE: usize = 140_000;
     let Some(url) = service("GLASSLOOP_REDIS") else { return };
     let real = url.trim_end_matches('/').rsplit_once('@').expect("a login").1.to_string();
     let address: SocketAddr = real.parse().expect("an address");
-    let (dying, freezing) = (Proxy::start(address), Proxy::start(address));
+    let (dying, freezing) = (Proxy::start(address, Fate::Dies, MIDDLE), Proxy::start(address, Fate::Freezes, MIDDLE));
     let through = |proxy: &Proxy| url.replace(&real, &proxy.address().to_string());
     let arguments = [&*url, &through(&dying), &through(&freezing), "--keys", "60000", "--timeout", "8"];
-    let program = Program::start("caches", &arguments);
-    // 20,000 times `+OK\r\n`, and then some of the values: they die in the middle of the answers.
-    dying.wait_for(140_000);
-    dying.die();
-    freezing.wait_for(140_000);
-    freezing.freeze();
-    let done = program.finish();
+    let done = run("caches", &arguments);
     assert_eq!(done.code(), 1, "{done:?}");
     assert!(done.line(&real).contains("20000 of 20000 keys"), "{done:?}");
     let line = done.line(&dying.address().to_string());

@@ -1,110 +1,96 @@
-//! A server that a test can kill or freeze: it passes everything on to the real one, until then.
+//! A server that dies or freezes in the middle: a proxy that passes everything on to the real one, until then.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+
+/// What happens to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It ends every connection and listens no more.
+    Dies,
+    /// It says nothing any more, and keeps every connection open.
+    Freezes,
+}
 
 /// Stands in front of a server.
 pub(crate) struct Proxy {
     address: SocketAddr,
-    shared: Arc<Shared>,
 }
 
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
 struct State {
-    /// How many bytes the server has said.
-    said: usize,
-    frozen: bool,
-    dead: bool,
+    fate: Fate,
+    /// How many bytes the server may say before.
+    left: usize,
     /// Both ends of every connection.
     streams: Vec<TcpStream>,
 }
 
 impl Proxy {
-    pub(crate) fn start(server: SocketAddr) -> Proxy {
+    /// A proxy for `server`, whose fate comes when the server has said so many bytes.
+    pub(crate) fn start(server: SocketAddr, fate: Fate, after: usize) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let shared = Arc::new(Shared::default());
-        let proxy = Proxy { address, shared: Arc::clone(&shared) };
+        let state = Arc::new(Mutex::new(State { fate, left: after, streams: Vec::new() }));
         thread::spawn(move || {
             for client in listener.incoming() {
                 let client = client.expect("a connection");
-                let mut state = shared.state.lock().expect("nobody panics with it");
-                if state.dead {
-                    // Nobody listens any more.
+                if state.lock().expect("nobody panics with it").is_dead() {
+                    // The listener goes with this thread.
                     return;
                 }
                 let server = TcpStream::connect(server).expect("the server listens");
-                for (from, to, counts) in [(&client, &server, false), (&server, &client, true)] {
+                for (from, to, is_server) in [(&client, &server, false), (&server, &client, true)] {
                     let (from, to) = (from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
-                    let shared = Arc::clone(&shared);
-                    thread::spawn(move || shared.pass(from, to, counts));
+                    let state = Arc::clone(&state);
+                    thread::spawn(move || while pass(&state, &from, &to, is_server).unwrap_or(false) {});
                 }
-                state.streams.extend([client, server]);
+                state.lock().expect("nobody panics with it").streams.extend([client, server]);
             }
         });
-        proxy
+        Proxy { address }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
+}
 
-    /// Returns when the server has said so many bytes.
-    pub(crate) fn wait_for(&self, bytes: usize) {
-        let state = self.shared.state.lock().expect("nobody panics with it");
-        let waited = self.shared.changed.wait_timeout_while(state, Duration::from_secs(60), |state| state.said < bytes);
-        assert!(!waited.expect("nobody panics with it").1.timed_out(), "the server says too little");
+impl State {
+    fn is_dead(&self) -> bool {
+        self.left == 0 && self.fate == Fate::Dies
     }
+}
 
-    /// Passes nothing on any more, and keeps every connection open.
-    pub(crate) fn freeze(&self) {
-        self.shared.state.lock().expect("nobody panics with it").frozen = true;
+/// Passes on what comes next; false at the end.
+fn pass(state: &Mutex<State>, mut from: &TcpStream, mut to: &TcpStream, is_server: bool) -> io::Result<bool> {
+    let mut buffer = [0; 4096];
+    let length = from.read(&mut buffer)?;
+    let mut state = state.lock().expect("nobody panics with it");
+    let before = state.left;
+    if is_server {
+        state.left = before.saturating_sub(length);
     }
-
-    /// Ends every connection and listens no more.
-    pub(crate) fn die(&self) {
-        let mut state = self.shared.state.lock().expect("nobody panics with it");
-        state.dead = true;
-        for stream in state.streams.drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
+    match state.left {
+        0 if before > 0 && state.fate == Fate::Dies => {
+            for stream in state.streams.drain(..) {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+            // The thread that accepts wakes up to see it.
+            let listener = to.local_addr()?;
+            drop(state);
+            let _ = TcpStream::connect(listener);
+            Ok(false)
         }
-        drop(state);
-        // The thread that accepts wakes up to see it.
-        let _ = TcpStream::connect(self.address);
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.die();
-    }
-}
-
-impl Shared {
-    /// One direction of a connection, to its end.
-    fn pass(&self, mut from: TcpStream, mut to: TcpStream, counts: bool) {
-        let mut buffer = [0; 4096];
-        let mut pass = || -> io::Result<bool> {
-            let length = from.read(&mut buffer)?;
-            let mut state = self.state.lock().expect("nobody panics with it");
-            state.said += if counts { length } else { 0 };
-            self.changed.notify_all();
-            if !state.frozen {
-                drop(state);
-                to.write_all(&buffer[..length])?;
+        0 => Ok(length > 0),
+        _ => {
+            drop(state);
+            to.write_all(&buffer[..length])?;
+            if length == 0 {
+                to.shutdown(Shutdown::Write)?;
             }
             Ok(length > 0)
-        };
-        while pass().unwrap_or(false) {}
-        let _ = to.shutdown(Shutdown::Write);
+        }
     }
 }
