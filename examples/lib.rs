@@ -15,3 +15,5 @@ pub mod failure;
 pub mod client;
 pub mod tally;
 pub mod report;
+#[cfg(feature = "scrape")]
+pub mod site;

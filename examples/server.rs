@@ -52,6 +52,15 @@ impl Server {
     ///
     /// When there is no thread, no descriptor or no port for it.
     pub fn start() -> io::Result<Self> {
+        Self::running(serve)
+    }
+
+    /// Starts another server than the embedded one: `serve` is run on a thread of its own until this is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When there is no thread, no descriptor or no port for it.
+    pub fn running<F: Future>(serve: impl FnOnce(TcpListener) -> F + Send + 'static) -> io::Result<Self> {
         let (stop, stopped) = oneshot::channel();
         let (sender, bound) = mpsc::channel();
         let thread = thread::Builder::new().name("server".to_string()).spawn(move || {

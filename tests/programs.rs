@@ -16,6 +16,8 @@ mod pool;
 mod process;
 #[path = "programs/proxy.rs"]
 mod proxy;
+#[path = "programs/scrape.rs"]
+mod scrape;
 
 use certificates::Authority;
 use process::{PATIENCE, Program, assert_prints, binary, run};

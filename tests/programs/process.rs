@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The programs whose dependencies come with a feature of the same name.
-const HEAVY: [&str; 2] = ["pool", "caches"];
+const HEAVY: [&str; 3] = ["pool", "caches", "scrape"];
 
 /// A running program. It is killed when this is dropped, so a test that fails leaves none behind.
 #[derive(Debug)]
