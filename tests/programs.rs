@@ -10,6 +10,8 @@
 mod certificates;
 #[path = "programs/caches.rs"]
 mod caches;
+#[path = "programs/lines.rs"]
+mod lines;
 #[path = "programs/pool.rs"]
 mod pool;
 #[path = "programs/process.rs"]
