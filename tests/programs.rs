@@ -10,6 +10,10 @@
 mod certificates;
 #[path = "programs/caches.rs"]
 mod caches;
+#[path = "programs/claims.rs"]
+mod claims;
+#[path = "programs/cpu.rs"]
+mod cpu;
 #[path = "programs/lines.rs"]
 mod lines;
 #[path = "programs/pool.rs"]
