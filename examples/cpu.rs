@@ -54,7 +54,8 @@ struct Options {
 
 /// Counts the primes below `below`, slowly: it tries all divisors.
 fn primes(below: u64) -> u64 {
-    let is_prime = |n: &u64| (2..).take_while(|divisor| divisor * divisor <= *n).all(|divisor| n % divisor != 0);
+    let is_prime =
+        |n: &u64| (2..).take_while(|divisor| divisor * divisor <= *n).all(|divisor| !n.is_multiple_of(divisor));
     (2..below).filter(is_prime).count() as u64
 }
 

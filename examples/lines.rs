@@ -12,6 +12,7 @@
 
 use clap::Parser;
 use examples::arguments::count;
+use examples::memory;
 use examples::progress::progress_bar;
 use futures_core::Stream;
 use gather::gather_streams;
@@ -136,13 +137,6 @@ fn write(path: &Path, bytes: u64, bar: &ProgressBar) -> io::Result<()> {
     file.flush()
 }
 
-/// The most memory that this process has had, in MB: Linux tells it.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.div_ceil(1024))
-}
-
 /// The program's own files. They go when this is dropped.
 struct Folder(PathBuf);
 
@@ -206,7 +200,11 @@ async fn lines(mut options: Options) -> Result<ExitCode, String> {
         files.len(),
         bytes / 1_000_000
     );
-    println!("  {} items were kept, and {} MB was the most memory", items.clone().count(), peak_memory().unwrap_or(0));
+    println!(
+        "  {} items were kept, and {} MB was the most memory",
+        items.clone().count(),
+        memory::peak().unwrap_or(0).div_ceil(1_000_000)
+    );
     let errors: Vec<&String> = items.filter_map(|item| item.as_ref().err()).collect();
     errors.iter().for_each(|error| eprintln!("error: {error}"));
     Ok(ExitCode::from(u8::from(!errors.is_empty())))

@@ -99,6 +99,14 @@ impl Drop for Server {
 
 /// Accepts connections for ever and serves each in a task of its own.
 pub async fn serve(listener: TcpListener) {
+    serve_with(listener, connection).await;
+}
+
+/// As [`serve`], with whatever `connection` says to them.
+pub async fn serve_with<F: Future<Output = ()> + 'static>(
+    listener: TcpListener,
+    mut connection: impl FnMut(TcpStream) -> F,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(spawn(connection(stream))),

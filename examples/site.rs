@@ -4,7 +4,7 @@
 //! are special, see [`SPECIAL`]. The first links to `/private/`, which robots.txt forbids.
 
 use crate::http::HttpStream;
-use crate::server::Server;
+use crate::server::{Server, serve_with};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_TYPE, LOCATION};
@@ -12,7 +12,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use runtime::net::{TcpListener, TcpStream};
-use runtime::spawn;
 use runtime::time::sleep;
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -57,9 +56,7 @@ pub fn start() -> io::Result<Server> {
 /// Accepts connections for ever and serves each in a task of its own.
 async fn serve(listener: TcpListener) {
     let shaky = Rc::new(Cell::new(0));
-    while let Ok((stream, _)) = listener.accept().await {
-        drop(spawn(connection(stream, Rc::clone(&shaky))));
-    }
+    serve_with(listener, |stream| connection(stream, Rc::clone(&shaky))).await;
 }
 
 async fn connection(stream: TcpStream, shaky: Rc<Cell<u32>>) {

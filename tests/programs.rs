@@ -14,6 +14,8 @@ mod caches;
 mod claims;
 #[path = "programs/cpu.rs"]
 mod cpu;
+#[path = "programs/fd_limit.rs"]
+mod fd_limit;
 #[path = "programs/lines.rs"]
 mod lines;
 #[path = "programs/pool.rs"]
@@ -24,6 +26,8 @@ mod process;
 mod proxy;
 #[path = "programs/scrape.rs"]
 mod scrape;
+#[path = "programs/threads.rs"]
+mod threads;
 
 use certificates::Authority;
 use process::{PATIENCE, Program, assert_prints, binary, run};
