@@ -24,6 +24,8 @@ mod pool;
 mod process;
 #[path = "programs/proxy.rs"]
 mod proxy;
+#[path = "programs/rosetta.rs"]
+mod rosetta;
 #[path = "programs/scrape.rs"]
 mod scrape;
 #[path = "programs/threads.rs"]
