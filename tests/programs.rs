@@ -120,6 +120,36 @@ fn echo_server_echoes_to_two_at_once_and_survives_a_reset() {
     assert_eq!((&ada).read(&mut [0; 8]).expect("an orderly end"), 0);
 }
 
+// The programs that people came for: one file each in `programs/`, and what all of them do.
+
+#[test]
+fn every_program_helps() {
+    for name in
+        ["load_test", "serve", "pool", "caches", "scrape", "lines", "claims", "cpu", "threads", "fd_limit", "rosetta"]
+    {
+        let done = run(name, &["--help"]);
+        assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{name}: {done:?}");
+        done.says(&format!("Usage: {name} "));
+        let done = run(name, &["--nonsense"]);
+        assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{name}: {done:?}");
+        assert!(done.stderr.contains("unexpected argument '--nonsense'"), "{name}: {done:?}");
+    }
+}
+
+#[test]
+fn serve_serves_the_endpoints_to_whoever_asks() {
+    let mut program = Program::start("serve", &["127.0.0.1:0"]);
+    let mut line = String::new();
+    BufReader::new(program.child.stdout.take().expect("piped")).read_line(&mut line).expect("the first line");
+    let address = line.trim().strip_prefix("listening at ").expect(&line);
+    let done = run("load_test", &[&format!("{address}/hello"), "--requests", "30", "--json"]);
+    assert_eq!((done.code(), &done.json()["statuses"]), (0, &serde_json::json!({"200": 30})), "{done:?}");
+    // The port is taken now.
+    let again = run("serve", &[address.trim_start_matches("http://")]);
+    assert!(again.stderr.contains("in use"), "{again:?}");
+    assert_eq!(again.code(), 2);
+}
+
 // The load test against its own server.
 
 #[test]
