@@ -14,6 +14,7 @@ use clap::Parser;
 use examples::arguments::count;
 use examples::memory;
 use examples::progress::progress_bar;
+use examples::stop::{INTERRUPTED, ctrl_c, until};
 use futures_core::Stream;
 use gather::gather_streams;
 use indicatif::{HumanCount, ProgressBar};
@@ -40,7 +41,10 @@ const STEP: u64 = 4096;
 
 /// Counts the lines of log files by hour and level, in constant memory.
 #[derive(Debug, Parser)]
-#[command(name = "lines", after_help = "Exit status: 0 if all files were read, 1 if not, 2 if it could not begin")]
+#[command(
+    name = "lines",
+    after_help = "Exit status: 0 if all files were read, 1 if not, 2 if it could not begin, 130 after Ctrl-C"
+)]
 struct Options {
     /// Log files. Without any: it makes its own, and removes them afterwards
     files: Vec<PathBuf>,
@@ -210,8 +214,14 @@ async fn lines(mut options: Options) -> Result<ExitCode, String> {
     Ok(ExitCode::from(u8::from(!errors.is_empty())))
 }
 
+/// Ctrl-C drops the work, and with it the program's own files.
+async fn until_interrupted(options: Options) -> Result<ExitCode, String> {
+    let interrupt = ctrl_c().map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
+    until(lines(options), interrupt).await.unwrap_or(Ok(ExitCode::from(INTERRUPTED)))
+}
+
 fn main() -> ExitCode {
-    block_on(lines(Options::parse())).unwrap_or_else(|message| {
+    block_on(until_interrupted(Options::parse())).unwrap_or_else(|message| {
         eprintln!("error: {message}");
         ExitCode::from(2)
     })

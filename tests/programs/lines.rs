@@ -1,7 +1,8 @@
 //! `lines`, on files of its own and on files that are small, strange or not there.
 
-use crate::process::run;
+use crate::process::{Program, run};
 use std::path::Path;
+use std::process::Command;
 
 /// A file for the program to read; returns its path.
 fn file(name: &str, content: &[u8]) -> String {
@@ -70,6 +71,21 @@ fn a_file_that_cannot_be_read_is_reported_and_the_others_are_counted() {
     ];
     assert_eq!(done.stderr.lines().collect::<Vec<_>>(), errors);
     done.says("1 lines in 3 files");
+}
+
+#[test]
+fn ctrl_c_leaves_no_files_behind() {
+    let folder = format!("{}/interrupted", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::create_dir_all(&folder).expect("the target folder takes folders");
+    let files = || std::fs::read_dir(&folder).expect("it is there").count();
+    let mut program = Program::start("lines", &["--megabytes", "2000", "--folder", &folder]);
+    while files() == 0 {
+        assert_eq!(program.child.try_wait().expect("it is our child"), None, "it makes files");
+    }
+    let id = program.child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().expect("there is a kill").success());
+    let done = program.finish();
+    assert_eq!((done.code(), files()), (130, 0), "{done:?}");
 }
 
 #[test]
