@@ -32,6 +32,19 @@ pub struct Answer {
     pub length: u64,
 }
 
+/// An answer with what is in it.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body. Empty where only the length counts.
+    pub body: Vec<u8>,
+    /// The length of its body, in bytes, as far as it was read.
+    pub length: u64,
+}
+
 /// A URL and the connections to its host.
 #[derive(Debug)]
 pub struct Target {
@@ -95,29 +108,59 @@ impl Target {
     ///
     /// When there is no connection, or no complete answer.
     pub async fn get(&self) -> Result<Answer, Failure> {
+        let Page { status, length, .. } = self.request(None).await?;
+        Ok(Answer { status, length })
+    }
+
+    /// As [`get`](Target::get), and gives what the server said. A body is read until it is longer than `most` bytes:
+    /// then its length says so, and the connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// When there is no connection, or no answer that is complete or longer than `most`.
+    pub async fn fetch(&self, most: u64) -> Result<Page, Failure> {
+        self.request(Some(most)).await
+    }
+
+    /// Another URL of the same server, by the same connections. `None` when it is elsewhere.
+    pub fn at(&self, url: Url) -> Option<Target> {
+        let here = url.address == self.url.address && url.name == self.url.name;
+        here.then(|| Target { url, site: self.site.clone(), headers: self.headers.clone() })
+    }
+
+    /// A request, and once more if the connection had been closed before.
+    async fn request(&self, keep: Option<u64>) -> Result<Page, Failure> {
         if let Some(connection) = self.site.take() {
             let (received, before) = (connection.received.clone(), connection.received.get());
-            let outcome = self.exchange(connection).await;
+            let outcome = self.exchange(connection, keep).await;
             if outcome.is_ok() || received.get() > before {
                 return outcome;
             }
         }
-        self.exchange(self.site.connect().await?).await
+        self.exchange(self.site.connect().await?, keep).await
     }
 
     /// One request and its answer on `connection`, which goes back to the pool if all went well.
-    async fn exchange(&self, mut connection: Connection) -> Result<Answer, Failure> {
+    async fn exchange(&self, mut connection: Connection, keep: Option<u64>) -> Result<Page, Failure> {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = self.url.path.clone();
         *request.headers_mut() = self.headers.clone();
         connection.sender.ready().await?;
-        let mut response = connection.sender.send_request(request).await?;
-        let mut length = 0;
-        while let Some(frame) = response.frame().await {
-            length += frame?.data_ref().map_or(0, Bytes::len) as u64;
+        let (head, mut frames) = connection.sender.send_request(request).await?.into_parts();
+        let mut page = Page { status: head.status, headers: head.headers, body: Vec::new(), length: 0 };
+        while let Some(frame) = frames.frame().await {
+            let frame = frame?;
+            let bytes = frame.data_ref().map_or(&[][..], |bytes| bytes);
+            page.length += bytes.len() as u64;
+            if let Some(most) = keep {
+                page.body.extend_from_slice(bytes);
+                if page.length > most {
+                    return Ok(page);
+                }
+            }
         }
         self.site.idle.borrow_mut().push(connection);
-        Ok(Answer { status: response.status(), length })
+        Ok(page)
     }
 }
 

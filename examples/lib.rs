@@ -1,9 +1,12 @@
-//! What the load test is made of. The small programs of this folder need none of it: each is one file.
+//! What the programs share, most of it with the load test. The small ones need none of it: each is one file.
 //!
-//! In reading order: [`stop`] and [`http`] join other people's code to the loop (a signal handler's thread, hyper);
+//! In reading order: [`arguments`] and [`progress`] are the manners of a command, and [`memory`] is what it took; [`stop`] and [`http`] join other people's code to the loop (a signal handler's thread, hyper);
 //! [`server`] is what the load test fires at when it is given no URL; [`url`], [`tls`], [`failure`] and [`client`] are
 //! one request; [`tally`] counts many and [`report`] shows the counts. The program itself is `load_test.rs`.
 
+pub mod arguments;
+pub mod progress;
+pub mod memory;
 pub mod stop;
 pub mod http;
 pub mod server;
@@ -13,3 +16,5 @@ pub mod failure;
 pub mod client;
 pub mod tally;
 pub mod report;
+#[cfg(feature = "scrape")]
+pub mod site;

@@ -11,8 +11,10 @@
 //! as Ctrl-C does, calls all of them off.
 
 use clap::Parser;
+use examples::arguments::{count, seconds};
 use examples::client::Target;
 use examples::failure::Failure;
+use examples::progress::progress_bar;
 use examples::report::Report;
 use examples::server::{ENDPOINTS, Server};
 use examples::stop::{INTERRUPTED, ctrl_c, until};
@@ -20,10 +22,8 @@ use examples::tally::{Counts, Tally};
 use examples::tls;
 use examples::url::{Header, Url};
 use gather::gather;
-use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
-use runtime::time::{interval, sleep_until, timeout};
-use runtime::{block_on, spawn};
-use std::fmt;
+use runtime::block_on;
+use runtime::time::{sleep_until, timeout};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,14 +37,8 @@ Exit status:
   2    refused before any request went out: the arguments, or a server that is not there
   130  Ctrl-C: no new requests, those in flight are dropped, the report shows the rest";
 
-/// How often the progress bar is drawn when nothing comes to an end.
-const TICK: Duration = Duration::from_millis(100);
-
 /// Open files that are not connections in flight: the loops' own, stdin to stderr, and connections just being closed.
 const SPARE_FILES: u64 = 32;
-
-/// The longest `--timeout`: a day, in seconds.
-const LONGEST: f64 = 86_400.0;
 
 /// A load test for HTTP servers.
 #[derive(Debug, Parser)]
@@ -79,27 +73,11 @@ struct Options {
     json: bool,
 }
 
-/// Parses `--requests` and `--concurrency`.
-fn count(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("a count is a whole number, 1 or more".to_string()),
-        Ok(count) => Ok(count),
-    }
-}
-
 /// Parses `--rate`.
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if (1e-3..=1e9).contains(&rate) => Ok(rate),
         _ => Err("a rate is a number from 0.001 to 1000000000 (requests a second)".to_string()),
-    }
-}
-
-/// Parses `--timeout`.
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds) if (1e-3..=LONGEST).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err(format!("a timeout is a number from 0.001 to {LONGEST} (seconds)")),
     }
 }
 
@@ -129,7 +107,7 @@ impl Run {
 /// Runs the requests to their end, or to Ctrl-C (then the second value is true).
 async fn fire(options: &Options, targets: Vec<Target>) -> Result<(Counts, bool), String> {
     let interrupt = ctrl_c().map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
-    let bar = progress_bar(options.requests);
+    let bar = progress_bar(options.requests, "requests");
     let tally = Tally::new(targets.len());
     let Options { rate, timeout, .. } = *options;
     let run = Run { targets, rate, timeout, start: Instant::now(), tally };
@@ -141,28 +119,6 @@ async fn fire(options: &Options, targets: Vec<Target>) -> Result<(Counts, bool),
 
     bar.finish_and_clear();
     Ok((run.tally.into_counts(), finished.is_none()))
-}
-
-/// A bar on stderr, hidden when that is no terminal. A task of the loop keeps it alive while nothing happens.
-fn progress_bar(requests: u64) -> ProgressBar {
-    let style = "  {bar:40.cyan/dim}  {human_pos} of {human_len}   {throughput} requests/s   {eta} left";
-    let style = ProgressStyle::with_template(style).expect("the template is well-formed");
-    let style = style.progress_chars("━╸━").with_key("throughput", throughput);
-    let bar = ProgressBar::new(requests).with_style(style);
-    let ticking = bar.clone();
-    drop(spawn(async move {
-        let mut ticks = interval(TICK);
-        while !ticking.is_finished() {
-            ticks.tick().await;
-            ticking.tick();
-        }
-    }));
-    bar
-}
-
-/// Requests a second, for the bar.
-fn throughput(state: &ProgressState, out: &mut dyn fmt::Write) {
-    let _ = write!(out, "{}", HumanCount(state.per_sec().round() as u64));
 }
 
 /// Raises the limit of open files as far as the run needs and the system lets us.

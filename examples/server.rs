@@ -52,6 +52,15 @@ impl Server {
     ///
     /// When there is no thread, no descriptor or no port for it.
     pub fn start() -> io::Result<Self> {
+        Self::running(serve)
+    }
+
+    /// Starts another server than the embedded one: `serve` is run on a thread of its own until this is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When there is no thread, no descriptor or no port for it.
+    pub fn running<F: Future>(serve: impl FnOnce(TcpListener) -> F + Send + 'static) -> io::Result<Self> {
         let (stop, stopped) = oneshot::channel();
         let (sender, bound) = mpsc::channel();
         let thread = thread::Builder::new().name("server".to_string()).spawn(move || {
@@ -90,6 +99,14 @@ impl Drop for Server {
 
 /// Accepts connections for ever and serves each in a task of its own.
 pub async fn serve(listener: TcpListener) {
+    serve_with(listener, connection).await;
+}
+
+/// As [`serve`], with whatever `connection` says to them.
+pub async fn serve_with<F: Future<Output = ()> + 'static>(
+    listener: TcpListener,
+    mut connection: impl FnMut(TcpStream) -> F,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(spawn(connection(stream))),

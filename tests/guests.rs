@@ -38,9 +38,8 @@ use runtime::net::{TcpListener, TcpStream};
 use runtime::task::yield_now;
 use runtime::{block_on, spawn};
 use std::cell::Cell;
-use std::io::{self, Write};
 use std::rc::Rc;
-use tests::{alone, counted};
+use tests::{alone, counted, service};
 
 /// How often a guest says something and waits for the answer, where one is as good as many.
 const ROUNDS: usize = 50;
@@ -82,20 +81,6 @@ async fn connection() -> (TcpStream, TcpStream) {
     let (server, peer) = listener.accept().await.expect("somebody has connected");
     assert_eq!(peer, client.local_addr().expect("it is connected"));
     (client, server)
-}
-
-/// Where a service is, by the environment. When it is not there, the test that asks is left out and says so, past the
-/// harness, which keeps to itself what a test prints that passes.
-fn service(variable: &str) -> Option<String> {
-    if let Ok(address) = std::env::var(variable) {
-        return Some(address);
-    }
-    let thread = std::thread::current();
-    let test = thread.name().unwrap_or("a test");
-    let how = format!("{test} is left out: {variable} is not set, and `tests/services run cargo test` sets it");
-    assert!(std::env::var_os("GLASSLOOP_REQUIRE_SERVICES").is_none(), "{how}; GLASSLOOP_REQUIRE_SERVICES forbids it");
-    writeln!(io::stderr(), "{how}").expect("stderr takes a line");
-    None
 }
 
 #[test]

@@ -6,6 +6,7 @@ use socket2::{Domain, Socket, Type};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::io::Write;
 use std::mem::ManuallyDrop;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
@@ -433,4 +434,24 @@ pub fn limit(resource: libc::__rlimit_resource_t, change: impl FnOnce(u64) -> u6
         assert_eq!(libc::setrlimit(resource, &limit), 0, "{} is asked, {} allowed", limit.rlim_cur, limit.rlim_max);
         before
     }
+}
+
+/// Where a service is, by the environment. When it is not there, the test that asks is left out and says so, past the
+/// harness, which keeps to itself what a test prints that passes.
+pub fn service(variable: &str) -> Option<String> {
+    if let Ok(address) = std::env::var(variable) {
+        return Some(address);
+    }
+    left_out(&format!("{variable} is not set, and `tests/services run cargo test` sets it"));
+    None
+}
+
+/// Says that the test that runs is left out, and why.
+#[track_caller]
+pub fn left_out(why: &str) {
+    let thread = std::thread::current();
+    let how = format!("{} is left out: {why}", thread.name().unwrap_or("a test"));
+    assert!(std::env::var_os("GLASSLOOP_REQUIRE_SERVICES").is_none(), "{how}; GLASSLOOP_REQUIRE_SERVICES forbids it");
+    // In one piece: other tests write, too.
+    std::io::stderr().write_all(format!("\n{how}\n").as_bytes()).expect("stderr takes a line");
 }

@@ -8,22 +8,40 @@
 
 #[path = "guests/certificates.rs"]
 mod certificates;
+#[path = "programs/caches.rs"]
+mod caches;
+#[path = "programs/claims.rs"]
+mod claims;
+#[path = "programs/cpu.rs"]
+mod cpu;
+#[path = "programs/fd_limit.rs"]
+mod fd_limit;
+#[path = "programs/lines.rs"]
+mod lines;
+#[path = "programs/pool.rs"]
+mod pool;
+#[path = "programs/process.rs"]
+mod process;
+#[path = "programs/proxy.rs"]
+mod proxy;
+#[path = "programs/rosetta.rs"]
+mod rosetta;
+#[path = "programs/scrape.rs"]
+mod scrape;
+#[path = "programs/threads.rs"]
+mod threads;
 
 use certificates::Authority;
+use process::{PATIENCE, Program, assert_prints, binary, run};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Once, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
-
-/// A program that has not ended by then hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 // The small programs.
 
@@ -100,6 +118,36 @@ fn echo_server_echoes_to_two_at_once_and_survives_a_reset() {
     }
     ada.shutdown(std::net::Shutdown::Write).expect("it is connected");
     assert_eq!((&ada).read(&mut [0; 8]).expect("an orderly end"), 0);
+}
+
+// The programs that people came for: one file each in `programs/`, and what all of them do.
+
+#[test]
+fn every_program_helps() {
+    for name in
+        ["load_test", "serve", "pool", "caches", "scrape", "lines", "claims", "cpu", "threads", "fd_limit", "rosetta"]
+    {
+        let done = run(name, &["--help"]);
+        assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{name}: {done:?}");
+        done.says(&format!("Usage: {name} "));
+        let done = run(name, &["--nonsense"]);
+        assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{name}: {done:?}");
+        assert!(done.stderr.contains("unexpected argument '--nonsense'"), "{name}: {done:?}");
+    }
+}
+
+#[test]
+fn serve_serves_the_endpoints_to_whoever_asks() {
+    let mut program = Program::start("serve", &["127.0.0.1:0"]);
+    let mut line = String::new();
+    BufReader::new(program.child.stdout.take().expect("piped")).read_line(&mut line).expect("the first line");
+    let address = line.trim().strip_prefix("listening at ").expect(&line);
+    let done = run("load_test", &[&format!("{address}/hello"), "--requests", "30", "--json"]);
+    assert_eq!((done.code(), &done.json()["statuses"]), (0, &serde_json::json!({"200": 30})), "{done:?}");
+    // The port is taken now.
+    let again = run("serve", &[address.trim_start_matches("http://")]);
+    assert!(again.stderr.contains("in use"), "{again:?}");
+    assert_eq!(again.code(), 2);
 }
 
 // The load test against its own server.
@@ -312,7 +360,7 @@ fn a_server_that_dies_in_the_middle_leaves_errors_and_no_hang() {
     assert_eq!(done.json()["statuses"], serde_json::json!({"200": 5}));
     // Refused. A reset only if another test is between fork and exec just now: its child has the listener, too.
     let errors = done.json()["errors"].clone();
-    let count = |kind: &str| errors.get(kind).and_then(Value::as_u64).unwrap_or(0);
+    let count = |kind: &str| errors.get(kind).and_then(serde_json::Value::as_u64).unwrap_or(0);
     assert_eq!(count("connection refused") + count("connection reset"), 15, "{errors}");
     assert_eq!(done.code(), 1, "{done:?}");
 }
@@ -502,113 +550,6 @@ fn a_closed_port_is_refused_by_its_address() {
     assert!(done.stderr.contains(&format!("nothing listens at {closed}")), "{done:?}");
     assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{done:?}");
     assert!(!asked.recv_timeout(PATIENCE).expect("the probe"), "the probe sends nothing");
-}
-
-// Programs.
-
-/// A running program. It is killed when this is dropped, so a test that fails leaves none behind.
-#[derive(Debug)]
-struct Program {
-    child: Child,
-}
-
-/// What a program left.
-#[derive(Debug)]
-struct Done {
-    status: ExitStatus,
-    stdout: String,
-    stderr: String,
-}
-
-impl Program {
-    /// Starts the example with this name.
-    fn start(name: &str, arguments: &[&str]) -> Self {
-        Self::spawn(Command::new(binary(name)).args(arguments))
-    }
-
-    /// Starts `command` with its output piped.
-    fn spawn(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self { child: command.spawn().expect("the program starts") }
-    }
-
-    /// Waits for the end.
-    fn finish(mut self) -> Done {
-        let stdout = read_all(self.child.stdout.take().expect("piped"));
-        let stderr = read_all(self.child.stderr.take().expect("piped"));
-        let text = |output: mpsc::Receiver<String>| output.recv_timeout(PATIENCE).expect("the program ends in time");
-        let (stdout, stderr) = (text(stdout), text(stderr));
-        let status = self.child.wait().expect("it is our child");
-        Done { status, stdout, stderr }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // Both fail when it has ended, which is what they are for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Done {
-    fn code(&self) -> i32 {
-        self.status.code().unwrap_or_else(|| panic!("ended by a signal: {self:?}"))
-    }
-
-    #[track_caller]
-    fn says(&self, text: &str) {
-        assert!(self.stdout.contains(text), "{text:?} is not in\n{}{}", self.stdout, self.stderr);
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
-/// Runs the example with this name to its end.
-fn run(name: &str, arguments: &[&str]) -> Done {
-    Program::start(name, arguments).finish()
-}
-
-/// Runs the example with this name; it must print exactly this and succeed.
-#[track_caller]
-fn assert_prints(name: &str, expected: &str) {
-    let done = run(name, &[]);
-    assert_eq!(done.stdout, expected, "{}", done.stderr);
-    assert_eq!((done.code(), done.stderr.as_str()), (0, ""));
-}
-
-/// Reads to the end in a thread of its own, since a program blocks when nobody empties one of its two pipes.
-fn read_all(mut output: impl Read + Send + 'static) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut text = String::new();
-        output.read_to_string(&mut text).expect("the output is text");
-        sender.send(text)
-    });
-    receiver
-}
-
-/// Where the example with this name is: `target/debug/deps/programs-…` is this program, `target/debug/examples` its
-/// neighbour.
-fn binary(name: &str) -> PathBuf {
-    static BUILD: Once = Once::new();
-    let this = std::env::current_exe().expect("this program has a path");
-    let profile = this.ancestors().nth(2).expect("it lies in target/debug/deps").to_path_buf();
-    let path = profile.join("examples").join(name);
-    BUILD.call_once(|| {
-        if !path.exists() {
-            let mut cargo = Command::new(env!("CARGO"));
-            cargo.args(["build", "--package", "examples", "--examples", "--target-dir"]);
-            cargo.arg(profile.parent().expect("it lies in target"));
-            if profile.ends_with("release") {
-                cargo.arg("--release");
-            }
-            assert!(cargo.status().expect("cargo starts").success());
-        }
-    });
-    path
 }
 
 // Servers.

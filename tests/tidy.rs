@@ -138,7 +138,24 @@ fn every_example_stands_in_the_table() {
         let lines = code(&source).len();
         let row = table.lines().find(|line| line.contains(&format!("[{name}]({name}.rs)"))).unwrap();
         assert!(row.ends_with(&format!("| {lines} |")), "{name} has {lines} lines of code; its row says: {row}");
+        assert!(lines <= 200, "{name} has {lines} lines of code, and a program has at most 200");
     }
+}
+
+#[test]
+fn every_example_says_how_to_run_it() {
+    let manifest = read("examples/Cargo.toml");
+    let mut heavy = 0;
+    for target in manifest.split("[[example]]").skip(1) {
+        let name = target.split('"').nth(1).expect("a name");
+        let source = read(format!("examples/{name}.rs"));
+        let feature = target.split("\n\n").next().is_some_and(|entry| entry.contains("required-features"));
+        heavy += usize::from(feature);
+        let command = if feature { format!("--features {name} --example {name}") } else { format!("--example {name}") };
+        let is_doc = |line: &&str| line.starts_with("//! $ ") && line.contains(&command);
+        assert!(source.lines().any(|line| is_doc(&line)), "examples/{name}.rs does not name its command: … {command}");
+    }
+    assert!(heavy >= 3, "only {heavy} examples with a feature of their own were found");
 }
 
 #[test]

@@ -1,0 +1,37 @@
+//! A progress bar that stays alive while nothing happens: a task of the loop draws it.
+
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
+use runtime::spawn;
+use runtime::time::interval;
+use std::fmt;
+use std::time::Duration;
+
+/// How often the bar is drawn when nothing comes to an end.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A bar on stderr that counts to `total` things with this name. It is hidden when stderr is no terminal.
+///
+/// # Panics
+///
+/// Outside a runtime.
+pub fn progress_bar(total: u64, things: &str) -> ProgressBar {
+    let style =
+        format!("  {{bar:40.cyan/dim}}  {{human_pos}} of {{human_len}}   {{throughput}} {things}/s   {{eta}} left");
+    let style = ProgressStyle::with_template(&style).expect("the template is well-formed");
+    let style = style.progress_chars("━╸━").with_key("throughput", throughput);
+    let bar = ProgressBar::new(total).with_style(style);
+    let ticking = bar.clone();
+    drop(spawn(async move {
+        let mut ticks = interval(TICK);
+        while !ticking.is_finished() {
+            ticks.tick().await;
+            ticking.tick();
+        }
+    }));
+    bar
+}
+
+/// Things a second.
+fn throughput(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let _ = write!(out, "{}", HumanCount(state.per_sec().round() as u64));
+}

@@ -1,0 +1,183 @@
+//! The same fan-out in five languages: 10,000 waits of 100 ms, of which one fails after 50 ms. What does each do then?
+//!
+//! ```text
+//! $ cargo run --release --example rosetta
+//! $ cargo run --release --example rosetta -- --only ours
+//! ```
+//!
+//! The programs of the other languages lie in the folder `rosetta`. Each form runs in a process of its own: its time is
+//! that of the whole process, with all that starts up first, and ends 200 ms after it has its result, so that those who
+//! run on can end. What is not installed is left out, and said.
+
+use clap::Parser;
+use examples::memory;
+use gather::{Outcomes, gather, gather_tasks, try_gather, try_gather_tasks};
+use runtime::block_on;
+use runtime::time::{now, sleep};
+use std::cell::Cell;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+const COUNT: usize = 10_000;
+const WAIT: Duration = Duration::from_millis(100);
+const FAILS_AFTER: Duration = Duration::from_millis(50);
+
+/// The same fan-out of 10,000 waits with one failure, in five languages.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rosetta",
+    after_help = "Exit status: 0 if all that is installed ran, 1 if not, 2 if it could not begin"
+)]
+struct Options {
+    /// Only this language
+    #[arg(long, value_name = "LANGUAGE", value_parser = ["ours", "python", "javascript", "java", "go"])]
+    only: Option<String>,
+    /// Only this form of ours, and only its numbers
+    #[arg(long, hide = true)]
+    form: Option<String>,
+}
+
+/// One form of one language.
+struct Form {
+    language: &'static str,
+    name: &'static str,
+    command: Command,
+}
+
+async fn child(number: usize, ended: Rc<Cell<usize>>) -> Result<(), &'static str> {
+    if number == COUNT / 2 {
+        sleep(FAILS_AFTER).await;
+        return Err("no");
+    }
+    sleep(WAIT).await;
+    ended.set(ended.get() + 1);
+    Ok(())
+}
+
+/// Our own child process: prints when it was told of the failure and how, how many others ended, and memory in kB.
+async fn ours(form: &str) {
+    let (start, ended) = (now(), Rc::new(Cell::new(0)));
+    let children = (0..COUNT).map(|number| child(number, Rc::clone(&ended)));
+    let results = |failed: usize| format!("{COUNT} results, {failed} an error");
+    let error = |failed: bool| if failed { "the error" } else { "no error" }.to_string();
+    let outcome = match form {
+        "try_gather" => error(try_gather(children).await.is_err()),
+        "try_gather_tasks" => error(try_gather_tasks(children).await.is_err()),
+        "gather" => results(gather(children).await.failures().count()),
+        _ => results(gather_tasks(children).await.iter().filter(|it| !matches!(it, Ok(Ok(())))).count()),
+    };
+    let told = (now() - start).as_millis();
+    sleep(2 * WAIT).await;
+    println!("{told}\t{outcome}\t{}\t{}", ended.get(), memory::peak().unwrap_or(0) / 1024);
+}
+
+/// The forms of the languages that are installed. The others are named on stderr.
+fn forms(options: &Options, build: &Path) -> io::Result<Vec<Form>> {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("rosetta");
+    let source = |name: &str| sources.join(name).into_os_string();
+    let is_asked = |language: &str| options.only.as_deref().is_none_or(|only| only == language);
+    let mut forms = Vec::new();
+    let mut add = |language, names: &[&'static str], program: &Path, arguments: &dyn Fn(usize) -> Vec<_>| {
+        for (number, name) in names.iter().enumerate() {
+            let mut command = Command::new(program);
+            command.args(arguments(number));
+            forms.push(Form { language, name, command });
+        }
+    };
+    let is_there = |language: &str, asks: &mut Command| match asks.output() {
+        Ok(output) if output.status.success() => true,
+        Ok(output) => {
+            eprintln!("{language} is left out: {}", String::from_utf8_lossy(&output.stderr).trim());
+            false
+        }
+        Err(error) => {
+            let why = if error.kind() == ErrorKind::NotFound { "not installed" } else { &error.to_string() };
+            eprintln!("{language} is left out: {why}");
+            false
+        }
+    };
+    if is_asked("ours") {
+        let names = ["try_gather", "try_gather_tasks", "gather", "gather_tasks"];
+        add("ours", &names, &std::env::current_exe()?, &|form| vec!["--form".into(), names[form].into()]);
+    }
+    if is_asked("python")
+        && is_there("python", Command::new("python3").args(["-c", "import asyncio; asyncio.TaskGroup"]))
+    {
+        let names = ["asyncio.gather", "gather(return_exceptions=True)", "TaskGroup"];
+        let forms = ["gather", "return_exceptions", "group"];
+        add("python", &names, Path::new("python3"), &|form| vec![source("gather.py"), forms[form].into()]);
+    }
+    if is_asked("javascript") && is_there("javascript", Command::new("node").arg("--version")) {
+        let names = ["Promise.all", "Promise.allSettled"];
+        let forms = ["all", "settled"];
+        add("javascript", &names, Path::new("node"), &|form| vec![source("gather.mjs"), forms[form].into()]);
+    }
+    if is_asked("java") && is_there("java", Command::new("javac").arg("-d").arg(build).arg(source("Gather.java"))) {
+        let classes = build.as_os_str();
+        add("java", &["CompletableFuture.allOf"], Path::new("java"), &|_| {
+            vec!["-cp".into(), classes.into(), "Gather".into()]
+        });
+    }
+    let binary = build.join("gather");
+    if is_asked("go") && is_there("go", Command::new("go").args(["build", "-o"]).arg(&binary).arg(source("gather.go")))
+    {
+        add("go", &["WaitGroup"], &binary, &|_| Vec::new());
+    }
+    Ok(forms)
+}
+
+/// Runs a form and prints its row.
+fn measure(form: &mut Form) -> Result<(), String> {
+    let start = Instant::now();
+    let output = form.command.output().map_err(|error| format!("{}: {error}", form.language))?;
+    let took = start.elapsed();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let fields: Vec<&str> = text.trim().split('\t').collect();
+    let [told, outcome, ended, memory] = fields[..] else {
+        return Err(format!("{} {}: {}", form.language, form.name, String::from_utf8_lossy(&output.stderr)));
+    };
+    let megabytes =
+        memory.parse::<u64>().map_or("?".to_string(), |kilobytes| format!("{} MB", kilobytes.div_ceil(1000)));
+    let (language, name, took) = (form.language, form.name, format!("{took:.0?}"));
+    println!("{language:11} {name:31} {told:>6} ms  {outcome:25} {ended:>6} {took:>8} {megabytes:>7}");
+    Ok(())
+}
+
+/// A folder for what is compiled. It goes with this.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn rosetta(options: &Options) -> io::Result<ExitCode> {
+    let folder = Folder(std::env::temp_dir().join(format!("glassloop-rosetta-{}", std::process::id())));
+    std::fs::create_dir_all(&folder.0)?;
+    let mut forms = forms(options, &folder.0)?;
+    println!("{:43} {:>9}  {:25} {:>6} {:>8} {:>7}", "", "told after", "of", "ended", "process", "memory");
+    let mut good = true;
+    for form in &mut forms {
+        if let Err(error) = measure(form) {
+            eprintln!("error: {error}");
+            good = false;
+        }
+    }
+    Ok(ExitCode::from(u8::from(!good)))
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if let Some(form) = &options.form {
+        block_on(ours(form));
+        return ExitCode::SUCCESS;
+    }
+    rosetta(&options).unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::from(2)
+    })
+}

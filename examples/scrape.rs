@@ -1,0 +1,228 @@
+//! Fetches a site's pages concurrently, and shows title and length of each in a tree.
+//!
+//! ```text
+//! $ cargo run --release --features scrape --example scrape                          # a site of its own, of 200 pages
+//! $ cargo run --release --features scrape --example scrape -- --depth 1 https://www.rust-lang.org/
+//! ```
+//!
+//! Level by level: all pages of one level are a [`gather`] with a limit, and because results stand in the order of the
+//! input, the tree is the same in every run, whichever page came first. Each page has a timeout and a few tries with a
+//! growing pause in between. Only links to the same host are followed, robots.txt is obeyed, and there is a pause from
+//! one request to the next. HTML is parsed on the blocking pool: a large page would stop the loop.
+
+use clap::Parser;
+use examples::arguments::{count, seconds};
+use examples::client::{Page, Target};
+use examples::failure::Failure;
+use examples::progress::progress_bar;
+use examples::{site, tls};
+use gather::gather;
+use hyper::header::{CONTENT_TYPE, LOCATION};
+use runtime::block_on;
+use runtime::task::spawn_blocking;
+use runtime::time::{now, sleep, sleep_until, timeout};
+use scraper::{Html, Selector};
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use texting_robots::Robot;
+use url::Url;
+
+/// Our name, for servers and in robots.txt.
+const AGENT: &str = "glassloop-scrape";
+
+/// A page that fails is asked so often.
+const TRIES: u32 = 3;
+
+/// The pause before the second try. It doubles, and is up to half as long again by chance, so that pages which failed
+/// together do not come back together.
+const BACKOFF: Duration = Duration::from_millis(50);
+
+/// The pages of a site, fetched concurrently.
+#[derive(Debug, Parser)]
+#[command(name = "scrape", after_help = "Exit status: 0 if it was done, 2 if it could not begin")]
+struct Options {
+    /// Where to begin: http[s]://host[:port][/path]. Without one: a site of its own
+    url: Option<Url>,
+    /// How many links to follow in a row [default: 2, or 8 on the site of its own]
+    #[arg(long, value_name = "N")]
+    depth: Option<usize>,
+    /// How many pages to ask for in all
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = count)]
+    pages: u64,
+    /// How many may be in flight at once
+    #[arg(long, value_name = "N", default_value = "10", value_parser = count)]
+    concurrency: u64,
+    /// How long a page may take, in seconds [default: 10, or 1 on the site of its own]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// The pause from one request to the next, in seconds [default: 0.5, or 0.001 on the site of its own]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    delay: Option<Duration>,
+    /// A page may have so many bytes
+    #[arg(long, value_name = "BYTES", default_value = "1000000", value_parser = count)]
+    size: u64,
+}
+
+/// How to ask politely.
+struct Manners {
+    delay: Duration,
+    timeout: Duration,
+    size: u64,
+    /// When the next request may leave.
+    next: Cell<Instant>,
+}
+
+/// What came of a page.
+struct Found {
+    /// Title and length, or where to it has moved, or what is wrong.
+    note: String,
+    links: Vec<Url>,
+    failed: bool,
+}
+
+/// A page in the tree.
+struct Node {
+    url: Url,
+    found: Option<Found>,
+    children: Vec<usize>,
+}
+
+impl Manners {
+    /// Asks for a page when its turn has come.
+    async fn ask(&self, target: &Target) -> Result<Page, Failure> {
+        let turn = self.next.get().max(now());
+        self.next.set(turn + self.delay);
+        sleep_until(turn).await;
+        timeout(self.timeout, target.fetch(self.size)).await.unwrap_or(Err(Failure::TimedOut))
+    }
+
+    /// Asks for a page, more than once if it must be.
+    async fn visit(&self, target: &Target, url: &Url) -> Found {
+        let failed = |note: String| Found { note, links: Vec::new(), failed: true };
+        let target = url.as_str().parse().ok().and_then(|url| target.at(url));
+        let Some(target) = target else { return failed("cannot be asked for".to_string()) };
+        for attempt in 1.. {
+            let problem = match self.ask(&target).await {
+                Ok(page) if page.length > self.size => return failed(format!("longer than {} bytes", self.size)),
+                Ok(page) if page.status.is_success() || page.status.is_redirection() => return read(url, page).await,
+                Ok(page) if page.status.is_server_error() || page.status == 429 => page.status.to_string(),
+                Ok(page) => return failed(page.status.to_string()),
+                Err(failure) => failure.to_string(),
+            };
+            if attempt == TRIES {
+                return failed(format!("{problem}, {TRIES} times"));
+            }
+            sleep(BACKOFF.mul_f64(f64::from(1 << (attempt - 1)) * (1.0 + fastrand::f64() / 2.0))).await;
+        }
+        unreachable!("the last try returns")
+    }
+}
+
+/// Title, length and links of a page.
+async fn read(url: &Url, page: Page) -> Found {
+    let header = |name| page.headers.get(name).and_then(|value| value.to_str().ok());
+    if page.status.is_redirection() {
+        let links: Vec<Url> = header(LOCATION).and_then(|place| url.join(place).ok()).into_iter().collect();
+        let place = links.first().map_or("nowhere", |url| url.path());
+        return Found { note: format!("moved to {place}"), links, failed: false };
+    }
+    let kind = header(CONTENT_TYPE).unwrap_or("text/html").to_string();
+    if !kind.starts_with("text/html") {
+        return Found { note: format!("{} bytes of {kind}", page.length), links: Vec::new(), failed: false };
+    }
+    let (length, base) = (page.length, url.clone());
+    let parsed = spawn_blocking(move || {
+        let html = Html::parse_document(&String::from_utf8_lossy(&page.body));
+        let [title, link] = ["title", "a[href]"].map(|it| Selector::parse(it).expect("it is a selector"));
+        let title = html.select(&title).next().map_or("without a title".to_string(), |it| it.text().collect());
+        let links = html.select(&link).filter_map(|it| base.join(it.attr("href")?.trim()).ok()).collect();
+        (title.split_whitespace().collect::<Vec<_>>().join(" "), links)
+    });
+    match parsed.await {
+        Ok((title, links)) => Found { note: format!("{title} ({length} bytes)"), links, failed: false },
+        Err(error) => Found { note: error.to_string(), links: Vec::new(), failed: true },
+    }
+}
+
+/// Prints a page and those that were first seen on it.
+fn print(nodes: &[Node], node: &Node, depth: usize) {
+    let note = node.found.as_ref().map_or("not asked for", |found| &found.note);
+    let path = &node.url[url::Position::BeforePath..];
+    println!("{:indent$}{path:width$} {note}", "", indent = 2 * depth + 2, width = 24_usize.saturating_sub(2 * depth));
+    node.children.iter().for_each(|child| print(nodes, &nodes[*child], depth + 1));
+}
+
+async fn scrape(mut options: Options) -> Result<(), String> {
+    let mut server = None;
+    let own = options.url.is_none();
+    if own {
+        let started = site::start().map_err(|error| format!("the embedded site: {error}"))?;
+        options.url = format!("http://{}/", server.insert(started).address()).parse().ok();
+    }
+    let url = options.url.expect("there is one now");
+    let header = format!("User-Agent: {AGENT}").parse().expect("a header");
+    let mut targets = Target::find(vec![url.as_str().parse()?], &[header], &tls::connector(None)?).await?;
+    let target = targets.remove(0);
+
+    let delay = options.delay.unwrap_or(Duration::from_millis(if own { 1 } else { 500 }));
+    let timeout = options.timeout.unwrap_or(Duration::from_secs(if own { 1 } else { 10 }));
+    let mut manners = Manners { delay, timeout, size: options.size, next: Cell::new(now()) };
+    let robots = url.join("/robots.txt").ok().and_then(|url| target.at(url.as_str().parse().ok()?));
+    let rules = manners.ask(&robots.ok_or("robots.txt cannot be asked for")?).await;
+    let rules = match rules.map_err(|failure| format!("robots.txt: {failure}"))? {
+        page if page.status.is_server_error() => return Err(format!("robots.txt: {}", page.status)),
+        page if page.status.is_success() => page.body,
+        _ => Vec::new(),
+    };
+    let robot = Robot::new(AGENT, &rules).map_err(|error| format!("robots.txt: {error}"))?;
+    manners.delay = manners.delay.max(Duration::from_secs_f32(robot.delay.unwrap_or(0.0).clamp(0.0, 60.0)));
+
+    let deepest = options.depth.unwrap_or(if own { 8 } else { 2 });
+    let (start, bar) = (now(), progress_bar(1, "pages"));
+    let (mut elsewhere, mut forbidden) = (HashSet::new(), HashSet::new());
+    let mut seen = HashSet::from([url.clone()]);
+    let mut nodes = vec![Node { url: url.clone(), found: None, children: Vec::new() }];
+    let (mut level, mut asked) = (vec![0], 0);
+    for depth in 0..=deepest {
+        level.truncate((options.pages - asked) as usize);
+        let visits = level.iter().map(|node| manners.visit(&target, &nodes[*node].url));
+        let visits = gather(visits).limit(options.concurrency as usize).on_progress(|_| bar.inc(1));
+        let found = visits.await;
+        asked += found.len() as u64;
+        for (parent, found) in std::mem::take(&mut level).into_iter().zip(found) {
+            for mut link in found.links.iter().filter(|_| depth < deepest).cloned() {
+                link.set_fragment(None);
+                if link.origin() != url.origin() {
+                    elsewhere.insert(link);
+                } else if !robot.allowed(link.as_str()) {
+                    forbidden.insert(link);
+                } else if seen.insert(link.clone()) {
+                    level.push(nodes.len());
+                    let number = nodes.len();
+                    nodes[parent].children.push(number);
+                    nodes.push(Node { url: link, found: None, children: Vec::new() });
+                }
+            }
+            nodes[parent].found = Some(found);
+        }
+        bar.set_length(asked + level.len() as u64);
+    }
+    bar.finish_and_clear();
+    print(&nodes, &nodes[0], 0);
+    let failed = nodes.iter().filter(|node| node.found.as_ref().is_some_and(|found| found.failed)).count();
+    println!("\n  {asked} pages, {failed} failed, in {:.1?}", now() - start);
+    println!("  not followed: {} links elsewhere, {} that robots.txt forbids", elsewhere.len(), forbidden.len());
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    block_on(scrape(Options::parse())).map_or_else(
+        |message| {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        },
+        |()| ExitCode::SUCCESS,
+    )
+}

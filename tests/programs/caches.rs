@@ -1,0 +1,84 @@
+//! `caches`, against Redis: three that it starts itself, and one that `tests/services` has started, behind proxies.
+
+use crate::process::{Program, run};
+use crate::proxy::{Fate, Proxy};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use tests::{left_out, service};
+
+#[test]
+fn a_slow_and_a_dead_server_cost_their_own_keys_and_nobody_else_s() {
+    if Command::new("redis-server").arg("--version").output().is_err() {
+        return left_out("there is no redis-server");
+    }
+    let done = run("caches", &["--keys", "3000", "--timeout", "2"]);
+    assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
+    let rounds: Vec<Vec<&str>> = done.stdout.split("\n\n").map(|round| round.lines().collect()).collect();
+    assert_eq!(rounds.len(), 4, "three, and nothing after the last blank line: {done:?}");
+    let whole = "1000 of 1000 keys";
+    for (round, expected) in rounds.iter().zip([
+        [whole, whole, whole],
+        [whole, "no answer within 2s", whole],
+        [whole, "no answer within 2s", "Connection refused"],
+    ]) {
+        for (line, expected) in round[1..].iter().zip(expected) {
+            assert!(line.contains(expected), "{expected} is not in {line}: {done:?}");
+        }
+        // Nobody waits for another.
+        assert!(round.iter().skip(1).filter(|line| line.contains(whole)).all(|line| line.ends_with("ms")), "{done:?}");
+    }
+    for line in &rounds[0][1..] {
+        let address = line.split_whitespace().next().expect("an address");
+        TcpStream::connect(address).expect_err("a Redis that was started is stopped");
+    }
+}
+
+#[test]
+fn a_server_that_dies_or_freezes_in_the_middle_is_told_from_one_that_is_well() {
+    // 20,000 times `+OK\r\n`, and then some of the values.
+    const MIDDLE: usize = 140_000;
+    let Some(url) = service("GLASSLOOP_REDIS") else { return };
+    let real = url.trim_end_matches('/').rsplit_once('@').expect("a login").1.to_string();
+    let address: SocketAddr = real.parse().expect("an address");
+    let (dying, freezing) = (Proxy::start(address, Fate::Dies, MIDDLE), Proxy::start(address, Fate::Freezes, MIDDLE));
+    let through = |proxy: &Proxy| url.replace(&real, &proxy.address().to_string());
+    let arguments = [&*url, &through(&dying), &through(&freezing), "--keys", "60000", "--timeout", "8"];
+    let done = run("caches", &arguments);
+    assert_eq!(done.code(), 1, "{done:?}");
+    assert!(done.line(&real).contains("20000 of 20000 keys"), "{done:?}");
+    let line = done.line(&dying.address().to_string());
+    assert!(line.contains("the server hung up") || line.contains("os error"), "{done:?}");
+    assert!(done.line(&freezing.address().to_string()).contains("no answer within 8s"), "{done:?}");
+}
+
+#[test]
+fn nobody_there_and_a_wrong_password_are_told_by_address() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let done = run("caches", &[&format!("redis://{nobody}"), "--keys", "10"]);
+    assert_eq!(done.code(), 1, "{done:?}");
+    assert!(done.line(&nobody.to_string()).contains("Connection refused"), "{done:?}");
+    if let Some(url) = service("GLASSLOOP_REDIS") {
+        let done = run("caches", &[&url.replacen("default:", "default:not", 1), "--keys", "10"]);
+        assert_eq!(done.code(), 1, "{done:?}");
+        assert!(done.line("0 of 10 keys").contains("WRONGPASS"), "{done:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_before_anything_starts() {
+    for (arguments, why) in [
+        (["--keys", "0"], "a count is a whole number"),
+        (["--timeout", "never"], "a time is a number"),
+        (["http://localhost", "--keys=1"], "starts with redis://"),
+        (["redis://localhost:0", "--keys=1"], "a port from 1 to 65535"),
+        (["redis://:6379", "--keys=1"], "a server is a host"),
+    ] {
+        let done = run("caches", &arguments);
+        assert!(done.stderr.contains(why), "{arguments:?}: {done:?}");
+        assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{arguments:?}");
+    }
+    let mut command = Command::new(crate::process::binary("caches"));
+    let done = Program::spawn(command.env("PATH", "/nowhere")).finish();
+    assert!(done.stderr.contains("there is no redis-server here: install it"), "{done:?}");
+    assert_eq!(done.code(), 2);
+}

@@ -1,0 +1,102 @@
+//! `lines`, on files of its own and on files that are small, strange or not there.
+
+use crate::process::{Program, run};
+use std::path::Path;
+use std::process::Command;
+
+/// A file for the program to read; returns its path.
+fn file(name: &str, content: &[u8]) -> String {
+    let path = format!("{}/{name}", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&path, content).expect("the target folder takes files");
+    path
+}
+
+#[test]
+fn fifty_megabytes_are_counted_in_a_fraction_of_their_size() {
+    let folder = format!("{}/lines", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::create_dir_all(&folder).expect("the target folder takes folders");
+    let done = run("lines", &["--megabytes", "50", "--count", "5", "--folder", &folder]);
+    assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
+    let numbers = |line: &str| -> Vec<u64> {
+        line.split_whitespace().skip(1).map(|number| number.replace(',', "").parse().expect(line)).collect()
+    };
+    let sums = (0..24).map(|hour| numbers(done.line(&format!("2026-11-21T{hour:02} "))));
+    let sums = sums.fold(vec![0; 5], |sums, counts| sums.iter().zip(counts).map(|(sum, count)| sum + count).collect());
+    assert_eq!(numbers(done.line("  all ")), sums);
+    let all: u64 = done
+        .line(" lines in 5 files, 50 MB in ")
+        .split_whitespace()
+        .next()
+        .expect("a number")
+        .replace(',', "")
+        .parse()
+        .expect("a number");
+    assert_eq!(all, sums.iter().sum::<u64>());
+    assert!(all > 500_000 && sums[4] == 0, "{done:?}");
+    // A day in each of five files.
+    let (items, memory) = done.line("items were kept").split_once(" items were kept, and ").expect("both");
+    assert_eq!(items.trim(), "120");
+    let memory: u64 = memory.split(' ').next().and_then(|number| number.parse().ok()).expect("a number");
+    assert!((1..25).contains(&memory), "half of the files would be 25 MB: {done:?}");
+    assert_eq!(std::fs::read_dir(Path::new(&folder)).expect("it is there").count(), 0, "its files are gone");
+}
+
+#[test]
+fn lines_are_counted_by_hour_and_level_whatever_else_is_in_the_files() {
+    let first = file(
+        "first.log",
+        b"2026-11-21T06:15:14Z WARN one\n2026-11-21T06:59:59Z ERROR two\nno hour\n2026-11-21T08:00:00Z INFO three",
+    );
+    let second = file("second.log", b"2026-11-21T08:30:00Z INFO\r\n\xff\xfe\n\n2026-11-21T08:31:00Z NOTICE four\n");
+    let empty = file("empty.log", b"");
+    let done = run("lines", &[&first, &second, &empty]);
+    assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
+    let words = |text: &str| done.line(text).split_whitespace().map(str::to_string).collect::<Vec<_>>();
+    assert_eq!(words("T06"), ["2026-11-21T06", "0", "0", "1", "1", "1"]);
+    assert_eq!(words("T08"), ["2026-11-21T08", "0", "2", "0", "0", "3"]);
+    assert_eq!(words(" all "), ["all", "0", "2", "1", "1", "4"]);
+    done.says("8 lines in 3 files, 0 MB");
+    done.says("3 items were kept");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_reported_and_the_others_are_counted() {
+    let good = file("good.log", b"2026-11-21T06:15:14Z WARN one\n");
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    let done = run("lines", &["/no/such/file", &good, folder]);
+    assert_eq!(done.code(), 1, "{done:?}");
+    let errors = [
+        "error: /no/such/file: No such file or directory (os error 2)",
+        &format!("error: {folder}: Is a directory (os error 21)"),
+    ];
+    assert_eq!(done.stderr.lines().collect::<Vec<_>>(), errors);
+    done.says("1 lines in 3 files");
+}
+
+#[test]
+fn ctrl_c_leaves_no_files_behind() {
+    let folder = format!("{}/interrupted", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::create_dir_all(&folder).expect("the target folder takes folders");
+    let files = || std::fs::read_dir(&folder).expect("it is there").count();
+    let mut program = Program::start("lines", &["--megabytes", "2000", "--folder", &folder]);
+    while files() == 0 {
+        assert_eq!(program.child.try_wait().expect("it is our child"), None, "it makes files");
+    }
+    let id = program.child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().expect("there is a kill").success());
+    let done = program.finish();
+    assert_eq!((done.code(), files()), (130, 0), "{done:?}");
+}
+
+#[test]
+fn what_cannot_be_made_is_refused() {
+    for (arguments, why) in [
+        (["--megabytes", "0"], "a count is a whole number"),
+        (["--count", "1001"], "1001 is not in 1..=1000"),
+        (["--folder", "/proc"], "error: /proc/glassloop-lines-"),
+    ] {
+        let done = run("lines", &arguments);
+        assert!(done.stderr.contains(why), "{arguments:?}: {done:?}");
+        assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{arguments:?}");
+    }
+}

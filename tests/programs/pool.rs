@@ -1,0 +1,157 @@
+//! `pool`, against a PostgreSQL that `tests/services` has started.
+
+use crate::process::{Done, Program, run};
+use crate::proxy::{Fate, Proxy};
+use runtime::net::TcpStream;
+use runtime::{block_on, spawn};
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tests::service;
+use tokio_postgres::config::Host;
+use tokio_postgres::{Client, Config, NoTls};
+use tokio_util::compat::FuturesAsyncReadCompatExt;
+
+/// The URL of the server, if there is one, and the right to use it: it has a hundred connections for all tests together.
+fn server() -> Option<(String, MutexGuard<'static, ()>)> {
+    static ONE_BY_ONE: Mutex<()> = Mutex::new(());
+    let url = service("GLASSLOOP_POSTGRES")?;
+    Some((url, ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+fn address(url: &str) -> SocketAddr {
+    let config: Config = url.parse().expect("a URL");
+    let [Host::Tcp(host)] = config.get_hosts() else { panic!("one host") };
+    format!("{host}:{}", config.get_ports()[0]).parse().expect("an address")
+}
+
+/// Does something with a connection of its own.
+fn with_client<T>(url: &str, body: impl AsyncFnOnce(Client) -> T) -> T {
+    block_on(async {
+        let stream = TcpStream::connect(address(url)).await.expect("it listens");
+        let config: Config = url.parse().expect("a URL");
+        let (client, connection) = config.connect_raw(stream.compat(), NoTls).await.expect("the password is right");
+        drop(spawn(connection));
+        body(client).await
+    })
+}
+
+/// The number at the start of the line with this label.
+#[track_caller]
+fn number(done: &Done, label: &str) -> u64 {
+    let line = done.stdout.lines().find_map(|line| line.trim_start().strip_prefix(label));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.unwrap_or_else(|| panic!("no number after {label:?}: {done:?}"))
+}
+
+#[test]
+fn five_hundred_queries_never_use_more_than_twenty_connections() {
+    let Some((url, _turn)) = server() else { return };
+    // The server counts, and refuses the twenty-first connection of this user.
+    let user = format!("twenty_{}", std::process::id());
+    with_client(&url, async |client| {
+        let role = format!("CREATE ROLE {user} LOGIN PASSWORD 'secret' CONNECTION LIMIT 20");
+        client.batch_execute(&role).await.expect("we may");
+    });
+    let done = run("pool", &[&format!("postgres://{user}:secret@{}/postgres", address(&url))]);
+    with_client(&url, async |client| {
+        // The server may take a moment to see that they have left.
+        let drop = format!("DROP ROLE {user}");
+        client.batch_execute(&drop).await.expect("it owns nothing");
+    });
+    assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
+    assert_eq!((number(&done, "answered"), number(&done, "failed"), number(&done, "connections")), (500, 0, 20));
+    done.says("20 opened in all");
+    done.says("served in the order in which they came");
+    done.says("rollback           100   in all accounts, as before; inside the transaction it was 250\n");
+}
+
+#[test]
+fn a_query_whose_connection_dies_is_asked_again_over_a_new_one() {
+    let Some((url, _turn)) = server() else { return };
+    let done = run("pool", &[&url, "--kill", "25"]);
+    assert_eq!(done.code(), 0, "{done:?}");
+    assert_eq!((number(&done, "answered"), number(&done, "failed"), number(&done, "connections")), (500, 0, 20));
+    done.says("25 asked twice");
+    done.says("45 opened in all");
+    done.says("served in the order in which they came");
+}
+
+#[test]
+fn a_query_that_kills_its_connection_every_time_is_reported_and_the_others_are_answered() {
+    let Some((url, _turn)) = server() else { return };
+    let done = run("pool", &[&url, "--queries", "100", "--poison", "4"]);
+    assert_eq!(done.code(), 1, "{done:?}");
+    assert_eq!((number(&done, "answered"), number(&done, "failed"), number(&done, "connections")), (96, 4, 20));
+    for query in [24, 49, 74, 99] {
+        let why = "failed twice: FATAL: terminating connection due to administrator command";
+        done.says(&format!("query {query}: {why}\n"));
+    }
+}
+
+#[test]
+fn no_query_is_lost_when_all_connections_die_at_once() {
+    let Some((url, _turn)) = server() else { return };
+    let mut program = Program::start("pool", &[&url, "--queries", "4000"]);
+    let name = format!("glassloop pool {}", program.child.id());
+    with_client(&url, async |client| {
+        // All of them, and none that is just being opened.
+        let all = "SELECT count(*) = 20 AND min(now() - backend_start) > '50 ms' FROM pg_stat_activity \
+                   WHERE application_name = $1";
+        while !client.query_one(all, &[&name]).await.expect("a row").get::<_, Option<bool>>(0).unwrap_or(false) {
+            assert_eq!(program.child.try_wait().expect("it is our child"), None, "it should take longer");
+        }
+        let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1";
+        assert_eq!(client.query_one(kill, &[&name]).await.expect("a row").get::<_, i64>(0), 20);
+    });
+    let done = program.finish();
+    assert_eq!(done.code(), 0, "{done:?}");
+    assert_eq!((number(&done, "answered"), number(&done, "failed"), number(&done, "connections")), (4000, 0, 20));
+    done.says("40 opened in all");
+}
+
+#[test]
+fn a_server_that_dies_in_the_middle_fails_the_queries_that_are_left_and_hangs_none() {
+    let Some((url, _turn)) = server() else { return };
+    let proxy = Proxy::start(address(&url), Fate::Dies, 40_000);
+    let done = run("pool", &[&url.replace(&address(&url).to_string(), &proxy.address().to_string())]);
+    assert_eq!(done.code(), 1, "{done:?}");
+    let (answered, failed) = (number(&done, "answered"), number(&done, "failed"));
+    assert!(answered > 0 && failed > 0 && answered + failed == 500, "{done:?}");
+    done.says("failed twice: ");
+}
+
+#[test]
+fn a_server_that_stops_answering_is_given_up_on() {
+    let Some((url, _turn)) = server() else { return };
+    // Each connection says more than a hundred bytes when it is opened.
+    let proxy = Proxy::start(address(&url), Fate::Freezes, 20_000);
+    let through = url.replace(&address(&url).to_string(), &proxy.address().to_string());
+    let done = run("pool", &[&through, "--queries", "100", "--connections", "50", "--timeout", "3"]);
+    assert_eq!(done.code(), 1, "{done:?}");
+    let (answered, failed) = (number(&done, "answered"), number(&done, "failed"));
+    assert!(failed > 0 && answered + failed == 100, "{done:?}");
+    done.says("no answer within 3s");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_the_cure() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    for (arguments, why) in [
+        (vec!["nonsense"], "the URL of the server: invalid connection string"),
+        (vec!["--connections", "0"], "a count is a whole number"),
+        (vec!["--timeout", "soon"], "a time is a number"),
+        (vec![&*format!("postgres://{nobody}/x")], "Connection refused"),
+        (vec!["postgres:///x?host=/run"], "no host to connect to by TCP"),
+        (vec![], "`tests/services run`"),
+    ] {
+        let mut command = std::process::Command::new(crate::process::binary("pool"));
+        let done = Program::spawn(command.args(&arguments).env_remove("GLASSLOOP_POSTGRES")).finish();
+        assert!(done.stderr.contains(why), "{arguments:?}: {done:?}");
+        assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{arguments:?}");
+    }
+    if let Some((url, _turn)) = server() {
+        let done = run("pool", &[&url.replacen("glassloop:", "glassloop:not", 1)]);
+        assert!(done.stderr.contains("password authentication failed"), "{done:?}");
+        assert_eq!((done.code(), done.stdout.as_str()), (2, ""));
+    }
+}
