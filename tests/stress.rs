@@ -287,7 +287,7 @@ fn options() -> Option<(f64, u64)> {
     const NAME: &str = "stress";
     let seconds =
         std::env::var("GLASSLOOP_STRESS").map_or(2.0, |text| text.parse().expect("GLASSLOOP_STRESS: seconds"));
-    let (mut seconds, mut seed, mut filters) = (seconds, 1, Vec::new());
+    let (mut seconds, mut seed, mut filters, mut skipped) = (seconds, 1, Vec::new(), false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} what?"));
@@ -298,15 +298,16 @@ fn options() -> Option<(f64, u64)> {
                 println!("{NAME}: test");
                 return None;
             }
-            "--skip" if NAME.contains(&value()) => return None,
+            "--skip" => skipped |= NAME.contains(&value()),
             // Those of the standard test programs, to whom cargo gives the same arguments.
-            "--skip" | "--test-threads" | "--format" | "--color" | "--logfile" | "-Z" => _ = value(),
+            "--test-threads" | "--format" | "--color" | "--logfile" | "-Z" => _ = value(),
             "--ignored" => return None,
             filter if !filter.starts_with('-') => filters.push(argument),
             _ => {}
         }
     }
-    (filters.is_empty() || filters.iter().any(|filter| NAME.contains(filter.as_str()))).then_some((seconds, seed))
+    let wanted = filters.is_empty() || filters.iter().any(|filter| NAME.contains(filter.as_str()));
+    (wanted && !skipped).then_some((seconds, seed))
 }
 
 fn main() {
