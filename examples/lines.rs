@@ -13,7 +13,7 @@
 use clap::Parser;
 use examples::arguments::count;
 use examples::memory;
-use examples::progress::progress_bar;
+use examples::progress::byte_bar;
 use examples::stop::{INTERRUPTED, ctrl_c, until};
 use futures_core::Stream;
 use gather::gather_streams;
@@ -150,7 +150,7 @@ impl Folder {
         create_dir_all(&folder.0).map_err(|error| format!("{}: {error}", folder.0.display()))?;
         let paths: Vec<_> = (1..=options.count).map(|number| folder.0.join(format!("{number}.log"))).collect();
         let each = options.megabytes.saturating_mul(1_000_000) / options.count;
-        let bar = progress_bar(each * options.count, "bytes written");
+        let bar = byte_bar(each * options.count);
         let jobs = paths.iter().cloned().map(|path| {
             let bar = bar.clone();
             spawn_blocking(move || write(&path, each, &bar).map_err(|error| format!("{}: {error}", path.display())))
@@ -174,7 +174,7 @@ async fn lines(mut options: Options) -> Result<ExitCode, String> {
         (own, options.files) = (Some(folder), files);
     }
     let bytes = options.files.iter().filter_map(|path| path.metadata().ok()).map(|file| file.len()).sum();
-    let (bar, start) = (progress_bar(bytes, "bytes"), now());
+    let (bar, start) = (byte_bar(bytes), now());
     let files = gather_streams(options.files.iter().map(|path| Hours::of(path, &bar))).await;
     bar.finish_and_clear();
     let took = now() - start;

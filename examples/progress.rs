@@ -15,10 +15,22 @@ const TICK: Duration = Duration::from_millis(100);
 ///
 /// Outside a runtime.
 pub fn progress_bar(total: u64, things: &str) -> ProgressBar {
-    let style =
-        format!("  {{bar:40.cyan/dim}}  {{human_pos}} of {{human_len}}   {{throughput}} {things}/s   {{eta}} left");
-    let style = ProgressStyle::with_template(&style).expect("the template is well-formed");
-    let style = style.progress_chars("━╸━").with_key("throughput", throughput);
+    bar(total, &format!("{{human_pos}} of {{human_len}}   {{throughput}} {things}/s"))
+}
+
+/// As [`progress_bar`], for so many bytes.
+///
+/// # Panics
+///
+/// Outside a runtime.
+pub fn byte_bar(total: u64) -> ProgressBar {
+    bar(total, "{decimal_bytes} of {decimal_total_bytes}   {decimal_bytes_per_sec}")
+}
+
+/// A bar that says this in the middle.
+fn bar(total: u64, middle: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(&format!("  {{bar:40.cyan/dim}}  {middle}   {{eta}} left"));
+    let style = style.expect("the template is well-formed").progress_chars("━╸━").with_key("throughput", throughput);
     let bar = ProgressBar::new(total).with_style(style);
     let ticking = bar.clone();
     drop(spawn(async move {
