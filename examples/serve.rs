@@ -13,6 +13,7 @@ use clap::Parser;
 use examples::server::{ENDPOINTS, serve};
 use runtime::block_on;
 use runtime::net::TcpListener;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// The load test's embedded server by itself.
@@ -26,12 +27,13 @@ struct Options {
 
 fn main() -> ExitCode {
     let Options { address } = Options::parse();
-    let refused: std::io::Result<()> = block_on(async {
+    let refused: io::Result<()> = block_on(async {
         // As many connections as the system lets us have.
         rlimit::increase_nofile_limit(u64::MAX)?;
         let listener = TcpListener::bind(&*address).await?;
-        println!("listening at http://{}", listener.local_addr()?);
-        println!("endpoints: {}", ENDPOINTS.join(" "));
+        let (address, endpoints) = (listener.local_addr()?, ENDPOINTS.join(" "));
+        // Whoever reads the first line may have left: no reason to stop.
+        let _ = writeln!(io::stdout(), "listening at http://{address}\nendpoints: {endpoints}");
         serve(listener).await;
         Ok(())
     });
