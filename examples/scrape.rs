@@ -24,6 +24,7 @@ use runtime::time::{now, sleep, sleep_until, timeout};
 use scraper::{Html, Selector};
 use std::cell::Cell;
 use std::collections::HashSet;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use texting_robots::Robot;
@@ -146,12 +147,13 @@ async fn read(url: &Url, page: Page) -> Found {
     }
 }
 
-/// Prints a page and those that were first seen on it.
-fn print(nodes: &[Node], node: &Node, depth: usize) {
+/// A line for a page, and those of the pages that were first seen on it.
+fn tree(text: &mut String, nodes: &[Node], node: &Node, depth: usize) {
     let note = node.found.as_ref().map_or("not asked for", |found| &found.note);
     let path = &node.url[url::Position::BeforePath..];
-    println!("{:indent$}{path:width$} {note}", "", indent = 2 * depth + 2, width = 24_usize.saturating_sub(2 * depth));
-    node.children.iter().for_each(|child| print(nodes, &nodes[*child], depth + 1));
+    let (indent, width) = (2 * depth + 2, 24_usize.saturating_sub(2 * depth));
+    text.push_str(&format!("{:indent$}{path:width$} {note}\n", ""));
+    node.children.iter().for_each(|child| tree(text, nodes, &nodes[*child], depth + 1));
 }
 
 async fn scrape(mut options: Options) -> Result<(), String> {
@@ -210,10 +212,14 @@ async fn scrape(mut options: Options) -> Result<(), String> {
         bar.set_length(asked + level.len() as u64);
     }
     bar.finish_and_clear();
-    print(&nodes, &nodes[0], 0);
+    let mut text = String::new();
+    tree(&mut text, &nodes, &nodes[0], 0);
     let failed = nodes.iter().filter(|node| node.found.as_ref().is_some_and(|found| found.failed)).count();
-    println!("\n  {asked} pages, {failed} failed, in {:.1?}", now() - start);
-    println!("  not followed: {} links elsewhere, {} that robots.txt forbids", elsewhere.len(), forbidden.len());
+    let (elsewhere, forbidden, took) = (elsewhere.len(), forbidden.len(), now() - start);
+    text.push_str(&format!("\n  {asked} pages, {failed} failed, in {took:.1?}\n"));
+    text.push_str(&format!("  not followed: {elsewhere} links elsewhere, {forbidden} that robots.txt forbids\n"));
+    // Whoever reads it may have left, as `head` does: no reason to fail.
+    let _ = io::stdout().write_all(text.as_bytes());
     Ok(())
 }
 

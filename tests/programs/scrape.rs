@@ -3,6 +3,7 @@
 use crate::process::{Done, Program, run};
 use crate::proxy::{Fate, Proxy};
 use crate::{answer_each, serve, url};
+use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -120,6 +121,16 @@ fn a_server_that_dies_in_the_middle_leaves_failed_pages_and_no_hang() {
     assert!(note(&done, "/4").ends_with(", 3 times"), "{done:?}");
     let failed: usize = done.line("5 pages, ").split(' ').nth(4).and_then(|it| it.parse().ok()).expect("a count");
     assert!((1..=4).contains(&failed), "{done:?}");
+}
+
+#[test]
+fn a_reader_who_leaves_is_no_reason_to_fail() {
+    let (server, _) = site("404 Not Found\n", &[("/", "<title>home</title>")]);
+    let mut program = Program::start("scrape", &[&url(server)]);
+    drop(program.child.stdout.take());
+    let mut said = String::new();
+    program.child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+    assert_eq!((program.child.wait().expect("it is our child").code(), &*said), (Some(0), ""));
 }
 
 #[test]
