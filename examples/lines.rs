@@ -186,29 +186,31 @@ async fn lines(mut options: Options) -> Result<ExitCode, String> {
         let sums = hours.entry(hour).or_default();
         sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
     }
+    // Whoever reads it may have left, as `head` does: no reason to fail.
+    let say = |line: String| drop(writeln!(io::stdout(), "{line}"));
     let row = |hour: &str, counts: &[u64; 5]| {
-        println!("  {hour:HOUR$}{}", counts.map(|count| format!("{:>13}", HumanCount(count).to_string())).concat());
+        say(format!("  {hour:HOUR$}{}", counts.map(|count| format!("{:>13}", HumanCount(count).to_string())).concat()));
     };
-    println!(
+    say(format!(
         "  {:HOUR$}{}",
         "hour",
         ["DEBUG", "INFO", "WARN", "ERROR", "other"].map(|it| format!("{it:>13}")).concat()
-    );
+    ));
     hours.iter().for_each(|(hour, counts)| row(hour, counts));
     row("all", &hours.values().fold([0; 5], |sums, counts| std::array::from_fn(|level| sums[level] + counts[level])));
     let all: u64 = hours.values().flatten().sum();
     let speed = bytes as f64 / 1e6 / took.as_secs_f64();
-    println!(
+    say(format!(
         "\n  {} lines in {} files, {} MB in {took:.1?}: {speed:.0} MB/s",
         HumanCount(all),
         files.len(),
         bytes / 1_000_000
-    );
-    println!(
+    ));
+    say(format!(
         "  {} items were kept, and {} MB was the most memory",
         items.clone().count(),
         memory::peak().unwrap_or(0).div_ceil(1_000_000)
-    );
+    ));
     let errors: Vec<&String> = items.filter_map(|item| item.as_ref().err()).collect();
     errors.iter().for_each(|error| eprintln!("error: {error}"));
     Ok(ExitCode::from(u8::from(!errors.is_empty())))
