@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::ops::ControlFlow::{Break, Continue};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::{fmt, mem};
+use std::{fmt, iter, mem};
 
 /// Awaits all children together and gives what they give, in the order of the input.
 ///
@@ -181,6 +181,9 @@ impl<I: Iterator, T, P, const TRY: bool> fmt::Debug for Gather<I, T, P, TRY> {
     }
 }
 
+/// Places for so many results are made without a thought.
+const AT_ONCE: usize = 1_024;
+
 /// Results in the order of the input, whatever the order in which they come.
 struct Results<T>(Vec<Option<T>>);
 
@@ -194,14 +197,18 @@ impl<T> Results<T> {
         self.0[index] = Some(value);
     }
 
-    /// Asks for the memory of all results at once, if their number is known. It may be known and absurd (a search through
-    /// all numbers that ends at the first hit), therefore a refusal is no error, and what was granted is used bit by bit.
+    /// Makes places for more results: for all, if their number is known and small. It may be known and absurd (a search
+    /// through all numbers that ends at the first hit): then memory for all is asked for, but a refusal is no error, and
+    /// what was granted is used bit by bit.
     #[cold]
     fn grow(&mut self, index: usize, total: Option<usize>) {
+        let total = total.unwrap_or(0).max(index + 1);
         if self.0.is_empty() {
-            _ = self.0.try_reserve_exact(total.unwrap_or(0));
+            self.0 = iter::repeat_with(|| None).take(total.min(AT_ONCE).max(index + 1)).collect();
+            return;
         }
-        let len = (2 * index).max(64).min(self.0.capacity()).max(index + 1);
+        _ = self.0.try_reserve_exact(total - self.0.len());
+        let len = (2 * index).min(self.0.capacity()).max(index + 1);
         self.0.resize_with(len, || None);
     }
 
@@ -219,7 +226,6 @@ mod tests {
     use crate::testing::{Gate, Parent, gates, polls, yields};
     use std::cell::{Cell, RefCell};
     use std::future::{Pending, poll_fn, ready as at_once};
-    use std::iter;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     fn gated(gates: &[Gate]) -> impl Iterator<Item: Future<Output = usize>> {

@@ -249,8 +249,10 @@ impl Batch {
     #[inline]
     fn next(mut self, places: &mut impl Places, set: Option<&Arc<ReadySet>>, parent: &Waker) -> Batch {
         if let Some(set) = set {
+            // Nobody looks into a place for nothing: it may be far away in memory.
+            let twice = self.kept > 0;
             set.drain(parent, |place| {
-                if !places.note(place).queued {
+                if !(twice && places.note(place).queued) {
                     self.keep(places, place);
                 }
             });
