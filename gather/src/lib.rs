@@ -66,12 +66,14 @@ mod tasks;
 #[doc(hidden)]
 pub mod tuple;
 mod streams;
+mod group;
 mod outcomes;
 
-pub use in_place::{Gather, TryGather, gather, try_gather};
+pub use group::{TaskGroup, task_group};
+pub use in_place::{AsCompleted, FirstOk, Gather, Race, TryGather, first_ok, gather, race, try_gather};
 pub use outcomes::{CompoundError, Outcomes};
 pub use slots::Progress;
-pub use streams::{AsCompleted, as_completed, gather_streams};
+pub use streams::{as_completed, gather_streams};
 pub use tasks::{TaskError, gather_tasks, try_gather_tasks};
 
 /// What the unit tests share: a parent that counts its wakes, and children that are opened by hand.
