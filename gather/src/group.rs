@@ -64,8 +64,8 @@ impl Drop for Abort {
 ///     assert_eq!(sum.await.unwrap(), 3);
 ///
 ///     let failed = task_group(async |group| {
-///         group.spawn(async { Err::<(), _>("no") });
-///         group.spawn(async { Ok(sleep(Duration::from_secs(3_600)).await) }); // cancelled, as is this body
+///         drop(group.spawn(async { Err::<(), _>("no") })); // nobody asks for its value
+///         drop(group.spawn(async { Ok(sleep(Duration::from_secs(3_600)).await) })); // cancelled, as is this body
 ///         Ok(sleep(Duration::from_secs(3_600)).await)
 ///     });
 ///     assert!(matches!(failed.await.unwrap_err()[..], [TaskError::Failed("no")]));
