@@ -100,7 +100,7 @@ fn plot(points: &[Point]) -> String {
         let (x, y) = (at(point.flow * point.time), 480.0 - at(point.in_flight));
         _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\" fill=\"#2f81f7\"/>");
         let (limit, flow, ms) = (point.limit, point.flow, point.time * 1_000.0);
-        let (x, anchor) = if x < 240.0 { (x + 10.0, "start") } else { (x - 10.0, "end") };
+        let (x, y, anchor) = if x < 240.0 { (x + 8.0, y + 17.0, "start") } else { (x - 10.0, y - 3.0, "end") };
         _ = writeln!(
             svg,
             "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{limit}: {flow:.0}/s × {ms:.0} ms</text>"

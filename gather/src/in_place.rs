@@ -158,6 +158,12 @@ impl<I: Iterator, T, P, const FORM: char> Gather<I, T, P, FORM> {
     /// Places for `n` children, or for as many as the iterator says it has at most, are set aside at the first poll. A
     /// child that is ready at once leaves its place to the next one in the same poll.
     ///
+    /// How large should it be? Little's law says that what is in flight on average is what flows through times how long
+    /// it takes: L = λ × W. The limit sets L. As long as the other side is idle, each place more raises λ. From where λ
+    /// has met its bound, each place more only raises W: the children wait over there. So the best limit is the largest
+    /// flow that the other side can take, times the time that it takes alone: 400 calls a second of 20 ms each are 8 in
+    /// flight. `examples/little.rs` measures and draws it.
+    ///
     /// # Panics
     /// When `n` is 0.
     ///
