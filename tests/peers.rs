@@ -110,7 +110,8 @@ fn polled_only_once_at_most_per_iteration() {
             poll_fn(move |cx| {
                 polls.borrow_mut()[n] += 1;
                 cx.waker().wake_by_ref();
-                cx.waker().clone().wake();
+                let kept = cx.waker().clone();
+                kept.wake();
                 Poll::<()>::Pending
             })
         })));
