@@ -294,7 +294,8 @@ impl<T> Results<T> {
 
     /// The first `len`, all there are. The standard library collects them into the memory that they are in.
     fn take(&mut self, len: usize) -> Vec<T> {
-        mem::take(&mut self.0).into_iter().take(len).map(|result| result.expect("every child has ended")).collect()
+        self.0.truncate(len);
+        mem::take(&mut self.0).into_iter().map(|result| result.expect("every child has ended")).collect()
     }
 }
 

@@ -121,16 +121,15 @@ impl Engine {
                 break None;
             };
             lent.aim(place);
-            let polled = places.poll(place, lent_cx);
-            if polled.is_pending() && lent.woken() {
-                batch.keep(places, place);
-                continue;
-            }
-            places.note(place).queued = false;
-            if let Poll::Ready(end) = polled
-                && let Break(value) = each(places, end)
-            {
-                break Some(value);
+            match places.poll(place, lent_cx) {
+                Poll::Pending if lent.woken() => batch.keep(places, place),
+                Poll::Pending => places.note(place).queued = false,
+                Poll::Ready(end) => {
+                    places.note(place).queued = false;
+                    if let Break(value) = each(places, end) {
+                        break Some(value);
+                    }
+                }
             }
         };
         self.batch = batch;
