@@ -37,7 +37,7 @@ const LONGEST: u64 = 40;
 
 /// What is in flight, added up over time.
 struct Meter {
-    in_flight: usize,
+    in_flight: isize,
     since: Instant,
     /// Calls in flight times the seconds that they were.
     area: f64,
@@ -48,7 +48,7 @@ impl Meter {
     fn now_in_flight(&mut self, change: isize) {
         self.area += self.in_flight as f64 * (now() - self.since).as_secs_f64();
         self.since = now();
-        self.in_flight = self.in_flight.strict_add_signed(change);
+        self.in_flight += change;
     }
 }
 
