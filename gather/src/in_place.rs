@@ -1,12 +1,13 @@
 //! `gather` and `try_gather`: children polled in place, inside the task that awaits them.
 
 use crate::join::Engine;
+use crate::ready::Failed;
 use crate::slots::{Progress, Slots};
 use std::convert::Infallible;
 use std::ops::ControlFlow::{Break, Continue};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::{fmt, mem};
+use std::{fmt, iter, mem};
 
 /// Awaits all children together and gives what they give, in the order of the input.
 ///
@@ -31,8 +32,8 @@ use std::{fmt, mem};
 /// })));
 /// assert_eq!(lengths, [5, 4]);
 /// ```
-pub fn gather<I: IntoIterator<Item: Future<Output = T>>, T>(children: I) -> Gather<I::IntoIter, T> {
-    Gather::new(Engine::default(), children.into_iter())
+pub fn gather<I: IntoIterator<Item: Future<Output = T>>, T>(iter: I) -> Gather<I::IntoIter, T> {
+    Gather::new(None, iter.into_iter())
 }
 
 /// Awaits all children together and gives their values in the order of the input, or the first error at once.
@@ -60,39 +61,108 @@ pub fn gather<I: IntoIterator<Item: Future<Output = T>>, T>(children: I) -> Gath
 ///     assert!(try_gather(["1", "two"].map(parse)).await.is_err());
 /// });
 /// ```
-pub fn try_gather<I: IntoIterator<Item = F>, F, T, E>(children: I) -> TryGather<I::IntoIter, T>
-where
-    F: Future<Output = Result<T, E>>,
-{
-    Gather::new(Engine::default(), children.into_iter())
+pub fn try_gather<I: IntoIterator<Item: Future<Output = Result<T, E>>>, T, E>(iter: I) -> TryGather<I::IntoIter, T> {
+    Gather::new(None, iter.into_iter())
 }
 
-/// The future of [`gather`](gather()) and [`gather_tasks`](crate::gather_tasks); with `TRY`, that of the other two.
+/// Awaits the first child that ends, and gives its index in the input and its output; the others are dropped.
+///
+/// `None` if there are no children. Of children that are ready together, the one that was woken first wins; at the start,
+/// the one that stands first, and those behind it never start. A `Result` is a value like any other: [`first_ok`] waits
+/// for a success.
+///
+/// It is JavaScript's `Promise.race`, and asyncio's `wait(return_when=FIRST_COMPLETED)` with the others cancelled.
+///
+/// # Panics
+/// The future panics when it is polled again after it gave its result, or after a child panicked through it.
+///
+/// # Cancel safety
+/// Dropping it drops the children. `&mut race` may be awaited in a `timeout` or a select and then be awaited again.
+///
+/// ```
+/// use std::time::Duration;
+/// use gather::race;
+/// use runtime::time::sleep;
+///
+/// let first = runtime::block_on(race([30, 1, 20].map(|ms| async move {
+///     sleep(Duration::from_millis(ms)).await;
+///     ms
+/// })));
+/// assert_eq!(first, Some((1, 1)));
+/// ```
+pub fn race<I: IntoIterator<Item: Future>>(iter: I) -> Race<I::IntoIter> {
+    Gather::new(None, iter.into_iter())
+}
+
+/// Awaits the first success and drops the other children; or gives all errors, in the order of the input.
+///
+/// It is JavaScript's `Promise.any` and futures' `select_ok`. asyncio has nothing like it.
+///
+/// # Errors
+/// When every child has failed: their errors. No children, no errors.
+///
+/// # Panics
+/// The future panics when it is polled again after it gave its result, or after a child panicked through it.
+///
+/// # Cancel safety
+/// Dropping it drops the children. `&mut first_ok` may be awaited in a `timeout` or a select and then be awaited again.
+///
+/// ```
+/// use gather::first_ok;
+///
+/// runtime::block_on(async {
+///     let parse = |text: &'static str| async move { text.parse::<u32>().map_err(|_| text) };
+///     assert_eq!(first_ok(["one", "2", "3"].map(parse)).await, Ok(2));
+///     assert_eq!(first_ok(["one", "two"].map(parse)).await, Err(vec!["one", "two"]));
+/// });
+/// ```
+pub fn first_ok<I: IntoIterator<Item: Future<Output = Result<T, E>>>, T, E>(iter: I) -> FirstOk<I::IntoIter, E> {
+    Gather::new(None, iter.into_iter())
+}
+
+/// The future of [`gather`](gather()) and [`gather_tasks`](crate::gather_tasks). The other forms are the same thing with
+/// another `FORM`, the first letter of their name: what is awaited, and what it gives, is all that differs.
 #[must_use = "a gather does nothing unless it is awaited"]
-pub struct Gather<I: Iterator, T, P = fn(Progress), const TRY: bool = false> {
+pub struct Gather<I: Iterator, T, P = fn(Progress), const FORM: char = 'g'> {
     /// Before the children, so that it is dropped first: what they wake while they are dropped wakes nobody.
-    engine: Engine,
-    children: Slots<I>,
+    pub(crate) engine: Engine,
+    pub(crate) children: Slots<I>,
     results: Results<T>,
     /// Called after the end of each child.
-    on_progress: Option<P>,
+    pub(crate) on_progress: Option<P>,
 }
 
 /// The future of [`try_gather`](try_gather()) and [`try_gather_tasks`](crate::try_gather_tasks).
-pub type TryGather<I, T, P = fn(Progress)> = Gather<I, T, P, true>;
+pub type TryGather<I, T, P = fn(Progress)> = Gather<I, T, P, 't'>;
+/// The future of [`race`].
+pub type Race<I, P = fn(Progress)> = Gather<I, Infallible, P, 'r'>;
+/// The future of [`first_ok`].
+pub type FirstOk<I, E, P = fn(Progress)> = Gather<I, E, P, 'f'>;
+/// The stream that [`as_completed`](crate::as_completed) gives.
+pub type AsCompleted<I, P = fn(Progress)> = Gather<I, Infallible, P, 'c'>;
+/// What ended a gather early, and the children that are alive still, as a stream of their ends.
+pub(crate) type Stopped<I, B> = (B, AsCompleted<iter::Empty<<I as Iterator>::Item>>);
 
-impl<I: Iterator, T, const TRY: bool> Gather<I, T, fn(Progress), TRY> {
-    pub(crate) fn new(engine: Engine, children: I) -> Self {
-        Gather { engine, children: Slots::new(children), results: Results(Vec::new()), on_progress: None }
+impl<I: Iterator, T, const FORM: char> Gather<I, T, fn(Progress), FORM> {
+    /// `failed` as in [`Engine`]: for tasks.
+    pub(crate) fn new(failed: Failed, children: I) -> Self {
+        let children = Slots::new(children);
+        Gather { engine: Engine::new(failed), children, results: Results(Vec::new()), on_progress: None }
     }
 }
 
-impl<I: Iterator, T, P, const TRY: bool> Gather<I, T, P, TRY> {
+impl<I: Iterator, T, P, const FORM: char> Gather<I, T, P, FORM> {
     /// At most `n` children are alive at once. They are taken from the iterator only as places come free, so a million
     /// lazy children never exist together, and after an error no more are taken. asyncio has a `Semaphore` for this.
     ///
     /// Places for `n` children, or for as many as the iterator says it has at most, are set aside at the first poll. A
     /// child that is ready at once leaves its place to the next one in the same poll.
+    ///
+    /// How large should it be? Little's law says that what is in flight on average is what flows through times how long
+    /// it takes: L = λ × W. The limit sets L. As long as the other side is idle, each place more raises λ. From where λ
+    /// has met its bound, each place more only raises W: the children wait over there. So the best limit is the largest
+    /// flow that the other side can take, times the time that it takes alone: 400 calls a second of 20 ms each are 8 in
+    /// flight. `examples/little.rs` measures and draws it.
     ///
     /// # Panics
     /// When `n` is 0.
@@ -121,35 +191,35 @@ impl<I: Iterator, T, P, const TRY: bool> Gather<I, T, P, TRY> {
     /// runtime::block_on(gather::gather(children).on_progress(|p| seen.push((p.completed, p.total))));
     /// assert_eq!(seen, [(1, Some(2)), (2, Some(2))]);
     /// ```
-    pub fn on_progress<Q: FnMut(Progress)>(self, report: Q) -> Gather<I, T, Q, TRY> {
+    pub fn on_progress<Q: FnMut(Progress)>(self, report: Q) -> Gather<I, T, Q, FORM> {
         let Gather { mut engine, children, results, .. } = self;
-        engine.report_each();
+        engine.failed = None; // Then every end of a task wakes the parent, which is to report it.
         Gather { engine, children, results, on_progress: Some(report) }
     }
 }
 
-impl<I: Iterator<Item: Future>, T, P: FnMut(Progress), const TRY: bool> Gather<I, T, P, TRY> {
-    /// One poll, of which `split` says what is a value and what an error.
+impl<I: Iterator<Item: Future>, T, P: FnMut(Progress), const FORM: char> Gather<I, T, P, FORM> {
+    /// One poll. `split` says what is a result to keep, and what ends the gather at once: that is returned with the
+    /// children that are alive still, for whoever cares; to drop them is to drop the children.
     #[inline]
-    fn poll_children<E>(
+    pub(crate) fn poll_all<B>(
         &mut self,
         cx: &mut Context<'_>,
-        split: impl Fn(<I::Item as Future>::Output) -> Result<T, E>,
-    ) -> Poll<Result<Vec<T>, E>> {
+        split: impl Fn(usize, <I::Item as Future>::Output) -> Result<T, B>,
+    ) -> Poll<Result<Vec<T>, Stopped<I, B>>> {
         let Gather { engine, children, results, on_progress } = self;
-        let error = ready!(engine.poll(children, cx, |children, (index, output)| {
-            if let Some(report) = on_progress {
-                report(children.progress());
-            }
-            let put = |value| results.put(index, value, || children.total());
-            split(output).map(put).map_or_else(Break, Continue)
+        let stopped = ready!(engine.poll(children, cx, |children, (index, output)| {
+            on_progress.iter_mut().for_each(|report| report(children.progress()));
+            let put = |value| results.put(index, value, || children.progress().total);
+            split(index, output).map(put).map_or_else(Break, Continue)
         }));
-        Poll::Ready(match error {
+        Poll::Ready(match stopped {
             None => Ok(results.take(children.progress().completed)),
-            Some(error) => {
-                engine.finish();
-                children.clear();
-                Err(error)
+            Some(stopped) => {
+                let engine = mem::replace(engine, Engine::new(None));
+                self.engine.finish();
+                let children = self.children.take();
+                Err((stopped, Gather { engine, children, results: Results(Vec::new()), on_progress: None }))
             }
         })
     }
@@ -159,7 +229,7 @@ impl<I: Iterator<Item: Future<Output = T>>, T, P: FnMut(Progress)> Future for Ga
     type Output = Vec<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<T>> {
-        let Ok(values) = ready!(self.get_mut().poll_children(cx, Ok::<T, Infallible>));
+        let Ok(values) = ready!(self.get_mut().poll_all(cx, |_, value| Ok::<T, Infallible>(value)));
         Poll::Ready(values)
     }
 }
@@ -168,14 +238,32 @@ impl<I: Iterator<Item: Future<Output = Result<T, E>>>, T, E, P: FnMut(Progress)>
     type Output = Result<Vec<T>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.get_mut().poll_children(cx, |result| result)
+        self.get_mut().poll_all(cx, |_, result| result).map_err(|(error, _)| error)
+    }
+}
+
+impl<I: Iterator<Item: Future<Output = T>>, T, P: FnMut(Progress)> Future for Race<I, P> {
+    type Output = Option<(usize, T)>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let first = self.get_mut().poll_all(cx, |index, value| Err((index, value)));
+        first.map(|first| first.err().map(|(first, _)| first))
+    }
+}
+
+impl<I: Iterator<Item: Future<Output = Result<T, E>>>, T, E, P: FnMut(Progress)> Future for FirstOk<I, E, P> {
+    type Output = Result<T, Vec<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let swap = |result: Result<_, _>| result.map_or_else(Ok, Err);
+        self.get_mut().poll_all(cx, |_, result| swap(result)).map(|errors| errors.map_or_else(|(ok, _)| Ok(ok), Err))
     }
 }
 
 // The children are pinned in their box, and nothing else is ever pinned.
-impl<I: Iterator, T, P, const TRY: bool> Unpin for Gather<I, T, P, TRY> {}
+impl<I: Iterator, T, P, const FORM: char> Unpin for Gather<I, T, P, FORM> {}
 
-impl<I: Iterator, T, P, const TRY: bool> fmt::Debug for Gather<I, T, P, TRY> {
+impl<I: Iterator, T, P, const FORM: char> fmt::Debug for Gather<I, T, P, FORM> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gather").field("progress", &self.children.progress()).finish_non_exhaustive()
     }
@@ -186,7 +274,6 @@ struct Results<T>(Vec<Option<T>>);
 
 impl<T> Results<T> {
     /// Keeps the result of the child with this `index`. `total` is asked when more place is needed.
-    #[inline]
     fn put(&mut self, index: usize, value: T, total: impl Fn() -> Option<usize>) {
         if index >= self.0.len() {
             self.grow(index, total());
@@ -207,9 +294,8 @@ impl<T> Results<T> {
 
     /// The first `len`, all there are. The standard library collects them into the memory that they are in.
     fn take(&mut self, len: usize) -> Vec<T> {
-        let mut results = mem::take(&mut self.0);
-        results.truncate(len);
-        results.into_iter().map(|result| result.expect("every child has ended")).collect()
+        self.0.truncate(len);
+        mem::take(&mut self.0).into_iter().map(|result| result.expect("every child has ended")).collect()
     }
 }
 
@@ -219,7 +305,6 @@ mod tests {
     use crate::testing::{Gate, Parent, gates, polls, yields};
     use std::cell::{Cell, RefCell};
     use std::future::{Pending, poll_fn, ready as at_once};
-    use std::iter;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     fn gated(gates: &[Gate]) -> impl Iterator<Item: Future<Output = usize>> {

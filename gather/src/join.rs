@@ -16,11 +16,10 @@
 //! was ready when the turn began. Nothing here depends on how many children there are: a wake costs the same among two
 //! and among a million, and nobody scans those that still wait.
 
-use crate::ready::ReadySet;
+use crate::ready::{Failed, ReadySet};
 use crate::waker::Lent;
 use std::mem;
-use std::ops::ControlFlow::{self, Break, Continue};
-use std::sync::atomic::AtomicBool;
+use std::ops::ControlFlow::{self, Break};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
@@ -63,23 +62,20 @@ pub(crate) struct Note {
 }
 
 /// Polls children. See the module.
-#[derive(Debug, Default)]
 pub(crate) struct Engine {
-    stage: Stage,
+    pub(crate) stage: Stage,
     /// Whom to poll now and next.
     batch: Batch,
-    /// For tasks: set when one of `try_gather_tasks` fails. If there is such a flag at all, the parent sleeps until
-    /// the last child has ended or this says that one failed; without, any child that is ready wakes it.
-    failed: Option<Arc<AtomicBool>>,
-    /// Where wakers on other threads write. Made when a child first keeps its waker.
+    /// What wakes the parent.
+    pub(crate) failed: Failed,
+    /// Where wakers that were kept write. Made when a child first keeps one.
     set: OnceLock<Arc<ReadySet>>,
 }
 
 /// Where a gather is in its life.
-#[derive(Debug, Default, Clone, Copy, PartialEq)]
-enum Stage {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Stage {
     /// Never polled.
-    #[default]
     New,
     /// Between two polls.
     Waiting,
@@ -90,20 +86,14 @@ enum Stage {
 }
 
 impl Engine {
-    /// An engine for tasks, which say with the flag that one failed. The default is an engine for children in place.
-    pub(crate) fn for_tasks(failed: Arc<AtomicBool>) -> Engine {
-        let mut engine = Engine::default();
-        engine.failed = Some(failed);
-        engine
+    /// An engine for children in place, or for tasks, which say with the flag that one failed.
+    pub(crate) fn new(failed: Failed) -> Engine {
+        Engine { stage: Stage::New, batch: Batch::default(), failed, set: OnceLock::new() }
     }
 
-    /// Lets every end of a task wake the parent, which is to report it.
-    pub(crate) fn report_each(&mut self) {
-        self.failed = None;
-    }
-
-    /// One poll of the parent: polls what is ready, starts what can be started. Calls `each` with every child that ends;
-    /// its `Break` is returned at once. `None` says that all children have ended.
+    /// One poll of the parent: runs one batch, then starts children while they have places. Calls `each` with every child
+    /// that ends; its `Break` is returned at once. `None` says that all children have ended. The numbers are those of the
+    /// picture.
     #[inline]
     pub(crate) fn poll<P: Places, B>(
         &mut self,
@@ -112,10 +102,40 @@ impl Engine {
         mut each: impl FnMut(&mut P, P::End) -> ControlFlow<B>,
     ) -> Poll<Option<B>> {
         self.enter(places);
-        let stopped = self.turn(places, cx.waker(), &mut each);
+        let lent = Lent::new(places.len(), &self.set, cx.waker(), &self.failed);
+        let waker = lent.waker();
+        let lent_cx = &mut Context::from_waker(&waker);
+        // A copy: nothing else points to it, so it can live in registers.
+        let mut batch = self.batch;
+        let mut drained = false;
+        let stopped = loop {
+            let place = if let Some(place) = batch.pop(places) {
+                place // 2. The batch; at first what is left of it if an earlier poll stopped in its middle.
+            } else if !drained {
+                batch = batch.next(places, self.set.get(), cx.waker()); // 1. All that is ready now.
+                drained = true;
+                continue;
+            } else if let Some(place) = places.start() {
+                place // 3. The first poll of a child.
+            } else {
+                break None;
+            };
+            lent.aim(place);
+            match places.poll(place, lent_cx) {
+                Poll::Pending if lent.woken() => batch.keep(places, place),
+                Poll::Pending => places.note(place).queued = false,
+                Poll::Ready(end) => {
+                    places.note(place).queued = false;
+                    if let Break(value) = each(places, end) {
+                        break Some(value);
+                    }
+                }
+            }
+        };
+        self.batch = batch;
         self.stage = Stage::Waiting;
-        if let Break(value) = stopped {
-            return Poll::Ready(Some(value));
+        if stopped.is_some() {
+            return Poll::Ready(stopped);
         }
         if places.alive() == 0 {
             self.finish();
@@ -131,75 +151,24 @@ impl Engine {
     }
 
     fn enter(&mut self, places: &mut impl Places) {
-        match mem::replace(&mut self.stage, Stage::Polling) {
-            Stage::New => places.open(),
-            Stage::Waiting => {}
-            Stage::Polling => panic!(
-                "a gather was polled again after a panic in one of its children: drop it. To go on without that child, \
-                 run the children as tasks (gather_tasks): a panic is then the result of its own task"
-            ),
-            Stage::Done => {
-                self.stage = Stage::Done;
-                panic!("a gather was polled again after it had returned its results: await it once")
-            }
+        assert!(
+            self.stage != Stage::Done,
+            "a gather was polled again after it had returned its results: await it once"
+        );
+        assert!(
+            self.stage != Stage::Polling,
+            "a gather was polled again after a panic in one of its children: drop it. To go on without that child, run \
+             the children as tasks (gather_tasks): a panic is then the result of its own task"
+        );
+        if mem::replace(&mut self.stage, Stage::Polling) == Stage::New {
+            places.open();
         }
-    }
-
-    /// Runs one batch, then starts children while they have places. The numbers are those of the picture.
-    #[inline]
-    fn turn<P: Places, B>(
-        &mut self,
-        places: &mut P,
-        parent: &Waker,
-        each: &mut impl FnMut(&mut P, P::End) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        let lent = Lent::new(places.len(), &self.set, parent, &self.failed);
-        let waker = lent.waker();
-        let mut cx = Context::from_waker(&waker);
-        // A copy: nothing else points to it, so it can live in registers.
-        let mut batch = self.batch;
-        let mut drained = false;
-        let flow = loop {
-            let place = if let Some(place) = batch.pop(places) {
-                place // 2. The batch; at first what is left of it if an earlier poll stopped in its middle.
-            } else if !drained {
-                batch = batch.next(places, self.set.get(), parent); // 1. All that is ready now.
-                drained = true;
-                continue;
-            } else if let Some(place) = places.start() {
-                place // 3. The first poll of a child.
-            } else {
-                break Continue(());
-            };
-            lent.aim(place);
-            match places.poll(place, &mut cx) {
-                Poll::Pending if lent.woken() => batch.keep(places, place),
-                Poll::Pending => places.note(place).queued = false,
-                Poll::Ready(end) => {
-                    places.note(place).queued = false;
-                    if let Break(value) = each(places, end) {
-                        break Break(value);
-                    }
-                }
-            }
-        };
-        self.batch = batch;
-        flow
-    }
-
-    /// Whether [`finish`](Engine::finish) was called.
-    pub(crate) fn is_done(&self) -> bool {
-        self.stage == Stage::Done
     }
 
     /// The last result is there, or an error: wakes that still come wake nobody.
-    #[inline]
     pub(crate) fn finish(&mut self) {
-        if mem::replace(&mut self.stage, Stage::Done) != Stage::Done
-            && let Some(set) = self.set.get()
-        {
-            set.close();
-        }
+        self.stage = Stage::Done;
+        self.set.take().inspect(|set| set.close());
     }
 }
 
@@ -228,7 +197,6 @@ struct Batch {
 
 impl Batch {
     /// The next place of this batch.
-    #[inline]
     fn pop(&mut self, places: &mut impl Places) -> Option<u32> {
         if self.at == self.due {
             return None;
@@ -238,7 +206,6 @@ impl Batch {
     }
 
     /// Adds a place to the next batch: there is room, as each place stands there once.
-    #[inline]
     fn keep(&mut self, places: &mut impl Places, place: u32) {
         places.note(place).queued = true;
         places.note(self.kept).entry = place;
@@ -246,11 +213,12 @@ impl Batch {
     }
 
     /// The batch after this one: the children that woke themselves, then those in the set.
-    #[inline]
     fn next(mut self, places: &mut impl Places, set: Option<&Arc<ReadySet>>, parent: &Waker) -> Batch {
         if let Some(set) = set {
+            // Nobody looks into a place for nothing: it may be far away in memory.
+            let twice = self.kept > 0;
             set.drain(parent, |place| {
-                if !places.note(place).queued {
+                if !(twice && places.note(place).queued) {
                     self.keep(places, place);
                 }
             });

@@ -19,8 +19,11 @@
 //! | [`gather_tasks(iter)`](gather_tasks) | `Vec<Result<T, JoinError>>` | tasks of the loop | a `Result` is a value like any other | tasks aborted | `gather(return_exceptions=True)` |
 //! | [`try_gather_tasks(iter)`](try_gather_tasks) | `Result<Vec<T>, TaskError<E>>` | tasks of the loop | returned at once; **the others run on** | tasks aborted | `gather()` |
 //! | [`gather!(a, b)`](gather!), [`try_gather!(a, b)`](try_gather!) | a future of a tuple | of any types, in place | as above | children dropped | `gather(a(), b())` |
-//! | [`as_completed(iter)`](as_completed) | `Stream<Item = (usize, T)>` | in place | | children dropped | `as_completed` |
+//! | [`race(iter)`](race) | `Option<(usize, T)>` | in place | an end like any other | children dropped | `wait(FIRST_COMPLETED)` |
+//! | [`first_ok(iter)`](first_ok) | `Result<T, Vec<E>>` | in place | the next one may succeed | children dropped | |
+//! | [`as_completed(iter)`](as_completed) | `Stream<Item = (usize, T)>` | in place | a value like any other | children dropped | `as_completed` |
 //! | [`gather_streams(iter)`](gather_streams) | `Vec<Vec<T>>` | streams, in place | | streams dropped | |
+//! | [`task_group(body)`](task_group) | `Result<T, Vec<TaskError<E>>>` | tasks of the loop, spawned while it runs | the others are aborted and awaited | tasks aborted | `TaskGroup` |
 //!
 //! # What holds for all of them
 //!
@@ -37,10 +40,35 @@
 //! - What is polled in place runs on any executor, tokio's multi-threaded one too, and is `Send` when its children are.
 //!   Only the `_tasks` forms need `runtime`.
 //!
-//! # Where this differs from asyncio
+//! # The contract with asyncio
 //!
-//! `tests/parity.rs` runs programs here and compares them, event for event, with what CPython's asyncio did. What no
-//! program of it can show, or what differs within one millisecond:
+//! What CPython documents and tests of `asyncio.gather`, what happens here, and the test that shows it; those without a
+//! file are in `tests/asyncio.rs`. `tests/parity.rs` runs random programs and compares them, event for event, with the
+//! record of what CPython did. *gather* stands for `gather_tasks` and `try_gather_tasks`.
+//!
+//! | asyncio | here | test |
+//! | --- | --- | --- |
+//! | results in the order of the awaitables | the same | `success` |
+//! | no awaitables: done, with `[]` | the same, at the first poll | `empty_sequence` |
+//! | coroutines are wrapped in tasks at once | at the first poll: a gather that nobody awaits does nothing | `gathering.rs`, and the unit tests |
+//! | the first exception is raised at once | the same, at any number of children | `one_exception` |
+//! | the siblings of the one that failed run on | the same in `try_gather_tasks`; in place, and in a group, they end | `first_errors_compared_in_place_as_tasks_and_in_a_group` |
+//! | later exceptions are dropped and not logged | the same; [`on_late_error`](TryGather::on_late_error) hears them | `exception_marking` |
+//! | `return_exceptions=True`: exceptions stand among the results | `gather_tasks`, `gather`; [`Outcomes`] tells them apart | `return_exceptions` |
+//! | a cancelled child counts as one that raised `CancelledError` | as one that failed with `TaskError::Cancelled`, or a `JoinError` among the results | `one_cancellation`, `result_exception_one_cancellation` |
+//! | cancelling the gather cancels the children that have not ended | dropping it aborts them | `cancellation_broadcast` |
+//! | … but not after it has raised an exception | the same | `cancellation_after_an_error_reaches_nobody` |
+//! | nesting | the same; to drop the outer one is to drop the inner ones | `nested_gathers` |
+//! | futures that are done already: done in the next turn | done in the first poll | `already_finished_children` |
+//! | the same awaitable twice: awaited once, two results | ownership forbids it; futures' `Shared` does it | `duplicate_coroutines` |
+//! | an exception that nobody looks at is logged | a result is a value: `#[must_use]` asks for a look, nothing is logged | |
+//! | `wait_for(gather(…), t)`: the children are cancelled | `timeout(t, gather)`: they are dropped, tasks aborted; `&mut gather` goes on | `wait_for_around_a_gather`, `a_gather_in_a_wait_for_may_be_awaited_on` |
+//! | `shield(child)` is not cancelled with the gather | `spawn` it and gather its handle: whoever drops a handle leaves the task running | `gather_shield` |
+//! | a child that raises `KeyboardInterrupt` stops the loop | a child that panics: in `gather_tasks` its own outcome, in place the caller's panic | `gathering.rs`: `a_panic_of_a_task_is_its_own_outcome…` |
+//! | different types of results | a `Vec` has one type; [`gather!`] gives a tuple | `constructor_heterogenous_futures` |
+//! | `as_completed` in the order of the ends | the same, each with its index; as tasks if it is given handles | `as_completed_in_the_order_of_the_ends` |
+//!
+//! What differs, and no program can show, or what differs within one millisecond:
 //!
 //! - To cancel is to drop: nothing is raised in a child, so it can neither catch its cancellation nor await in its
 //!   clean-up.
@@ -49,6 +77,25 @@
 //!   there.
 //! - CPython 3.11's `as_completed` starts its children in no fixed order (it holds them in a set); here they start in the
 //!   order of the input.
+//!
+//! # From other languages
+//!
+//! | there | on a failure | on cancel | without children | write here |
+//! | --- | --- | --- | --- | --- |
+//! | JavaScript `Promise.all` | rejects at once; the others run on | there is none | `[]` | [`try_gather_tasks`] |
+//! | `Promise.allSettled` | a value like any other | there is none | `[]` | [`gather`](gather()), [`gather_tasks`] |
+//! | `Promise.race` | ends it, if it comes first | there is none | waits for ever | [`race`], which gives `None` |
+//! | `Promise.any` | the next one may succeed; an `AggregateError` of all | there is none | rejects at once | [`first_ok`] |
+//! | Java `CompletableFuture.allOf` | waits for all, then fails with one of them | the others run on | done | [`gather`](gather()) and [`Outcomes::compound_error`] |
+//! | C# `Task.WhenAll` | waits for all, then all exceptions (`await` throws the first) | by a token that each child looks at | done | [`gather`](gather()) and [`Outcomes::compound_error`] |
+//! | Go `sync.WaitGroup` | knows no errors | by a context that each looks at | done | [`gather`](gather()) |
+//! | Go `errgroup` | waits for all, gives the first; its context is cancelled | by the context | `nil` | [`task_group`] |
+//! | Swoole `WaitGroup` | knows no errors | there is none | done | [`gather`](gather()); `wait(t)` is a `timeout` around it |
+//! | Python `asyncio.TaskGroup` | cancels the others, awaits them, raises an `ExceptionGroup` | cancels and awaits them | done with its block | [`task_group`] |
+//! | trio's nursery | the same | the same | done with its block | [`task_group`] |
+//! | Kotlin `coroutineScope` | cancels the others, awaits them, throws the first | cancels and awaits them | done with its block | [`task_group`] |
+//! | tokio `JoinSet` | a value like any other | dropping it aborts | `None` | [`gather_tasks`], or [`as_completed`] over handles |
+//! | futures `try_join_all` | returned at once; the others are dropped | dropping it drops them | `Ok([])` | [`try_gather`](try_gather()) |
 //!
 //! # Reading order
 //!
@@ -66,12 +113,14 @@ mod tasks;
 #[doc(hidden)]
 pub mod tuple;
 mod streams;
+mod group;
 mod outcomes;
 
-pub use in_place::{Gather, TryGather, gather, try_gather};
+pub use group::{TaskGroup, task_group};
+pub use in_place::{AsCompleted, FirstOk, Gather, Race, TryGather, first_ok, gather, race, try_gather};
 pub use outcomes::{CompoundError, Outcomes};
 pub use slots::Progress;
-pub use streams::{AsCompleted, as_completed, gather_streams};
+pub use streams::{as_completed, gather_streams};
 pub use tasks::{TaskError, gather_tasks, try_gather_tasks};
 
 /// What the unit tests share: a parent that counts its wakes, and children that are opened by hand.

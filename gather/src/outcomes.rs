@@ -23,36 +23,35 @@ pub trait Outcomes {
     /// What a failure gives.
     type Error;
 
+    /// All results, in the order of the input.
+    fn results(&self) -> &[Result<Self::Value, Self::Error>];
+
     /// The values, each with its index.
-    fn successes(&self) -> impl Iterator<Item = (usize, &Self::Value)>;
+    fn successes(&self) -> impl Iterator<Item = (usize, &Self::Value)> {
+        self.results().iter().enumerate().filter_map(|(index, result)| Some((index, result.as_ref().ok()?)))
+    }
 
     /// The errors, each with its index.
-    fn failures(&self) -> impl Iterator<Item = (usize, &Self::Error)>;
+    fn failures(&self) -> impl Iterator<Item = (usize, &Self::Error)> {
+        self.results().iter().enumerate().filter_map(|(index, result)| Some((index, result.as_ref().err()?)))
+    }
 
     /// One error that shows every failure, or `None` if nothing failed.
     fn compound_error(&self) -> Option<CompoundError>
     where
-        Self::Error: fmt::Display;
+        Self::Error: fmt::Display,
+    {
+        let failures: Vec<_> = self.failures().map(|(index, error)| (index, error.to_string())).collect();
+        (!failures.is_empty()).then_some(CompoundError { failures, total: self.results().len() })
+    }
 }
 
 impl<T, E> Outcomes for [Result<T, E>] {
     type Value = T;
     type Error = E;
 
-    fn successes(&self) -> impl Iterator<Item = (usize, &T)> {
-        self.iter().enumerate().filter_map(|(index, result)| Some((index, result.as_ref().ok()?)))
-    }
-
-    fn failures(&self) -> impl Iterator<Item = (usize, &E)> {
-        self.iter().enumerate().filter_map(|(index, result)| Some((index, result.as_ref().err()?)))
-    }
-
-    fn compound_error(&self) -> Option<CompoundError>
-    where
-        E: fmt::Display,
-    {
-        let failures: Vec<_> = self.failures().map(|(index, error)| (index, error.to_string())).collect();
-        if failures.is_empty() { None } else { Some(CompoundError { failures, total: self.len() }) }
+    fn results(&self) -> &[Result<T, E>] {
+        self
     }
 }
 
@@ -74,11 +73,8 @@ impl CompoundError {
 
 impl fmt::Display for CompoundError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} failed", self.failures.len(), self.total)?;
-        for (number, (index, message)) in self.failures.iter().enumerate() {
-            write!(f, "{} [{index}] {message}", if number == 0 { ":" } else { ";" })?;
-        }
-        Ok(())
+        let failures: Vec<_> = self.failures.iter().map(|(index, message)| format!("[{index}] {message}")).collect();
+        write!(f, "{} of {} failed: {}", failures.len(), self.total, failures.join("; "))
     }
 }
 

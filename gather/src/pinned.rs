@@ -1,6 +1,7 @@
 //! A future or stream that stays where it is, beside what may move: the one projection that wrappers share.
 
 use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 /// `inner` is pinned when this is; `rest` never, and it is dropped first.
 pub(crate) struct Pinned<P, R> {
@@ -13,7 +14,6 @@ impl<P, R> Pinned<P, R> {
         Pinned { inner, rest }
     }
 
-    #[inline]
     pub(crate) fn project(self: Pin<&mut Self>) -> (Pin<&mut P>, &mut R) {
         // SAFETY: both functions ask that what is pinned never moves. That is `inner`, which leaves here as a pin only,
         // and is pinned when this is: it is `Unpin` only with `inner` (and `rest`), not packed, and has no `Drop`.
@@ -22,5 +22,25 @@ impl<P, R> Pinned<P, R> {
             let this = self.get_unchecked_mut();
             (Pin::new_unchecked(&mut this.inner), &mut this.rest)
         }
+    }
+}
+
+/// Polls the child that lies here, and drops it when it ends. Without a child it is pending.
+pub(crate) fn poll_child<F: Future>(mut child: Pin<&mut Option<F>>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    let Some(future) = child.as_mut().as_pin_mut() else { return Poll::Pending };
+    let output = ready!(future.poll(cx));
+    child.set(None);
+    Poll::Ready(output)
+}
+
+/// Beside a future: what becomes of its output. An `async` block would do it too, but hold the future twice.
+pub(crate) struct Map<M>(pub(crate) M);
+
+impl<F: Future, T, M: FnMut(F::Output) -> T> Future for Pinned<F, Map<M>> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let (future, map) = self.project();
+        future.poll(cx).map(&mut map.0)
     }
 }

@@ -30,8 +30,11 @@ const IDLE: u32 = u32::MAX;
 /// The link of the last place of the queue.
 const END: u32 = u32::MAX - 1;
 
+/// For children that are tasks: set when one of `try_gather_tasks` fails. If there is such a flag at all, the parent
+/// sleeps until the last child has ended or this says that one failed; without, any child that is ready wakes it.
+pub(crate) type Failed = Option<Arc<AtomicBool>>;
+
 /// The children that are ready, and the parent to wake. Wakers write to it from any thread.
-#[derive(Debug)]
 pub(crate) struct ReadySet {
     /// Everything that changes. No foreign code runs under this lock: parents are cloned, woken and dropped outside.
     state: Mutex<State>,
@@ -41,7 +44,6 @@ pub(crate) struct ReadySet {
 }
 
 /// The part of a [`ReadySet`] behind its lock.
-#[derive(Debug)]
 struct State {
     /// Both ends of the queue of ready places, oldest wake first, linked through [`Node::next`].
     head: u32,
@@ -50,14 +52,12 @@ struct State {
     len: usize,
     /// So many ready children wake the parent: 1 in place; for tasks, all that are left.
     wake_at: usize,
-    /// Says that a task of `try_gather_tasks` has failed: then any ready child wakes the parent.
-    failed: Option<Arc<AtomicBool>>,
+    failed: Failed,
     /// Whom to wake. Taken by the wake that uses it, put back by the parent's next poll.
     parent: Option<Waker>,
 }
 
 /// What a kept waker points to: its address stands for one place of one gather.
-#[derive(Debug)]
 pub(crate) struct Node {
     /// The block that holds this node. It never changes; it is a plain pointer, as the node must not keep its own block
     /// alive, and atomic only because the compiler then knows that threads may share it.
@@ -71,7 +71,7 @@ pub(crate) struct Node {
 impl ReadySet {
     /// A set for `places` children. With `failed` these are tasks, and none of them wakes the parent before
     /// [`wait_for`](ReadySet::wait_for) has said how many it takes.
-    pub(crate) fn new(places: usize, parent: Waker, failed: Option<Arc<AtomicBool>>) -> Arc<ReadySet> {
+    pub(crate) fn new(places: usize, parent: Waker, failed: Failed) -> Arc<ReadySet> {
         let wake_at = if failed.is_some() { usize::MAX } else { 1 };
         let state = State { head: END, tail: END, len: 0, wake_at, failed, parent: Some(parent) };
         Arc::new_cyclic(|set: &Weak<ReadySet>| {
@@ -147,9 +147,7 @@ impl ReadySet {
         let due = state.len >= state.wake_at || (state.len > 0 && hurry());
         let parent = if due { state.parent.take() } else { None };
         drop(state);
-        if let Some(parent) = parent {
-            parent.wake();
-        }
+        parent.into_iter().for_each(Waker::wake);
     }
 }
 

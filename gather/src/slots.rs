@@ -6,9 +6,10 @@
 //! a spurious poll, which every future has to allow.
 
 use crate::join::{Note, Places};
-use std::mem;
+use crate::pinned::poll_child;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::{iter, mem};
 
 /// How far a gather has come; what [`on_progress`](crate::Gather::on_progress) is told after each child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,27 +63,20 @@ impl<I: Iterator> Slots<I> {
     }
 
     /// How far the gather has come.
-    #[inline]
     pub(crate) fn progress(&self) -> Progress {
-        Progress { completed: self.taken - self.alive as usize, total: self.total() }
+        let (low, high) = self.iter.as_ref().map_or((0, Some(0)), Iterator::size_hint);
+        let total = high.filter(|&high| high == low).and_then(|left| left.checked_add(self.taken));
+        Progress { completed: self.taken - self.alive as usize, total }
     }
 
-    /// How many children there are, if that is known.
-    #[inline]
-    pub(crate) fn total(&self) -> Option<usize> {
-        let Some(iter) = &self.iter else { return Some(self.taken) };
-        let (low, high) = iter.size_hint();
-        high.filter(|&high| high == low)?.checked_add(self.taken)
-    }
-
-    /// Drops the children that live, in the order of their places, and the iterator.
-    pub(crate) fn clear(&mut self) {
-        self.slots = Box::into_pin(Box::default());
+    /// Takes the children that live. Those to come never will.
+    pub(crate) fn take(&mut self) -> Slots<iter::Empty<I::Item>> {
         self.iter = None;
+        let slots = mem::replace(&mut self.slots, Box::into_pin(Box::default()));
+        Slots { iter: None, slots, limit: self.limit, next: NO_LIMIT, alive: self.alive, taken: self.taken }
     }
 
     /// The child in `place`, and the rest of its slot.
-    #[inline]
     #[allow(unsafe_code, reason = "the standard library has no safe way into a pinned slice")]
     fn slot(&mut self, place: u32) -> (Pin<&mut Option<I::Item>>, &mut usize, &mut Note) {
         // SAFETY: both functions ask that what is pinned never moves. Those are the children, which leave here as pins
@@ -100,20 +94,16 @@ impl<I: Iterator<Item: Future>> Places for Slots<I> {
     fn open(&mut self) {
         let iter = self.iter.as_mut().expect("opened once");
         let (low, high) = iter.size_hint();
+        let slot = |child, index| Slot { child, index, note: Note::default() };
         let slots: Vec<_> = if self.limit == NO_LIMIT {
             let mut slots = Vec::with_capacity(low);
-            slots.extend(iter.enumerate().map(|(index, child)| Slot {
-                child: Some(child),
-                index,
-                note: Note::default(),
-            }));
+            slots.extend(iter.enumerate().map(|(index, child)| slot(Some(child), index)));
             self.iter = None;
-            self.taken = slots.len();
-            self.alive = slots.len() as u32;
+            (self.taken, self.alive) = (slots.len(), slots.len() as u32);
             slots
         } else {
             let places = high.unwrap_or(usize::MAX).min(self.limit as usize);
-            (1..=places).map(|next| Slot { child: None, index: next, note: Note::default() }).collect()
+            (1..=places).map(|next| slot(None, next)).collect()
         };
         assert!(
             slots.len() < NO_LIMIT as usize,
@@ -134,10 +124,9 @@ impl<I: Iterator<Item: Future>> Places for Slots<I> {
         self.iter.as_ref().is_none_or(|iter| iter.size_hint().1 == Some(0))
     }
 
-    #[inline]
     fn start(&mut self) -> Option<u32> {
         let place = self.next;
-        if place as usize == self.slots.len() {
+        if place as usize >= self.slots.len() {
             return None;
         }
         let Some(iter) = &mut self.iter else {
@@ -153,18 +142,14 @@ impl<I: Iterator<Item: Future>> Places for Slots<I> {
         let (mut slot, index, _) = self.slot(place);
         slot.set(Some(child));
         self.next = mem::replace(index, number) as u32;
-        self.taken += 1;
-        self.alive += 1;
+        (self.taken, self.alive) = (number + 1, self.alive + 1);
         Some(place)
     }
 
-    #[inline]
     fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<Self::End> {
         let next = self.next as usize;
-        let (mut slot, index, _) = self.slot(place);
-        let Some(child) = slot.as_mut().as_pin_mut() else { return Poll::Pending };
-        let output = ready!(child.poll(cx));
-        slot.set(None);
+        let (child, index, _) = self.slot(place);
+        let output = ready!(poll_child(child, cx));
         let index = mem::replace(index, next);
         if self.iter.is_some() {
             self.next = place;
@@ -173,7 +158,6 @@ impl<I: Iterator<Item: Future>> Places for Slots<I> {
         Poll::Ready((index, output))
     }
 
-    #[inline]
     fn note(&mut self, number: u32) -> &mut Note {
         self.slot(number).2
     }

@@ -1,15 +1,15 @@
 //! The forms for streams: `as_completed` is one, `gather_streams` takes them.
 
-use crate::in_place::{Gather, gather};
-use crate::join::Engine;
+use crate::in_place::{AsCompleted, Gather, gather};
+use crate::join::Stage;
 use crate::pinned::Pinned;
-use crate::slots::Slots;
+use crate::slots::Progress;
 use futures_core::Stream;
 use std::future::poll_fn;
+use std::mem;
 use std::ops::ControlFlow::Break;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::{fmt, mem};
 
 /// After so many items in a row a stream of [`gather_streams`] lets the others go on. tokio's budget for such cases is
 /// 128; here an item is all the work there is between two polls, so it may be less.
@@ -42,52 +42,29 @@ const ITEMS_IN_A_ROW: usize = 32;
 ///     assert_eq!(laps.next().await, None);
 /// });
 /// ```
-pub fn as_completed<I: IntoIterator<Item: Future>>(children: I) -> AsCompleted<I::IntoIter> {
-    AsCompleted { engine: Engine::default(), children: Slots::new(children.into_iter()) }
+pub fn as_completed<I: IntoIterator<Item: Future>>(iter: I) -> AsCompleted<I::IntoIter> {
+    Gather::new(None, iter.into_iter())
 }
 
-/// The stream that [`as_completed`] gives.
-#[must_use = "a stream does nothing unless it is polled"]
-pub struct AsCompleted<I: Iterator<Item: Future>> {
-    /// Before the children, so that it is dropped first: what they wake while they are dropped wakes nobody.
-    engine: Engine,
-    children: Slots<I>,
-}
-
-impl<I: Iterator<Item: Future>> AsCompleted<I> {
-    /// At most `n` children are alive at once; see [`Gather::limit`].
-    ///
-    /// # Panics
-    /// When `n` is 0.
-    #[track_caller]
-    pub fn limit(mut self, n: usize) -> AsCompleted<I> {
-        self.children.limit(n);
-        self
-    }
-
+impl<I: Iterator<Item: Future>, P: FnMut(Progress)> AsCompleted<I, P> {
     /// The next output and the index of its child, or `None` when all children have ended.
     pub async fn next(&mut self) -> Option<(usize, <I::Item as Future>::Output)> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 }
 
-impl<I: Iterator<Item: Future>> Stream for AsCompleted<I> {
+impl<I: Iterator<Item: Future>, P: FnMut(Progress)> Stream for AsCompleted<I, P> {
     type Item = (usize, <I::Item as Future>::Output);
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let AsCompleted { engine, children } = self.get_mut();
-        if engine.is_done() {
+        let Gather { engine, children, on_progress, .. } = self.get_mut();
+        if engine.stage == Stage::Done {
             return Poll::Ready(None);
         }
-        engine.poll(children, cx, |_, end| Break(end))
-    }
-}
-
-impl<I: Iterator<Item: Future>> Unpin for AsCompleted<I> {}
-
-impl<I: Iterator<Item: Future>> fmt::Debug for AsCompleted<I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AsCompleted").field("progress", &self.children.progress()).finish_non_exhaustive()
+        engine.poll(children, cx, |children, end| {
+            on_progress.iter_mut().for_each(|report| report(children.progress()));
+            Break(end)
+        })
     }
 }
 

@@ -11,16 +11,17 @@
 //! counted, and then that end wakes the parent, however many are left.
 
 use crate::in_place::{Gather, TryGather};
-use crate::join::Engine;
-use crate::pinned::Pinned;
+use crate::pinned::{Map, Pinned};
+use crate::slots::Progress;
 use runtime::{JoinError, JoinHandle, spawn};
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 /// Runs each future as a task of the loop and gives all results, in the order of the input.
 ///
@@ -48,10 +49,8 @@ use std::task::{Context, Poll, ready};
 pub fn gather_tasks<F: Future<Output = T> + 'static, T: 'static>(
     futures: impl IntoIterator<Item = F>,
 ) -> Gather<impl Iterator<Item = impl Future<Output = Result<T, JoinError>>>, Result<T, JoinError>> {
-    // Nobody sets this flag: that it is there tells the engine to wait for the last end.
-    let engine = Engine::for_tasks(Arc::default());
-    let tasks = futures.into_iter().map(|future| Task { handle: spawn(future), failed: None, result: |result| result });
-    Gather::new(engine, tasks)
+    let tasks = futures.into_iter().map(|future| Task { handle: spawn(future), failed: None });
+    Gather::new(Some(Arc::default()), tasks) // Nobody sets this flag. That it is there says: wait for the last end.
 }
 
 /// Runs each future as a task of the loop and gives all values, or the first error at once; **the others run on**.
@@ -82,15 +81,55 @@ pub fn gather_tasks<F: Future<Output = T> + 'static, T: 'static>(
 /// ```
 pub fn try_gather_tasks<F: Future<Output = Result<T, E>> + 'static, T: 'static, E: 'static>(
     futures: impl IntoIterator<Item = F>,
-) -> TryGather<impl Iterator<Item = impl Future<Output = Result<T, TaskError<E>>>>, T> {
+) -> TryGather<impl Iterator<Item = impl Future<Output = Result<T, TaskError<E>>> + 'static>, T> {
     let failed = Arc::<AtomicBool>::default();
-    let engine = Engine::for_tasks(Arc::clone(&failed));
-    let tasks = futures.into_iter().map(move |future| Task {
-        handle: spawn(Pinned::new(future, Alarm(Some(Arc::clone(&failed))))),
-        failed: Some(Arc::clone(&failed)),
-        result: flatten,
+    let flag = Arc::clone(&failed);
+    let tasks = futures.into_iter().map(move |future| {
+        let handle = spawn(watched(future, Arc::clone(&failed)));
+        Pinned::new(Task { handle, failed: Some(Arc::clone(&failed)) }, Map(flatten))
     });
-    TryGather::new(engine, tasks)
+    TryGather::new(Some(flag), tasks)
+}
+
+impl<I, T: 'static, E: 'static, P: FnMut(Progress)> TryGather<I, T, P>
+where
+    I: Iterator<Item: Future<Output = Result<T, TaskError<E>>> + 'static>,
+{
+    /// Hears of the tasks that fail after the first one: `report` gets the index of each in the input, and its error.
+    ///
+    /// They run on after the gather has returned, and so does this: a task of its own waits for them. Without it their
+    /// errors are lost, as in asyncio. It comes last, after `limit` and `on_progress`.
+    ///
+    /// # Cancel safety
+    /// As without: dropping it aborts the tasks, and of those nothing is heard.
+    ///
+    /// ```
+    /// use gather::try_gather_tasks;
+    /// use runtime::task::yield_now;
+    ///
+    /// runtime::block_on(async {
+    ///     let fails = |n: u32| async move { if n == 1 { Ok(()) } else { Err(n) } };
+    ///     let all = try_gather_tasks([0, 1, 2].map(fails));
+    ///     let all = all.on_late_error(|index, error| println!("{index} failed, too: {error}")); // 2 failed, too: 2
+    ///     assert_eq!(all.await.unwrap_err().to_string(), "0");
+    ///     yield_now().await;
+    /// });
+    /// ```
+    pub async fn on_late_error(
+        mut self,
+        mut report: impl FnMut(usize, TaskError<E>) + 'static,
+    ) -> Result<Vec<T>, TaskError<E>> {
+        let (error, mut rest) = match poll_fn(|cx| self.poll_all(cx, |_, result| result)).await {
+            Ok(values) => return Ok(values),
+            Err(stopped) => stopped,
+        };
+        drop(spawn(async move {
+            while let Some((index, end)) = rest.next().await {
+                end.err().into_iter().for_each(|error| report(index, error));
+            }
+        }));
+        Err(error)
+    }
 }
 
 /// How a task of [`try_gather_tasks`] failed.
@@ -111,44 +150,35 @@ struct Alarm(Option<Arc<AtomicBool>>);
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        if let Some(failed) = &self.0 {
-            failed.store(true, Relaxed);
-        }
+        self.0.iter().for_each(|failed| failed.store(true, Relaxed));
     }
 }
 
-/// What a task of [`try_gather_tasks`] runs. No `async fn`, as that would hold its argument twice.
-impl<F: Future<Output = Result<T, E>>, T, E> Future for Pinned<F, Alarm> {
-    type Output = Result<T, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        let (future, alarm) = self.project();
-        let result = ready!(future.poll(cx));
-        if result.is_ok() {
-            alarm.0 = None;
-        }
-        Poll::Ready(result)
-    }
+/// What a task of [`try_gather_tasks`] runs: a success disarms the alarm.
+fn watched<F: Future<Output = Result<T, E>>, T, E>(
+    future: F,
+    failed: Arc<AtomicBool>,
+) -> impl Future<Output = F::Output> {
+    let mut alarm = Alarm(Some(failed));
+    Pinned::new(future, Map(move |result: F::Output| result.inspect(|_| drop(alarm.0.take()))))
 }
 
 /// A child of both forms: a task, aborted when this is dropped before its end.
-struct Task<T, R> {
+struct Task<T> {
     handle: JoinHandle<T>,
     /// If this is set, the task runs on instead.
     failed: Option<Arc<AtomicBool>>,
-    /// What the form makes of the task's result.
-    result: fn(Result<T, JoinError>) -> R,
 }
 
-impl<T, R> Future for Task<T, R> {
-    type Output = R;
+impl<T> Future for Task<T> {
+    type Output = Result<T, JoinError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
-        Pin::new(&mut self.handle).poll(cx).map(self.result)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.handle).poll(cx)
     }
 }
 
-impl<T, R> Drop for Task<T, R> {
+impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         let detach = self.failed.as_ref().is_some_and(|failed| failed.load(Relaxed));
         if !detach && !self.handle.is_finished() {
@@ -158,7 +188,7 @@ impl<T, R> Drop for Task<T, R> {
 }
 
 /// What [`try_gather_tasks`] makes of a task's result.
-fn flatten<T, E>(result: Result<Result<T, E>, JoinError>) -> Result<T, TaskError<E>> {
+pub(crate) fn flatten<T, E>(result: Result<Result<T, E>, JoinError>) -> Result<T, TaskError<E>> {
     match result {
         Ok(result) => result.map_err(TaskError::Failed),
         Err(error) if error.is_panic() => Err(TaskError::Panicked(error.into_panic())),
@@ -172,8 +202,7 @@ impl<E: fmt::Display> fmt::Display for TaskError<E> {
             TaskError::Failed(error) => error.fmt(f),
             TaskError::Cancelled => f.write_str("the task was cancelled"),
             TaskError::Panicked(payload) => {
-                let text = payload.downcast_ref::<&str>().copied();
-                let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+                let text = payload.downcast_ref().copied().or_else(|| payload.downcast_ref().map(String::as_str));
                 write!(f, "the task panicked: {}", text.unwrap_or("not with a text"))
             }
         }
@@ -182,10 +211,7 @@ impl<E: fmt::Display> fmt::Display for TaskError<E> {
 
 impl<E: Error> Error for TaskError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            TaskError::Failed(error) => error.source(), // It speaks for that error in all, here too.
-            _ => None,
-        }
+        if let TaskError::Failed(error) = self { error.source() } else { None } // It speaks for that error in all.
     }
 }
 
@@ -196,7 +222,7 @@ mod tests {
     use runtime::task::yield_now;
     use runtime::{Runtime, block_on};
     use std::cell::{Cell, RefCell};
-    use std::future::{pending, poll_fn};
+    use std::future::pending;
     use std::pin::pin;
     use std::rc::Rc;
 
@@ -415,7 +441,7 @@ mod tests {
             yield_now().await;
             Ok::<_, ()>(bytes.len())
         };
-        let (plain, watched) = (size_of_val(&future()), size_of_val(&Pinned::new(future(), Alarm(None))));
+        let (plain, watched) = (size_of_val(&future()), size_of_val(&watched(future(), Arc::default())));
         assert!(watched <= plain + 64, "{watched} for {plain}");
     }
 }

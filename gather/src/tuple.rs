@@ -4,7 +4,7 @@
 //! iterator of children. Here is the one thing that needs a macro of its own: which field a number means.
 
 use crate::join::{Engine, Note, Places};
-use crate::pinned::Pinned;
+use crate::pinned::{Map, Pinned, poll_child};
 use std::convert::Infallible;
 use std::ops::ControlFlow::{Break, Continue};
 use std::pin::Pin;
@@ -68,17 +68,22 @@ macro_rules! try_gather {
 
 /// What [`gather!`](crate::gather!) becomes, of children that never fail.
 pub fn gather<T: Tuple<Error = Infallible>>(children: T) -> impl Future<Output = T::Values> {
-    Pinned::new(children, <(Engine, State<T::Kept, false>)>::default())
+    Pinned::new(try_gather(children), Map(|Ok(values): Result<_, _>| values))
+}
+
+/// A child of [`gather!`](crate::gather!): whatever it gives is a success.
+pub fn always<F: Future>(child: F) -> impl Future<Output = Result<F::Output, Infallible>> {
+    Pinned::new(child, Map(Ok))
 }
 
 /// What [`try_gather!`](crate::try_gather!) becomes.
 pub fn try_gather<T: Tuple>(children: T) -> impl Future<Output = Result<T::Values, T::Error>> {
-    Pinned::new(children, <(Engine, State<T::Kept, true>)>::default())
+    Pinned::new(children, (Engine::new(None), State::<T::Kept>::default()))
 }
 
-/// What is known of the children; with `TRY`, of those of `try_gather!`.
+/// What is known of the children.
 #[derive(Default)]
-struct State<K, const TRY: bool> {
+struct State<K> {
     /// The values of those that have ended.
     kept: K,
     /// The engine's.
@@ -89,46 +94,27 @@ struct State<K, const TRY: bool> {
     ended: u32,
 }
 
-impl<T: Tuple<Error = Infallible>> Future for Pinned<T, (Engine, State<T::Kept, false>)> {
-    type Output = T::Values;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T::Values> {
-        let Ok(values) = ready!(self.poll_children(cx));
-        Poll::Ready(values)
-    }
-}
-
-impl<T: Tuple> Future for Pinned<T, (Engine, State<T::Kept, true>)> {
+impl<T: Tuple> Future for Pinned<T, (Engine, State<T::Kept>)> {
     type Output = Result<T::Values, T::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_children(cx)
-    }
-}
-
-impl<T: Tuple, const TRY: bool> Pinned<T, (Engine, State<T::Kept, TRY>)> {
-    fn poll_children(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T::Values, T::Error>> {
         let (children, (engine, state)) = self.project();
-        let mut fields = Fields { children, state };
+        let mut fields = (children, state);
         let error = ready!(engine.poll(&mut fields, cx, |_, result| result.map_or_else(Break, Continue)));
+        let (mut children, state) = fields;
         Poll::Ready(match error {
-            None => Ok(T::values(&mut fields.state.kept)),
+            None => Ok(T::values(&mut state.kept)),
             Some(error) => {
                 engine.finish();
-                fields.children.set(T::default());
+                children.set(T::default());
                 Err(error)
             }
         })
     }
 }
 
-/// The places of a tuple.
-struct Fields<'a, T: Tuple, const TRY: bool> {
-    children: Pin<&'a mut T>,
-    state: &'a mut State<T::Kept, TRY>,
-}
-
-impl<T: Tuple, const TRY: bool> Places for Fields<'_, T, TRY> {
+/// The children of a tuple, and their state.
+impl<T: Tuple> Places for (Pin<&mut T>, &mut State<T::Kept>) {
     type End = Result<(), T::Error>;
 
     fn len(&self) -> usize {
@@ -136,26 +122,23 @@ impl<T: Tuple, const TRY: bool> Places for Fields<'_, T, TRY> {
     }
 
     fn alive(&self) -> usize {
-        (T::LEN - self.state.ended) as usize
+        (T::LEN - self.1.ended) as usize
     }
 
     fn start(&mut self) -> Option<u32> {
-        let place = self.state.started;
-        if place == T::LEN {
-            return None;
-        }
-        self.state.started += 1;
-        Some(place)
+        let place = self.1.started;
+        self.1.started += u32::from(place < T::LEN);
+        (place < T::LEN).then_some(place)
     }
 
     fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<Self::End> {
-        let result = ready!(self.children.as_mut().poll(place, &mut self.state.kept, cx));
-        self.state.ended += 1;
+        let result = ready!(self.0.as_mut().poll(place, &mut self.1.kept, cx));
+        self.1.ended += 1;
         Poll::Ready(result)
     }
 
     fn note(&mut self, number: u32) -> &mut Note {
-        &mut self.state.notes[number as usize]
+        &mut self.1.notes[number as usize]
     }
 }
 
@@ -196,7 +179,7 @@ macro_rules! tuple {
                         // pinned tuple do, and nothing here moves one.
                         #[allow(unsafe_code, reason = "the projection from a pinned tuple to a field")]
                         let child = unsafe { self.map_unchecked_mut(|children| &mut children.$place) };
-                        poll_into(child, &mut kept.$place, cx)
+                        poll_child(child, cx).map(|result| result.map(|value| kept.$place = Some(value)))
                     })+
                     _ => unreachable!("the engine knows only the places that it got from `start`"),
                 }
@@ -207,17 +190,6 @@ macro_rules! tuple {
             }
         }
     };
-}
-
-/// Polls one child; at its end drops it, and keeps its value.
-fn poll_into<F, T, E>(mut child: Pin<&mut Option<F>>, kept: &mut Option<T>, cx: &mut Context<'_>) -> Ended<E>
-where
-    F: Future<Output = Result<T, E>>,
-{
-    let Some(future) = child.as_mut().as_pin_mut() else { return Poll::Pending };
-    let result = ready!(future.poll(cx));
-    child.set(None);
-    Poll::Ready(result.map(|value| *kept = Some(value)))
 }
 
 tuple!(1: 0 A TA);
@@ -232,22 +204,6 @@ tuple!(9: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF, 6 G TG, 7 H TH, 8 I TI
 tuple!(10: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF, 6 G TG, 7 H TH, 8 I TI, 9 J TJ);
 tuple!(11: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF, 6 G TG, 7 H TH, 8 I TI, 9 J TJ, 10 K TK);
 tuple!(12: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF, 6 G TG, 7 H TH, 8 I TI, 9 J TJ, 10 K TK, 11 L TL);
-
-/// A child of [`gather!`](crate::gather!): whatever it gives is a success.
-pub fn always<F: Future>(child: F) -> impl Future<Output = Result<F::Output, Infallible>> {
-    Pinned::new(child, Always)
-}
-
-/// Marks such a child.
-struct Always;
-
-impl<F: Future> Future for Pinned<F, Always> {
-    type Output = Result<F::Output, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().0.poll(cx).map(Ok)
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -14,14 +14,13 @@
 //! ```
 #![allow(unsafe_code, reason = "a waker is a raw pointer and four functions that know what it points to")]
 
-use crate::ready::{Node, ReadySet};
+use crate::ready::{Failed, Node, ReadySet};
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 /// What a lent waker points to. One for each poll of the gather, aimed at one child after the other.
-#[derive(Debug)]
 pub(crate) struct Lent<'a> {
     /// Whether the child that is polled now woke itself. Atomic, as a child may lend its `&Waker` on to other threads
     /// (scoped ones) until its poll returns; so are the fields below safe to share.
@@ -34,18 +33,13 @@ pub(crate) struct Lent<'a> {
     set: &'a OnceLock<Arc<ReadySet>>,
     /// What the set is made with: whom to wake, and for tasks how they say that one failed.
     parent: &'a Waker,
-    failed: &'a Option<Arc<AtomicBool>>,
+    failed: &'a Failed,
 }
 
 impl<'a> Lent<'a> {
     #[inline]
-    pub(crate) fn new(
-        places: usize,
-        set: &'a OnceLock<Arc<ReadySet>>,
-        parent: &'a Waker,
-        failed: &'a Option<Arc<AtomicBool>>,
-    ) -> Lent<'a> {
-        Lent { woken: AtomicBool::new(false), place: AtomicU32::new(0), places, set, parent, failed }
+    pub(crate) fn new(places: usize, set: &'a OnceLock<Arc<ReadySet>>, parent: &'a Waker, failed: &'a Failed) -> Self {
+        Lent { woken: false.into(), place: 0.into(), places, set, parent, failed }
     }
 
     /// The waker that is lent. Nobody may drop it: it owns nothing.
@@ -73,7 +67,12 @@ impl<'a> Lent<'a> {
 }
 
 // A constant, not a static: so the compiler sees through it where the engine is compiled, in the user's crate.
-const LENT: RawWakerVTable = RawWakerVTable::new(clone_lent, wake_lent, wake_lent, |_| {});
+const LENT: RawWakerVTable = RawWakerVTable::new(
+    clone_lent,
+    |data| lent(&data).woken.store(true, Relaxed),
+    |data| lent(&data).woken.store(true, Relaxed),
+    |_| {},
+);
 
 /// From here on the child has a waker to keep. The first one makes the set.
 fn clone_lent(data: *const ()) -> RawWaker {
@@ -83,43 +82,32 @@ fn clone_lent(data: *const ()) -> RawWaker {
 }
 
 #[inline]
-fn wake_lent(data: *const ()) {
-    lent(&data).woken.store(true, Relaxed);
-}
-
-#[inline]
 fn lent<'a>(data: &'a *const ()) -> &'a Lent<'a> {
     // SAFETY: only the functions of `LENT` come here, with the data of a waker that `Lent::waker` made. That `Lent`
     // outlives the waker, hence this call; it is aligned, initialised, and only ever shared.
     unsafe { &*data.cast::<Lent<'a>>() }
 }
 
-static KEPT: RawWakerVTable = RawWakerVTable::new(clone_kept, wake_kept, wake_kept_by_ref, drop_kept);
+static KEPT: RawWakerVTable = RawWakerVTable::new(
+    |data| {
+        let (set, place) = owned(data);
+        kept(Arc::clone(&set), place)
+    },
+    |data| {
+        let (set, place) = owned(data);
+        ManuallyDrop::into_inner(set).wake(place);
+    },
+    |data| {
+        let (set, place) = owned(data);
+        set.wake(place);
+    },
+    |data| drop(ManuallyDrop::into_inner(owned(data).0)),
+);
 
 /// A waker to keep. It owns `set`.
 fn kept(set: Arc<ReadySet>, place: u32) -> RawWaker {
     let node = &raw const *ManuallyDrop::new(set).node(place);
     RawWaker::new(node.cast(), &KEPT)
-}
-
-fn clone_kept(data: *const ()) -> RawWaker {
-    let (set, place) = owned(data);
-    kept(Arc::clone(&set), place)
-}
-
-fn wake_kept(data: *const ()) {
-    let (set, place) = owned(data);
-    ManuallyDrop::into_inner(set).wake(place);
-}
-
-fn wake_kept_by_ref(data: *const ()) {
-    let (set, place) = owned(data);
-    set.wake(place);
-}
-
-fn drop_kept(data: *const ()) {
-    let (set, _) = owned(data);
-    drop(ManuallyDrop::into_inner(set));
 }
 
 /// The set that a kept waker owns, and its place there. Who gives the waker up drops the set.
