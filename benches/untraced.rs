@@ -64,7 +64,8 @@ impl Copy {
     /// When files cannot be read or written.
     pub fn delete_trace_calls(&self) -> io::Result<usize> {
         let mut deleted = 0;
-        for path in files(&self.folder.join("runtime/src"))? {
+        let (runtime, gather) = (self.folder.join("runtime/src"), self.folder.join("gather/src"));
+        for path in files(&runtime)?.into_iter().chain(files(&gather)?) {
             if path.components().any(|part| part.as_os_str() == "trace") {
                 continue;
             }
@@ -78,6 +79,7 @@ impl Copy {
 
 /// The source with every `trace!(…)` replaced by `()`, which does in a statement and in a match arm.
 fn without_calls(source: &str) -> (String, usize) {
+    let source = source.replace("runtime::trace!(", "trace!(");
     let mut pieces = source.split("trace!(");
     let mut kept = pieces.next().unwrap_or_default().to_owned();
     let mut calls = 0;

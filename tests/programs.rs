@@ -28,6 +28,8 @@ mod proxy;
 mod rosetta;
 #[path = "programs/scrape.rs"]
 mod scrape;
+#[path = "programs/step.rs"]
+mod step;
 #[path = "programs/threads.rs"]
 mod threads;
 

@@ -149,7 +149,10 @@ fn every_example_says_how_to_run_it() {
     for target in manifest.split("[[example]]").skip(1) {
         let name = target.split('"').nth(1).expect("a name");
         let source = read(format!("examples/{name}.rs"));
-        let feature = target.split("\n\n").next().is_some_and(|entry| entry.contains("required-features"));
+        let feature = target
+            .split("\n\n")
+            .next()
+            .is_some_and(|entry| entry.contains(&format!("required-features = [\"{name}\"]")));
         heavy += usize::from(feature);
         let command = if feature { format!("--features {name} --example {name}") } else { format!("--example {name}") };
         let is_doc = |line: &&str| line.starts_with("//! $ ") && line.contains(&command);

@@ -3,11 +3,14 @@
 
 #![cfg(feature = "trace")]
 
+#[path = "page/node.rs"]
+mod node;
+
 use runtime::net::{TcpListener, TcpStream};
 use runtime::sync::{Semaphore, mpsc, oneshot};
 use runtime::task::{self, yield_now};
 use runtime::time::{now, sleep, timeout};
-use runtime::trace::{Event, Kind, Recorder, TaskNumber, note};
+use runtime::trace::{Event, How, Kind, Recorder, TaskNumber, note};
 use runtime::{JoinHandle, Runtime, spawn};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -33,8 +36,8 @@ fn record<F: Future>(program: impl FnOnce() -> F) -> Vec<Event> {
 /// An event in a few words.
 fn words(event: &Event) -> String {
     match &event.kind {
-        Kind::TurnBegin => format!("turn {}", event.turn),
-        Kind::TurnEnd => "turn ends".into(),
+        Kind::TurnBegin {} => format!("turn {}", event.turn),
+        Kind::TurnEnd {} => "turn ends".into(),
         Kind::Spawn { name: Some(name), .. } => format!("spawn {name}"),
         Kind::Spawn { name: None, .. } => "spawn".into(),
         Kind::Push { task } => format!("push {}", task.0),
@@ -43,11 +46,12 @@ fn words(event: &Event) -> String {
         Kind::PollBegin { task } => format!("poll {}", task.0),
         Kind::PollEnd { task, ready: true } => format!("ready {}", task.0),
         Kind::PollEnd { task, ready: false } => format!("pending {}", task.0),
-        Kind::Wake { task } => format!("wake {}", task.0),
+        Kind::Wake { task, .. } => format!("wake {}", task.0),
         Kind::TicketCloned { task } => format!("clone {}", task.0),
         Kind::TicketDropped { task } => format!("drop {}", task.0),
         Kind::Abort { task } => format!("abort {}", task.0),
-        Kind::TaskEnd { task } => format!("end {}", task.0),
+        Kind::TaskEnd { task, how: How::Done } => format!("end {}", task.0),
+        Kind::TaskEnd { task, how } => format!("end {}, {}", task.0, how.word()),
         Kind::TaskCancelled { task } => format!("cancel {}", task.0),
         Kind::TimerArmed { timer, deadline } => {
             format!("arm {timer} for {:?}", Duration::from_nanos(deadline.0))
@@ -55,11 +59,14 @@ fn words(event: &Event) -> String {
         Kind::TimerFired { timer, wakes } if wakes.0.len() == 1 => format!("fire {timer} for {}", wakes.0[0].0),
         Kind::IoReady { source, direction, .. } => format!("{direction} ready {source}"),
         Kind::TimerDropped { timer } => format!("disarm {timer}"),
-        Kind::Park { timeout: None } => "park".into(),
-        Kind::Unpark => "unpark".into(),
-        Kind::RemoteWake { task } => format!("remote wake {}", task.0),
+        Kind::Park { timeout: None, .. } => "park".into(),
+        Kind::Unpark {} => "unpark".into(),
+        Kind::RemoteSent { message, number: Some(number), .. } => format!("{message} {number} sent"),
+        Kind::RemoteTaken { message, number: Some(number) } => format!("{message} {number} taken"),
         Kind::JobSubmitted { job } => format!("submit {job}"),
-        Kind::JobEnded { job } => format!("job ends {job}"),
+        Kind::JobStarted { job, .. } => format!("start {job}"),
+        Kind::Jump { to } => format!("jump to {:?}", Duration::from_nanos(to.0)),
+        Kind::Waits { what } => format!("waits for {what}"),
         Kind::Note { text } => format!("note {text}"),
         kind => format!("{kind:?}"),
     }
@@ -105,7 +112,7 @@ fn hello_spawns_and_joins() {
     #[rustfmt::skip]
     assert_eq!(lines(&events), [
         "spawn main", "push 0",
-        "turn 1", "pop 0", "poll 0", "spawn greeter", "push 1", "clone 0", "pending 0", "turn ends",
+        "turn 1", "pop 0", "poll 0", "spawn greeter", "push 1", "clone 0", "waits for another task to end", "pending 0", "turn ends",
         "turn 2", "pop 1", "poll 1", "ready 1", "end 1", "wake 0", "push 0", "turn ends",
         "turn 3", "pop 0", "poll 0", "ready 0", "end 0", "turn ends",
     ]);
@@ -118,7 +125,7 @@ fn a_sleep_arms_fires_and_disarms() {
     assert_eq!(steps(&events), [
         "spawn main", "push 0",
         "turn 1", "pop 0", "poll 0", "arm 0 for 1s", "pending 0", "turn ends",
-        "turn 2", "fire 0 for 0", "wake 0", "push 0", "pop 0", "poll 0", "disarm 0", "ready 0", "end 0", "turn ends",
+        "turn 2", "jump to 1s", "fire 0 for 0", "wake 0", "push 0", "pop 0", "poll 0", "disarm 0", "ready 0", "end 0", "turn ends",
     ]);
     let fires = events.iter().position(|event| words(event) == "fire 0 for 0").expect("it does");
     assert!(events[..fires].iter().all(|event| event.at.is_zero()));
@@ -140,7 +147,7 @@ fn a_channel_wakes_its_receiver() {
     #[rustfmt::skip]
     assert_eq!(steps(&events), [
         "spawn main", "push 0",
-        "turn 1", "pop 0", "poll 0", "spawn", "push 1", "pending 0", "turn ends",
+        "turn 1", "pop 0", "poll 0", "spawn", "push 1", "waits for a channel", "pending 0", "turn ends",
         "turn 2", "pop 1", "poll 1", "wake 0", "push 0", "ready 1", "end 1", "turn ends",
         "turn 3", "pop 0", "poll 0", "ready 0", "end 0", "turn ends",
     ]);
@@ -203,8 +210,8 @@ fn an_aborted_task_is_popped_and_not_polled() {
     });
     let steps = steps(&events);
     let from = steps.iter().position(|line| line == "abort 1").expect("it was asked for");
-    assert_eq!(steps[from..][..5], ["abort 1", "push 1", "pending 0", "turn ends", "turn 3"]);
-    assert!(steps[from..].contains(&"end 1".into()));
+    assert_eq!(steps[from..][..5], ["abort 1", "push 1", "waits for another task to end", "pending 0", "turn ends"]);
+    assert!(steps[from..].contains(&"end 1, aborted".into()));
     assert!(!steps[from..].contains(&"poll 1".into()), "the trace tells of a poll that there was not: {steps:?}");
 }
 
@@ -215,7 +222,7 @@ fn tasks_that_are_dropped_with_their_runtime_are_cancelled_in_the_trace() {
         yield_now().await;
     });
     let steps = steps(&events);
-    assert_eq!(steps[steps.len() - 4..], ["turn ends", "cancel 1", "disarm 0", "end 1"]);
+    assert_eq!(steps[steps.len() - 4..], ["turn ends", "cancel 1", "disarm 0", "end 1, dropped"]);
 }
 
 #[test]
@@ -238,10 +245,14 @@ fn a_parked_loop_is_woken_by_another_thread() {
     #[rustfmt::skip]
     assert_eq!(lines(&recorder.events()), [
         "turn 1", "pop 0", "poll 0", "clone 0", "pending 0", "turn ends",
-        "turn 2", "park", "unpark", "remote wake 0", "push 0", "pop 0", "poll 0", "clone 0", "pending 0", "turn ends",
+        "turn 2", "park", "wake 0 sent", "unpark", "wake 0 taken", "push 0", "pop 0", "poll 0", "clone 0", "pending 0", "turn ends",
     ]);
     let events = recorder.events();
-    assert_eq!(led_to(&events, poll(&events, 0, 2))[..4], ["poll 0", "pop 0", "push 0", "remote wake 0"]);
+    assert_eq!(
+        led_to(&events, poll(&events, 0, 2)),
+        ["poll 0", "pop 0", "push 0", "wake 0 taken", "wake 0 sent"],
+        "the beginning is in another thread"
+    );
 }
 
 #[test]
@@ -250,7 +261,7 @@ fn a_park_tells_for_how_long() {
     let recorder = Recorder::start();
     runtime.turn(Some(Duration::from_millis(1)));
     let parks = recorder.events().into_iter().filter_map(|event| match event.kind {
-        Kind::Park { timeout } => Some(timeout),
+        Kind::Park { timeout, .. } => Some(timeout),
         _ => None,
     });
     assert_eq!(parks.collect::<Vec<_>>(), [Some(Duration::from_millis(1))]);
@@ -323,7 +334,7 @@ fn each_of_two_sockets_is_the_cause_of_its_own_wake() {
         drop(clients);
     });
     for (task, source) in [(1, 0), (2, 1)] {
-        let wake = |event: &Event| event.kind == Kind::Wake { task: TaskNumber(task) };
+        let wake = |event: &Event| matches!(event.kind, Kind::Wake { task: woken, .. } if woken == TaskNumber(task));
         let blamed = led_to(&events, wake).swap_remove(1);
         assert_eq!(blamed, format!("read ready {source}"), "task {task}");
     }
@@ -356,7 +367,10 @@ fn a_dropped_tasks_end_comes_from_the_abort() {
 fn the_poll_after_a_job_comes_from_the_jobs_end_and_that_from_its_submission() {
     let events = record(|| async { task::spawn_blocking(|| {}).await.unwrap() });
     let steps = led_to(&events, poll(&events, 0, 2));
-    assert_eq!(steps[..7], ["poll 0", "pop 0", "push 0", "wake 0", "job ends 0", "submit 0", "poll 0"]);
+    assert_eq!(
+        steps[..9],
+        ["poll 0", "pop 0", "push 0", "wake 0", "job end 0 taken", "job end 0 sent", "start 0", "submit 0", "poll 0"]
+    );
 }
 
 #[test]
@@ -373,7 +387,7 @@ fn a_poll_for_a_socket_comes_from_its_event() {
     let steps = led_to(&events, |event| event.kind == Kind::PollEnd { task: TaskNumber(1), ready: true });
     assert_eq!(steps[1..5], ["poll 1", "pop 1", "push 1", "wake 1"]);
     assert_eq!(steps[5], "read ready 0");
-    assert_eq!(steps[6], "IoRegistered { source: 0 }");
+    assert_eq!(steps[6], "IoRegistered { source: 0, ready: true }");
     assert_eq!(steps[7], "poll 0");
 }
 
@@ -400,7 +414,7 @@ fn a_remote_wake_in_the_middle_of_a_turn_does_not_come_from_the_task_polled_befo
     }
     assert_eq!(runtime.turn(ZERO).remote_wakes, 1);
     let events = recorder.events();
-    let steps = led_to(&events, |event| matches!(event.kind, Kind::RemoteWake { .. }));
+    let steps = led_to(&events, |event| matches!(event.kind, Kind::RemoteTaken { .. }));
     let blamed = ["pop", "poll", "pending", "ready", "end"]
         .iter()
         .any(|word| steps.get(1).is_some_and(|step| step.starts_with(word)));
@@ -439,7 +453,7 @@ fn check(events: &[Event]) {
         let next = events.get(seq as usize + 1).map(|event| &event.kind);
         let source = event.source.0;
         match &event.kind {
-            Kind::TurnBegin => {
+            Kind::TurnBegin {} => {
                 assert_eq!(at_poll, None, "{}", context());
                 polled_in_turn.clear();
                 first_pop_of_turn = None;
@@ -478,7 +492,7 @@ fn check(events: &[Event]) {
                 assert_eq!(source.rsplit('/').next(), Some("run.rs"), "{}", context());
             }
             Kind::PollEnd { task, .. } => assert_eq!(at_poll.take(), Some(*task), "{}", context()),
-            Kind::TaskEnd { task } => {
+            Kind::TaskEnd { task, .. } => {
                 assert!(alive.remove(task) && ended.insert(*task), "{}", context());
             }
             Kind::TimerArmed { timer, deadline } => {
@@ -581,11 +595,11 @@ fn random_task(world: Rc<World>, name: u32) -> Pin<Box<dyn Future<Output = u32>>
     })
 }
 
-/// Runs the random program of a seed and gives its trace and its log.
-fn random_program(seed: u64) -> (Vec<Event>, Vec<String>) {
+/// Runs the random program of a seed and gives its log.
+fn random(seed: u64) -> Vec<String> {
     let log = Log::new();
     let inner = log.clone();
-    let events = record(|| async move {
+    virtually(async move {
         let (sender, receiver) = mpsc::channel(2);
         let world = Rc::new(World {
             random: RefCell::new(Random::new(seed)),
@@ -603,7 +617,14 @@ fn random_program(seed: u64) -> (Vec<Event>, Vec<String>) {
         // It ends while some of them still run.
         sleep(Duration::from_millis(50)).await;
     });
-    (events, log.take())
+    log.take()
+}
+
+/// The same, with its trace.
+fn random_program(seed: u64) -> (Vec<Event>, Vec<String>) {
+    let recorder = Recorder::start();
+    let log = random(seed);
+    (recorder.events(), log)
 }
 
 #[test]
@@ -616,7 +637,9 @@ fn the_invariants_hold_for_random_programs() {
     }
     let expected = [
         "Abort",
+        "Jump",
         "Note",
+        "PermitLeft",
         "PermitReleased",
         "PermitTaken",
         "PermitWaiting",
@@ -628,6 +651,7 @@ fn the_invariants_hold_for_random_programs() {
         "Spawn",
         "TaskCancelled",
         "TaskEnd",
+        "TaskPanicked",
         "TicketCloned",
         "TicketDropped",
         "TimerArmed",
@@ -635,6 +659,7 @@ fn the_invariants_hold_for_random_programs() {
         "TimerFired",
         "TurnBegin",
         "TurnEnd",
+        "Waits",
         "Wake",
     ];
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), expected, "the programs leave something out");
@@ -754,39 +779,23 @@ fn every_kind_of_event_is_recorded_by_something() {
     for seed in 1..=20 {
         seen.extend(random_program(seed).0.iter().map(name));
     }
-    let expected = [
-        "Abort",
-        "IoDeregistered",
-        "IoReady",
-        "IoRegistered",
-        "IoWouldBlock",
-        "JobEnded",
-        "JobSubmitted",
-        "Note",
-        "Park",
-        "PermitReleased",
-        "PermitTaken",
-        "PermitWaiting",
-        "PollBegin",
-        "PollEnd",
-        "Pop",
-        "Push",
-        "PushRefused",
-        "RemoteWake",
-        "Spawn",
-        "TaskCancelled",
-        "TaskEnd",
-        "TicketCloned",
-        "TicketDropped",
-        "TimerArmed",
-        "TimerDropped",
-        "TimerFired",
-        "TurnBegin",
-        "TurnEnd",
-        "Unpark",
-        "Wake",
-    ];
-    assert_eq!(seen.into_iter().collect::<Vec<_>>(), expected);
+    let closing = Recorder::start();
+    tests::panic_message(|| virtually(pending::<()>()));
+    seen.extend(closing.events().iter().map(name));
+    seen.extend(record(gathers).iter().map(name));
+    assert_eq!(seen, Kind::NAMES.iter().map(|name| (*name).to_owned()).collect());
+}
+
+/// Gathers of every fate: with its results, with an error, dropped.
+async fn gathers() {
+    gather::gather([3, 1, 2].map(|n| sleep(n * SECOND))).await;
+    gather::try_gather([1, 2].map(|n| async move {
+        sleep(n * SECOND).await;
+        Err::<(), _>(n)
+    }))
+    .await
+    .unwrap_err();
+    timeout(SECOND, gather::gather!(pending::<()>(), yield_now())).await.unwrap_err();
 }
 
 #[test]
@@ -806,7 +815,7 @@ fn polls_and_timers_in_the_trace_are_those_that_the_turns_counted() {
     let counted = |what: usize| turns.iter().map(|turn| turn[what]).sum::<usize>();
     assert_eq!(recorded(|kind| matches!(kind, Kind::PollBegin { .. })), counted(0));
     assert_eq!(recorded(|kind| matches!(kind, Kind::TimerFired { .. })), counted(1));
-    assert_eq!(recorded(|kind| matches!(kind, Kind::TurnBegin)), 40);
+    assert_eq!(recorded(|kind| matches!(kind, Kind::TurnBegin {})), 40);
     // Every seventh sleeps for no time at all.
     assert_eq!((counted(0), counted(1)), (15 * 2 + 85 * 3, 85));
 }
@@ -869,7 +878,7 @@ fn a_recorder_may_start_and_end_in_the_middle_of_a_poll() {
         yield_now().await;
         events
     });
-    assert_eq!(lines(&events)[..4], ["clone 0", "pending 0", "turn ends", "turn 1"]);
+    assert_eq!(lines(&events)[..4], ["clone 0", "waits for another task to end", "pending 0", "turn ends"]);
     assert_eq!(events.last().map(words), Some("poll 0".into()));
 }
 
@@ -907,6 +916,270 @@ fn a_trace_goes_on_after_a_panic() {
     drop(runtime);
     let lines = lines(&recorder.events());
     assert_eq!(lines[..5], ["spawn main", "push 0", "turn 1", "pop 0", "poll 0"]);
-    assert_eq!(lines[5..10], ["spawn main", "push 1", "turn 2", "pop 1", "poll 1"]);
-    assert!(lines.contains(&"ready 2".into()) && lines.contains(&"end 2".into()));
+    assert_eq!(lines[5..11], ["end 0, dropped", "spawn main", "push 1", "turn 2", "pop 1", "poll 1"]);
+    assert!(lines.contains(&"ready 2".into()) && lines.contains(&"end 2, panicked".into()));
+}
+
+// Gathers.
+
+#[test]
+fn a_gather_tells_of_its_children_and_counts_those_that_live() {
+    let events = record(|| async { gather::gather([2, 1].map(|n| sleep_virtually(n * SECOND))).await });
+    let told: Vec<String> = events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            Kind::GatherStart { gather, form } => Some(format!("{form} {}", gather.0)),
+            Kind::GatherOpen { children, .. } => Some(format!("of {children:?}")),
+            Kind::GatherPoll { .. } => Some("parent".into()),
+            Kind::ChildPoll { place, .. } => Some(format!("poll {place}")),
+            Kind::ChildPollEnd { place, ready, alive, .. } => Some(format!("{place} {ready}, {alive} alive")),
+            Kind::ChildWoken { place, due, .. } => Some(format!("wake {}, {due}", place.0)),
+            Kind::GatherDone { .. } => Some("done".into()),
+            Kind::GatherDropped { .. } => Some("dropped".into()),
+            _ => None,
+        })
+        .collect();
+    #[rustfmt::skip]
+    assert_eq!(told, [
+        "gather 0", "parent", "of Some(2)", "poll 0", "0 false, 2 alive", "poll 1", "1 false, 2 alive",
+        "wake 1, true", "parent", "poll 1", "1 true, 1 alive",
+        "wake 0, true", "parent", "poll 0", "0 true, 0 alive", "done",
+    ]);
+}
+
+#[test]
+fn a_childs_poll_comes_from_the_timer_that_woke_it_and_so_does_its_parents() {
+    let events = record(|| async { gather::gather([2, 1].map(|n| sleep_virtually(n * SECOND))).await });
+    let second = |event: &Event| matches!(event.kind, Kind::ChildPoll { place: 1, .. }) && event.turn == 2;
+    let chain = led_to(&events, second);
+    assert!(chain[1].starts_with("ChildWoken { gather: GatherNumber(0), place: Place(1), due: true }"), "{chain:?}");
+    assert!(chain[2].starts_with("TimerFired { timer: 1"), "{chain:?}");
+    assert_eq!(chain[3], "arm 1 for 1s");
+    assert!(chain[4].starts_with("ChildPoll { gather: GatherNumber(0), place: 1"), "{chain:?}");
+    let chain = led_to(&events, poll(&events, 0, 2));
+    assert_eq!(chain[..4], ["poll 0", "pop 0", "push 0", "wake 0"]);
+    assert!(chain[4].starts_with("ChildWoken") && chain[5].starts_with("TimerFired { timer: 1"), "{chain:?}");
+}
+
+#[test]
+fn the_parent_of_tasks_is_woken_by_the_end_of_the_last() {
+    let events = record(|| async { gather::gather_tasks((1..4).map(|n| sleep_virtually(n * SECOND))).await });
+    let wakes: Vec<_> = events.iter().filter(|event| matches!(event.kind, Kind::ChildWoken { .. })).collect();
+    assert_eq!(wakes.len(), 3);
+    let due = |event: &Event| matches!(event.kind, Kind::ChildWoken { due: true, .. });
+    assert_eq!(wakes.iter().map(|event| due(event)).collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!(led_to(&events, poll(&events, 0, 2))[3..6], ["wake 0", &words(wakes[2]), "end 3"]);
+    assert!(matches!(events.iter().filter(|event| matches!(event.kind, Kind::GatherPoll { .. })).count(), 2));
+}
+
+#[test]
+fn an_inner_gather_wakes_the_outer_one_and_that_the_task() {
+    let events = record(|| async {
+        gather::gather!(async { gather::gather([sleep_virtually(SECOND)]).await }, pending_once()).await;
+    });
+    let chain = led_to(&events, |event| matches!(event.kind, Kind::Wake { .. }) && event.turn > 2);
+    assert!(chain[1].starts_with("ChildWoken { gather: GatherNumber(0)"), "{chain:?}");
+    assert!(chain[2].starts_with("ChildWoken { gather: GatherNumber(1)"), "{chain:?}");
+    assert!(chain[3].starts_with("TimerFired"), "{chain:?}");
+}
+
+/// Wakes itself once.
+async fn pending_once() {
+    yield_now().await;
+}
+
+#[test]
+fn a_gather_that_is_dropped_says_so_and_one_that_is_done_only_that() {
+    let ends = |events: &[Event]| -> Vec<String> {
+        let is_end = |kind: &Kind| matches!(kind, Kind::GatherDone { .. } | Kind::GatherDropped { .. });
+        events.iter().filter(|event| is_end(&event.kind)).map(name).collect()
+    };
+    assert_eq!(ends(&record(gathers)), ["GatherDone", "GatherDone", "GatherDropped"]);
+    // One that was never polled has not begun.
+    assert!(ends(&record(|| async { drop(gather::gather([pending::<()>()])) })).is_empty());
+}
+
+// Lines.
+
+#[test]
+fn where_the_program_acted_the_event_names_the_programs_line() {
+    let first = line!();
+    let events = record(|| async {
+        let semaphore = Semaphore::new(1);
+        let _permit = semaphore.acquire().await;
+        note("here");
+        spawn(async {}).await.unwrap();
+        sleep(SECOND).await;
+        _ = timeout(SECOND, pending::<()>()).await;
+        _ = timeout(SECOND, semaphore.acquire()).await;
+        task::spawn_blocking(|| {}).await.unwrap();
+        gather::gather([async {}]).await;
+        gather::gather!(async {}).await;
+        gather::try_gather([async { Ok::<_, ()>(()) }]).await.unwrap();
+    });
+    let lines_of = |kind: &str| -> Vec<i64> {
+        let of_kind = events.iter().filter(|event| event.kind.name() == kind);
+        let places = of_kind.filter_map(|event| event.program);
+        places
+            .map(|place| {
+                assert_eq!(place.file(), file!());
+                i64::from(place.line()) - i64::from(first)
+            })
+            .collect()
+    };
+    assert_eq!(lines_of("Note"), [4]);
+    assert_eq!(lines_of("TimerArmed"), [6, 7, 8]);
+    assert_eq!(lines_of("PermitWaiting"), [8, 8], "in line, and polled once more when the time was over");
+    assert_eq!(lines_of("JobSubmitted"), [9]);
+    assert_eq!(lines_of("GatherStart"), [10, 11, 12]);
+    assert_eq!(lines_of("Spawn")[1], 5);
+}
+
+// Other threads.
+
+#[test]
+fn a_wake_from_another_thread_names_that_thread() {
+    let runtime = Runtime::new().unwrap();
+    let (give, take) = std::sync::mpsc::channel::<Waker>();
+    drop(runtime.spawn(poll_fn(move |cx| {
+        give.send(cx.waker().clone()).unwrap();
+        Poll::<()>::Pending
+    })));
+    let recorder = Recorder::start();
+    runtime.turn(ZERO);
+    let waker = take.recv().unwrap();
+    thread::Builder::new().name("visitor".into()).spawn(move || waker.wake()).unwrap().join().unwrap();
+    runtime.turn(ZERO);
+    let sent = recorder.events().into_iter().find_map(|event| match event.kind {
+        Kind::RemoteSent { message, number, thread } => Some((message, number, thread)),
+        _ => None,
+    });
+    assert_eq!(sent, Some(("wake", Some(0), "visitor".into())));
+}
+
+#[test]
+fn another_recorders_loop_hears_nothing_of_this_ones_messages() {
+    let runtime = Runtime::new().unwrap();
+    let recorder = Recorder::start();
+    runtime.turn(ZERO);
+    let handle = runtime.handle();
+    let theirs = thread::spawn(move || {
+        let recorder = Recorder::start();
+        virtually(async { drop(handle.spawn(async {})) });
+        recorder.events().iter().filter(|event| matches!(event.kind, Kind::RemoteSent { .. })).count()
+    });
+    assert_eq!(theirs.join().unwrap(), 0);
+    runtime.turn(ZERO);
+    assert_eq!(recorder.events().iter().filter(|event| matches!(event.kind, Kind::RemoteSent { .. })).count(), 1);
+}
+
+// What is kept and written.
+
+#[global_allocator]
+static ALLOCATOR: tests::CountingAllocator = tests::CountingAllocator;
+
+#[test]
+fn a_million_events_take_less_than_200_megabytes() {
+    let (peak, events) = tests::peak_bytes(|| {
+        let recorder = Recorder::start();
+        virtually(async {
+            for _ in 0..15 {
+                gather::gather_tasks((0..1_000).map(|n| async move {
+                    for _ in 0..2 {
+                        sleep(Duration::from_millis(n % 50)).await;
+                        yield_now().await;
+                    }
+                }))
+                .await;
+            }
+            for _ in 0..12 {
+                gather::gather((0..1_000).map(|n| async move {
+                    for _ in 0..3 {
+                        sleep(Duration::from_millis(n % 50)).await;
+                        yield_now().await;
+                    }
+                }))
+                .await;
+            }
+        });
+        let mut count = Count(0);
+        recorder.write_json(&mut count).unwrap();
+        count.0
+    });
+    assert!(events >= 1_000_000, "{events} events");
+    let of_a_million = peak as f64 / events as f64;
+    println!("{events} events in {:.0} MB: {of_a_million:.0} bytes each", peak as f64 / 1e6);
+    assert!(of_a_million < 200.0, "{of_a_million} bytes an event");
+}
+
+/// Counts lines.
+struct Count(usize);
+
+impl std::io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.iter().filter(|byte| **byte == b'\n').count();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn json_lines_hold_every_event_whatever_the_program_calls_its_tasks() {
+    let name = "\"\\ </script> \n\t\u{0} \u{2028} ü 漢";
+    let recorder = Recorder::start();
+    virtually(async {
+        note(name);
+        task::Builder::new().name(name).spawn(gathers()).await.unwrap();
+    });
+    let mut lines = Vec::new();
+    recorder.write_json(&mut lines).unwrap();
+    let text = String::from_utf8(lines).unwrap();
+    assert!(!text.contains('<') && !text.contains('\u{2028}'));
+    let events = recorder.events();
+    assert_eq!(text.lines().count(), events.len());
+    for (line, event) in text.lines().zip(&events) {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert_eq!(value["seq"], event.seq);
+        assert_eq!(value["turn"], event.turn);
+        assert_eq!(value["at"], event.at.as_nanos() as u64);
+        assert_eq!(value["kind"], event.kind.name());
+        assert_eq!(value["cause"].as_u64(), event.cause);
+        assert_eq!(value["runtime"], serde_json::json!([event.source.0, event.source.1]));
+        assert_eq!(value["program"][1].as_u64(), event.program.map(|place| place.line().into()));
+    }
+    let told = |kind: &str, field: &str| -> String {
+        let mut events = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        events.rfind(|event| event["kind"] == kind).unwrap()[field].as_str().unwrap().to_owned()
+    };
+    assert_eq!((told("Note", "text").as_str(), told("Spawn", "name").as_str()), (name, name));
+}
+
+#[test]
+fn programs_without_threads_and_sockets_give_the_same_bytes_in_every_run() {
+    let bytes = |program: &examples::programs::Program| {
+        let recorder = Recorder::start();
+        let runtime = virtual_runtime();
+        _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (program.run)(&runtime)));
+        drop(runtime);
+        let mut bytes = Vec::new();
+        recorder.write_json(&mut bytes).unwrap();
+        bytes
+    };
+    for program in examples::programs::PROGRAMS.iter().filter(|program| program.repeats) {
+        let (one, two) = (bytes(program), bytes(program));
+        assert!(one.len() > 1_000 && one == two, "{}", program.name);
+    }
+}
+
+#[test]
+fn the_page_rebuilds_the_state_of_random_programs() {
+    for seed in 1..=12 {
+        let recorder = Recorder::start().with_snapshots();
+        random(seed);
+        let Some(compared) = node::check_replay("the state of random programs", &recorder) else { return };
+        assert!(compared > 20, "{compared} snapshots");
+    }
 }

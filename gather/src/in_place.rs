@@ -32,8 +32,9 @@ use std::{fmt, iter, mem};
 /// })));
 /// assert_eq!(lengths, [5, 4]);
 /// ```
+#[track_caller]
 pub fn gather<I: IntoIterator<Item: Future<Output = T>>, T>(iter: I) -> Gather<I::IntoIter, T> {
-    Gather::new(None, iter.into_iter())
+    Gather::new("gather", None, iter.into_iter())
 }
 
 /// Awaits all children together and gives their values in the order of the input, or the first error at once.
@@ -61,8 +62,9 @@ pub fn gather<I: IntoIterator<Item: Future<Output = T>>, T>(iter: I) -> Gather<I
 ///     assert!(try_gather(["1", "two"].map(parse)).await.is_err());
 /// });
 /// ```
+#[track_caller]
 pub fn try_gather<I: IntoIterator<Item: Future<Output = Result<T, E>>>, T, E>(iter: I) -> TryGather<I::IntoIter, T> {
-    Gather::new(None, iter.into_iter())
+    Gather::new("try_gather", None, iter.into_iter())
 }
 
 /// Awaits the first child that ends, and gives its index in the input and its output; the others are dropped.
@@ -90,8 +92,9 @@ pub fn try_gather<I: IntoIterator<Item: Future<Output = Result<T, E>>>, T, E>(it
 /// })));
 /// assert_eq!(first, Some((1, 1)));
 /// ```
+#[track_caller]
 pub fn race<I: IntoIterator<Item: Future>>(iter: I) -> Race<I::IntoIter> {
-    Gather::new(None, iter.into_iter())
+    Gather::new("race", None, iter.into_iter())
 }
 
 /// Awaits the first success and drops the other children; or gives all errors, in the order of the input.
@@ -116,8 +119,9 @@ pub fn race<I: IntoIterator<Item: Future>>(iter: I) -> Race<I::IntoIter> {
 ///     assert_eq!(first_ok(["one", "two"].map(parse)).await, Err(vec!["one", "two"]));
 /// });
 /// ```
+#[track_caller]
 pub fn first_ok<I: IntoIterator<Item: Future<Output = Result<T, E>>>, T, E>(iter: I) -> FirstOk<I::IntoIter, E> {
-    Gather::new(None, iter.into_iter())
+    Gather::new("first_ok", None, iter.into_iter())
 }
 
 /// The future of [`gather`](gather()) and [`gather_tasks`](crate::gather_tasks). The other forms are the same thing with
@@ -145,9 +149,10 @@ pub(crate) type Stopped<I, B> = (B, AsCompleted<iter::Empty<<I as Iterator>::Ite
 
 impl<I: Iterator, T, const FORM: char> Gather<I, T, fn(Progress), FORM> {
     /// `failed` as in [`Engine`]: for tasks.
-    pub(crate) fn new(failed: Failed, children: I) -> Self {
+    #[track_caller]
+    pub(crate) fn new(form: &'static str, failed: Failed, children: I) -> Self {
         let children = Slots::new(children);
-        Gather { engine: Engine::new(failed), children, results: Results(Vec::new()), on_progress: None }
+        Gather { engine: Engine::new(form, failed), children, results: Results(Vec::new()), on_progress: None }
     }
 }
 
@@ -216,7 +221,7 @@ impl<I: Iterator<Item: Future>, T, P: FnMut(Progress), const FORM: char> Gather<
         Poll::Ready(match stopped {
             None => Ok(results.take(children.progress().completed)),
             Some(stopped) => {
-                let engine = mem::replace(engine, Engine::new(None));
+                let engine = mem::replace(engine, Engine::new("gather", None));
                 self.engine.finish();
                 let children = self.children.take();
                 Err((stopped, Gather { engine, children, results: Results(Vec::new()), on_progress: None }))

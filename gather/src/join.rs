@@ -18,6 +18,7 @@
 
 use crate::ready::{Failed, ReadySet};
 use crate::waker::Lent;
+use runtime::{Mark, trace};
 use std::mem;
 use std::ops::ControlFlow::{self, Break};
 use std::sync::{Arc, OnceLock};
@@ -63,13 +64,15 @@ pub(crate) struct Note {
 
 /// Polls children. See the module.
 pub(crate) struct Engine {
+    /// Which gather this is, for the trace.
+    pub(crate) mark: Mark,
     pub(crate) stage: Stage,
     /// Whom to poll now and next.
     batch: Batch,
     /// What wakes the parent.
     pub(crate) failed: Failed,
     /// Where wakers that were kept write. Made when a child first keeps one.
-    set: OnceLock<Arc<ReadySet>>,
+    pub(crate) set: OnceLock<Arc<ReadySet>>,
 }
 
 /// Where a gather is in its life.
@@ -86,9 +89,10 @@ pub(crate) enum Stage {
 }
 
 impl Engine {
-    /// An engine for children in place, or for tasks, which say with the flag that one failed.
-    pub(crate) fn new(failed: Failed) -> Engine {
-        Engine { stage: Stage::New, batch: Batch::default(), failed, set: OnceLock::new() }
+    /// An engine for `form`: for children in place, or for tasks, which say with the flag that one failed.
+    #[track_caller]
+    pub(crate) fn new(form: &'static str, failed: Failed) -> Engine {
+        Engine { mark: Mark::new(form), stage: Stage::New, batch: Batch::default(), failed, set: OnceLock::new() }
     }
 
     /// One poll of the parent: runs one batch, then starts children while they have places. Calls `each` with every child
@@ -101,8 +105,9 @@ impl Engine {
         cx: &mut Context<'_>,
         mut each: impl FnMut(&mut P, P::End) -> ControlFlow<B>,
     ) -> Poll<Option<B>> {
+        trace!(GatherPoll { gather: self.mark, form: self.mark } at self.mark.at);
         self.enter(places);
-        let lent = Lent::new(places.len(), &self.set, cx.waker(), &self.failed);
+        let lent = Lent::new(places.len(), cx.waker(), self);
         let waker = lent.waker();
         let lent_cx = &mut Context::from_waker(&waker);
         // A copy: nothing else points to it, so it can live in registers.
@@ -121,7 +126,10 @@ impl Engine {
                 break None;
             };
             lent.aim(place);
-            match places.poll(place, lent_cx) {
+            trace!(ChildPoll { gather: self.mark, place: place });
+            let polled = places.poll(place, lent_cx);
+            trace!(ChildPollEnd { gather: self.mark, place: place, ready: polled.is_ready(), alive: places.alive() });
+            match polled {
                 Poll::Pending if lent.woken() => batch.keep(places, place),
                 Poll::Pending => places.note(place).queued = false,
                 Poll::Ready(end) => {
@@ -167,6 +175,7 @@ impl Engine {
 
     /// The last result is there, or an error: wakes that still come wake nobody.
     pub(crate) fn finish(&mut self) {
+        trace!(GatherDone { gather: self.mark });
         self.stage = Stage::Done;
         self.set.take().inspect(|set| set.close());
     }
@@ -174,6 +183,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        trace!(GatherDropped { gather: self.mark });
         self.finish();
     }
 }

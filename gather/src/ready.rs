@@ -17,6 +17,7 @@
 //! futures-rs allocates such a block for every child, and links them without a lock; here a lock is held for a handful
 //! of instructions, and a reader can tell what is consistent with what.
 
+use runtime::{Mark, trace};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
@@ -45,6 +46,8 @@ pub(crate) struct ReadySet {
 
 /// The part of a [`ReadySet`] behind its lock.
 struct State {
+    /// Which gather this is, for the trace.
+    _mark: Mark,
     /// Both ends of the queue of ready places, oldest wake first, linked through [`Node::next`].
     head: u32,
     tail: u32,
@@ -71,9 +74,9 @@ pub(crate) struct Node {
 impl ReadySet {
     /// A set for `places` children. With `failed` these are tasks, and none of them wakes the parent before
     /// [`wait_for`](ReadySet::wait_for) has said how many it takes.
-    pub(crate) fn new(places: usize, parent: Waker, failed: Failed) -> Arc<ReadySet> {
+    pub(crate) fn new(places: usize, parent: Waker, failed: Failed, mark: Mark) -> Arc<ReadySet> {
         let wake_at = if failed.is_some() { usize::MAX } else { 1 };
-        let state = State { head: END, tail: END, len: 0, wake_at, failed, parent: Some(parent) };
+        let state = State { _mark: mark, head: END, tail: END, len: 0, wake_at, failed, parent: Some(parent) };
         Arc::new_cyclic(|set: &Weak<ReadySet>| {
             let node = |place: usize| Node {
                 set: AtomicPtr::new(set.as_ptr().cast_mut()),
@@ -103,6 +106,7 @@ impl ReadySet {
             tail => self.node(tail).next.store(place, Relaxed),
         }
         state.len += 1;
+        trace!(ChildWoken { gather: state._mark, place: (place, self.node(place)), due: state.len >= state.wake_at });
         Self::wake_parent_if_due(state);
     }
 
@@ -169,7 +173,7 @@ mod tests {
     fn set(places: usize, failed: Option<Arc<AtomicBool>>) -> (Arc<ReadySet>, Arc<Count>, Waker) {
         let count = Arc::<Count>::default();
         let parent = Waker::from(Arc::clone(&count));
-        (ReadySet::new(places, parent.clone(), failed), count, parent)
+        (ReadySet::new(places, parent.clone(), failed, Mark::new("")), count, parent)
     }
 
     fn drained(set: &ReadySet, parent: &Waker) -> Vec<u32> {
@@ -258,7 +262,7 @@ mod tests {
     #[test]
     fn a_parent_may_come_back_to_the_set_while_it_is_woken_or_dropped() {
         let reentrant = Arc::new(Reentrant(Mutex::default()));
-        let set = ReadySet::new(2, Waker::from(Arc::clone(&reentrant)), None);
+        let set = ReadySet::new(2, Waker::from(Arc::clone(&reentrant)), None, Mark::new(""));
         *reentrant.0.lock().unwrap() = Some(Arc::clone(&set));
         set.wake(0);
         set.drain(&Waker::from(reentrant), |_| {});

@@ -94,6 +94,7 @@ impl<I: Iterator<Item: Future>> Places for Slots<I> {
     fn open(&mut self) {
         let iter = self.iter.as_mut().expect("opened once");
         let (low, high) = iter.size_hint();
+        runtime::trace!(GatherOpen { gather: (), children: high });
         let slot = |child, index| Slot { child, index, note: Note::default() };
         let slots: Vec<_> = if self.limit == NO_LIMIT {
             let mut slots = Vec::with_capacity(low);

@@ -43,7 +43,7 @@ const ITEMS_IN_A_ROW: usize = 32;
 /// });
 /// ```
 pub fn as_completed<I: IntoIterator<Item: Future>>(iter: I) -> AsCompleted<I::IntoIter> {
-    Gather::new(None, iter.into_iter())
+    Gather::new("as_completed", None, iter.into_iter())
 }
 
 impl<I: Iterator<Item: Future>, P: FnMut(Progress)> AsCompleted<I, P> {

@@ -50,7 +50,7 @@ pub fn gather_tasks<F: Future<Output = T> + 'static, T: 'static>(
     futures: impl IntoIterator<Item = F>,
 ) -> Gather<impl Iterator<Item = impl Future<Output = Result<T, JoinError>>>, Result<T, JoinError>> {
     let tasks = futures.into_iter().map(|future| Task { handle: spawn(future), failed: None });
-    Gather::new(Some(Arc::default()), tasks) // Nobody sets this flag. That it is there says: wait for the last end.
+    Gather::new("gather_tasks", Some(Arc::default()), tasks) // Nobody sets this flag. That it is there says: wait for the last end.
 }
 
 /// Runs each future as a task of the loop and gives all values, or the first error at once; **the others run on**.
@@ -88,7 +88,7 @@ pub fn try_gather_tasks<F: Future<Output = Result<T, E>> + 'static, T: 'static, 
         let handle = spawn(watched(future, Arc::clone(&failed)));
         Pinned::new(Task { handle, failed: Some(Arc::clone(&failed)) }, Map(flatten))
     });
-    TryGather::new(Some(flag), tasks)
+    TryGather::new("try_gather_tasks", Some(flag), tasks)
 }
 
 impl<I, T: 'static, E: 'static, P: FnMut(Progress)> TryGather<I, T, P>

@@ -78,7 +78,7 @@ pub fn always<F: Future>(child: F) -> impl Future<Output = Result<F::Output, Inf
 
 /// What [`try_gather!`](crate::try_gather!) becomes.
 pub fn try_gather<T: Tuple>(children: T) -> impl Future<Output = Result<T::Values, T::Error>> {
-    Pinned::new(children, (Engine::new(None), State::<T::Kept>::default()))
+    Pinned::new(children, (Engine::new("gather!", None), State::<T::Kept>::default()))
 }
 
 /// What is known of the children.

@@ -14,10 +14,11 @@
 //! ```
 #![allow(unsafe_code, reason = "a waker is a raw pointer and four functions that know what it points to")]
 
-use crate::ready::{Failed, Node, ReadySet};
+use crate::join::Engine;
+use crate::ready::{Node, ReadySet};
 use std::mem::ManuallyDrop;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 /// What a lent waker points to. One for each poll of the gather, aimed at one child after the other.
@@ -29,17 +30,16 @@ pub(crate) struct Lent<'a> {
     place: AtomicU32,
     /// How many places the set will need.
     places: usize,
-    /// Where the set is, or will be once a child clones its waker.
-    set: &'a OnceLock<Arc<ReadySet>>,
-    /// What the set is made with: whom to wake, and for tasks how they say that one failed.
+    /// Whom the set is to wake.
     parent: &'a Waker,
-    failed: &'a Failed,
+    /// Where the set is, or will be once a child clones its waker.
+    engine: &'a Engine,
 }
 
 impl<'a> Lent<'a> {
     #[inline]
-    pub(crate) fn new(places: usize, set: &'a OnceLock<Arc<ReadySet>>, parent: &'a Waker, failed: &'a Failed) -> Self {
-        Lent { woken: false.into(), place: 0.into(), places, set, parent, failed }
+    pub(crate) fn new(places: usize, parent: &'a Waker, engine: &'a Engine) -> Self {
+        Lent { woken: false.into(), place: 0.into(), places, parent, engine }
     }
 
     /// The waker that is lent. Nobody may drop it: it owns nothing.
@@ -67,18 +67,19 @@ impl<'a> Lent<'a> {
 }
 
 // A constant, not a static: so the compiler sees through it where the engine is compiled, in the user's crate.
-const LENT: RawWakerVTable = RawWakerVTable::new(
-    clone_lent,
-    |data| lent(&data).woken.store(true, Relaxed),
-    |data| lent(&data).woken.store(true, Relaxed),
-    |_| {},
-);
+const LENT: RawWakerVTable = RawWakerVTable::new(clone_lent, wake_lent, wake_lent, |_| {});
+
+fn wake_lent(data: *const ()) {
+    lent(&data).woken.store(true, Relaxed);
+    runtime::trace!(ChildWoken { gather: lent(&data).engine.mark, place: (), due: false });
+}
 
 /// From here on the child has a waker to keep. The first one makes the set.
 fn clone_lent(data: *const ()) -> RawWaker {
     let lent = lent(&data);
-    let new = || ReadySet::new(lent.places, lent.parent.clone(), lent.failed.clone());
-    kept(Arc::clone(lent.set.get_or_init(new)), lent.place.load(Relaxed))
+    let Engine { failed, mark, set, .. } = lent.engine;
+    let new = || ReadySet::new(lent.places, lent.parent.clone(), failed.clone(), *mark);
+    kept(Arc::clone(set.get_or_init(new)), lent.place.load(Relaxed))
 }
 
 #[inline]
@@ -131,19 +132,19 @@ mod tests {
 
     #[test]
     fn a_child_that_only_wakes_itself_makes_no_set() {
-        let set = OnceLock::new();
-        let lent = Lent::new(1, &set, Waker::noop(), &None);
+        let engine = Engine::new("", None);
+        let lent = Lent::new(1, Waker::noop(), &engine);
         lent.aim(0);
         assert!(!lent.woken());
         lent.waker().wake_by_ref();
         assert!(lent.woken());
-        assert!(set.get().is_none());
+        assert!(engine.set.get().is_none());
         let kept = (*lent.waker()).clone();
-        assert_eq!(Arc::strong_count(set.get().unwrap()), 2);
+        assert_eq!(Arc::strong_count(engine.set.get().unwrap()), 2);
         lent.aim(0);
         kept.wake();
         assert!(!lent.woken());
-        assert_eq!(Arc::strong_count(set.get().unwrap()), 1);
+        assert_eq!(Arc::strong_count(engine.set.get().unwrap()), 1);
     }
 
     #[test]

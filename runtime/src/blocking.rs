@@ -5,6 +5,7 @@
 //!                                                                  --> the result goes into the handle's cell
 //! ```
 
+use crate::At;
 use crate::join::{JoinCell, JoinError, JoinHandle, Settle, Target};
 use crate::lock::Lock;
 use crate::remote::Remote;
@@ -36,7 +37,7 @@ pub(crate) struct Pool {
     /// Every thread has a clone; this one drops the jobs that never began.
     receiver: Receiver<Job>,
     /// Where the results go of jobs whose end the loop has not heard of. While there is one, virtual time stands still.
-    under_way: RefCell<Slab<Deliver>>,
+    pub(crate) under_way: RefCell<Slab<Deliver>>,
     /// What the threads know of each other.
     crew: Arc<Lock<Crew>>,
     /// The most threads at once.
@@ -117,7 +118,7 @@ impl Pool {
 }
 
 /// Hands `f` to the pool.
-pub(crate) fn submit<F, T>(core: &Core, f: F) -> JoinHandle<T>
+pub(crate) fn submit<F, T>(core: &Core, f: F, _at: At) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -137,9 +138,10 @@ where
         quiet_drop(cell);
     };
     let key = pool.under_way.borrow_mut().insert(Box::new(deliver));
-    trace!(JobSubmitted { job: key });
+    trace!(JobSubmitted { job: key } at _at);
     let inbox = Arc::clone(&core.inbox);
     let job = move |crew: &Lock<Crew>| {
+        trace!(@job_started(&inbox, key));
         let result = if remote.is_aborted() {
             quiet_drop(f);
             Err(JoinError::cancelled())

@@ -39,7 +39,7 @@ pub(crate) struct Reactor {
     /// The buffer that the system fills with events.
     events: Events,
     /// What is registered, by the low half of its token.
-    sources: Slab<Registered>,
+    pub(crate) sources: Slab<Registered>,
     /// Everybody who waits, in lines by source and direction.
     waiters: Waiters,
     /// How many were ever registered: the high half of a token, so that a late event of a closed socket does not reach
@@ -48,18 +48,18 @@ pub(crate) struct Reactor {
 }
 
 /// One source.
-struct Registered {
+pub(crate) struct Registered {
     generation: u32,
     /// By [`Direction`].
-    sides: [Side; 2],
+    pub(crate) sides: [Side; 2],
 }
 
 /// What is known of one direction.
-struct Side {
+pub(crate) struct Side {
     /// An attempt may succeed.
-    ready: bool,
+    pub(crate) ready: bool,
     /// The end, or an error, was signalled.
-    ended: bool,
+    pub(crate) ended: bool,
     /// The tasks in async methods.
     line: Line,
     /// The latest task that asked with a poll function.
@@ -112,7 +112,7 @@ impl Reactor {
         poll.registry().register(source, key.token(), Interest::READABLE | Interest::WRITABLE)?;
         entry.insert(Registered { generation: key.generation, sides: [side(), side()] });
         self.registered = self.registered.wrapping_add(1);
-        trace!(IoRegistered { source: key.slot });
+        trace!(IoRegistered { source: key.slot, ready: ready });
         Ok(key)
     }
 
@@ -151,21 +151,25 @@ impl Reactor {
     pub(crate) fn was_short(&mut self, key: SourceKey, direction: Direction) {
         let side = self.side(key, direction);
         side.ready = side.ended;
+        trace!(IoShort { source: key.slot, direction: direction });
     }
 
     /// Makes the latest task that asks with a poll function the one that is woken.
     pub(crate) fn renew_polled(&mut self, key: SourceKey, direction: Direction, waker: Waker) -> Option<Waker> {
+        trace!(IoWaits { source: key.slot, direction: direction });
         self.side(key, direction).polled.replace(waker)
     }
 
     /// A task in an async method waits. The waker is for the caller to drop, outside every borrow.
     pub(crate) fn wait(&mut self, key: SourceKey, way: Direction, at: &mut Option<u32>, new: Waker) -> Option<Waker> {
+        trace!(IoWaits { source: key.slot, direction: way });
         let side = &mut self.sources[key.slot as usize].sides[way as usize];
         self.waiters.wait(&mut side.line, at, new)
     }
 
     /// The waiting task has seen its event, or was dropped.
     pub(crate) fn leave(&mut self, key: SourceKey, direction: Direction, waiter: u32) -> Option<Waker> {
+        trace!(IoLeft { source: key.slot, direction: direction });
         let side = &mut self.sources[key.slot as usize].sides[direction as usize];
         self.waiters.leave(&mut side.line, waiter)
     }
@@ -192,17 +196,12 @@ impl Reactor {
                 continue;
             };
             count += 1;
-            let [read, write] = &mut source.sides;
-            let error = event.is_error();
-            let _before = woken.len();
-            if event.is_readable() || event.is_read_closed() || error {
-                read.become_ready(event.is_read_closed() || error, &mut self.waiters, woken);
-                trace!(IoReady { source: key.slot, direction: Direction::Read, wakes: &woken[_before..] });
-            }
-            let _before = woken.len();
-            if event.is_writable() || event.is_write_closed() || error {
-                write.become_ready(event.is_write_closed() || error, &mut self.waiters, woken);
-                trace!(IoReady { source: key.slot, direction: Direction::Write, wakes: &woken[_before..] });
+            let ends = [event.is_read_closed(), event.is_write_closed()].map(|closed| closed || event.is_error());
+            let ready = [event.is_readable() || ends[0], event.is_writable() || ends[1]];
+            for way in [Direction::Read, Direction::Write].into_iter().filter(|way| ready[*way as usize]) {
+                let (side, _before) = (&mut source.sides[way as usize], woken.len());
+                side.become_ready(ends[way as usize], &mut self.waiters, woken);
+                trace!(IoReady { source: key.slot, direction: way, ended: side.ended, wakes: &woken[_before..] });
             }
         }
         count

@@ -25,12 +25,12 @@ pub(crate) struct Tasks {
     /// A slab, so that a ticket finds its task by index and a free slot is found at once.
     pub(crate) slots: Slab<Slot>,
     /// Who is polled in this turn, from `next` on. Other threads' wakes come here by way of the remote queue.
-    batch: Vec<Ticket>,
+    pub(crate) batch: Vec<Ticket>,
     /// How far this turn has come in its batch.
-    next: usize,
+    pub(crate) next: usize,
     /// Who has become ready since the turn began: the next turn's batch. Two arrays that change places at the beginning
     /// of a turn are first in, first out like one ring, and a push need not know where the ring wraps.
-    arrived: Vec<Ticket>,
+    pub(crate) arrived: Vec<Ticket>,
     /// The number of the next task. Never reused; its low bits are the ticket's generation.
     pub(crate) next_count: u64,
 }
@@ -38,13 +38,13 @@ pub(crate) struct Tasks {
 /// Where one task lives.
 pub(crate) struct Slot {
     /// The ticket that is good for it: one comparison tells a stale one.
-    ticket: Ticket,
+    pub(crate) ticket: Ticket,
     /// The task's number above the low bits, which the ticket has: a slot is half a cache line.
     age: u32,
     /// Its ticket stands in the queue.
-    queued: bool,
+    pub(crate) queued: bool,
     /// Its future is to be dropped at the next pop.
-    aborted: bool,
+    pub(crate) aborted: bool,
     /// What it said it waits for when it was last polled.
     pub(crate) wait: Wait,
     /// The task.
@@ -93,6 +93,7 @@ impl Tasks {
         assert!(slot < MAX_TASKS, "{MAX_TASKS} tasks are alive, and a ticket has no bits for more");
         let (ticket, count) = self.number(slot);
         let age = (count >> GENERATION_BITS) as u32;
+        trace!(Spawn { task: ticket, slot: slot, generation: ticket, name: &body } at &body);
         self.slots.insert(Slot { ticket, age, queued: true, aborted: false, wait: Wait::Unknown, body });
         self.arrived.push(ticket);
         trace!(Push { task: ticket });

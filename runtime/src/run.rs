@@ -164,7 +164,7 @@ impl Core {
     fn end(&self, ticket: Ticket, body: Body) -> ControlFlow<()> {
         let slot = self.tasks.borrow_mut().remove(ticket);
         drop(slot);
-        trace!(TaskEnd { task: ticket });
+        trace!(TaskEnd { task: ticket, how: ticket });
         let Body::Task(task) = body else { return ControlFlow::Break(()) };
         task.take_joiner().into_iter().for_each(wake_one);
         quiet_drop(task);
@@ -184,6 +184,7 @@ impl Core {
         match next.into_iter().chain(limited).min() {
             _ if self.pool.is_busy() => self.look(limit, turn),
             Some(next) => {
+                trace!(Jump { to: next.max(now) });
                 self.clock.jump(next.max(now));
                 self.fire(turn);
             }
@@ -218,7 +219,7 @@ impl Core {
         let until_next = next.map(|next| Duration::from_nanos(next.saturating_sub(self.clock.nanos())));
         let until = until_next.into_iter().chain(limit).min();
         let timeout = if self.has_messages() { Some(Duration::ZERO) } else { until };
-        trace!(Park { timeout: timeout });
+        trace!(Park { timeout: timeout, deadline: until_next, limit: limit });
         self.react(timeout, turn);
         trace!(Unpark);
         self.inbox.parking.leave();
@@ -270,17 +271,12 @@ impl Core {
             let message = self.messages.borrow().as_ref().and_then(|messages| messages.try_recv().ok());
             let Some(message) = message else { return };
             turn.remote_wakes += 1;
+            trace!(@taken(&message));
             match message {
-                Message::Wake(ticket) => {
-                    trace!(RemoteWake { task: ticket });
-                    self.tasks.borrow_mut().push(ticket);
-                }
+                Message::Wake(ticket) => self.tasks.borrow_mut().push(ticket),
                 Message::Abort(ticket, count) => self.tasks.borrow_mut().abort(ticket, count),
                 Message::Spawn(spawn) => spawn(self),
-                Message::JobEnded(job, result) => {
-                    trace!(JobEnded { job: job });
-                    self.pool.job_ended(job, result);
-                }
+                Message::JobEnded(job, result) => self.pool.job_ended(job, result),
             }
         }
     }
@@ -288,6 +284,7 @@ impl Core {
     /// The virtual clock has nowhere to jump to: every task waits for another one, for ever.
     #[cold]
     fn report_quiescence(&self) -> ! {
+        trace!(Quiescent);
         let list = self.tasks.borrow().list();
         panic!(
             "nothing can happen any more: no task is ready, no timer is armed, no socket is registered and no blocking \
@@ -310,7 +307,6 @@ impl Core {
 
     /// Gives a task its slot, or, while the runtime is being dropped, ends it at once.
     pub(crate) fn insert(&self, task: Rc<dyn Run>) -> (Ticket, u64) {
-        trace!(Spawn { at: task.birth().at, name: task.birth().name.clone() });
         if self.closed.get() {
             task.cancel();
             return self.tasks.borrow_mut().number(wake::MAX_TASKS);
@@ -320,6 +316,7 @@ impl Core {
 
     /// Notes what the task at poll waits for.
     pub(crate) fn note_wait(&self, wait: Wait) {
+        trace!(Waits { what: wait });
         self.tasks.borrow_mut().note_wait(self.current.get(), wait);
     }
 

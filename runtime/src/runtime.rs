@@ -149,7 +149,6 @@ struct Seat<'core> {
 
 impl Seat<'_> {
     fn take<'core>(core: &'core Core, at: &'static Location<'static>) -> Seat<'core> {
-        trace!(Spawn { at: at, name: Rc::<str>::from("main") });
         let (ticket, _) = core.tasks.borrow_mut().insert(Body::Main(at));
         Seat { core, ticket }
     }
@@ -157,7 +156,9 @@ impl Seat<'_> {
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        self.core.tasks.borrow_mut().remove(self.ticket);
+        // It is there still when main did not end but was left by a panic.
+        let left = self.core.tasks.borrow_mut().remove(self.ticket);
+        drop(left.inspect(|_| trace!(TaskEnd { task: self.ticket, how: self.ticket })));
     }
 }
 

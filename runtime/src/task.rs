@@ -6,7 +6,7 @@
 
 use crate::join::{JoinError, JoinHandle, Payload, Settle};
 use crate::wake::quiet_drop;
-use crate::{blocking, context};
+use crate::{At, blocking, context};
 use std::cell::RefCell;
 use std::future::Future;
 use std::num::NonZeroU64;
@@ -79,7 +79,7 @@ impl<F: Future, J: Settle<F::Output>> Run for Task<F, J> {
             future.poll(cx)
         }));
         drop(slot);
-        let result = match polled {
+        let result = match polled.inspect_err(|_| trace!(TaskPanicked)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(value)) => Ok(value),
             Err(payload) => Err(JoinError::panicked(payload)),
@@ -240,5 +240,6 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    context::current("spawn_blocking", |core| blocking::submit(core, f))
+    let at = At::here();
+    context::current("spawn_blocking", |core| blocking::submit(core, f, at))
 }

@@ -1,7 +1,7 @@
 //! Time: [`sleep`], [`timeout`], [`interval`] and [`now`], the leaves on the timers (5).
 
-use crate::context;
 use crate::run::Core;
+use crate::{At, context};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -42,13 +42,15 @@ fn after(start: Instant, duration: Duration) -> Instant {
 ///     runtime::time::sleep(Duration::from_millis(1)).await;
 /// });
 /// ```
+#[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
     sleep_until(after(now(), duration))
 }
 
 /// Waits until `deadline`: asyncio's `call_at`, tokio's `sleep_until`. See [`sleep`].
+#[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { deadline, armed: None }
+    Sleep { deadline, armed: None, _at: At::here() }
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
@@ -59,6 +61,8 @@ pub struct Sleep {
     deadline: Instant,
     /// Its timer, from the first poll that had to wait.
     armed: Option<Armed>,
+    /// Who sleeps, for the trace.
+    _at: At,
 }
 
 /// A key into a runtime's timers, given back on drop.
@@ -108,7 +112,7 @@ impl Future for Sleep {
         }
         let waker = cx.waker().clone();
         let key = core.timers.borrow_mut().arm(deadline, waker);
-        trace!(TimerArmed { timer: key, deadline: deadline });
+        trace!(TimerArmed { timer: key, deadline: deadline } at self._at);
         self.armed = Some(Armed { core, key });
         Poll::Pending
     }
@@ -135,11 +139,12 @@ impl Future for Sleep {
 ///     assert!(late.is_err());
 /// });
 /// ```
+#[track_caller]
 pub fn timeout<F: Future>(duration: Duration, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> {
-    let deadline = after(now(), duration);
+    let sleep = sleep_until(after(now(), duration));
     async move {
         let mut future = pin!(future);
-        let mut sleep = pin!(sleep_until(deadline));
+        let mut sleep = pin!(sleep);
         poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(value) => Poll::Ready(Ok(value)),
             Poll::Pending => sleep.as_mut().poll(cx).map(|()| Err(Elapsed(()))),
@@ -215,7 +220,7 @@ impl Interval {
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         let due = self.sleep.deadline();
         Pin::new(&mut self.sleep).poll(cx).map(|()| {
-            self.sleep = sleep_until(after(due, self.period));
+            self.sleep = Sleep { deadline: after(due, self.period), armed: None, _at: self.sleep._at };
             due
         })
     }

@@ -31,9 +31,9 @@ const DEAD_ENTRIES: usize = 64;
 /// All armed timers of one runtime, in the order of their deadlines; those of one deadline in the order of arming.
 pub(crate) struct Timers {
     /// Who is next. The first entry is never a dead one.
-    heap: BinaryHeap<Reverse<Entry>>,
+    pub(crate) heap: BinaryHeap<Reverse<Entry>>,
     /// The timers by key. A [`Sleep`](crate::time::Sleep) owns its key until it releases it.
-    timers: Slab<Timer>,
+    pub(crate) timers: Slab<Timer>,
     /// How many were ever armed: the tie between equal deadlines.
     turns: u64,
     /// How many are armed: entries of the heap that are not dead.
@@ -45,19 +45,19 @@ pub(crate) struct Timers {
 
 /// What the heap compares, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
+pub(crate) struct Entry {
     /// Nanoseconds since the runtime's beginning.
-    deadline: u64,
+    pub(crate) deadline: u64,
     /// Which arming this was.
-    turn: u64,
+    pub(crate) turn: u64,
     /// The timer.
-    key: u32,
+    pub(crate) key: u32,
 }
 
 /// What is known of a timer by its key.
-struct Timer {
+pub(crate) struct Timer {
     /// The turn of its entry in the heap: another one there is of a timer that had the key before. Or [`FIRED`].
-    turn: u64,
+    pub(crate) turn: u64,
     /// Whom to wake: the latest task that polled it. Nobody once it has fired.
     waker: Waker,
 }

@@ -48,17 +48,6 @@ impl Waiters {
         Waiters { nodes: Slab::new() }
     }
 
-    /// Puts a waiter at the end of a line.
-    fn join(&mut self, line: &mut Line, waker: Waker) -> u32 {
-        let key = self.nodes.insert(Node { waker: Some(waker), called: false, before: line.last, after: NONE }) as u32;
-        match self.nodes.get_mut(line.last as usize) {
-            Some(last) => last.after = key,
-            None => line.first = key,
-        }
-        line.last = key;
-        key
-    }
-
     /// Takes the first out of a line, for its turn has come, and gives whom to wake.
     pub(crate) fn call(&mut self, line: &mut Line) -> Option<Waker> {
         let first = line.first;
@@ -74,8 +63,8 @@ impl Waiters {
         self.nodes[key as usize].called
     }
 
-    /// A task waits: it joins the line, or, if it stands there, says whom to wake from now on. The old waker is for the
-    /// caller to drop, outside every borrow.
+    /// A task waits: it joins the line at its end, or, if it stands there, says whom to wake from now on. The old waker is
+    /// for the caller to drop, outside every borrow.
     pub(crate) fn wait(&mut self, line: &mut Line, waiter: &mut Option<u32>, waker: Waker) -> Option<Waker> {
         match *waiter {
             Some(key) if !self.is_called(key) => return self.nodes[key as usize].waker.replace(waker),
@@ -83,7 +72,13 @@ impl Waiters {
             Some(key) => drop(self.leave(line, key)),
             None => {}
         }
-        *waiter = Some(self.join(line, waker));
+        let key = self.nodes.insert(Node { waker: Some(waker), called: false, before: line.last, after: NONE }) as u32;
+        match self.nodes.get_mut(line.last as usize) {
+            Some(last) => last.after = key,
+            None => line.first = key,
+        }
+        line.last = key;
+        *waiter = Some(key);
         None
     }
 

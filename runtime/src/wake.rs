@@ -94,18 +94,18 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
         trace!(TicketCloned { task: Ticket::from_data(data) });
         RawWaker::new(data, &VTABLE)
     },
-    |data| wake(Ticket::from_data(data)),
-    |data| wake(Ticket::from_data(data)),
+    |data| wake(Ticket::from_data(data), true),
+    |data| wake(Ticket::from_data(data), false),
     |data| {
         let _ = data;
         trace!(TicketDropped { task: Ticket::from_data(data) });
     },
 );
 
-/// (6) Puts the ticket's task into its ready queue, from wherever this is called.
-fn wake(ticket: Ticket) {
+/// (6) Puts the ticket's task into its ready queue, from wherever this is called. `_last` says that this uses the waker up.
+fn wake(ticket: Ticket, _last: bool) {
     let was_here = at_home(ticket, |core| {
-        trace!(Wake { task: ticket });
+        trace!(Wake { task: ticket, last: _last });
         core.tasks.borrow_mut().push(ticket);
     });
     if !was_here {
@@ -190,6 +190,7 @@ impl Inbox {
 
     /// Hands a message to the loop, from any thread. When the loop is gone the message is dropped.
     pub(crate) fn post(&self, message: Message) {
+        trace!(@sent(self, &message));
         match self.messages.send(message) {
             Ok(()) if self.parking.must_ring() => {
                 if let Some(bell) = &*self.bell.lock() {

@@ -32,10 +32,7 @@ pub(crate) async fn resolve(destination: impl ToSocketAddrs) -> io::Result<Vec<S
         Ok(found) => Ok(found.collect()),
         Err(error) => Err(io::Error::new(error.kind(), format!("cannot look up \"{name}\": {error}"))),
     });
-    match lookup.await {
-        Ok(found) => found,
-        Err(error) => Err(io::Error::other(error)),
-    }
+    lookup.await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Looks up a host's addresses, on the blocking pool; asyncio's `getaddrinfo`, tokio's `lookup_host`.
@@ -98,10 +95,7 @@ known! {
 
 impl sealed::Sealed for str {
     fn destination(&self) -> Destination {
-        match self.parse() {
-            Ok(address) => Destination::Known(vec![address]),
-            Err(_) => Destination::Name(self.to_owned()),
-        }
+        self.parse().map_or_else(|_| Destination::Name(self.to_owned()), |address| Destination::Known(vec![address]))
     }
 }
 
@@ -113,10 +107,8 @@ impl sealed::Sealed for String {
 
 impl sealed::Sealed for (&str, u16) {
     fn destination(&self) -> Destination {
-        match self.0.parse::<IpAddr>() {
-            Ok(address) => Destination::Known(vec![(address, self.1).into()]),
-            Err(_) => Destination::Name(format!("{}:{}", self.0, self.1)),
-        }
+        let known = |address: IpAddr| Destination::Known(vec![(address, self.1).into()]);
+        self.0.parse().map_or_else(|_| Destination::Name(format!("{}:{}", self.0, self.1)), known)
     }
 }
 

@@ -7,10 +7,10 @@
 //!                                                                                             | dropped: passes it on
 //! ```
 
-use crate::context;
 use crate::report::Wait;
 use crate::wait::{Line, Waiters};
 use crate::wake::wake_one;
+use crate::{At, context};
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
@@ -55,15 +55,16 @@ impl Semaphore {
     ///
     /// # Cancel safety
     /// Dropping it leaves the line; a permit that it was granted already goes to the next.
+    #[track_caller]
     pub fn acquire(&self) -> Acquire<'_> {
-        Acquire { semaphore: self, waiter: None }
+        Acquire { semaphore: self, waiter: None, _at: At::here() }
     }
 
     /// A permit, if one is free and nobody is in line.
     pub fn try_acquire(&self) -> Option<Permit<'_>> {
         let mut state = self.state.borrow_mut();
         state.free = state.free.checked_sub(1)?;
-        trace!(PermitTaken { left: state.free });
+        trace!(PermitTaken { semaphore: self, left: state.free });
         Some(Permit { semaphore: self })
     }
 
@@ -96,10 +97,10 @@ impl Semaphore {
         if line.is_empty() {
             // Full only when permits were added up to the brim meanwhile; a drop must not panic over that.
             *free = free.saturating_add(1);
-            trace!(PermitReleased { left: *free });
+            trace!(PermitReleased { semaphore: self, left: *free });
             return;
         }
-        trace!(PermitReleased { left: *free });
+        trace!(PermitReleased { semaphore: self, left: *free });
         let first = waiters.call(line);
         drop(state);
         first.into_iter().for_each(wake_one);
@@ -113,6 +114,8 @@ pub struct Acquire<'a> {
     semaphore: &'a Semaphore,
     /// Its key among the waiters, while it is in line or granted.
     waiter: Option<u32>,
+    /// Who acquires, for the trace.
+    _at: At,
 }
 
 impl<'a> Future for Acquire<'a> {
@@ -131,13 +134,15 @@ impl<'a> Future for Acquire<'a> {
         if self.waiter.is_none() && *free > 0 {
             // It came free while the waker was cloned, which is foreign code.
             *free -= 1;
+            trace!(PermitTaken { semaphore: semaphore, left: *free } at self._at);
             return Poll::Ready(Permit { semaphore });
         }
         if let Some(waiter) = self.waiter.take_if(|waiter| waiters.is_called(*waiter)) {
             waiters.leave(line, waiter);
+            trace!(PermitTaken { semaphore: semaphore, left: *free } at self._at);
             return Poll::Ready(Permit { semaphore });
         }
-        trace!(PermitWaiting);
+        trace!(PermitWaiting { semaphore: semaphore } at self._at);
         let old = waiters.wait(line, &mut self.waiter, fresh);
         drop(state);
         drop(old);
@@ -151,6 +156,7 @@ impl Drop for Acquire<'_> {
         let Some(waiter) = self.waiter else { return };
         let mut state = self.semaphore.state.borrow_mut();
         let State { waiters, line, .. } = &mut *state;
+        trace!(PermitLeft { semaphore: self.semaphore });
         let was_granted = waiters.is_called(waiter);
         let waker = waiters.leave(line, waiter);
         drop(state);

@@ -1,17 +1,88 @@
-//! The macro behind every `trace!` line: one step of the loop, told to the recorder of this thread.
+//! The macro behind every `trace!` line, one step told to the recorder of this thread; and what futures carry for it:
+//! the line of the program that made them.
+//!
+//! With the feature `trace` off the macro is nothing, its arguments are not even evaluated, and what futures carry has
+//! no size.
 
-/// With the feature `trace` off it is nothing: its arguments are not even evaluated.
+use std::panic::Location;
+
+/// See the module.
 #[cfg(not(feature = "trace"))]
+#[doc(hidden)]
+#[macro_export]
 macro_rules! trace {
     ($($step:tt)*) => {
         ()
     };
 }
 
-/// With the feature on: `trace!(Push { task: ticket })` records `Kind::Push { task }`, with this line as its source.
+/// `trace!(Push { task: ticket })` records `Kind::Push { task }`, with this line as its source. With `at place` behind it
+/// the event has a line of the program as well. `trace!(@function(…))` calls a function of the module `trace` instead.
 #[cfg(feature = "trace")]
+#[doc(hidden)]
+#[macro_export]
 macro_rules! trace {
-    ($kind:ident $({ $($field:ident: $value:expr),* })?) => {
-        $crate::trace::record(file!(), line!(), || $crate::trace::Kind::$kind $({ $($field: $value.into()),* })?)
+    (@$function:ident($($argument:expr),*)) => {
+        $crate::trace::$function(file!(), line!(), $($argument),*)
     };
+    ($kind:ident $({ $($field:ident: $value:expr),* })? $(at $at:expr)?) => {
+        $crate::trace::record(file!(), line!(), None::<$crate::At>$(.or(Some($at.into())))?, || {
+            $crate::trace::Kind::$kind { $($($field: $value.into()),*)? }
+        })
+    };
+}
+
+/// A line of the program.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At(#[cfg(feature = "trace")] pub(crate) &'static Location<'static>);
+
+impl At {
+    /// The caller's line.
+    #[inline]
+    #[track_caller]
+    pub fn here() -> At {
+        At(
+            #[cfg(feature = "trace")]
+            Location::caller(),
+        )
+    }
+}
+
+impl From<&'static Location<'static>> for At {
+    fn from(_at: &'static Location<'static>) -> At {
+        At(
+            #[cfg(feature = "trace")]
+            _at,
+        )
+    }
+}
+
+/// Which gather this is: its form, its number, the line of the program that made it.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    /// The line.
+    pub at: At,
+    /// The name of the function.
+    #[cfg(feature = "trace")]
+    pub form: &'static str,
+    /// Counts the gathers of a trace.
+    #[cfg(feature = "trace")]
+    pub number: crate::trace::GatherNumber,
+}
+
+impl Mark {
+    /// A new gather, made by the caller.
+    #[inline]
+    #[track_caller]
+    pub fn new(_form: &'static str) -> Mark {
+        Mark {
+            at: At::here(),
+            #[cfg(feature = "trace")]
+            form: _form,
+            #[cfg(feature = "trace")]
+            number: crate::trace::GatherNumber::next(),
+        }
+    }
 }

@@ -11,22 +11,37 @@
 //! assert_eq!(polls, 2);
 //! ```
 //!
+//! [`page()`] makes a page of it to step through, in one line; [`Recorder::write_json`] a line of JSON for each event.
 //! Tasks have the numbers in which the recorder met them, so two runs of one program without threads and sockets give
 //! the same trace.
 
+mod afar;
 mod causes;
+mod json;
+mod kind;
+mod page;
+mod snapshot;
 
+use crate::At;
 use crate::context;
-use crate::reactor::Direction;
 use crate::wake::Ticket;
 use causes::Causes;
+use kind::Listener;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::panic::Location;
 use std::rc::Rc;
-use std::task::Waker;
+use std::sync::Arc;
 use std::time::Duration;
+
+pub(crate) use afar::{job_started, sent, taken};
+pub use kind::{GatherNumber, How, Kind, MaybeDuration, Nanos, Place, SemaphoreNumber, TaskNumber, Woken};
+pub use page::{WORDS, page};
+
+/// Events kept in one piece of memory: a long trace is never copied to make room.
+const CHUNK: usize = 4096;
 
 /// One step.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,113 +56,10 @@ pub struct Event {
     pub cause: Option<u64>,
     /// The runtime's file and line that did it.
     pub source: (&'static str, u32),
+    /// The program's line, where the program acted.
+    pub program: Option<&'static Location<'static>>,
     /// What happened.
     pub kind: Kind,
-}
-
-/// A task's number in a trace: the first that the recorder met is 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TaskNumber(pub u32);
-
-/// What an event is about.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs, reason = "fields named task, timer, source and job are the numbers of those")]
-pub enum Kind {
-    /// A turn begins.
-    TurnBegin,
-    /// A turn has run what was ready.
-    TurnEnd,
-    /// (1) A future becomes a task; its push follows.
-    Spawn { at: &'static Location<'static>, name: Option<Rc<str>> },
-    /// (2) A ticket enters the ready queue.
-    Push { task: TaskNumber },
-    /// A ticket does not enter it: it is in there already, or its task has ended (stale).
-    PushRefused { task: TaskNumber, stale: bool },
-    /// (2) A ticket leaves the ready queue; its poll follows.
-    Pop { task: TaskNumber },
-    /// (3) A poll begins.
-    PollBegin { task: TaskNumber },
-    /// (3) It returned, Ready or Pending.
-    PollEnd { task: TaskNumber, ready: bool },
-    /// (6) A waker was used.
-    Wake { task: TaskNumber },
-    /// A waker was cloned.
-    TicketCloned { task: TaskNumber },
-    /// A waker was dropped.
-    TicketDropped { task: TaskNumber },
-    /// A task is to be dropped before its next poll.
-    Abort { task: TaskNumber },
-    /// A task has ended, its slot is free, its joiner is woken next.
-    TaskEnd { task: TaskNumber },
-    /// A task is dropped with its runtime.
-    TaskCancelled { task: TaskNumber },
-    /// (5) A timer is armed; the deadline counts from the runtime's beginning.
-    TimerArmed { timer: u32, deadline: Nanos },
-    /// (5) Its deadline has come.
-    TimerFired { timer: u32, wakes: Woken },
-    /// It was dropped, fired or not.
-    TimerDropped { timer: u32 },
-    /// (4) A source is under watch.
-    IoRegistered { source: u32 },
-    /// (4) The system told that a direction is ready.
-    IoReady { source: u32, direction: &'static str, wakes: Woken },
-    /// (4) An attempt would have blocked.
-    IoWouldBlock { source: u32, direction: &'static str },
-    /// A source is no longer under watch.
-    IoDeregistered { source: u32 },
-    /// Nothing is ready: the loop sleeps, for at most `timeout`.
-    Park { timeout: MaybeDuration },
-    /// The loop is awake.
-    Unpark,
-    /// Another thread's wake has arrived.
-    RemoteWake { task: TaskNumber },
-    /// A job went to the blocking pool.
-    JobSubmitted { job: usize },
-    /// The loop has heard of its end.
-    JobEnded { job: usize },
-    /// A permit of a semaphore was taken.
-    PermitTaken { left: usize },
-    /// A task went into the line of a semaphore.
-    PermitWaiting,
-    /// A permit was given back.
-    PermitReleased { left: usize },
-    /// What the program had to say; see [`note`].
-    Note { text: Rc<str> },
-}
-
-/// A deadline in nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Nanos(pub u64);
-
-/// A timeout; `None` is "for as long as it takes".
-pub type MaybeDuration = Option<Duration>;
-
-impl From<u64> for Nanos {
-    fn from(nanos: u64) -> Nanos {
-        Nanos(nanos)
-    }
-}
-
-impl From<Direction> for &'static str {
-    fn from(direction: Direction) -> &'static str {
-        ["read", "write"][direction as usize]
-    }
-}
-
-impl From<Ticket> for TaskNumber {
-    fn from(ticket: Ticket) -> TaskNumber {
-        with_state(|state| state.number(ticket)).unwrap_or(TaskNumber(u32::MAX))
-    }
-}
-
-/// The tasks that are about to be woken; a waker that is no ticket is left out.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Woken(pub Vec<TaskNumber>);
-
-impl From<&[Waker]> for Woken {
-    fn from(wakers: &[Waker]) -> Woken {
-        Woken(wakers.iter().filter_map(Ticket::of).map(TaskNumber::from).collect())
-    }
 }
 
 thread_local! {
@@ -158,18 +70,72 @@ thread_local! {
 /// What a recorder keeps.
 #[derive(Default)]
 struct State {
-    events: Vec<Event>,
+    /// The events, in chunks.
+    chunks: Vec<Vec<Event>>,
+    /// How many.
+    seq: u64,
     /// Whose number is what.
     numbers: HashMap<u64, TaskNumber>,
+    /// How many tasks each slot of each runtime has had.
+    slots: HashMap<(u16, usize), u32>,
+    /// Semaphores by address.
+    semaphores: HashMap<usize, SemaphoreNumber>,
+    /// Gathers so far.
+    gathers: u32,
     causes: Causes,
+    /// Whom the event that is being made tells.
+    listeners: Vec<Listener>,
     turn: u64,
     at: Duration,
+    /// Loops whose posts from other threads belong here, by their inboxes.
+    inboxes: Vec<usize>,
+    /// The loop's own state at the ends of polls and turns, if it was asked for.
+    snapshots: Option<Vec<(u64, String)>>,
 }
 
 impl State {
     fn number(&mut self, ticket: Ticket) -> TaskNumber {
         let next = TaskNumber(self.numbers.len() as u32);
         *self.numbers.entry(ticket.0).or_insert(next)
+    }
+
+    fn generation(&mut self, ticket: Ticket) -> u32 {
+        let next = self.slots.entry((ticket.runtime(), ticket.slot())).or_default();
+        *next += 1;
+        *next - 1
+    }
+
+    fn semaphore(&mut self, address: usize) -> SemaphoreNumber {
+        let next = SemaphoreNumber(self.semaphores.len() as u32);
+        *self.semaphores.entry(address).or_insert(next)
+    }
+
+    fn next_gather(&mut self) -> GatherNumber {
+        self.gathers += 1;
+        GatherNumber(self.gathers - 1)
+    }
+
+    fn events(&self) -> impl Iterator<Item = &Event> {
+        self.chunks.iter().flatten()
+    }
+
+    fn push(&mut self, at: Duration, source: (&'static str, u32), program: Option<At>, kind: Kind) {
+        if let Kind::GatherPoll { gather, form } = kind
+            && !self.causes.knows(gather)
+        {
+            self.push(at, source, program, Kind::GatherStart { gather, form });
+        }
+        let seq = self.seq;
+        let listeners = std::mem::take(&mut self.listeners);
+        let Some(cause) = self.causes.of(seq, &kind, &listeners) else { return };
+        self.turn += u64::from(matches!(kind, Kind::TurnBegin {}));
+        let event = Event { seq, turn: self.turn, at, cause, source, program: program.map(|at| at.0), kind };
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+            // A short trace needs no whole chunk.
+            self.chunks.push(Vec::with_capacity(if seq == 0 { 0 } else { CHUNK }));
+        }
+        self.chunks.last_mut().expect("there is one now").push(event);
+        self.seq += 1;
     }
 }
 
@@ -181,24 +147,35 @@ fn with_state<R>(f: impl FnOnce(&mut State) -> R) -> Option<R> {
 }
 
 /// What the macro calls.
-pub(crate) fn record(file: &'static str, line: u32, kind: impl FnOnce() -> Kind) {
+#[doc(hidden)]
+pub fn record(file: &'static str, line: u32, program: Option<At>, kind: impl FnOnce() -> Kind) {
     if RECORDERS.try_with(|recorders| recorders.borrow().is_empty()).unwrap_or(true) {
         return;
     }
     let kind = kind();
-    let at = context::with(|core| Duration::from_nanos(core.clock.nanos()));
+    let here = context::with(|core| (Duration::from_nanos(core.clock.nanos()), Arc::as_ptr(&core.inbox).addr()));
+    let snapshot = matches!(kind, Kind::PollEnd { .. } | Kind::TurnEnd {});
     with_state(|state| {
-        let seq = state.events.len() as u64;
-        state.turn += u64::from(kind == Kind::TurnBegin);
-        state.at = at.unwrap_or(state.at);
-        let cause = state.causes.of(seq, &kind);
-        state.events.push(Event { seq, turn: state.turn, at: state.at, cause, source: (file, line), kind });
+        if let Some((at, inbox)) = here {
+            state.at = at;
+            afar::hear(state, inbox);
+        }
+        state.push(state.at, (file, line), program, kind);
     });
+    if snapshot && with_state(|state| state.snapshots.is_some()) == Some(true) {
+        let text = context::with(snapshot::of).unwrap_or_default();
+        with_state(|state| {
+            let seq = state.seq - 1;
+            state.snapshots.as_mut().expect("asked for").push((seq, text));
+        });
+    }
 }
 
 /// Adds a remark of the program to the trace, if one is being recorded.
+#[track_caller]
 pub fn note(text: impl AsRef<str>) {
-    trace!(Note { text: Rc::<str>::from(text.as_ref()) });
+    let caller = Location::caller();
+    trace!(Note { text: Rc::<str>::from(text.as_ref()) } at caller);
 }
 
 /// Records what the loops of this thread do, until it is dropped.
@@ -214,9 +191,28 @@ impl Recorder {
         Recorder { state }
     }
 
+    /// Keeps the loop's own state, too, at the end of every poll and turn: what a replay of the events must come to.
+    pub fn with_snapshots(self) -> Recorder {
+        self.state.borrow_mut().snapshots = Some(Vec::new());
+        self
+    }
+
     /// The events so far.
     pub fn events(&self) -> Vec<Event> {
-        self.state.borrow().events.clone()
+        self.state.borrow().events().cloned().collect()
+    }
+
+    /// The number of an event, and the loop's state after it as a JSON object.
+    pub fn snapshots(&self) -> Vec<(u64, String)> {
+        self.state.borrow().snapshots.clone().unwrap_or_default()
+    }
+
+    /// Writes the events as JSON Lines; see [`Event::to_json`].
+    ///
+    /// # Errors
+    /// When `out` cannot be written to.
+    pub fn write_json(&self, mut out: impl io::Write) -> io::Result<()> {
+        self.state.borrow().events().try_for_each(|event| writeln!(out, "{}", event.to_json()))
     }
 }
 
@@ -226,11 +222,12 @@ impl Drop for Recorder {
             recorders.borrow_mut().retain(|state| !Rc::ptr_eq(state, &self.state));
         };
         let _ = RECORDERS.try_with(remove);
+        afar::forget(&self.state.borrow().inboxes);
     }
 }
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recorder").field("events", &self.state.borrow().events.len()).finish()
+        f.debug_struct("Recorder").field("events", &self.state.borrow().seq).finish()
     }
 }

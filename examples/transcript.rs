@@ -1,0 +1,237 @@
+//! A trace as a text for the terminal: turn by turn, every event in the sentence that the page says it in.
+
+use runtime::trace::{Event, Kind, Recorder, WORDS};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// The transcript of what a recorder has kept; at the end of a turn with what was ready and armed then, if the recorder
+/// keeps snapshots.
+pub fn of(recorder: &Recorder) -> String {
+    let events = recorder.events();
+    let states: HashMap<u64, Value> = recorder
+        .snapshots()
+        .iter()
+        .map(|(seq, state)| (*seq, serde_json::from_str(state).expect("the runtime writes JSON")))
+        .collect();
+    let told = Sentences::new(&events);
+    let mut out = String::new();
+    for (event, sentence) in events.iter().zip(&told.sentences) {
+        let seq = event.seq;
+        if matches!(event.kind, Kind::TurnBegin {}) {
+            out.push_str(&format!("\nturn {}, {}\n", event.turn, time(event.at.as_nanos() as u64)));
+        }
+        let (file, line) = event.source;
+        writeln!(out, "{seq:>5}  {sentence}  [{file}:{line}]").expect("a string takes everything");
+        if let Some(state) = states.get(&seq).filter(|_| matches!(event.kind, Kind::TurnEnd {})) {
+            out.push_str(&told.state(state));
+        }
+    }
+    out
+}
+
+/// The sentence of every event.
+pub fn sentences(events: &[Event]) -> Vec<String> {
+    Sentences::new(events).sentences
+}
+
+/// What is known of the events so far, and what was said of them.
+#[derive(Default)]
+struct Sentences {
+    sentences: Vec<String>,
+    events: Vec<Value>,
+    /// Kind → sentence and reason.
+    blocks: HashMap<&'static str, (&'static str, Option<&'static str>)>,
+    names: HashMap<u64, String>,
+    at_poll: Option<u64>,
+    gathers: HashMap<u64, Gathering>,
+}
+
+#[derive(Default)]
+struct Gathering {
+    children: Option<u64>,
+    started: u64,
+    done: u64,
+    /// Place → child, while it has not ended.
+    places: HashMap<u64, u64>,
+}
+
+impl Sentences {
+    fn new(events: &[Event]) -> Sentences {
+        let mut it = Sentences::default();
+        for block in WORDS.trim().split("\n\n").skip(1) {
+            let mut lines = block.lines();
+            let kind = lines.next().and_then(|head| head.split(' ').next()).expect("a block begins with its kind");
+            it.blocks.insert(kind, (lines.next().expect("a sentence"), lines.next()));
+        }
+        for event in events {
+            it.add(serde_json::from_str(&event.to_json()).expect("the trace writes JSON"));
+        }
+        it
+    }
+
+    /// Adds the facts that the event does not hold itself, then says it.
+    fn add(&mut self, mut event: Value) {
+        let number = |field: &str| event[field].as_u64();
+        let mut facts = Map::new();
+        let mut fact = |name: &str, value: Value| facts.insert(name.to_owned(), value);
+        let kind = event["kind"].as_str().expect("a kind").to_owned();
+        if kind == "Spawn" {
+            let task = number("task").expect("a task");
+            self.names.insert(task, event["name"].as_str().map_or(format!("task {task}"), str::to_owned));
+        }
+        match kind.as_str() {
+            "TurnBegin" => self.at_poll = None,
+            "PollBegin" => self.at_poll = number("task"),
+            _ => {}
+        }
+        let actor = number("task").or(self.at_poll);
+        fact("atpoll", actor.map_or("the program".into(), |task| self.name(task).into()));
+        if let Some(gather) = number("gather") {
+            if kind == "GatherStart" {
+                self.gathers.insert(gather, Gathering::default());
+            }
+            let it = self.gathers.entry(gather).or_default();
+            if kind == "GatherOpen" {
+                it.children = number("children");
+            }
+            if let Some(place) = number("place") {
+                let started = &mut it.started;
+                let child = if kind == "ChildPoll" {
+                    *it.places.entry(place).or_insert_with(|| {
+                        *started += 1;
+                        *started - 1
+                    })
+                } else {
+                    it.places.get(&place).copied().unwrap_or(place)
+                };
+                fact("child", child.into());
+                if event["ready"] == true {
+                    it.places.remove(&place);
+                    it.done += 1;
+                }
+            }
+            if let Some(alive) = number("alive") {
+                let remaining = it.children.unwrap_or(it.done + alive) - it.done;
+                fact("done", it.done.into());
+                fact("remaining", remaining.into());
+                fact("one", (remaining == 1).into());
+            }
+        }
+        match kind.as_str() {
+            "PollEnd" | "TaskEnd" if number("task") == self.at_poll => self.at_poll = None,
+            "RemoteSent" | "RemoteTaken" => {
+                let subject = |number: u64| match event["message"] == "job end" {
+                    true => format!("of job {number}"),
+                    false => format!("for {}", self.name(number)),
+                };
+                fact("subject", number("number").map(subject).into());
+            }
+            "Park" => _ = fact("parking", parking(&event).into()),
+            _ => {}
+        }
+        event.as_object_mut().expect("an event is an object").extend(facts);
+        self.events.push(event);
+        let event = self.events.last().expect("it was pushed");
+        let (sentence, _) = self.blocks[kind.as_str()];
+        let reason = if sentence.contains("{because}") { self.reason(event) } else { None };
+        let because = reason.map_or(String::new(), |(reason, text)| format!(" {}", self.fill(text, reason)));
+        let parts: Vec<String> = sentence.split("{because}").map(|part| self.fill(part, event)).collect();
+        self.sentences.push(parts.join(&because));
+    }
+
+    /// The event behind this one that can be told as a reason, and how.
+    fn reason(&self, event: &Value) -> Option<(&Value, &'static str)> {
+        let cause = |event: &Value| event["cause"].as_u64().map(|cause| &self.events[cause as usize]);
+        let is = |kinds: [&str; 2]| kinds.iter().any(|kind| event["kind"] == *kind);
+        let mut next = cause(event);
+        // The end of a poll has the reason of the poll, and a child that of its wake.
+        if is(["PollEnd", "ChildPollEnd"]) {
+            next = next.and_then(cause);
+        }
+        if is(["ChildPoll", "ChildPollEnd"]) && next.is_some_and(|next| next["kind"] == "ChildWoken") {
+            next = next.and_then(cause);
+        }
+        while let Some(event) = next {
+            if let (_, Some(text)) = self.blocks[event["kind"].as_str()?] {
+                return Some((event, text));
+            }
+            next = cause(event);
+        }
+        None
+    }
+
+    /// A template with the fields of an event put in.
+    fn fill(&self, template: &str, event: &Value) -> String {
+        let mut out = String::new();
+        let mut rest = template;
+        while let Some(at) = rest.find(['[', '{']) {
+            out.push_str(&rest[..at]);
+            let close = if rest[at..].starts_with('[') { ']' } else { '}' };
+            let end = at + rest[at..].find(close).expect("a template closes what it opens");
+            let inside = &rest[at + 1..end];
+            match inside.split_once(": ").filter(|_| close == ']') {
+                Some((field, text)) => {
+                    let value = &event[field.trim_start_matches('!')];
+                    if (value.is_null() || *value == false) == field.starts_with('!') {
+                        out.push_str(&self.fill(text, event));
+                    }
+                }
+                None => out.push_str(&self.field(inside, &event[inside])),
+            }
+            rest = &rest[end + 1..];
+        }
+        out + rest
+    }
+
+    fn field(&self, name: &str, value: &Value) -> String {
+        match (name, value) {
+            ("task", value) => self.name(value.as_u64().expect("a task's number")),
+            ("deadline" | "to", Value::Number(nanos)) => time(nanos.as_u64().expect("nanoseconds")),
+            (_, Value::String(text)) => text.clone(),
+            (_, Value::Null) => "?".to_owned(),
+            (_, value) => value.to_string(),
+        }
+    }
+
+    fn name(&self, task: u64) -> String {
+        self.names.get(&task).map_or_else(|| format!("task {task}"), Clone::clone)
+    }
+
+    /// What was ready, armed, watched and under way, in a line.
+    fn state(&self, state: &Value) -> String {
+        let list = |items: &Value, say: &dyn Fn(&Value) -> Option<String>| -> String {
+            let said: Vec<String> = items.as_array().into_iter().flatten().filter_map(say).collect();
+            if said.is_empty() { "none".to_owned() } else { said.join(", ") }
+        };
+        let ready = list(&state["ready"], &|task| task.as_u64().map(|task| self.name(task)));
+        let timers =
+            list(&state["timers"], &|timer| timer[1].as_u64().map(|at| format!("{} at {}", timer[0], time(at))));
+        let tasks = list(&state["tasks"], &|slot| slot[1].as_u64().map(|task| self.name(task)));
+        format!("       ready: {ready}; tasks: {tasks}; timers: {timers}; jobs: {}\n", state["jobs"])
+    }
+}
+
+/// Why a park ends at the latest.
+fn parking(event: &Value) -> String {
+    let [timeout, deadline, limit] = ["timeout", "deadline", "limit"].map(|field| event[field].as_u64());
+    match timeout {
+        None => "until an event or a wake".to_owned(),
+        Some(0) if deadline != Some(0) && limit != Some(0) => "for no time, because a message has come".to_owned(),
+        Some(nanos) => {
+            let why = if deadline == timeout { "until the next deadline" } else { "the limit that the caller set" };
+            format!("for at most {}, {why}", time(nanos))
+        }
+    }
+}
+
+/// A time as the page writes it.
+fn time(nanos: u64) -> String {
+    let (value, unit) = match Duration::from_nanos(nanos) {
+        long if long >= Duration::from_secs(1) => (long.as_secs_f64(), "s"),
+        _ => (nanos as f64 / 1e6, "ms"),
+    };
+    let text = format!("{value:.3}");
+    format!("{} {unit}", text.trim_end_matches('0').trim_end_matches('.'))
+}

@@ -1,0 +1,108 @@
+// How one moves through the trace: by an event, a turn, a task's polls, a gather's events, a reason, a breakpoint.
+
+const KEYS = [
+  ["ArrowRight", "→", "on by an event", (app) => app.step()],
+  ["ArrowLeft", "←", "back by an event", (app) => app.go(app.index - 1)],
+  ["Shift+ArrowRight", "Shift →", "on by a turn", (app) => app.go(app.moves.turn(1))],
+  ["Shift+ArrowLeft", "Shift ←", "back by a turn", (app) => app.go(app.moves.turn(-1))],
+  ["j", "j", "next poll of the selected task, or of any", (app) => app.go(app.moves.poll(1))],
+  ["k", "k", "the poll before", (app) => app.go(app.moves.poll(-1))],
+  ["g", "g", "next event of a gather", (app) => app.go(app.moves.gather(1))],
+  ["G", "G", "the gather event before", (app) => app.go(app.moves.gather(-1))],
+  ["c", "c", "go to the reason of this event", (app) => app.go(app.moves.reason())],
+  ["r", "r", "go to the root of its reasons", (app) => app.go(app.moves.root())],
+  ["Backspace", "Backspace", "back to where you jumped from", (app) => history.back()],
+  [" ", "Space", "on to the next breakpoint, or to the end", (app) => app.go(app.moves.stop())],
+  ["Home", "Home", "before the first event", (app) => app.go(-1)],
+  ["End", "End", "the last event", (app) => app.go(app.history.length - 1)],
+  ["t", "t", "select the next task", (app) => app.select(app.moves.nextTask())],
+  ["Escape", "Esc", "select no task, close what is open", (app) => app.escape()],
+  ["f", "f", "filter the events", () => $("filter").focus()],
+  ["b", "b", "breakpoints", () => { $("stops").open = !$("stops").open; }],
+  ["p", "p", "predict before you look; answer with 1 to 9", (app) => app.predict.toggle()],
+  ["d", "d", "light or dark", (app) => app.theme()],
+  ["?", "?", "this sheet", (app) => app.help()],
+];
+
+class Moves {
+  constructor(app) {
+    this.app = app;
+    this.stops = new Set();
+    document.addEventListener("keydown", (event) => this.key(event));
+    for (const button of document.querySelectorAll("[data-key]")) button.addEventListener("click", () => this.press(button.dataset.key));
+    const list = el("dl");
+    for (const [, key, text] of KEYS) list.append(el("dt", {}, ...key.split(" ").map((part) => el("kbd", {}, part))), el("dd", {}, text));
+    $("help-list").append(list, el("p", {}, "A link such as #e=137 opens this page at that event."));
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { target } = event;
+    const typing = target.matches?.("input[type=search], textarea");
+    if (typing && event.key !== "Escape") return;
+    if (target.matches?.("button, summary, a, input[type=checkbox]") && [" ", "Enter"].includes(event.key)) return;
+    if ($("help").open && event.key !== "?") return;
+    const name = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
+    if (this.app.predict.key(name) || this.press(name)) event.preventDefault();
+  }
+
+  press(name) {
+    const found = KEYS.find(([key]) => key === name);
+    if (found) found[3](this.app);
+    return Boolean(found);
+  }
+
+  // The next event in a direction that is one of these; where we are if there is none.
+  find(direction, isIt) {
+    const { app } = this;
+    for (let index = app.index + direction; index >= 0 && index < app.history.length; index += direction) {
+      if (isIt(app.history.events[index])) return index;
+    }
+    return app.index;
+  }
+
+  turn(direction) {
+    const { app } = this;
+    const next = this.find(direction, (e) => e.kind === "TurnBegin");
+    if (next !== app.index) return next;
+    return direction > 0 ? app.history.length - 1 : -1;
+  }
+
+  poll(direction) {
+    const { selected } = this.app;
+    return this.find(direction, (e) => e.kind === "PollBegin" && (selected === null || e.task === selected));
+  }
+
+  gather(direction) {
+    return this.find(direction, (e) => e.gather !== undefined);
+  }
+
+  reason() {
+    const { app } = this;
+    if (!app.event) return app.index;
+    return app.words.say(app.event).reason ?? app.event.cause ?? app.index;
+  }
+
+  root() {
+    const { app } = this;
+    let index = app.index;
+    while (index >= 0 && app.history.events[index].cause !== null) index = app.history.events[index].cause;
+    return index;
+  }
+
+  stop() {
+    const { app, stops } = this;
+    const next = this.find(1, (e) => stops.has(`kind ${e.kind}`) || stops.has(`task ${app.history.actors[e.seq]}`));
+    return next === app.index ? app.history.length - 1 : next;
+  }
+
+  toggleStop(name, on) {
+    if (on) this.stops.add(name); else this.stops.delete(name);
+  }
+
+  nextTask() {
+    const alive = Object.keys(this.app.state.tasks).map(Number);
+    const after = alive.find((task) => this.app.selected === null || task > this.app.selected);
+    return after ?? alive[0] ?? null;
+  }
+}

@@ -1,0 +1,106 @@
+// Predict before you look: before a step whose outcome the loop's rules decide, the page asks for it. The answers are in
+// the trace, so every program is a quiz.
+
+class Predict {
+  constructor(app) {
+    this.app = app;
+    this.on = false;
+    this.right = 0;
+    this.asked = 0;
+    this.question = null;
+    this.parent = $("quiz");
+  }
+
+  // Later events would give the answers away.
+  hides(seq) {
+    return this.on && seq > this.app.index;
+  }
+
+  toggle() {
+    this.on = !this.on;
+    this.question = null;
+    this.right = this.asked = 0;
+    $("predict-button").setAttribute("aria-pressed", String(this.on));
+    this.parent.hidden = !this.on;
+    this.say("Step on with →. Before the next poll, result or park you are asked what it will be.");
+    this.app.show();
+  }
+
+  // The question that the next event would answer: { text, choices, answer }, or null.
+  ask(state, e) {
+    const { app } = this;
+    const name = (task) => app.history.name(task);
+    switch (e.kind) {
+      case "Pop": {
+        const others = Object.keys(state.tasks).map(Number).filter((task) => !state.queue.includes(task));
+        const choices = [...new Set([e.task, ...state.queue.slice(0, 4), ...others])].slice(0, 5).sort((a, b) => a - b);
+        if (choices.length < 2) return null;
+        return { text: "Which task is polled next?", choices: choices.map(name), answer: name(e.task) };
+      }
+      case "PollEnd":
+        return { text: `What does the poll of ${name(e.task)} return?`, choices: ["Ready", "Pending"], answer: e.ready ? "Ready" : "Pending" };
+      case "Park": case "Jump": {
+        const length = e.kind === "Park" ? e.timeout : e.to - state.at;
+        const text = e.kind === "Park" ? "How long will the loop park, at most?" : "How far does the virtual clock jump?";
+        const answer = length === null ? "until an event or a wake" : time(length);
+        const timers = Object.values(state.timers).filter((timer) => !timer.fired).map((timer) => time(Math.max(0, timer.deadline - state.at)));
+        const choices = [...new Set([answer, ...timers, time(0), "until an event or a wake"])].slice(0, 4).sort();
+        return { text, choices, answer };
+      }
+      case "ChildPollEnd": {
+        const gather = state.gathers[e.gather];
+        const before = gather && remaining(gather);
+        if (!e.ready || before === null || before === undefined) return null;
+        const answer = String(before - 1);
+        const choices = [...new Set([answer, String(before), String(Math.max(0, before - 2)), String(gather.done)])].sort((a, b) => a - b);
+        return { text: `Child ${app.history.children[e.seq]} of gather ${e.gather} ends. How many remain?`, choices, answer };
+      }
+      default: return null;
+    }
+  }
+
+  // Before a step: true if a question keeps it.
+  holds() {
+    const { app } = this;
+    const next = app.history.events[app.index + 1];
+    if (!this.on || !next || this.question) return this.on && Boolean(this.question);
+    this.question = this.ask(app.state, next);
+    if (!this.question) return false;
+    const { text, choices } = this.question;
+    const buttons = choices.map((choice, index) => el("button", { type: "button", onclick: () => this.answer(index) }, el("kbd", {}, index + 1), ` ${choice}`));
+    this.parent.replaceChildren(el("p", { role: "status" }, text), ...buttons, el("span", {}, this.score()));
+    return true;
+  }
+
+  answer(index) {
+    const { choices, answer } = this.question;
+    if (choices[index] === undefined) return;
+    const right = choices[index] === answer;
+    this.asked += 1;
+    this.right += right ? 1 : 0;
+    this.question = null;
+    this.app.go(this.app.index + 1);
+    this.say(el("span", { class: right ? "right" : "wrong" }, right ? `✓ Right: ${answer}. ` : `✗ No: ${answer}. `), "Step on with →.");
+  }
+
+  say(...parts) {
+    this.parent.replaceChildren(el("p", { role: "status" }, ...parts), el("span", {}, this.score()));
+  }
+
+  score() {
+    return `${this.right} of ${this.asked} right`;
+  }
+
+  key(name) {
+    if (!this.question || !/^[1-9]$/.test(name)) return false;
+    this.answer(Number(name) - 1);
+    return true;
+  }
+
+  // Whoever moves otherwise is asked no more about where they were.
+  leave() {
+    if (!this.question) return;
+    this.question = null;
+    this.say("Step on with →.");
+  }
+}

@@ -1,0 +1,52 @@
+// The slab of tasks, and the ready queue in order.
+
+class Tasks {
+  constructor(app) {
+    this.app = app;
+    this.table = new Table("tasks", ["slot", "gen.", "task", "state", "polls", "tickets", "waits for"], "No tasks: the slab is empty until the first spawn.");
+  }
+
+  show(state, e, places) {
+    const { app } = this;
+    const slots = Object.keys(state.slab).map(Number);
+    this.pin(slots, state);
+    this.table.show(slots, (slot) => {
+      const number = state.slab[slot];
+      const task = state.tasks[number];
+      const place = places.of.get(number);
+      const text = place === "poll" ? (state.poll === number ? "at poll" : "next at poll") : place === "queue" ? "ready" : "waits";
+      const wait = places.texts.get(number) ?? (place === "others" ? "something that the trace does not know" : "");
+      return [number, [slot, task.generation, chip(app, number), text + (task.aborted ? ", aborted" : ""), task.polls, task.tickets, wait]];
+    });
+    const ended = state.ended.map(({ task, how }) => `${app.history.name(task)} ${how}`).join(", ");
+    $("tasks-note").textContent = `${slots.length} alive${ended ? `; ended: ${ended}` : ""}`;
+    $("tasks-note").title = $("tasks-note").textContent;
+  }
+
+  // Of more tasks than the table shows, the selected one and the one at poll come first.
+  pin(slots, state) {
+    if (slots.length <= MOST_ROWS) return;
+    for (const task of [state.poll, this.app.selected]) {
+      const at = slots.findIndex((slot) => state.slab[slot] === task);
+      if (at >= 0) slots.unshift(...slots.splice(at, 1));
+    }
+  }
+}
+
+class Queue {
+  constructor(app) {
+    this.app = app;
+    this.parent = $("queue");
+  }
+
+  show(state) {
+    const { app } = this;
+    if (state.queue.length === 0) {
+      this.parent.replaceChildren(none("Empty: next, the loop would park."));
+      return;
+    }
+    const items = state.queue.slice(0, MOST_ROWS).map((task) => el("li", {}, chip(app, task)));
+    this.parent.replaceChildren(el("ol", { class: "queue" }, ...items));
+    if (state.queue.length > MOST_ROWS) this.parent.append(none(`and ${state.queue.length - MOST_ROWS} more`));
+  }
+}

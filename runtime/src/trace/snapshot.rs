@@ -1,0 +1,34 @@
+//! The loop's own state at one moment, as the page shows it: what a replay of the events must come to.
+
+use super::TaskNumber;
+use super::json::{Json, list};
+use crate::run::Core;
+use std::cmp::Reverse;
+
+/// The state as a JSON object; see the test that compares it with the page's.
+pub(super) fn of(core: &Core) -> String {
+    let (tasks, timers, reactor) = (core.tasks.borrow(), core.timers.borrow(), core.reactor.borrow());
+    let mut out = String::from("{\"ready\":");
+    let queue = tasks.batch[tasks.next..].iter().chain(&tasks.arrived);
+    let alive = queue.filter(|ticket| tasks.slots.get(ticket.slot()).is_some_and(|slot| slot.ticket == **ticket));
+    list(alive, &mut out, |ticket, out| TaskNumber::from(*ticket).write(out));
+    out.push_str(",\"tasks\":");
+    list(&tasks.slots, &mut out, |(key, slot), out| {
+        let task = TaskNumber::from(slot.ticket).0;
+        out.push_str(&format!("[{key},{task},{},{}]", slot.queued, slot.aborted));
+    });
+    out.push_str(",\"timers\":");
+    list(&timers.timers, &mut out, |(key, timer), out| {
+        let mut entries = timers.heap.iter().map(|Reverse(entry)| entry);
+        let armed = entries.find(|entry| entry.key == key as u32 && entry.turn == timer.turn);
+        let deadline = armed.map_or("null".to_owned(), |entry| entry.deadline.to_string());
+        out.push_str(&format!("[{key},{deadline}]"));
+    });
+    out.push_str(",\"sources\":");
+    list(&reactor.sources, &mut out, |(key, source), out| {
+        let [read, write] = &source.sides;
+        out.push_str(&format!("[{key},{},{},{},{}]", read.ready, write.ready, read.ended, write.ended));
+    });
+    out.push_str(&format!(",\"jobs\":{}}}", core.pool.under_way.borrow().len()));
+    out
+}

@@ -1,0 +1,500 @@
+//! The page that a trace is stepped through on: its state against the loop's own, its sentences against those of the
+//! transcript, and the whole of it in a browser.
+
+#![cfg(feature = "trace")]
+
+#[path = "page/browser.rs"]
+mod browser;
+#[path = "page/node.rs"]
+mod node;
+
+use browser::Browser;
+use examples::programs::{PROGRAMS, Program};
+use examples::transcript;
+use gather::gather;
+use node::{check_replay, data, node};
+use runtime::task::{self, yield_now};
+use runtime::time::sleep;
+use runtime::trace::{self, Recorder};
+use runtime::{Runtime, block_on};
+use serde_json::json;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tests::virtually;
+
+/// Records one of the programs of `step`, the drop of its runtime included.
+fn record(program: &Program) -> Recorder {
+    let recorder = Recorder::start().with_snapshots();
+    let builder = Runtime::builder();
+    let runtime = if program.repeats { builder.virtual_clock() } else { builder }.build().unwrap();
+    let run = std::panic::AssertUnwindSafe(|| (program.run)(&runtime));
+    assert_eq!(std::panic::catch_unwind(run).is_err(), program.name == "deadlock", "{}", program.name);
+    drop(runtime);
+    recorder
+}
+
+fn named(name: &str) -> Recorder {
+    record(PROGRAMS.iter().find(|program| program.name == name).expect("it is there"))
+}
+
+/// A file that is removed when it is no longer needed.
+struct Page(PathBuf);
+
+impl Page {
+    fn path(test: &str) -> Page {
+        Page(std::env::temp_dir().join(format!("glassloop-{}-{test}.html", std::process::id())))
+    }
+
+    /// Ends the recording: the browser is driven by a loop of this thread, too.
+    fn of(recorder: Recorder, test: &str) -> Page {
+        let page = Page::path(test);
+        recorder.write_page(test, File::create(&page.0).unwrap()).unwrap();
+        page
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Runs `test` with a browser, if there is one; one browser at a time, for each is a handful of processes.
+fn browse(name: &str, test: impl AsyncFnOnce(&mut Browser)) {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    block_on(async {
+        if let Some(mut browser) = Browser::start(name).await {
+            test(&mut browser).await;
+        }
+    });
+}
+
+// Without a browser.
+
+#[test]
+fn the_state_that_the_page_rebuilds_is_the_loops_own_at_the_end_of_every_poll_and_turn() {
+    for program in &PROGRAMS {
+        let Some(compared) = check_replay("the state of the page", &record(program)) else { return };
+        assert!(compared >= 4, "{}: {compared} snapshots", program.name);
+    }
+}
+
+#[test]
+fn stepping_to_the_end_and_back_comes_to_the_start_and_every_step_to_the_same_state() {
+    let recorder = Recorder::start();
+    virtually(gather((0..200).map(|n| async move {
+        sleep(Duration::from_millis(n % 7)).await;
+        yield_now().await;
+    })));
+    let script = "
+        const run = new History(data);
+        const start = JSON.stringify(run.at(-1));
+        const forwards = data.events.map((e) => JSON.stringify(run.at(e.seq)));
+        for (let index = data.events.length - 1; index >= 0; index -= 1) {
+            if (JSON.stringify(run.at(index)) !== forwards[index]) return `event ${index} is another one backwards`;
+        }
+        if (new Set(forwards).size < data.events.length / 2) return 'the steps change nothing';
+        return JSON.stringify(run.at(-1)) === start ? data.events.length : 'the start is another one';
+    ";
+    let Some(steps) = node("stepping back", script, &data(&recorder)) else { return };
+    assert!(steps.as_u64().is_some_and(|steps| steps > 2_000), "{steps}");
+}
+
+#[test]
+fn page_and_transcript_say_every_event_in_the_same_sentence() {
+    for program in &PROGRAMS {
+        let recorder = record(program);
+        let script = "
+            const run = new History(data);
+            const words = new Words(data.words, run);
+            return data.events.map((e) => words.text(e));
+        ";
+        let Some(said) = node("the sentences of the page", script, &data(&recorder)) else { return };
+        let sentences = transcript::sentences(&recorder.events());
+        for (number, sentence) in sentences.iter().enumerate() {
+            assert_eq!(said[number], *sentence, "{}, event {number}", program.name);
+            assert!(!sentence.contains(['{', '[', '?']) || sentence.contains("says"), "{sentence}");
+        }
+        assert_eq!(said.as_array().unwrap().len(), sentences.len());
+    }
+}
+
+#[test]
+fn the_readme_tells_the_second_turn_of_its_program_as_it_happens() {
+    let read =
+        |path: &str| fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap();
+    let (readme, programs) = (read("README.md"), read("examples/programs.rs"));
+    let transcript = transcript::of(&named("ten_lines"));
+    let turn = transcript.split("\n\n").find(|turn| turn.starts_with("turn 2, ")).expect("it has two turns");
+    let told: Vec<&str> = turn.trim_end().lines().map(|line| line.split("  [").next().unwrap()).collect();
+    assert!(told.len() > 10 && readme.contains(&told.join("\n")), "README.md does not quote\n{}", told.join("\n"));
+    // And that is the README's program.
+    let naps = &readme[readme.find("    let naps").unwrap()..readme.find("    println!").unwrap()];
+    assert!(programs.contains(naps), "examples/programs.rs has another program than\n{naps}");
+}
+
+#[test]
+fn every_kind_of_event_has_its_words() {
+    let blocks: Vec<&str> = trace::WORDS.trim().split("\n\n").skip(1).collect();
+    let kinds: Vec<&str> = blocks.iter().map(|block| block.split(' ').next().unwrap()).collect();
+    assert_eq!(kinds.len(), trace::Kind::NAMES.len());
+    for kind in trace::Kind::NAMES {
+        assert!(kinds.contains(kind), "{kind} has no words");
+    }
+}
+
+#[test]
+fn one_line_makes_a_page_and_gives_the_result() {
+    let page = Page::path("one-line");
+    assert_eq!(trace::page(&page.0, async { 6 * 7 }).unwrap(), 42);
+    let html = fs::read_to_string(&page.0).unwrap();
+    for part in ["\"kind\":\"TurnBegin\"", "tests/page.rs", "pub(crate) fn turn", "class Circle", "<!doctype html>"] {
+        assert!(html.contains(part), "{part:?} is not in the page");
+    }
+    assert!(trace::page("/no/such/folder/page.html", async {}).is_err());
+}
+
+#[test]
+fn a_page_is_written_even_when_the_program_panics() {
+    let page = Page::path("panic");
+    let message = tests::panic_message(|| trace::page(&page.0, async { panic!("in the program") }));
+    assert_eq!(message, "in the program");
+    assert!(fs::read_to_string(&page.0).unwrap().contains("\"how\":\"dropped\""));
+}
+
+// In a browser.
+
+#[test]
+fn it_opens_from_a_file_asks_for_nothing_else_and_shows_every_panel() {
+    let pages = ["gather", "sockets", "threads"].map(|name| Page::of(named(name), name));
+    browse("panels", async |browser| {
+        browser.open(&pages[0].0).await;
+        assert_eq!(browser.eval("performance.getEntriesByType('resource').length").await, 0);
+        assert!(browser.text("say").await.starts_with("Nothing has happened yet"));
+        // The poll in which the second child ends.
+        browser
+            .eval("app.go(app.history.events.find((e) => e.kind === 'ChildPollEnd' && e.ready && e.turn === 2).seq)")
+            .await;
+        let said = browser.text("say").await;
+        assert_eq!(said, "Child 1 of gather 0 was polled because timer 1 fired; it returned Ready: 2 done, 1 remains.");
+        let card = browser.text("gathers").await;
+        for part in
+            ["gather 0: gather, awaited by", "2 of 3 done, 1 remains", "polled it 2 times", "◌ 0 waits", "✓ 1 done"]
+        {
+            assert!(card.contains(part), "{part:?} is not in {card:?}");
+        }
+        assert!(browser.text("tasks").await.contains("at poll"));
+        assert!(browser.text("tasks").await.contains("child 0: timer 0, 30 ms"));
+        assert!(browser.text("timers").await.contains("30 ms"));
+        assert!(browser.text("timers-note").await.contains("20 ms"));
+        assert!(browser.text("queue").await.starts_with("Empty"));
+        assert!(browser.text("reactor").await.starts_with("No sockets"));
+        assert!(browser.text("remote").await.contains("empty"));
+        assert!(browser.text("runtime-file").await.starts_with("gather/src/join.rs, line"));
+        assert!(browser.text("program-file").await.starts_with("examples/programs.rs, line"));
+        let lit = browser.eval("[...document.querySelectorAll('pre .lit')].map((it) => it.textContent)").await;
+        assert!(lit[0].as_str().unwrap().contains("gather(["), "{lit}");
+        assert!(lit[1].as_str().unwrap().contains("trace!(ChildPollEnd"), "{lit}");
+        let circle = browser.eval("document.getElementById('circle').getAttribute('aria-label')").await;
+        assert_eq!(circle, "at poll: main; with timers: main · child 0");
+
+        browser.open(&pages[1].0).await;
+        browser.eval("app.go(app.history.events.findLast((e) => e.kind === 'IoWaits').seq)").await;
+        assert!(browser.text("reactor").await.contains("server"));
+
+        browser.open(&pages[2].0).await;
+        browser.eval("app.go(app.history.events.find((e) => e.kind === 'RemoteSent').seq)").await;
+        assert!(!browser.text("remote").await.contains("empty"));
+        browser.eval("app.go(app.history.events.find((e) => e.kind === 'JobStarted').seq)").await;
+        assert!(
+            browser.text("pool").await.contains("job 0runs on glassloop-blocking"),
+            "{}",
+            browser.text("pool").await
+        );
+    });
+}
+
+#[test]
+fn whoever_cannot_see_it_is_told_the_same() {
+    let page = Page::of(named("semaphore"), "told");
+    browse("told", async |browser| {
+        browser.open(&page.0).await;
+        browser.eval("app.go(60)").await;
+        assert_eq!(browser.eval("document.getElementById('say').getAttribute('aria-live')").await, "polite");
+        // Every panel has a heading, every control a name, and what can be scrolled can be reached by keys.
+        for (what, selector, is_wrong) in [
+            (
+                "a panel without a heading",
+                "section",
+                "!it.getAttribute('aria-labelledby') || !it.querySelector('h2')?.textContent",
+            ),
+            ("a button without a name", "button", "!it.textContent.trim()"),
+            ("a field without a name", "input", "!it.getAttribute('aria-label') && !it.closest('label')"),
+            ("a list that keys do not reach", ".scroll, pre", "it.tabIndex !== 0"),
+        ] {
+            let wrong = format!("[...document.querySelectorAll('{selector}')].filter((it) => {is_wrong}).length");
+            assert_eq!(browser.eval(&wrong).await, 0, "{what}");
+        }
+        // The picture in words is what the table says.
+        let circle = browser.eval("document.getElementById('circle').getAttribute('aria-label')").await;
+        assert!(circle.as_str().unwrap().contains("waiting for others: "), "{circle}");
+        // Tasks are told apart by signs and names, not by colour alone.
+        let signs =
+            browser.eval("[...document.querySelectorAll('#tasks .chip span')].map((it) => it.textContent)").await;
+        assert_eq!(signs, json!(["●", "▲", "◆"]), "the second task has ended");
+    });
+}
+
+#[test]
+fn every_key_does_what_the_sheet_says() {
+    let page = Page::of(named("semaphore"), "keys");
+    browse("keys", async |browser| {
+        browser.open(&page.0).await;
+        let last = browser.eval("app.history.length - 1").await.as_i64().unwrap();
+        let kind = "app.event.kind";
+        let index = "app.index";
+        let mut tried = Vec::new();
+        let mut press = async |browser: &mut Browser, key: &str| {
+            browser.key(key).await;
+            tried.push(key.to_owned());
+        };
+        press(browser, "ArrowRight").await;
+        assert_eq!(browser.eval(index).await, 0);
+        press(browser, "ArrowRight").await;
+        press(browser, "ArrowLeft").await;
+        assert_eq!(browser.eval(index).await, 0);
+        press(browser, "Shift+ArrowRight").await;
+        press(browser, "Shift+ArrowRight").await;
+        assert_eq!(browser.eval("[app.event.kind, app.event.turn]").await, json!(["TurnBegin", 2]));
+        press(browser, "Shift+ArrowLeft").await;
+        assert_eq!(browser.eval("[app.event.kind, app.event.turn]").await, json!(["TurnBegin", 1]));
+        press(browser, "j").await;
+        press(browser, "j").await;
+        assert_eq!(browser.eval("[app.event.kind, app.event.task]").await, json!(["PollBegin", 1]));
+        press(browser, "c").await;
+        assert_eq!(browser.eval("[app.event.kind, app.event.task]").await, json!(["Spawn", 1]));
+        press(browser, "j").await;
+        press(browser, "k").await;
+        assert_eq!(browser.eval("[app.event.kind, app.event.task]").await, json!(["PollBegin", 0]));
+        press(browser, "j").await;
+        press(browser, "t").await;
+        press(browser, "t").await;
+        assert_eq!(browser.eval("app.selected").await, 1);
+        press(browser, "j").await;
+        assert_eq!(
+            browser.eval("[app.event.kind, app.event.task, app.event.turn > 2]").await,
+            json!(["PollBegin", 1, true])
+        );
+        press(browser, "Escape").await;
+        assert!(browser.eval("app.selected").await.is_null());
+        press(browser, "g").await;
+        assert!(browser.eval("app.event.gather").await.is_u64());
+        let here = browser.eval(index).await.as_i64().unwrap();
+        press(browser, "g").await;
+        press(browser, "G").await;
+        assert_eq!(browser.eval(index).await, here);
+        press(browser, "End").await;
+        assert_eq!(browser.eval(index).await, last);
+        press(browser, "r").await;
+        assert_eq!(browser.eval("app.event.cause").await, json!(null));
+        press(browser, "Home").await;
+        assert_eq!(browser.eval(index).await, -1);
+        press(browser, "b").await;
+        assert_eq!(browser.eval("document.getElementById('stops').open").await, true);
+        browser.eval("[...document.querySelectorAll('#stops-list label')].find((it) => it.textContent.includes('PermitWaiting')).click()").await;
+        press(browser, "Escape").await;
+        press(browser, " ").await;
+        assert_eq!(browser.eval(kind).await, "PermitWaiting");
+        press(browser, "f").await;
+        assert_eq!(browser.eval("document.activeElement.id").await, "filter");
+        press(browser, "Escape").await;
+        press(browser, "d").await;
+        assert_eq!(browser.eval("document.documentElement.dataset.theme").await, "dark");
+        press(browser, "?").await;
+        assert_eq!(browser.eval("document.getElementById('help').open").await, true);
+        press(browser, "?").await;
+        assert_eq!(browser.eval("document.getElementById('help').open").await, false);
+        press(browser, "p").await;
+        assert_eq!(browser.eval("app.predict.on").await, true);
+        press(browser, "p").await;
+        // A jump by a link can be undone.
+        browser.eval("app.go(60)").await;
+        browser.eval("document.querySelector('#say a, #events a').click()").await;
+        press(browser, "Backspace").await;
+        browser.eval("new Promise((done) => setTimeout(done, 50))").await;
+        assert_eq!(browser.eval(index).await, 60);
+        // The sheet lists them all, and all were pressed.
+        let keys = browser.eval("KEYS.map(([key]) => key)").await;
+        for key in keys.as_array().unwrap() {
+            assert!(tried.iter().any(|it| key == it), "{key} was never pressed");
+        }
+        let sheet = browser.text("help-list").await;
+        assert!(sheet.contains("on by a turn") && sheet.contains("#e=137"));
+    });
+}
+
+#[test]
+fn a_link_opens_at_its_event_and_reasons_can_be_followed_by_clicks() {
+    let page = Page::of(named("gather"), "links");
+    browse("links", async |browser| {
+        browser.goto(&format!("file://{}#e=26", page.0.display())).await;
+        assert_eq!(browser.eval("app.index").await, 26);
+        assert_eq!(browser.text("say").await, "main is polled because child 1 of gather 0 was woken.");
+        browser.eval("document.querySelector('#say a').click()").await;
+        browser.eval("new Promise((done) => setTimeout(done, 50))").await;
+        assert_eq!(
+            browser.text("say").await,
+            "Child 1 of gather 0 is woken because timer 1 fired; the parent is woken next."
+        );
+        for (hash, index) in [("#e=99999", 52), ("#e=-7", -1), ("#e=x", -1), ("#e=3", 3)] {
+            browser.eval(&format!("location.hash = '{hash}'; new Promise((done) => setTimeout(done, 50))")).await;
+            assert_eq!(browser.eval("app.index").await, index, "{hash}");
+        }
+    });
+}
+
+#[test]
+fn the_filter_shows_only_what_is_asked_for() {
+    let page = Page::of(named("gather"), "filter");
+    browse("filter", async |browser| {
+        browser.open(&page.0).await;
+        let ask = |words: &str| {
+            format!(
+                "const it = document.getElementById('filter'); it.value = {words:?}; it.dispatchEvent(new Event('input')); app.list.rows.map((seq) => app.history.events[seq].kind)"
+            )
+        };
+        let kinds = browser
+            .eval(&format!("(() => {{ {} }})()", ask("timer fires").replace("; app.list", "; return app.list")))
+            .await;
+        assert_eq!(kinds, json!(["TimerFired", "TimerFired"]));
+        let none = browser
+            .eval(&format!("(() => {{ {} }})()", ask("no such thing").replace("; app.list", "; return app.list")))
+            .await;
+        assert_eq!(none, json!([]));
+    });
+}
+
+#[test]
+fn predictions_are_asked_answered_from_the_trace_and_counted() {
+    let page = Page::of(named("gather"), "predict");
+    browse("predict", async |browser| {
+        browser.open(&page.0).await;
+        browser.key("p").await;
+        let mut texts = Vec::new();
+        let mut wrong = 0;
+        for _ in 0..400 {
+            if browser.eval("app.index === app.history.length - 1").await == true {
+                break;
+            }
+            browser.key("ArrowRight").await;
+            let question = browser.eval("app.predict.question").await;
+            if question.is_null() {
+                continue;
+            }
+            // What comes later is not shown.
+            assert_eq!(browser.eval("document.querySelectorAll('.row.later').length").await, 0);
+            let choices = question["choices"].as_array().unwrap();
+            let right = choices.iter().position(|it| *it == question["answer"]).expect("the answer can be chosen");
+            let index = browser.eval("app.index").await.as_i64().unwrap();
+            // The first is answered wrongly.
+            let choice = if texts.is_empty() {
+                wrong += 1;
+                (right + 1) % choices.len()
+            } else {
+                right
+            };
+            texts.push(question["text"].as_str().unwrap().to_owned());
+            browser.key(&format!("{}", choice + 1)).await;
+            assert_eq!(browser.eval("app.index").await, index + 1);
+        }
+        for part in ["What does the poll of main return?", "How far does the virtual clock jump?", "How many remain?"] {
+            assert!(texts.iter().any(|text| text.contains(part)), "{part:?} was never asked: {texts:?}");
+        }
+        let score = format!("{} of {} right", texts.len() - wrong, texts.len());
+        assert!(browser.text("quiz").await.contains(&score), "{}", browser.text("quiz").await);
+    });
+}
+
+#[test]
+fn a_name_full_of_markup_is_shown_as_text() {
+    let name = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>\"'&amp;</script>\u{2028}";
+    let recorder = Recorder::start();
+    virtually(async {
+        trace::note(name);
+        task::Builder::new().name(name).spawn(yield_now()).await.unwrap();
+    });
+    let events = recorder.events().len();
+    let page = Page::of(recorder, "markup");
+    browse("markup", async |browser| {
+        browser.open(&page.0).await;
+        for _ in 0..events {
+            browser.key("ArrowRight").await;
+        }
+        browser.eval("app.go(app.history.events.findLast((e) => e.kind === 'PollBegin' && e.task === 1).seq)").await;
+        assert!(browser.eval("window.hacked").await.is_null());
+        assert!(browser.text("say").await.starts_with(&format!("{name} is polled")));
+        assert!(browser.text("tasks").await.contains(name));
+        assert!(browser.text("stops-list").await.contains(name));
+        assert_eq!(browser.eval("document.querySelectorAll('img').length").await, 0);
+    });
+}
+
+#[test]
+fn twenty_thousand_events_open_within_two_seconds_and_step_within_fifty_milliseconds() {
+    let recorder = Recorder::start();
+    virtually(gather((0..900).map(|n| async move {
+        sleep(Duration::from_millis(n % 30)).await;
+        task::Builder::new().name(format!("{n}")).spawn(yield_now()).await.unwrap();
+    })));
+    let events = recorder.events().len();
+    assert!(events >= 20_000, "{events}");
+    let page = Page::of(recorder, "fluent");
+    browse("fluent", async |browser| {
+        browser.command("Performance.enable", json!({ "timeDomain": "threadTicks" })).await;
+        browser.open(&page.0).await;
+        // What the page itself costs the processor: others may be busy on this machine.
+        let opened = browser.busy().await;
+        let script = "
+            (async () => {
+                const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+                for (let n = 0; n < 40; n += 1) {
+                    app.go(app.index + (n % 4 ? 1 : -1));
+                    await frame();
+                }
+            })()";
+        browser.eval("app.go(12000)").await;
+        let before = browser.busy().await;
+        browser.eval(script).await;
+        let step = (browser.busy().await - before) / 40.0;
+        println!("{events} events: open after {opened:.2} s, a step in {:.1} ms", step * 1e3);
+        assert!(opened < 2.0, "opening takes {opened} s");
+        assert!(step < 0.05, "a step takes {step} s");
+    });
+}
+
+#[test]
+fn nothing_overflows_at_1280_and_800_pixels_light_and_dark() {
+    let page = Page::of(named("semaphore"), "sizes");
+    browse("sizes", async |browser| {
+        for (width, height) in [(1280, 800), (800, 900)] {
+            for scheme in ["light", "dark"] {
+                browser.look(width, height, scheme).await;
+                browser.open(&page.0).await;
+                assert_eq!(browser.eval("document.documentElement.dataset.theme ?? 'light'").await, scheme);
+                for share in [0.2, 0.5, 0.9] {
+                    browser.eval(&format!("app.go(Math.floor(app.history.length * {share}))")).await;
+                    let wide = browser.eval("document.documentElement.scrollWidth - innerWidth").await;
+                    assert!(
+                        wide.as_i64().is_some_and(|wide| wide <= 0),
+                        "{width}, {scheme}: {wide} wider than the window"
+                    );
+                    let cut = "[...document.querySelectorAll('section, header, .saybox')].filter((it) => { const { left, right } = it.getBoundingClientRect(); return left < 0 || right > innerWidth + 0.5; }).length";
+                    assert_eq!(browser.eval(cut).await, 0, "{width}, {scheme}: a panel leaves the window");
+                }
+            }
+        }
+    });
+}

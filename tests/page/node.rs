@@ -1,0 +1,84 @@
+//! The page's own script under node: its state and its sentences, without a browser.
+
+use runtime::trace::Recorder;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Says, past the test harness, that a test was left out; where tools are required (in CI) it fails instead.
+pub(crate) fn left_out(test: &str, tool: &str) {
+    let required = std::env::var_os("GLASSLOOP_REQUIRE_TOOLS").is_some();
+    assert!(!required, "{tool} is not installed, and GLASSLOOP_REQUIRE_TOOLS is set");
+    writeln!(std::io::stderr(), "LEFT OUT: {test}, for {tool} is not installed").expect("stderr takes a line");
+}
+
+/// What a recorder has kept, as the page gets it, with the loop's own snapshots.
+pub(crate) fn data(recorder: &Recorder) -> Value {
+    let mut lines = Vec::new();
+    recorder.write_json(&mut lines).expect("a vector takes everything");
+    let text = String::from_utf8(lines).expect("JSON is UTF-8");
+    let events: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect();
+    let snapshots: Vec<Value> = recorder
+        .snapshots()
+        .iter()
+        .map(|(seq, state)| json!([seq, serde_json::from_str::<Value>(state).expect("JSON")]))
+        .collect();
+    json!({ "title": "", "words": runtime::trace::WORDS, "sources": [], "events": events, "snapshots": snapshots })
+}
+
+/// Runs `script` after the page's files that need no browser; `data` is its variable `data`. What it returns comes back.
+/// `None`: node is not installed.
+pub(crate) fn node(test: &str, script: &str, data: &Value) -> Option<Value> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/src/trace/page");
+    let file = |name: &str| std::fs::read_to_string(folder.join(name)).expect("the page's script is there");
+    let whole = format!(
+        "{}\n{}\n{}\nconst data = JSON.parse(require('fs').readFileSync(0));\n\
+         process.stdout.write(JSON.stringify((() => {{ {script} }})()));",
+        file("state.js"),
+        file("history.js"),
+        file("words.js"),
+    );
+    let child = Command::new("node").args(["-e", &whole]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let Ok(mut child) = child else {
+        left_out(test, "node");
+        return None;
+    };
+    let mut input = child.stdin.take().expect("it is piped");
+    input.write_all(data.to_string().as_bytes()).expect("node reads");
+    drop(input);
+    let output = child.wait_with_output().expect("node ends");
+    assert!(output.status.success(), "node says {}", output.status);
+    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+}
+
+/// Checks that the state that the page rebuilds is the loop's own wherever there is a snapshot. Gives their number.
+pub(crate) fn check_replay(test: &str, recorder: &Recorder) -> Option<usize> {
+    const SCRIPT: &str = r#"
+        const state = emptyState();
+        const own = new Map(data.snapshots);
+        let compared = 0;
+        for (const e of data.events) {
+            apply(state, e);
+            const theirs = own.get(e.seq);
+            if (!theirs) continue;
+            const slots = (o) => Object.entries(o).map(([key, value]) => [Number(key), value]);
+            const ours = {
+                ready: state.queue,
+                tasks: slots(state.slab).map(([slot, task]) => [slot, task, state.tasks[task].queued, state.tasks[task].aborted]),
+                timers: slots(state.timers).map(([key, timer]) => [key, timer.fired ? null : timer.deadline]),
+                sources: slots(state.sources).map(([key, it]) => [key, it.read.ready, it.write.ready, it.read.ended, it.write.ended]),
+                jobs: Object.keys(state.jobs).length,
+            };
+            for (const part of Object.keys(theirs)) {
+                const [a, b] = [JSON.stringify(ours[part]), JSON.stringify(theirs[part])];
+                if (a !== b) return `after event ${e.seq}, ${e.kind}: ${part} of the page ${a}, of the loop ${b}`;
+            }
+            compared += 1;
+        }
+        return compared;
+    "#;
+    let result = node(test, SCRIPT, &data(recorder))?;
+    Some(result.as_u64().unwrap_or_else(|| panic!("{result}")) as usize)
+}
