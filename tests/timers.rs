@@ -153,13 +153,13 @@ fn a_timer_is_never_early_by_the_systems_clock() {
 fn a_turn_by_the_systems_clock_parks_until_the_deadline() {
     let runtime = Runtime::new().unwrap();
     let start = Instant::now();
-    let task = runtime.spawn(sleep_until(start + 3 * MS));
+    let task = runtime.spawn(sleep_until(start + 50 * MS));
     assert_eq!(runtime.turn(None).polls, 1);
     let mut turns = Vec::new();
     while !task.is_finished() {
         turns.push(runtime.turn(None));
     }
-    assert!(start.elapsed() >= 3 * MS);
+    assert!(start.elapsed() >= 50 * MS);
     let fired: Vec<_> = turns.iter().filter(|turn| turn.fired_timers > 0).collect();
     assert_eq!(fired.len(), 1);
     assert_eq!((fired[0].fired_timers, fired[0].polls), (1, 1));

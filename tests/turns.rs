@@ -271,7 +271,7 @@ fn a_turn_by_hand_looks_around_although_a_task_is_always_ready() {
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
     let server = runtime.spawn(async move { listener.accept().await.map(drop) });
-    let due = Instant::now() + Duration::from_millis(1);
+    let due = Instant::now() + Duration::from_millis(100);
     let nap = runtime.spawn(sleep_until(due));
     assert_eq!(runtime.turn(ZERO).polls, 3);
     let _client = std::net::TcpStream::connect(address).unwrap();
@@ -618,9 +618,9 @@ fn a_chain_of_aborted_tasks_does_not_hold_up_timers() {
         spawn(async { drop(next) }).abort();
     }
     runtime::block_on(async {
-        let mut nap = Box::pin(sleep(Duration::from_millis(1)));
+        let mut nap = Box::pin(sleep(Duration::from_millis(50)));
         assert!(poll_once(&mut nap).is_pending());
-        let left = Rc::new(Cell::new(1_000_000));
+        let left = Rc::new(Cell::new(10_000_000));
         link(Rc::clone(&left));
         nap.await;
         assert!(left.replace(0) > 0, "the timer had to wait for the end of the chain");
