@@ -282,6 +282,15 @@ fn a_turn_by_hand_looks_around_although_a_task_is_always_ready() {
 }
 
 #[test]
+fn a_turn_without_end_leaves_the_virtual_clock_some_time() {
+    let runtime = virtual_runtime();
+    runtime.turn(Some(Duration::MAX));
+    let start = inside(&runtime, now);
+    runtime.block_on(async { sleep(SECOND).await });
+    assert_eq!(inside(&runtime, now) - start, SECOND);
+}
+
+#[test]
 fn a_turn_under_the_virtual_clock_jumps_to_the_deadline_or_by_its_timeout() {
     let runtime = virtual_runtime();
     let time = || inside(&runtime, now);

@@ -180,7 +180,7 @@ impl Core {
             return;
         }
         let next = self.timers.borrow().next();
-        let limited = limit.map(|limit| now.saturating_add(nanos(limit)));
+        let limited = limit.map(|limit| now.saturating_add(nanos(limit.min(crate::time::FAR))));
         match next.into_iter().chain(limited).min() {
             _ if self.pool.is_busy() => self.look(limit, turn),
             Some(next) => {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// What "never" is: a deadline that the clock cannot express. tokio takes the same thirty years, so that sums with
 /// further durations do not overflow either.
-const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// The time: the running loop's, which the virtual clock may hold still; outside of a loop the system's.
 ///
