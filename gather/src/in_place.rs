@@ -221,6 +221,7 @@ impl<I: Iterator<Item: Future>, T, P: FnMut(Progress), const FORM: char> Gather<
         Poll::Ready(match stopped {
             None => Ok(results.take(children.progress().completed)),
             Some(stopped) => {
+                runtime::trace!(GatherDone { gather: engine.mark });
                 let engine = mem::replace(engine, Engine::new("gather", None));
                 self.engine.finish();
                 let children = self.children.take();

@@ -42,6 +42,7 @@ const ITEMS_IN_A_ROW: usize = 32;
 ///     assert_eq!(laps.next().await, None);
 /// });
 /// ```
+#[track_caller]
 pub fn as_completed<I: IntoIterator<Item: Future>>(iter: I) -> AsCompleted<I::IntoIter> {
     Gather::new("as_completed", None, iter.into_iter())
 }

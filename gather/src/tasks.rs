@@ -46,6 +46,7 @@ use std::task::{Context, Poll};
 ///     assert_eq!(*results[2].as_ref().unwrap(), 6);
 /// });
 /// ```
+#[track_caller]
 pub fn gather_tasks<F: Future<Output = T> + 'static, T: 'static>(
     futures: impl IntoIterator<Item = F>,
 ) -> Gather<impl Iterator<Item = impl Future<Output = Result<T, JoinError>>>, Result<T, JoinError>> {
@@ -79,6 +80,7 @@ pub fn gather_tasks<F: Future<Output = T> + 'static, T: 'static>(
 ///     assert!(matches!(try_gather_tasks(["1", "two"].map(parse)).await, Err(TaskError::Failed(_))));
 /// });
 /// ```
+#[track_caller]
 pub fn try_gather_tasks<F: Future<Output = Result<T, E>> + 'static, T: 'static, E: 'static>(
     futures: impl IntoIterator<Item = F>,
 ) -> TryGather<impl Iterator<Item = impl Future<Output = Result<T, TaskError<E>>> + 'static>, T> {

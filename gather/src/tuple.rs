@@ -67,6 +67,7 @@ macro_rules! try_gather {
 }
 
 /// What [`gather!`](crate::gather!) becomes, of children that never fail.
+#[track_caller]
 pub fn gather<T: Tuple<Error = Infallible>>(children: T) -> impl Future<Output = T::Values> {
     Pinned::new(try_gather(children), Map(|Ok(values): Result<_, _>| values))
 }
@@ -77,6 +78,7 @@ pub fn always<F: Future>(child: F) -> impl Future<Output = Result<F::Output, Inf
 }
 
 /// What [`try_gather!`](crate::try_gather!) becomes.
+#[track_caller]
 pub fn try_gather<T: Tuple>(children: T) -> impl Future<Output = Result<T::Values, T::Error>> {
     Pinned::new(children, (Engine::new("gather!", None), State::<T::Kept>::default()))
 }
