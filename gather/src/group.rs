@@ -6,11 +6,10 @@
 use crate::tasks::{TaskError, flatten};
 use runtime::sync::{mpsc, oneshot};
 use runtime::{AbortHandle, spawn, task};
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::task::Poll;
+use std::{cell::RefCell, collections::BTreeMap};
 
 /// The tasks that are aborted when this is dropped, in the order in which they were spawned.
 type Tasks = RefCell<BTreeMap<task::Id, Abort>>;

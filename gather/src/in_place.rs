@@ -3,11 +3,11 @@
 use crate::join::Engine;
 use crate::ready::Failed;
 use crate::slots::{Progress, Slots};
-use std::convert::Infallible;
+use runtime::Mark;
 use std::ops::ControlFlow::{Break, Continue};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::{fmt, iter, mem};
+use std::{convert::Infallible, fmt, iter, mem};
 
 /// Awaits all children together and gives what they give, in the order of the input.
 ///
@@ -34,7 +34,7 @@ use std::{fmt, iter, mem};
 /// ```
 #[track_caller]
 pub fn gather<I: IntoIterator<Item: Future<Output = T>>, T>(iter: I) -> Gather<I::IntoIter, T> {
-    Gather::new("gather", None, iter.into_iter())
+    Gather::new(Mark::new("gather"), None, iter.into_iter())
 }
 
 /// Awaits all children together and gives their values in the order of the input, or the first error at once.
@@ -64,7 +64,7 @@ pub fn gather<I: IntoIterator<Item: Future<Output = T>>, T>(iter: I) -> Gather<I
 /// ```
 #[track_caller]
 pub fn try_gather<I: IntoIterator<Item: Future<Output = Result<T, E>>>, T, E>(iter: I) -> TryGather<I::IntoIter, T> {
-    Gather::new("try_gather", None, iter.into_iter())
+    Gather::new(Mark::new("try_gather"), None, iter.into_iter())
 }
 
 /// Awaits the first child that ends, and gives its index in the input and its output; the others are dropped.
@@ -94,7 +94,7 @@ pub fn try_gather<I: IntoIterator<Item: Future<Output = Result<T, E>>>, T, E>(it
 /// ```
 #[track_caller]
 pub fn race<I: IntoIterator<Item: Future>>(iter: I) -> Race<I::IntoIter> {
-    Gather::new("race", None, iter.into_iter())
+    Gather::new(Mark::new("race"), None, iter.into_iter())
 }
 
 /// Awaits the first success and drops the other children; or gives all errors, in the order of the input.
@@ -121,7 +121,7 @@ pub fn race<I: IntoIterator<Item: Future>>(iter: I) -> Race<I::IntoIter> {
 /// ```
 #[track_caller]
 pub fn first_ok<I: IntoIterator<Item: Future<Output = Result<T, E>>>, T, E>(iter: I) -> FirstOk<I::IntoIter, E> {
-    Gather::new("first_ok", None, iter.into_iter())
+    Gather::new(Mark::new("first_ok"), None, iter.into_iter())
 }
 
 /// The future of [`gather`](gather()) and [`gather_tasks`](crate::gather_tasks). The other forms are the same thing with
@@ -149,10 +149,9 @@ pub(crate) type Stopped<I, B> = (B, AsCompleted<iter::Empty<<I as Iterator>::Ite
 
 impl<I: Iterator, T, const FORM: char> Gather<I, T, fn(Progress), FORM> {
     /// `failed` as in [`Engine`]: for tasks.
-    #[track_caller]
-    pub(crate) fn new(form: &'static str, failed: Failed, children: I) -> Self {
+    pub(crate) fn new(mark: Mark, failed: Failed, children: I) -> Self {
         let children = Slots::new(children);
-        Gather { engine: Engine::new(form, failed), children, results: Results(Vec::new()), on_progress: None }
+        Gather { engine: Engine::new(mark, failed), children, results: Results(Vec::new()), on_progress: None }
     }
 }
 
@@ -221,8 +220,7 @@ impl<I: Iterator<Item: Future>, T, P: FnMut(Progress), const FORM: char> Gather<
         Poll::Ready(match stopped {
             None => Ok(results.take(children.progress().completed)),
             Some(stopped) => {
-                runtime::trace!(GatherDone { gather: engine.mark });
-                let engine = mem::replace(engine, Engine::new("gather", None));
+                let engine = mem::replace(engine, Engine::new(engine.mark, None));
                 self.engine.finish();
                 let children = self.children.take();
                 Err((stopped, Gather { engine, children, results: Results(Vec::new()), on_progress: None }))

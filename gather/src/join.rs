@@ -62,6 +62,11 @@ pub(crate) struct Note {
     entry: u32,
 }
 
+/// The cures, when a gather is polled once too often.
+const AWAIT_ONCE: &str = "await it once";
+const DROP_IT: &str = "drop it. To go on without that child, run the children as tasks (gather_tasks): a panic is then \
+                       the result of its own task";
+
 /// Polls children. See the module.
 pub(crate) struct Engine {
     /// Which gather this is, for the trace.
@@ -89,10 +94,9 @@ pub(crate) enum Stage {
 }
 
 impl Engine {
-    /// An engine for `form`: for children in place, or for tasks, which say with the flag that one failed.
-    #[track_caller]
-    pub(crate) fn new(form: &'static str, failed: Failed) -> Engine {
-        Engine { mark: Mark::new(form), stage: Stage::New, batch: Batch::default(), failed, set: OnceLock::new() }
+    /// An engine for a form's mark: for children in place, or for tasks, which say with the flag that one failed.
+    pub(crate) fn new(mark: Mark, failed: Failed) -> Engine {
+        Engine { mark, stage: Stage::New, batch: Batch::default(), failed, set: OnceLock::new() }
     }
 
     /// One poll of the parent: runs one batch, then starts children while they have places. Calls `each` with every child
@@ -159,14 +163,10 @@ impl Engine {
     }
 
     fn enter(&mut self, places: &mut impl Places) {
-        assert!(
-            self.stage != Stage::Done,
-            "a gather was polled again after it had returned its results: await it once"
-        );
+        assert!(self.stage != Stage::Done, "a gather was polled again after it had returned its results: {AWAIT_ONCE}");
         assert!(
             self.stage != Stage::Polling,
-            "a gather was polled again after a panic in one of its children: drop it. To go on without that child, run \
-             the children as tasks (gather_tasks): a panic is then the result of its own task"
+            "a gather was polled again after a panic in one of its children: {DROP_IT}"
         );
         if mem::replace(&mut self.stage, Stage::Polling) == Stage::New {
             places.open();

@@ -1,7 +1,6 @@
 //! What to do with the results of a gather: tell successes from failures, and report every failure.
 
-use std::error::Error;
-use std::fmt;
+use std::{error::Error, fmt};
 
 /// Sorts the `Result`s that a gather returned; each keeps its index in the input.
 ///

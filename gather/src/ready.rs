@@ -139,13 +139,11 @@ impl ReadySet {
         drop(parent);
     }
 
-    #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the parent if enough children are ready, ends the lock, then wakes.
-    #[inline]
     fn wake_parent_if_due(mut state: MutexGuard<'_, State>) {
         let hurry = || state.failed.as_ref().is_some_and(|failed| failed.load(Relaxed));
         let due = state.len >= state.wake_at || (state.len > 0 && hurry());

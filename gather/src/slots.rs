@@ -106,10 +106,7 @@ impl<I: Iterator<Item: Future>> Places for Slots<I> {
             let places = high.unwrap_or(usize::MAX).min(self.limit as usize);
             (1..=places).map(|next| slot(None, next)).collect()
         };
-        assert!(
-            slots.len() < NO_LIMIT as usize,
-            "more children at once than there are numbers for places: use .limit(n)"
-        );
+        assert!(slots.len() < NO_LIMIT as usize, "more children than there are numbers for places: use .limit(n)");
         self.slots = Box::into_pin(slots.into_boxed_slice());
     }
 

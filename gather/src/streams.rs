@@ -44,7 +44,7 @@ const ITEMS_IN_A_ROW: usize = 32;
 /// ```
 #[track_caller]
 pub fn as_completed<I: IntoIterator<Item: Future>>(iter: I) -> AsCompleted<I::IntoIter> {
-    Gather::new("as_completed", None, iter.into_iter())
+    Gather::new(runtime::Mark::new("as_completed"), None, iter.into_iter())
 }
 
 impl<I: Iterator<Item: Future>, P: FnMut(Progress)> AsCompleted<I, P> {

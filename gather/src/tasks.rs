@@ -13,15 +13,12 @@
 use crate::in_place::{Gather, TryGather};
 use crate::pinned::{Map, Pinned};
 use crate::slots::Progress;
-use runtime::{JoinError, JoinHandle, spawn};
-use std::any::Any;
-use std::error::Error;
-use std::fmt;
+use runtime::{JoinError, JoinHandle, Mark, spawn};
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering::Relaxed};
 use std::task::{Context, Poll};
+use std::{any::Any, error::Error, fmt};
 
 /// Runs each future as a task of the loop and gives all results, in the order of the input.
 ///
@@ -51,7 +48,8 @@ pub fn gather_tasks<F: Future<Output = T> + 'static, T: 'static>(
     futures: impl IntoIterator<Item = F>,
 ) -> Gather<impl Iterator<Item = impl Future<Output = Result<T, JoinError>>>, Result<T, JoinError>> {
     let tasks = futures.into_iter().map(|future| Task { handle: spawn(future), failed: None });
-    Gather::new("gather_tasks", Some(Arc::default()), tasks) // Nobody sets this flag. That it is there says: wait for the last end.
+    // Nobody sets this flag. That it is there says: wait for the last end.
+    Gather::new(Mark::new("gather_tasks"), Some(Arc::default()), tasks)
 }
 
 /// Runs each future as a task of the loop and gives all values, or the first error at once; **the others run on**.
@@ -90,7 +88,7 @@ pub fn try_gather_tasks<F: Future<Output = Result<T, E>> + 'static, T: 'static, 
         let handle = spawn(watched(future, Arc::clone(&failed)));
         Pinned::new(Task { handle, failed: Some(Arc::clone(&failed)) }, Map(flatten))
     });
-    TryGather::new("try_gather_tasks", Some(flag), tasks)
+    TryGather::new(Mark::new("try_gather_tasks"), Some(flag), tasks)
 }
 
 impl<I, T: 'static, E: 'static, P: FnMut(Progress)> TryGather<I, T, P>
@@ -159,9 +157,9 @@ impl Drop for Alarm {
 /// What a task of [`try_gather_tasks`] runs: a success disarms the alarm.
 fn watched<F: Future<Output = Result<T, E>>, T, E>(
     future: F,
-    failed: Arc<AtomicBool>,
+    flag: Arc<AtomicBool>,
 ) -> impl Future<Output = F::Output> {
-    let mut alarm = Alarm(Some(failed));
+    let mut alarm = Alarm(Some(flag));
     Pinned::new(future, Map(move |result: F::Output| result.inspect(|_| drop(alarm.0.take()))))
 }
 

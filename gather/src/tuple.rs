@@ -80,7 +80,7 @@ pub fn always<F: Future>(child: F) -> impl Future<Output = Result<F::Output, Inf
 /// What [`try_gather!`](crate::try_gather!) becomes.
 #[track_caller]
 pub fn try_gather<T: Tuple>(children: T) -> impl Future<Output = Result<T::Values, T::Error>> {
-    Pinned::new(children, (Engine::new("gather!", None), State::<T::Kept>::default()))
+    Pinned::new(children, (Engine::new(runtime::Mark::new("gather!"), None), State::<T::Kept>::default()))
 }
 
 /// What is known of the children.
@@ -167,12 +167,12 @@ pub trait Tuple: Default {
 }
 
 macro_rules! tuple {
-    ($len:literal: $($place:tt $F:ident $T:ident),+) => {
+    ($($place:tt $F:ident $T:ident),+) => {
         impl<Error, $($F: Future<Output = Result<$T, Error>>, $T),+> Tuple for ($(Option<$F>,)+) {
             type Kept = ($(Option<$T>,)+);
             type Values = ($($T,)+);
             type Error = Error;
-            const LEN: u32 = $len;
+            const LEN: u32 = [$($place),+].len() as u32;
 
             fn poll(self: Pin<&mut Self>, place: u32, kept: &mut Self::Kept, cx: &mut Context<'_>) -> Ended<Error> {
                 match place {
@@ -194,18 +194,16 @@ macro_rules! tuple {
     };
 }
 
-tuple!(1: 0 A TA);
-tuple!(2: 0 A TA, 1 B TB);
-tuple!(3: 0 A TA, 1 B TB, 2 C TC);
-tuple!(4: 0 A TA, 1 B TB, 2 C TC, 3 D TD);
-tuple!(5: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE);
-tuple!(6: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF);
-tuple!(7: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF, 6 G TG);
-tuple!(8: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF, 6 G TG, 7 H TH);
-tuple!(9: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF, 6 G TG, 7 H TH, 8 I TI);
-tuple!(10: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF, 6 G TG, 7 H TH, 8 I TI, 9 J TJ);
-tuple!(11: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF, 6 G TG, 7 H TH, 8 I TI, 9 J TJ, 10 K TK);
-tuple!(12: 0 A TA, 1 B TB, 2 C TC, 3 D TD, 4 E TE, 5 F TF, 6 G TG, 7 H TH, 8 I TI, 9 J TJ, 10 K TK, 11 L TL);
+/// From one field to twelve: each tuple is the one before and a field more.
+macro_rules! tuples {
+    ([$($fields:tt)*]) => {};
+    ([$($fields:tt)*] ($($next:tt)+) $($rest:tt)*) => {
+        tuple!($($fields)* $($next)+);
+        tuples!([$($fields)* $($next)+,] $($rest)*);
+    };
+}
+
+tuples!([] (0 A TA) (1 B TB) (2 C TC) (3 D TD) (4 E TE) (5 F TF) (6 G TG) (7 H TH) (8 I TI) (9 J TJ) (10 K TK) (11 L TL));
 
 #[cfg(test)]
 mod tests {
@@ -263,7 +261,7 @@ mod tests {
         assert_eq!((a.drops(), b.drops(), c.drops()), (1, 1, 1));
         assert_eq!(c.polls(), 1);
         let again = catch_unwind(AssertUnwindSafe(|| _ = parent.poll())).unwrap_err();
-        let message = again.downcast_ref::<&str>().unwrap();
+        let message = again.downcast_ref::<String>().unwrap();
         assert!(message.contains("polled again after it had returned"));
     }
 

@@ -90,18 +90,9 @@ fn lent<'a>(data: &'a *const ()) -> &'a Lent<'a> {
 }
 
 static KEPT: RawWakerVTable = RawWakerVTable::new(
-    |data| {
-        let (set, place) = owned(data);
-        kept(Arc::clone(&set), place)
-    },
-    |data| {
-        let (set, place) = owned(data);
-        ManuallyDrop::into_inner(set).wake(place);
-    },
-    |data| {
-        let (set, place) = owned(data);
-        set.wake(place);
-    },
+    |data| kept(Arc::clone(&owned(data).0), owned(data).1),
+    |data| ManuallyDrop::into_inner(owned(data).0).wake(owned(data).1),
+    |data| owned(data).0.wake(owned(data).1),
     |data| drop(ManuallyDrop::into_inner(owned(data).0)),
 );
 
@@ -127,12 +118,13 @@ mod tests {
     use super::*;
     use crate::gather;
     use crate::testing::{Gate, Parent, gates};
+    use runtime::Mark;
     use std::task::{Context, Poll};
     use std::{future::poll_fn, thread};
 
     #[test]
     fn a_child_that_only_wakes_itself_makes_no_set() {
-        let engine = Engine::new("", None);
+        let engine = Engine::new(Mark::new(""), None);
         let lent = Lent::new(1, Waker::noop(), &engine);
         lent.aim(0);
         assert!(!lent.woken());
