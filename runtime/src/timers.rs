@@ -24,9 +24,9 @@ const FIRED: u64 = u64::MAX;
 /// Arrays of up to this many timers are kept for the next ones: some 50 KB.
 const KEPT: usize = 1024;
 
-/// The heap is swept when it holds so many dead entries more than live ones. Each sweep looks at all of them, so it has to
-/// be worth it.
-const DEAD_ENTRIES: usize = 64;
+/// The heap is swept when it holds more entries than that for each armed timer. A sweep looks at every one of them, far
+/// away in memory: with four, it takes three out for each that stays.
+const ENTRIES_PER_TIMER: usize = 4;
 
 /// All armed timers of one runtime, in the order of their deadlines; those of one deadline in the order of arming.
 pub(crate) struct Timers {
@@ -106,7 +106,8 @@ impl Timers {
         if timer.turn != FIRED {
             self.armed -= 1;
             self.uncover();
-            if self.heap.len() > 2 * self.armed + DEAD_ENTRIES {
+            // A few dead ones more are not worth a sweep.
+            if self.heap.len() > ENTRIES_PER_TIMER * self.armed + KEPT / 16 {
                 self.heap.retain(|Reverse(entry)| is_armed(&self.timers, entry));
             }
         }
