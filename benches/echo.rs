@@ -22,6 +22,10 @@ pub(crate) fn cases() -> Vec<Case> {
                 let name = format!("echo, {what}, {connections} × {bytes}");
                 let mut case = Case::new("echo", name, load.times(), "message").by(clock);
                 case.slow = connections > 64 || size > 64;
+                case = case.why(
+                    "The system's share is nearly all of a message, for everybody, and on a shared machine it varies by \
+                     more than the runtimes differ: which cells are missed changes from run to run.",
+                );
                 cases.push(echo(case, &load));
             }
         }

@@ -122,12 +122,20 @@ fn section(text: &mut String, subject: &str, outcomes: &[&Outcome]) {
     if !limits.is_empty() {
         _ = writeln!(text, "\nLimit: {}.", limits.join(", "));
     }
-    for outcome in outcomes {
+    // What is not met says why; cases with the same reason say it together.
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for outcome in outcomes.iter().filter(|outcome| outcome.verdict() != Some(true)) {
         let why = match outcome.case.why {
             "" if outcome.verdict() == Some(false) => "not yet explained.",
             "" => continue,
             why => why,
         };
-        _ = writeln!(text, "\n**Why, {}:** {why}", outcome.case.name);
+        match reasons.iter_mut().find(|reason| reason.0 == why) {
+            Some((_, cases)) => cases.push(&outcome.case.name),
+            None => reasons.push((why, vec![&outcome.case.name])),
+        }
+    }
+    for (why, cases) in reasons {
+        _ = writeln!(text, "\n**Why, {}:** {why}", cases.join("; "));
     }
 }
