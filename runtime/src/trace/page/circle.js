@@ -121,7 +121,7 @@ class Circle {
       case "park":
         if (state.quiescent) return "for ever: nothing can happen";
         if (state.park) return state.park.timeout === null ? "until an event or a wake" : `for at most ${time(state.park.timeout)}`;
-        return e && e.kind === "Jump" ? `the clock jumps to ${time(e.to)}` : "only if nothing is ready";
+        return e && e.kind === "Jump" ? `jumps to ${time(e.to)}` : "only if nothing is ready";
       default: return "";
     }
   }
