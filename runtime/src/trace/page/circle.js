@@ -119,8 +119,8 @@ class Circle {
       case "remote": return state.remote.length ? `${state.remote.length} waiting` : "empty";
       case "wake": return e && e.kind === "Wake" ? "a ticket is used" : "";
       case "park":
-        if (state.quiescent) return "for ever: nothing can happen";
-        if (state.park) return state.park.timeout === null ? "until an event or a wake" : `for at most ${time(state.park.timeout)}`;
+        if (state.quiescent) return "nothing can happen";
+        if (state.park) return state.park.timeout === null ? "until an event, a wake" : `for at most ${time(state.park.timeout)}`;
         return e && e.kind === "Jump" ? `jumps to ${time(e.to)}` : "only if nothing is ready";
       default: return "";
     }
