@@ -14,7 +14,7 @@ use runtime::trace::{Event, How, Kind, Recorder, TaskNumber, note};
 use runtime::{JoinHandle, Runtime, spawn};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, pending, poll_fn, ready};
 use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -997,6 +997,37 @@ fn a_gather_that_is_dropped_says_so_and_one_that_is_done_only_that() {
     assert_eq!(ends(&record(gathers)), ["GatherDone", "GatherDone", "GatherDropped"]);
     // One that was never polled has not begun.
     assert!(ends(&record(|| async { drop(gather::gather([pending::<()>()])) })).is_empty());
+}
+
+#[test]
+fn each_form_tells_its_name_and_the_programs_line() {
+    let first = line!();
+    let events = record(|| async {
+        let ok = || ready(Ok::<_, ()>(()));
+        gather::gather([ok()]).await;
+        gather::try_gather([ok()]).await.unwrap();
+        gather::gather_tasks([ok()]).await;
+        gather::try_gather_tasks([ok()]).await.unwrap();
+        _ = gather::gather!(ok(), ok()).await;
+        gather::try_gather!(ok(), ok()).await.unwrap();
+        _ = gather::race([ok()]).await;
+        gather::first_ok([ok()]).await.unwrap();
+        let mut ends = gather::as_completed([ok()]);
+        while ends.next().await.is_some() {}
+        gather::gather_streams([gather::as_completed([ok()])]).await;
+    });
+    let forms: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event.kind {
+            Kind::GatherStart { form, .. } => Some((form, event.program.expect("the program's line").line() - first)),
+            _ => None,
+        })
+        .collect();
+    let wanted =
+        ["gather", "try_gather", "gather_tasks", "try_gather_tasks", "gather!", "try_gather!", "race", "first_ok"];
+    let mut wanted: Vec<_> = wanted.into_iter().zip(3..).collect();
+    wanted.extend([("as_completed", 11), ("gather_streams", 13), ("as_completed", 13)]);
+    assert_eq!(forms, wanted);
 }
 
 // Lines.

@@ -6,10 +6,8 @@
 use crate::tasks::{TaskError, flatten};
 use runtime::sync::{mpsc, oneshot};
 use runtime::{AbortHandle, spawn, task};
-use std::future::poll_fn;
 use std::rc::{Rc, Weak};
-use std::task::Poll;
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, task::Poll};
 
 /// The tasks that are aborted when this is dropped, in the order in which they were spawned.
 type Tasks = RefCell<BTreeMap<task::Id, Abort>>;

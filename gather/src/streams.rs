@@ -1,6 +1,6 @@
 //! The forms for streams: `as_completed` is one, `gather_streams` takes them.
 
-use crate::in_place::{AsCompleted, Gather, gather};
+use crate::in_place::{AsCompleted, Gather};
 use crate::join::Stage;
 use crate::pinned::Pinned;
 use crate::slots::Progress;
@@ -88,10 +88,12 @@ impl<I: Iterator<Item: Future>, P: FnMut(Progress)> Stream for AsCompleted<I, P>
 ///     assert_eq!(gather_streams(streams).await, [[(0, 10), (1, 11)], [(0, 20), (1, 21)]]);
 /// });
 /// ```
+#[track_caller]
 pub fn gather_streams<S: Stream<Item = T>, T>(
     streams: impl IntoIterator<Item = S>,
 ) -> Gather<impl Iterator<Item = impl Future<Output = Vec<T>>>, Vec<T>> {
-    gather(streams.into_iter().map(|stream| Pinned::new(stream, Vec::new())))
+    let ends = streams.into_iter().map(|stream| Pinned::new(stream, Vec::new()));
+    Gather::new(runtime::Mark::new("gather_streams"), None, ends)
 }
 
 /// Takes a stream to its end. Beside it lie the items that it gave so far.

@@ -69,7 +69,7 @@ macro_rules! try_gather {
 /// What [`gather!`](crate::gather!) becomes, of children that never fail.
 #[track_caller]
 pub fn gather<T: Tuple<Error = Infallible>>(children: T) -> impl Future<Output = T::Values> {
-    Pinned::new(try_gather(children), Map(|Ok(values): Result<_, _>| values))
+    Pinned::new(joined(runtime::Mark::new("gather!"), children), Map(|Ok(values): Result<_, _>| values))
 }
 
 /// A child of [`gather!`](crate::gather!): whatever it gives is a success.
@@ -80,7 +80,12 @@ pub fn always<F: Future>(child: F) -> impl Future<Output = Result<F::Output, Inf
 /// What [`try_gather!`](crate::try_gather!) becomes.
 #[track_caller]
 pub fn try_gather<T: Tuple>(children: T) -> impl Future<Output = Result<T::Values, T::Error>> {
-    Pinned::new(children, (Engine::new(runtime::Mark::new("gather!"), None), State::<T::Kept>::default()))
+    joined(runtime::Mark::new("try_gather!"), children)
+}
+
+/// The future of both macros.
+fn joined<T: Tuple>(mark: runtime::Mark, children: T) -> impl Future<Output = Result<T::Values, T::Error>> {
+    Pinned::new(children, (Engine::new(mark, None), State::<T::Kept>::default()))
 }
 
 /// What is known of the children.
