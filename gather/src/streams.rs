@@ -5,11 +5,10 @@ use crate::join::Stage;
 use crate::pinned::Pinned;
 use crate::slots::Progress;
 use futures_core::Stream;
-use std::future::poll_fn;
-use std::mem;
 use std::ops::ControlFlow::Break;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::{future::poll_fn, mem};
 
 /// After so many items in a row a stream of [`gather_streams`] lets the others go on. tokio's budget for such cases is
 /// 128; here an item is all the work there is between two polls, so it may be less.

@@ -69,6 +69,7 @@ impl<'a> Lent<'a> {
 // A constant, not a static: so the compiler sees through it where the engine is compiled, in the user's crate.
 const LENT: RawWakerVTable = RawWakerVTable::new(clone_lent, wake_lent, wake_lent, |_| {});
 
+#[inline]
 fn wake_lent(data: *const ()) {
     lent(&data).woken.store(true, Relaxed);
     runtime::trace!(ChildWoken { gather: lent(&data).engine.mark, place: (), due: false });
