@@ -115,7 +115,7 @@ impl Core {
         // Nothing ready: (4) and (5) have to bring something; park until they do.
         if !self.tasks.borrow_mut().ready() {
             self.wait(limit, turn);
-            self.tasks.borrow_mut().ready();
+            self.tasks.borrow_mut().ready(); // Whoever was woken meanwhile is this turn's batch.
         }
 
         // (2) What is ready now is polled, in order; what gets ready meanwhile belongs to the next turn.

@@ -9,8 +9,8 @@
 //!
 //! A heap of deadlines beside a slab of timers. A timer that is dropped leaves the slab at once; its entry stays in the
 //! heap until it comes to the top, or until so many of them lie there that the heap is swept. Most timers are timeouts
-//! that never fire, and to find an entry in the heap, take it out and mend the heap costs three times as much. tokio's
-//! wheel is as quick and rounds all deadlines.
+//! that never fire: to find the entry of each in the heap, take it out and mend the heap costs more, the more there are.
+//! tokio's wheel needs no order, and rounds deadlines to whole milliseconds.
 
 use slab::Slab;
 use std::cmp::Reverse;
