@@ -30,6 +30,20 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// What is done in one go: a few things, and now and then so many of one kind that the loop looks around in the middle
+/// of a turn, or that a turn cannot poll them all.
+fn acts(few: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Act>> {
+    let many = 100..1_500_usize;
+    prop_oneof![
+        40 => prop::collection::vec(act(), few),
+        1 => many.clone().prop_map(|n| vec![Act::Spawn; n]),
+        2 => (any::<u32>(), many).prop_map(|(first, n)| (0..n).map(|n| Act::Wake(first as usize + n)).collect()),
+    ]
+}
+
+/// What a turn polls at most.
+const BUDGET: usize = 1_024;
+
 // The model.
 
 /// What comes from outside the loop.
@@ -132,13 +146,16 @@ impl Model {
     fn turn(&mut self, script: &mut impl Iterator<Item = Vec<Act>>) -> [usize; 4] {
         // What was done while the loop did not run comes first.
         let mut counted = [0, 0, 0, self.receive()];
-        for _ in 0..self.queue.len() {
+        let (mut batch, mut budget) = (self.queue.len(), BUDGET);
+        while batch > 0 && budget > 0 {
             let n = self.queue.pop_front().unwrap();
+            batch -= 1;
             let task = &mut self.tasks[n];
             // A task that was woken in its last poll has left an entry behind.
             if task.ended {
                 continue;
             }
+            budget -= 1;
             task.queued = false;
             if task.aborted {
                 self.end(n);
@@ -224,8 +241,8 @@ proptest! {
 
     #[test]
     fn any_sequence_of_spawns_wakes_aborts_and_ends_polls_whom_a_plain_queue_says(
-        polls in prop::collection::vec(prop::collection::vec(act(), 0..5), 0..400),
-        steps in prop::collection::vec(prop::collection::vec(act(), 0..6), 1..40),
+        polls in prop::collection::vec(acts(0..5), 0..400),
+        steps in prop::collection::vec(acts(0..6), 1..40),
     ) {
         let runtime = Runtime::new().unwrap();
         let world = World { wakers: Vec::new(), aborts: Vec::new(), script: polls.clone().into_iter() };

@@ -666,14 +666,21 @@ fn the_invariants_hold_for_random_programs() {
 }
 
 #[test]
-fn the_invariants_hold_for_more_tasks_than_a_turn_polls() {
-    let events = record(|| async {
-        let tasks: Vec<_> = (0..3_000).map(|_| spawn(async { yield_now().await })).collect();
-        for task in tasks {
-            task.await.unwrap();
-        }
-    });
-    check(&events);
+fn the_invariants_hold_for_as_many_tasks_as_a_turn_polls_and_for_more() {
+    for n in [61, 62, 300, 2_500] {
+        let events = record(|| async move {
+            let tasks = (0..n).map(|_| {
+                spawn(async {
+                    yield_now().await;
+                    yield_now().await;
+                })
+            });
+            for task in tasks.collect::<Vec<_>>() {
+                task.await.unwrap();
+            }
+        });
+        check(&events);
+    }
 }
 
 #[test]

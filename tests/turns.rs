@@ -59,6 +59,16 @@ fn a_turn_polls_each_ready_task_once() {
 }
 
 #[test]
+fn no_task_is_polled_twice_in_a_turn_in_which_the_loop_looks_around() {
+    // More tasks than polls between two looks, in each of which others have become ready.
+    let runtime = virtual_runtime();
+    for _ in 0..200 {
+        drop(spawn_yielding(&runtime, 3));
+    }
+    assert_eq!(polls_by_turn(&runtime), [200; 4]);
+}
+
+#[test]
 fn what_becomes_ready_in_a_turn_belongs_to_the_next() {
     let runtime = virtual_runtime();
     let log = Log::new();

@@ -200,9 +200,10 @@ impl Core {
         self.receive(turn);
         let fired = turn.fired_timers;
         self.fire(turn);
-        // A timer that fired was waited for, though its waker may be no task's: whoever turns the loop wants to know.
-        let idle = turn.fired_timers == fired && !self.tasks.borrow_mut().ready();
-        if limit != Some(Duration::ZERO) && idle {
+        // A timer that fired was waited for, though its waker may be no task's: whoever turns the loop wants to know. In
+        // the middle of a turn nobody parks, and `ready`, which begins the next batch, is not asked.
+        let parks = limit != Some(Duration::ZERO) && turn.fired_timers == fired && !self.tasks.borrow_mut().ready();
+        if parks {
             self.park(limit, turn);
             self.receive(turn);
             self.fire(turn);
