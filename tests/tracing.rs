@@ -159,7 +159,7 @@ fn a_task_that_yields_is_woken_in_its_poll() {
     #[rustfmt::skip]
     assert_eq!(lines(&events), [
         "spawn main", "push 0",
-        "turn 1", "pop 0", "poll 0", "wake 0", "push 0", "pending 0", "turn ends",
+        "turn 1", "pop 0", "poll 0", "waits for its next turn", "wake 0", "push 0", "pending 0", "turn ends",
         "turn 2", "pop 0", "poll 0", "ready 0", "end 0", "turn ends",
     ]);
 }
@@ -1054,6 +1054,13 @@ fn where_the_program_acted_the_event_names_the_programs_line() {
         gather::gather([async {}]).await;
         gather::gather!(async {}).await;
         gather::try_gather([async { Ok::<_, ()>(()) }]).await.unwrap();
+        yield_now().await;
+        _ = semaphore.try_acquire();
+        semaphore.add_permits(2);
+        drop(semaphore.try_acquire());
+        gather::gather_tasks([async {}]).await;
+        gather::try_gather_tasks([async { Ok::<_, ()>(()) }]).await.unwrap();
+        gather::task_group(async |group| group.spawn(async { Ok(()) }).await.map_err(|_| ())).await.unwrap();
     });
     let lines_of = |kind: &str| -> Vec<i64> {
         let of_kind = events.iter().filter(|event| event.kind.name() == kind);
@@ -1069,8 +1076,32 @@ fn where_the_program_acted_the_event_names_the_programs_line() {
     assert_eq!(lines_of("TimerArmed"), [6, 7, 8]);
     assert_eq!(lines_of("PermitWaiting"), [8, 8], "in line, and polled once more when the time was over");
     assert_eq!(lines_of("JobSubmitted"), [9]);
-    assert_eq!(lines_of("GatherStart"), [10, 11, 12]);
-    assert_eq!(lines_of("Spawn")[1], 5);
+    assert_eq!(lines_of("GatherStart"), [10, 11, 12, 17, 18]);
+    assert_eq!(lines_of("Waits"), [13]);
+    assert_eq!(lines_of("PermitTaken"), [3, 16]);
+    assert_eq!(lines_of("Spawn")[1..5], [5, 17, 18, 19]);
+}
+
+#[test]
+fn permits_that_are_added_are_seen_and_semaphores_keep_their_numbers() {
+    let events = record(|| async {
+        let first = Semaphore::new(0);
+        first.add_permits(2);
+        let first = Box::new(first); // It moves.
+        drop(first.try_acquire());
+        drop(first);
+        let second = Box::new(Semaphore::new(1)); // Where the first one was, perhaps.
+        drop(second.try_acquire());
+    });
+    let permits = events.iter().filter_map(|event| match event.kind {
+        Kind::PermitTaken { semaphore, left } => Some(("taken", semaphore.0, left)),
+        Kind::PermitReleased { semaphore, left } => Some(("released", semaphore.0, left)),
+        _ => None,
+    });
+    let permits: Vec<_> = permits.collect();
+    let first = [("released", 0, 2), ("taken", 0, 1), ("released", 0, 2)];
+    assert_eq!(permits[..3], first);
+    assert_eq!(permits[3..], [("taken", 1, 0), ("released", 1, 1)]);
 }
 
 // Other threads.

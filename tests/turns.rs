@@ -560,6 +560,23 @@ fn the_free_functions_report_their_callers_lines() {
 }
 
 #[test]
+fn a_gathers_tasks_stand_in_the_report_with_the_line_of_the_gather() {
+    let mut first = 0;
+    let message = panic_message(|| {
+        first = line!() + 3;
+        virtually(async {
+            let children = [pending::<Result<(), ()>>(), pending()];
+            drop(spawn(gather::gather_tasks(children)));
+            let children = [pending::<Result<(), ()>>()];
+            _ = gather::try_gather_tasks(children).await;
+        });
+    });
+    let here = |n| format!("a task spawned at here:{}, waits for something that this loop does not know", first + n);
+    let tasks: Vec<_> = listed(&message).into_iter().filter(|line| line.ends_with("does not know")).collect();
+    assert_eq!(tasks, [here(2), here(0), here(0)]);
+}
+
+#[test]
 fn a_quiescent_turn_panics_and_one_with_a_timeout_does_not() {
     let runtime = virtual_runtime();
     drop(runtime.spawn(pending::<()>()));

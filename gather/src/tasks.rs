@@ -13,12 +13,11 @@
 use crate::in_place::{Gather, TryGather};
 use crate::pinned::{Map, Pinned};
 use crate::slots::Progress;
-use runtime::{JoinError, JoinHandle, Mark, spawn};
+use runtime::{JoinError, JoinHandle, Mark, spawn, task::Builder};
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering::Relaxed};
 use std::task::{Context, Poll};
-use std::{any::Any, error::Error, fmt};
+use std::{any::Any, error::Error, fmt, panic::Location, pin::Pin};
 
 /// Runs each future as a task of the loop and gives all results, in the order of the input.
 ///
@@ -47,7 +46,8 @@ use std::{any::Any, error::Error, fmt};
 pub fn gather_tasks<F: Future<Output = T> + 'static, T: 'static>(
     futures: impl IntoIterator<Item = F>,
 ) -> Gather<impl Iterator<Item = impl Future<Output = Result<T, JoinError>>>, Result<T, JoinError>> {
-    let tasks = futures.into_iter().map(|future| Task { handle: spawn(future), failed: None });
+    let (at, futures) = (Location::caller(), futures.into_iter());
+    let tasks = futures.map(move |future| Task { handle: Builder::new().at(at).spawn(future), failed: None });
     // Nobody sets this flag. That it is there says: wait for the last end.
     Gather::new(Mark::new("gather_tasks"), Some(Arc::default()), tasks)
 }
@@ -83,9 +83,9 @@ pub fn try_gather_tasks<F: Future<Output = Result<T, E>> + 'static, T: 'static, 
     futures: impl IntoIterator<Item = F>,
 ) -> TryGather<impl Iterator<Item = impl Future<Output = Result<T, TaskError<E>>> + 'static>, T> {
     let failed = Arc::<AtomicBool>::default();
-    let flag = Arc::clone(&failed);
+    let (flag, at) = (Arc::clone(&failed), Location::caller());
     let tasks = futures.into_iter().map(move |future| {
-        let handle = spawn(watched(future, Arc::clone(&failed)));
+        let handle = Builder::new().at(at).spawn(watched(future, Arc::clone(&failed)));
         Pinned::new(Task { handle, failed: Some(Arc::clone(&failed)) }, Map(flatten))
     });
     TryGather::new(Mark::new("try_gather_tasks"), Some(flag), tasks)

@@ -125,13 +125,7 @@ where
 {
     let (pool, remote, cell) = (&core.pool, Remote::new(), Rc::new(JoinCell::new()));
     let handle = JoinHandle::here(Rc::clone(&cell) as _, Target::Remote(Arc::clone(&remote)));
-    let sender = match pool.make_room() {
-        Ok(sender) => sender,
-        Err(error) => {
-            cell.settle(Err(error));
-            return handle;
-        }
-    };
+    let Ok(sender) = pool.make_room().map_err(|error| cell.settle(Err(error))) else { return handle };
     let deliver = move |result: JobResult| {
         cell.settle(result.map(|value| *value.downcast().expect("the cell was made with its job")));
         cell.take_joiner().into_iter().for_each(wake_one);

@@ -9,23 +9,13 @@ use std::time::{Duration, Instant};
 pub(crate) struct Clock {
     /// When time began.
     start: Instant,
-    /// The virtual time; `None` when the system's clock is the clock.
-    standing: Cell<Option<u64>>,
+    /// The virtual time, which only the loop lets jump; `None` when the system's clock is the clock.
+    pub(crate) standing: Cell<Option<u64>>,
 }
 
 impl Clock {
     pub(crate) fn new(is_virtual: bool) -> Clock {
         Clock { start: Instant::now(), standing: Cell::new(is_virtual.then_some(0)) }
-    }
-
-    /// The virtual time, if that is what counts.
-    pub(crate) fn standing(&self) -> Option<u64> {
-        self.standing.get()
-    }
-
-    /// Lets virtual time jump ahead.
-    pub(crate) fn jump(&self, to: u64) {
-        self.standing.set(Some(to));
     }
 
     /// The time as the timers count it.

@@ -82,6 +82,7 @@ compile_error!("a ticket needs the 64 bits of a pointer (see wake.rs): 32-bit ta
 #[macro_use]
 #[path = "trace/macros.rs"]
 mod macros;
+pub(crate) use macros::Identity;
 pub use macros::{At, Mark};
 
 // The circle.

@@ -174,7 +174,7 @@ impl Core {
     /// Nothing is ready. By the system's clock: look, and park there. By the virtual clock: jump to the next deadline,
     /// unless a blocking job is under way or the system has I/O for us this instant.
     fn wait(&self, limit: Option<Duration>, turn: &mut Turn) {
-        let Some(now) = self.clock.standing() else { return self.look(limit, turn) };
+        let Some(now) = self.clock.standing.get() else { return self.look(limit, turn) };
         self.look(Some(Duration::ZERO), turn);
         if self.tasks.borrow_mut().ready() || self.has_messages() {
             return;
@@ -185,7 +185,7 @@ impl Core {
             _ if self.pool.is_busy() => self.look(limit, turn),
             Some(next) => {
                 trace!(Jump { to: next.max(now) });
-                self.clock.jump(next.max(now));
+                self.clock.standing.set(Some(next.max(now)));
                 self.fire(turn);
             }
             None if !self.reactor.borrow().is_empty() => self.look(None, turn),
@@ -216,7 +216,7 @@ impl Core {
     fn park(&self, limit: Option<Duration>, turn: &mut Turn) {
         // Announced first and looked at second: see `Parking`.
         self.inbox.parking.announce();
-        let next = self.timers.borrow().next().filter(|_| self.clock.standing().is_none());
+        let next = self.timers.borrow().next().filter(|_| self.clock.standing.get().is_none());
         let until_next = next.map(|next| Duration::from_nanos(next.saturating_sub(self.clock.nanos())));
         let until = until_next.into_iter().chain(limit).min();
         let timeout = if self.has_messages() { Some(Duration::ZERO) } else { until };

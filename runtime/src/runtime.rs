@@ -258,6 +258,5 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let birth = Birth { name: None, at: Location::caller() };
-    context::current("spawn", |core| core.spawn(future, birth))
+    crate::task::Builder::new().spawn(future)
 }

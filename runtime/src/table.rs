@@ -28,9 +28,9 @@ pub(crate) fn register(inbox: &Arc<Inbox>) -> io::Result<(u16, u64)> {
     let number = match table.iter().position(|entry| entry.inbox.is_none()) {
         Some(free) => free,
         None if table.len() == 1 << RUNTIME_BITS => {
+            let all = table.len();
             return Err(io::Error::other(format!(
-                "{} runtimes are alive in this process, and no more can be: drop some",
-                1 << RUNTIME_BITS
+                "{all} runtimes are alive in this process, the most there can be: drop some"
             )));
         }
         None => {

@@ -148,6 +148,8 @@ impl std::fmt::Display for Id {
 pub struct Builder {
     /// The name, once given.
     name: Option<Rc<str>>,
+    /// The line of the spawn, when it is not the caller's.
+    at: Option<&'static Location<'static>>,
 }
 
 impl Builder {
@@ -162,6 +164,12 @@ impl Builder {
         self
     }
 
+    /// For a library that spawns for its caller: whose line is shown.
+    #[doc(hidden)]
+    pub fn at(self, at: &'static Location<'static>) -> Builder {
+        Builder { at: Some(at), ..self }
+    }
+
     /// Spawns `future` on the running loop, as [`spawn`](crate::spawn) does.
     ///
     /// # Panics
@@ -172,7 +180,7 @@ impl Builder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let birth = Birth { name: self.name, at: Location::caller() };
+        let birth = Birth { name: self.name, at: self.at.unwrap_or(Location::caller()) };
         context::current("spawn", |core| core.spawn(future, birth))
     }
 }
@@ -187,8 +195,9 @@ impl Builder {
 ///     runtime::task::yield_now().await;
 /// });
 /// ```
+#[track_caller]
 pub fn yield_now() -> YieldNow {
-    YieldNow { yielded: false }
+    YieldNow { yielded: false, _at: At::here() }
 }
 
 /// The future of [`yield_now`].
@@ -197,6 +206,8 @@ pub fn yield_now() -> YieldNow {
 pub struct YieldNow {
     /// Whether it has been pending once.
     yielded: bool,
+    /// Who yields, for the trace.
+    _at: At,
 }
 
 impl Future for YieldNow {
@@ -208,6 +219,7 @@ impl Future for YieldNow {
             return Poll::Ready(());
         }
         self.yielded = true;
+        trace!(Waits { what: "its next turn" } at self._at);
         cx.waker().wake_by_ref();
         Poll::Pending
     }

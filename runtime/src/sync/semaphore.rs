@@ -10,7 +10,7 @@
 use crate::report::Wait;
 use crate::wait::{Line, Waiters};
 use crate::wake::wake_one;
-use crate::{At, context};
+use crate::{At, Identity, context};
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
@@ -34,6 +34,7 @@ use std::task::{Context, Poll};
 #[derive(Debug)]
 pub struct Semaphore {
     state: RefCell<State>,
+    pub(crate) _identity: Identity,
 }
 
 #[derive(Debug)]
@@ -48,7 +49,8 @@ struct State {
 impl Semaphore {
     /// A semaphore with `permits` free permits.
     pub const fn new(permits: usize) -> Semaphore {
-        Semaphore { state: RefCell::new(State { free: permits, waiters: Waiters::new(), line: Line::new() }) }
+        let state = RefCell::new(State { free: permits, waiters: Waiters::new(), line: Line::new() });
+        Semaphore { state, _identity: Identity::new() }
     }
 
     /// Waits for a permit, which is given back when it is dropped.
@@ -57,14 +59,19 @@ impl Semaphore {
     /// Dropping it leaves the line; a permit that it was granted already goes to the next.
     #[track_caller]
     pub fn acquire(&self) -> Acquire<'_> {
-        Acquire { semaphore: self, waiter: None, _at: At::here() }
+        Acquire { semaphore: self, waiter: None, at: At::here() }
     }
 
     /// A permit, if one is free and nobody is in line.
+    #[track_caller]
     pub fn try_acquire(&self) -> Option<Permit<'_>> {
+        self.take(At::here())
+    }
+
+    fn take(&self, _at: At) -> Option<Permit<'_>> {
         let mut state = self.state.borrow_mut();
         state.free = state.free.checked_sub(1)?;
-        trace!(PermitTaken { semaphore: self, left: state.free });
+        trace!(PermitTaken { semaphore: self, left: state.free } at _at);
         Some(Permit { semaphore: self })
     }
 
@@ -78,6 +85,7 @@ impl Semaphore {
             if self.state.borrow().line.is_empty() {
                 let mut state = self.state.borrow_mut();
                 state.free = state.free.checked_add(left).expect("a semaphore holds at most usize::MAX permits");
+                trace!(PermitReleased { semaphore: self, left: state.free });
                 return;
             }
             self.release();
@@ -115,34 +123,31 @@ pub struct Acquire<'a> {
     /// Its key among the waiters, while it is in line or granted.
     waiter: Option<u32>,
     /// Who acquires, for the trace.
-    _at: At,
+    at: At,
 }
 
 impl<'a> Future for Acquire<'a> {
     type Output = Permit<'a>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
-        let semaphore = self.semaphore;
-        if self.waiter.is_none()
-            && let Some(permit) = semaphore.try_acquire()
-        {
+        let (semaphore, at) = (self.semaphore, self.at);
+        let free = |waiter: Option<u32>| if waiter.is_none() { semaphore.take(at) } else { None };
+        if let Some(permit) = free(self.waiter) {
             return Poll::Ready(permit);
         }
         let fresh = cx.waker().clone();
-        let mut state = semaphore.state.borrow_mut();
-        let State { free, waiters, line } = &mut *state;
-        if self.waiter.is_none() && *free > 0 {
-            // It came free while the waker was cloned, which is foreign code.
-            *free -= 1;
-            trace!(PermitTaken { semaphore: semaphore, left: *free } at self._at);
-            return Poll::Ready(Permit { semaphore });
+        // Asked again: to clone a waker is foreign code, and a permit may have come free in it.
+        if let Some(permit) = free(self.waiter) {
+            return Poll::Ready(permit);
         }
+        let mut state = semaphore.state.borrow_mut();
+        let State { free: _free, waiters, line } = &mut *state;
         if let Some(waiter) = self.waiter.take_if(|waiter| waiters.is_called(*waiter)) {
             waiters.leave(line, waiter);
-            trace!(PermitTaken { semaphore: semaphore, left: *free } at self._at);
+            trace!(PermitTaken { semaphore: semaphore, left: *_free } at at);
             return Poll::Ready(Permit { semaphore });
         }
-        trace!(PermitWaiting { semaphore: semaphore } at self._at);
+        trace!(PermitWaiting { semaphore: semaphore } at at);
         let old = waiters.wait(line, &mut self.waiter, fresh);
         drop(state);
         drop(old);

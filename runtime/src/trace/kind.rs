@@ -235,8 +235,8 @@ from! {
         Body::Task(task) => task.birth().name.clone(),
     };
     &Semaphore => SemaphoreNumber: |semaphore| {
-        let address = std::ptr::from_ref(semaphore).addr();
-        with_state(|state| state.semaphore(address)).unwrap_or(SemaphoreNumber(u32::MAX))
+        let identity = semaphore._identity.get();
+        with_state(|state| state.semaphore(identity)).unwrap_or(SemaphoreNumber(u32::MAX))
     };
     &[Waker] => Woken: |wakers| {
         let tasks = wakers.iter().filter_map(|waker| {

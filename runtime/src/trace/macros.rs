@@ -86,3 +86,28 @@ impl Mark {
         }
     }
 }
+
+/// What tells a semaphore from every other one of its thread: its address would not, for it may move, and another may
+/// come there.
+#[derive(Debug)]
+pub(crate) struct Identity(#[cfg(feature = "trace")] std::cell::Cell<u64>);
+
+impl Identity {
+    pub(crate) const fn new() -> Identity {
+        Identity(
+            #[cfg(feature = "trace")]
+            std::cell::Cell::new(0),
+        )
+    }
+
+    /// Its number, from the first time that it is asked for.
+    #[cfg(feature = "trace")]
+    pub(crate) fn get(&self) -> u64 {
+        thread_local!(static GIVEN: std::cell::Cell<u64> = const { std::cell::Cell::new(0) });
+        if self.0.get() == 0 {
+            GIVEN.set(GIVEN.get() + 1);
+            self.0.set(GIVEN.get());
+        }
+        self.0.get()
+    }
+}

@@ -78,8 +78,8 @@ struct State {
     numbers: HashMap<u64, TaskNumber>,
     /// How many tasks each slot of each runtime has had.
     slots: HashMap<(u16, usize), u32>,
-    /// Semaphores by address.
-    semaphores: HashMap<usize, SemaphoreNumber>,
+    /// Semaphores by their identity.
+    semaphores: HashMap<u64, SemaphoreNumber>,
     /// Gathers so far.
     gathers: u32,
     causes: Causes,
@@ -105,9 +105,9 @@ impl State {
         *next - 1
     }
 
-    fn semaphore(&mut self, address: usize) -> SemaphoreNumber {
+    fn semaphore(&mut self, identity: u64) -> SemaphoreNumber {
         let next = SemaphoreNumber(self.semaphores.len() as u32);
-        *self.semaphores.entry(address).or_insert(next)
+        *self.semaphores.entry(identity).or_insert(next)
     }
 
     fn next_gather(&mut self) -> GatherNumber {
