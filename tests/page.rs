@@ -154,7 +154,17 @@ fn one_line_makes_a_page_and_gives_the_result() {
     for part in ["\"kind\":\"TurnBegin\"", "tests/page.rs", "pub(crate) fn turn", "class Circle", "<!doctype html>"] {
         assert!(html.contains(part), "{part:?} is not in the page");
     }
-    assert!(trace::page("/no/such/folder/page.html", async {}).is_err());
+    // A path that is wrong is told before anything runs.
+    let error = trace::page("/no/such/folder/page.html", async { unreachable!("it ran") }).unwrap_err();
+    assert!(error.to_string().starts_with("/no/such/folder/page.html: "), "{error}");
+}
+
+#[test]
+fn the_programs_panic_comes_through_even_if_the_page_cannot_be_written() {
+    let message = tests::panic_message(|| trace::page("/dev/full", async { panic!("in the program") }));
+    assert_eq!(message, "in the program");
+    let error = trace::page("/dev/full", async {}).unwrap_err();
+    assert!(error.to_string().starts_with("/dev/full: "), "{error}");
 }
 
 #[test]

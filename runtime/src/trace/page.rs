@@ -47,17 +47,21 @@ const SCRIPT: [&str; 15] = [
 /// ```
 ///
 /// # Errors
-/// When there can be no runtime, or the file cannot be written.
+/// When there can be no runtime or the file cannot be made: `future` is not polled then. And when the page cannot be
+/// written to it.
 ///
 /// # Panics
 /// With `future`'s panic; the page is written before.
 #[track_caller]
 pub fn page<F: Future>(path: impl AsRef<Path>, future: F) -> io::Result<F::Output> {
+    let name = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.as_ref().display()));
+    let file = fs::File::create(path.as_ref()).map_err(name)?;
     let (recorder, runtime, caller) = (Recorder::start(), Runtime::new()?, Location::caller());
     let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
     drop(runtime);
-    recorder.write_page(&format!("{}:{}", caller.file(), caller.line()), fs::File::create(path)?)?;
-    Ok(result.unwrap_or_else(|payload: Box<dyn Any + Send>| resume_unwind(payload)))
+    let written = recorder.write_page(&format!("{}:{}", caller.file(), caller.line()), file);
+    let output = result.unwrap_or_else(|payload: Box<dyn Any + Send>| resume_unwind(payload));
+    written.map_err(name).map(|()| output)
 }
 
 impl Recorder {
