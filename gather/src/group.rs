@@ -12,7 +12,7 @@ use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, task::Poll};
 /// The tasks that are aborted when this is dropped, in the order in which they were spawned.
 type Tasks = RefCell<BTreeMap<task::Id, Abort>>;
 
-/// Where the body of a [`task_group`] spawns its tasks.
+/// Where the body of a [`task_group`] spawns its tasks; asyncio's `TaskGroup`, trio's nursery. The example stands there.
 #[derive(Debug)]
 pub struct TaskGroup<E> {
     /// Gone after the first error, and with the group.
@@ -95,6 +95,20 @@ pub async fn task_group<T, E: 'static>(
 impl<E: 'static> TaskGroup<E> {
     /// Spawns a task into the group. What is returned gives its value to whoever awaits it; it is closed if the task
     /// failed or was cancelled, and the group tells why. After an error the group takes no more: the future is dropped.
+    /// asyncio's `create_task` of a `TaskGroup`, trio's `start_soon`.
+    ///
+    /// # Panics
+    /// Outside a runtime.
+    ///
+    /// ```
+    /// use gather::task_group;
+    ///
+    /// let sum = task_group(async |group| {
+    ///     let (a, b) = (group.spawn(async { Ok::<_, ()>(1) }), group.spawn(async { Ok(2) }));
+    ///     Ok(a.await.unwrap_or(0) + b.await.unwrap_or(0))
+    /// });
+    /// assert_eq!(runtime::block_on(sum).unwrap(), 3);
+    /// ```
     #[track_caller]
     pub fn spawn<T: 'static>(&self, future: impl Future<Output = Result<T, E>> + 'static) -> oneshot::Receiver<T> {
         let (sender, receiver) = oneshot::channel();

@@ -126,6 +126,15 @@ pub fn first_ok<I: IntoIterator<Item: Future<Output = Result<T, E>>>, T, E>(iter
 
 /// The future of [`gather`](gather()) and [`gather_tasks`](crate::gather_tasks). The other forms are the same thing with
 /// another `FORM`, the first letter of their name: what is awaited, and what it gives, is all that differs.
+///
+/// The functions that make them have the examples; here is how to name one:
+///
+/// ```
+/// use std::future::{Ready, ready};
+///
+/// let all: gather::Gather<std::array::IntoIter<Ready<u32>, 2>, u32> = gather::gather([ready(1), ready(2)]);
+/// assert_eq!(runtime::block_on(all), [1, 2]);
+/// ```
 #[must_use = "a gather does nothing unless it is awaited"]
 pub struct Gather<I: Iterator, T, P = fn(Progress), const FORM: char = 'g'> {
     /// Before the children, so that it is dropped first: what they wake while they are dropped wakes nobody.
@@ -187,7 +196,8 @@ impl<I: Iterator, T, P, const FORM: char> Gather<I, T, P, FORM> {
 
     /// Calls `report` after the end of each child, also of one that fails, in the order in which they end.
     ///
-    /// If `report` panics, so does the gather, and cannot be polled again.
+    /// If `report` panics, so does the gather, and cannot be polled again. asyncio has none: there each child is given
+    /// an `add_done_callback`.
     ///
     /// ```
     /// let mut seen = Vec::new();

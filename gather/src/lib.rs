@@ -50,23 +50,32 @@
 //! | --- | --- | --- |
 //! | results in the order of the awaitables | the same | `success` |
 //! | no awaitables: done, with `[]` | the same, at the first poll | `empty_sequence` |
-//! | coroutines are wrapped in tasks at once | at the first poll: a gather that nobody awaits does nothing | `gathering.rs`, and the unit tests |
+//! | coroutines are wrapped in tasks at once | at the first poll: a gather that nobody awaits does nothing | `tasks.rs`: `nothing_is_spawned_before_the_first_poll_then_in_order` |
 //! | the first exception is raised at once | the same, at any number of children | `one_exception` |
 //! | the siblings of the one that failed run on | the same in `try_gather_tasks`; in place, and in a group, they end | `first_errors_compared_in_place_as_tasks_and_in_a_group` |
 //! | later exceptions are dropped and not logged | the same; [`on_late_error`](TryGather::on_late_error) hears them | `exception_marking` |
 //! | `return_exceptions=True`: exceptions stand among the results | `gather_tasks`, `gather`; [`Outcomes`] tells them apart | `return_exceptions` |
-//! | a cancelled child counts as one that raised `CancelledError` | as one that failed with `TaskError::Cancelled`, or a `JoinError` among the results | `one_cancellation`, `result_exception_one_cancellation` |
+//! | a cancelled child counts as one that raised `CancelledError` | as one that failed: with its handle's `JoinError`, or `TaskError::Cancelled` when its runtime was dropped | `one_cancellation`, `result_exception_one_cancellation`; `tasks.rs`: `a_task_that_is_dropped_with_its_runtime_is_cancelled` |
 //! | cancelling the gather cancels the children that have not ended | dropping it aborts them | `cancellation_broadcast` |
 //! | … but not after it has raised an exception | the same | `cancellation_after_an_error_reaches_nobody` |
 //! | nesting | the same; to drop the outer one is to drop the inner ones | `nested_gathers` |
 //! | futures that are done already: done in the next turn | done in the first poll | `already_finished_children` |
 //! | the same awaitable twice: awaited once, two results | ownership forbids it; futures' `Shared` does it | `duplicate_coroutines` |
-//! | an exception that nobody looks at is logged | a result is a value: `#[must_use]` asks for a look, nothing is logged | |
+//! | an exception that nobody looks at is logged | a result is a value: `#[must_use]` asks for a look, nothing is logged | the example below |
 //! | `wait_for(gather(…), t)`: the children are cancelled | `timeout(t, gather)`: they are dropped, tasks aborted; `&mut gather` goes on | `wait_for_around_a_gather`, `a_gather_in_a_wait_for_may_be_awaited_on` |
 //! | `shield(child)` is not cancelled with the gather | `spawn` it and gather its handle: whoever drops a handle leaves the task running | `gather_shield` |
 //! | a child that raises `KeyboardInterrupt` stops the loop | a child that panics: in `gather_tasks` its own outcome, in place the caller's panic | `gathering.rs`: `a_panic_of_a_task_is_its_own_outcome…` |
 //! | different types of results | a `Vec` has one type; [`gather!`] gives a tuple | `constructor_heterogenous_futures` |
 //! | `as_completed` in the order of the ends | the same, each with its index; as tasks if it is given handles | `as_completed_in_the_order_of_the_ends` |
+//!
+//! A result that nobody looks at is the compiler's business:
+//!
+//! ```compile_fail
+//! #![deny(unused_must_use)]
+//! runtime::block_on(async {
+//!     gather::try_gather_tasks([async { Err::<(), _>("lost") }]).await;
+//! });
+//! ```
 //!
 //! What differs, and no program can show, or what differs within one millisecond:
 //!

@@ -64,7 +64,15 @@ pub struct CompoundError {
 }
 
 impl CompoundError {
-    /// The index and the message of each failure, in the order of the input.
+    /// The index and the message of each failure, in the order of the input; `exceptions` of Python's `ExceptionGroup`.
+    ///
+    /// ```
+    /// use gather::Outcomes;
+    ///
+    /// let error = vec![Ok(1), Err("no"), Err("never")].compound_error().unwrap();
+    /// assert_eq!(error.failures(), [(1, "no".to_owned()), (2, "never".to_owned())]);
+    /// assert_eq!(error.to_string(), "2 of 3 failed: [1] no; [2] never");
+    /// ```
     pub fn failures(&self) -> &[(usize, String)] {
         &self.failures
     }

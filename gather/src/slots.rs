@@ -11,7 +11,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::{iter, mem};
 
-/// How far a gather has come; what [`on_progress`](crate::Gather::on_progress) is told after each child.
+/// How far a gather has come; what [`on_progress`](crate::Gather::on_progress) is told after each child, with an example
+/// there. asyncio has none; tqdm's `gather` shows it as a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// So many children have ended.

@@ -47,7 +47,20 @@ pub fn as_completed<I: IntoIterator<Item: Future>>(iter: I) -> AsCompleted<I::In
 }
 
 impl<I: Iterator<Item: Future>, P: FnMut(Progress)> AsCompleted<I, P> {
-    /// The next output and the index of its child, or `None` when all children have ended.
+    /// The next output and the index of its child, or `None` when all children have ended. asyncio's `await next(…)` over
+    /// `as_completed`, where the index has to be carried along by hand.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing: the children stay where they are.
+    ///
+    /// ```
+    /// runtime::block_on(async {
+    ///     let mut ends = gather::as_completed([1, 2].map(|n| async move { 10 * n }));
+    ///     assert_eq!(ends.next().await, Some((0, 10)));
+    ///     assert_eq!(ends.next().await, Some((1, 20)));
+    ///     assert_eq!(ends.next().await, None);
+    /// });
+    /// ```
     pub async fn next(&mut self) -> Option<(usize, <I::Item as Future>::Output)> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

@@ -132,7 +132,19 @@ where
     }
 }
 
-/// How a task of [`try_gather_tasks`] failed.
+/// How a task of [`try_gather_tasks`] failed: asyncio's exception, `CancelledError` among them, tokio's `JoinError` with
+/// the future's own error beside it.
+///
+/// ```
+/// use gather::{TaskError, try_gather_tasks};
+///
+/// match runtime::block_on(try_gather_tasks([async { Err::<(), _>("no") }])) {
+///     Ok(_) => unreachable!(),
+///     Err(TaskError::Failed(error)) => assert_eq!(error, "no"),
+///     Err(TaskError::Cancelled) => println!("its runtime is gone"),
+///     Err(TaskError::Panicked(payload)) => std::panic::resume_unwind(payload),
+/// }
+/// ```
 #[derive(Debug)]
 pub enum TaskError<E> {
     /// Its future gave this error.
