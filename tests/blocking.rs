@@ -542,7 +542,10 @@ fn a_thread_that_cannot_be_started_is_an_error_of_its_job() {
             assert!(!error.is_cancelled() && !error.is_panic());
             let system = error.io_error().expect("the system's own error");
             assert_eq!(system.kind(), std::io::ErrorKind::WouldBlock);
-            assert_eq!(error.to_string(), format!("no thread could be started for the blocking job: {system}"));
+            assert_eq!(
+                error.to_string(),
+                format!("no thread could be started for the blocking job: {system}; see `ulimit -u`")
+            );
             // It is no job under way: the clock goes on.
             sleep(HOUR).await;
             assert_eq!(now() - start, HOUR);

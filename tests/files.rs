@@ -4,7 +4,8 @@ use runtime::task::{spawn_blocking, yield_now};
 use runtime::{Runtime, block_on, fs};
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use tests::{CountingAllocator, Random, alone, open_descriptors, peak_bytes, poll_once};
+use std::task::{Context, Waker};
+use tests::{CountingAllocator, Random, alone, open_descriptors, panic_message, peak_bytes, poll_once};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -111,6 +112,34 @@ fn half_a_line_is_not_given_out_when_the_other_half_cannot_be_read() {
         assert!(lines.next().await.is_none());
     });
     drop((release, blocker));
+}
+
+#[test]
+fn what_cannot_be_opened_is_named() {
+    block_on(async {
+        let error = fs::lines("/no/such/file").next().await.unwrap().unwrap_err();
+        assert!(error.to_string().starts_with("/no/such/file: "), "{error}");
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn a_reader_that_is_asked_outside_a_runtime_loses_nothing() {
+    let file = Scratch::new("outside", vec![b'\n'; CHUNK + 1]);
+    let mut lines = fs::lines(&file.0);
+    let cx = &mut Context::from_waker(Waker::noop());
+    let message = panic_message(|| lines.poll_next_line(cx));
+    assert!(message.starts_with("fs::lines needs a running event loop"), "{message}");
+    block_on(async {
+        for _ in 0..CHUNK {
+            assert_eq!(lines.next().await.unwrap().unwrap(), "");
+        }
+    });
+    panic_message(|| lines.poll_next_line(cx));
+    block_on(async {
+        assert_eq!(lines.next().await.unwrap().unwrap(), "");
+        assert!(lines.next().await.is_none());
+    });
 }
 
 #[test]

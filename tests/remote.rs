@@ -489,7 +489,7 @@ fn a_remote_handle_polled_after_it_gave_its_result_says_so() {
     assert!(matches!(poll_once(&mut task), Poll::Ready(Ok(1))));
     assert!(task.is_finished());
     let message = panic_message(|| poll_once(&mut task));
-    assert_eq!(message, "a JoinHandle was polled after it had given its result");
+    assert_eq!(message, "a JoinHandle was polled after it had given its result: await it once, and keep what it gives");
 }
 
 #[test]

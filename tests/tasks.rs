@@ -365,7 +365,10 @@ fn a_handle_polled_after_it_gave_its_result_says_so() {
         assert_eq!((&mut job).await.unwrap(), 1);
         for mut task in tasks.into_iter().chain([job]) {
             let message = panic_message(|| poll_once(&mut task));
-            assert_eq!(message, "a JoinHandle was polled after it had given its result");
+            assert_eq!(
+                message,
+                "a JoinHandle was polled after it had given its result: await it once, and keep what it gives"
+            );
             assert!(task.is_finished());
         }
     });

@@ -93,9 +93,8 @@ impl Pool {
         crew.threads += 1;
         drop(crew);
         let (receiver, shared, keep_alive) = (self.receiver.clone(), Arc::clone(&self.crew), self.keep_alive);
-        let started = thread::Builder::new()
-            .name("glassloop-blocking".into())
-            .spawn(move || work(&receiver, &shared, keep_alive));
+        let thread = thread::Builder::new().name("glassloop-blocking".into());
+        let started = thread.spawn(move || work(&receiver, &shared, keep_alive));
         let Err(error) = started else { return Ok(sender) };
         let mut crew = self.crew.lock();
         crew.threads -= 1;

@@ -1,7 +1,7 @@
 //! Files, as far as `gather` is shown with them: [`lines`], read in chunks on the blocking pool.
 
 use crate::join::JoinHandle;
-use crate::task::spawn_blocking;
+use crate::{context, task::spawn_blocking};
 use std::fs::File;
 use std::future::{Future, poll_fn};
 use std::io::{self, Read};
@@ -62,7 +62,7 @@ impl Lines {
     /// The next line, without its line break; `None` after the last.
     ///
     /// # Errors
-    /// The system's, after which there are no more lines; `InvalidData` for a line that is not UTF-8, after which the
+    /// The system's, with the path if the file cannot be opened, after which there are no more lines; `InvalidData` for a line that is not UTF-8, after which the
     /// next line follows.
     ///
     /// # Panics
@@ -81,10 +81,10 @@ impl Lines {
                 return Poll::Ready(Some(self.give(self.searched + n, self.searched + n + 1)));
             }
             self.searched = self.buffer.len();
+            // Outside a runtime this panics, before anything is taken from its place.
+            matches!(self.source, Source::Unopened(_) | Source::Open(_)).then(|| context::current("fs::lines", |_| ()));
             match std::mem::replace(&mut self.source, Source::Ended) {
-                Source::Unopened(path) => {
-                    self.source = Source::Reading(spawn_blocking(|| read_chunk(File::open(path)?)))
-                }
+                Source::Unopened(path) => self.source = Source::Reading(spawn_blocking(|| read_chunk(open(path)?))),
                 Source::Open(file) => self.source = Source::Reading(spawn_blocking(|| read_chunk(file))),
                 Source::Reading(mut job) => {
                     let Poll::Ready(read) = Pin::new(&mut job).poll(cx) else {
@@ -118,6 +118,10 @@ impl Lines {
         (self.start, self.searched) = (next, next);
         line.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
+}
+
+fn open(path: PathBuf) -> io::Result<File> {
+    File::open(&path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 /// Reads the next chunk; an empty one is the end.

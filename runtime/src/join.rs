@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// What a handle says that is polled once too often.
-const TAKEN: &str = "a JoinHandle was polled after it had given its result";
+const TAKEN: &str = "a JoinHandle was polled after it had given its result: await it once, and keep what it gives";
 
 /// Awaits the end of a task and gives its result; tokio's `JoinHandle`, asyncio's `Task`.
 ///
@@ -302,7 +302,7 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
             Reason::Cancelled => f.write_str("the task was cancelled"),
-            Reason::NoThread(error) => write!(f, "no thread could be started for the blocking job: {error}"),
+            Reason::NoThread(it) => write!(f, "no thread could be started for the blocking job: {it}; see `ulimit -u`"),
             Reason::Panicked(payload) => {
                 let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
                 match message(&**payload) {

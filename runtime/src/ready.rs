@@ -90,7 +90,7 @@ impl Tasks {
     #[inline]
     pub(crate) fn insert(&mut self, body: Body) -> (Ticket, u64) {
         let slot = self.slots.vacant_key();
-        assert!(slot < MAX_TASKS, "{MAX_TASKS} tasks are alive, and a ticket has no bits for more");
+        assert!(slot < MAX_TASKS, "{MAX_TASKS} tasks are alive, as many as a ticket has bits for: let some end first");
         let (ticket, count) = self.number(slot);
         let age = (count >> GENERATION_BITS) as u32;
         trace!(Spawn { task: ticket, slot: slot, generation: ticket, name: &body } at &body);

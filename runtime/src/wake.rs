@@ -193,9 +193,8 @@ impl Inbox {
         trace!(@sent(self, &message));
         match self.messages.send(message) {
             Ok(()) if self.parking.must_ring() => {
-                if let Some(bell) = &*self.bell.lock() {
-                    bell.wake().expect("the loop's eventfd takes a write for as long as the loop lives");
-                }
+                let rung = self.bell.lock().as_ref().map_or(Ok(()), mio::Waker::wake);
+                rung.expect("the loop's eventfd takes a write for as long as the loop lives");
             }
             Ok(()) => {}
             Err(refused) => quiet_drop(refused),
