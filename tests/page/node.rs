@@ -34,8 +34,9 @@ pub(crate) fn node(test: &str, script: &str, data: &Value) -> Option<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/src/trace/page");
     let file = |name: &str| std::fs::read_to_string(folder.join(name)).expect("the page's script is there");
     let whole = format!(
-        "{}\n{}\n{}\nconst data = JSON.parse(require('fs').readFileSync(0));\n\
+        "{}\n{}\n{}\n{}\nconst data = JSON.parse(require('fs').readFileSync(0));\n\
          process.stdout.write(JSON.stringify((() => {{ {script} }})()));",
+        file("changes.js"),
         file("state.js"),
         file("history.js"),
         file("words.js"),

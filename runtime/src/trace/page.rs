@@ -20,7 +20,8 @@ const STYLE: &str = include_str!("page/style.css");
 pub const WORDS: &str = include_str!("page/words.txt");
 
 /// The script in pieces, in reading order: what is known at an event, how it is said, how it is shown, how one moves.
-const SCRIPT: [&str; 15] = [
+const SCRIPT: [&str; 16] = [
+    include_str!("page/changes.js"),
     include_str!("page/state.js"),
     include_str!("page/history.js"),
     include_str!("page/words.js"),

@@ -49,68 +49,58 @@ class Circle {
   constructor(app) {
     this.app = app;
     this.root = $("circle");
-    this.tokens = new Map();
     const arrow = (id, fill) => svg("marker", { id, viewBox: "0 0 8 8", refX: 6, refY: 4, markerWidth: 5, markerHeight: 5, orient: "auto" },
       svg("path", { d: "M0 0 L8 4 L0 8 Z", style: `fill:${fill}` }));
-    this.root.append(svg("defs", {}, arrow("arrow", "var(--line)"), arrow("arrow-on", "var(--accent)")));
-    this.ways = {};
-    for (const [name, d] of Object.entries(WAYS)) this.root.append((this.ways[name] = svg("path", { d, class: "way" })));
-    this.boxes = {};
-    for (const [name, it] of Object.entries(STATIONS)) {
-      const box = svg("rect", { x: it.x, y: it.y, width: it.w, height: it.h, rx: 8, class: "st" });
-      const label = svg("text", { x: it.x + 10, y: it.y + 18, class: "lab" }, it.label);
-      const note = svg("text", { x: it.x + 10, y: it.y + it.h - 9, class: "note" });
-      this.root.append(box, label, note);
-      let dot = null;
-      if (it.number) {
-        dot = svg("circle", { cx: it.x + it.w - 14, cy: it.y, r: 9, class: "dot" });
-        this.root.append(dot, svg("text", { x: it.x + it.w - 14, y: it.y + 3.8, class: "num" }, it.number));
-      }
-      this.boxes[name] = { box, label, note, dot };
-    }
+    this.arrows = svg("defs", {}, arrow("arrow", "var(--line)"), arrow("arrow-on", "var(--accent)"));
   }
 
   show(state, e, places) {
-    const { app } = this;
     const station = e && e.task !== undefined ? places.of.get(e.task) : null;
     const [ways, stations] = e ? lit(e, station) : [[], []];
-    if (e && e.kind === "Push" && app.history.events[e.cause]?.kind === "Spawn") ways[0] = "spawn";
-    for (const [name, way] of Object.entries(this.ways)) way.setAttribute("class", ways.includes(name) ? "way on" : "way");
-    for (const [name, { box, label, dot, note }] of Object.entries(this.boxes)) {
-      const on = stations.includes(name);
-      box.setAttribute("class", on ? "st on" : "st");
-      if (dot) dot.setAttribute("class", on ? "dot on" : "dot");
-      note.textContent = this.note(name, state, e);
-      const more = STATIONS[name].room ? places.by[name].length - STATIONS[name].room : 0;
-      label.textContent = STATIONS[name].label + (more > 0 ? ` +${more}` : "");
-    }
-    this.move(places, state);
+    if (e && e.kind === "Push" && this.app.history.events[e.cause]?.kind === "Spawn") ways[0] = "spawn";
+    const paths = Object.entries(WAYS).map(([name, d]) => svg("path", { d, class: ways.includes(name) ? "way on" : "way" }));
+    const boxes = Object.keys(STATIONS).map((name) => this.station(name, stations.includes(name), this.note(name, state, e), places.by[name]?.length ?? 0));
+    draw(this.root, this.arrows, ...paths, ...boxes.flat(), ...this.tokens(places, state));
     this.root.setAttribute("aria-label", this.inWords(places));
   }
 
-  // Where every alive task is, by station.
+  station(name, isOn, note, count) {
+    const it = STATIONS[name];
+    const on = isOn ? " on" : "";
+    const more = it.room && count > it.room ? ` +${count - it.room}` : "";
+    const parts = [
+      svg("rect", { x: it.x, y: it.y, width: it.w, height: it.h, rx: 8, class: `st${on}` }),
+      svg("text", { x: it.x + 10, y: it.y + 18, class: "lab" }, it.label + more),
+      svg("text", { x: it.x + 10, y: it.y + it.h - 9, class: "note" }, note),
+    ];
+    if (!it.number) return parts;
+    const [x, y] = [it.x + it.w - 14, it.y];
+    return [...parts, svg("circle", { cx: x, cy: y, r: 9, class: `dot${on}` }), svg("text", { x, y: y + 3.8, class: "num" }, it.number)];
+  }
+
+  // Where every alive task is, by station; the station of a task; and what it waits for, in words.
   places(state) {
     const by = { queue: [], poll: [], reactor: [], timers: [], others: [] };
     const of = new Map();
-    const texts = new Map();
-    const waiting = waits(state, time, (who) => childName(state, who));
+    const waiting = waits(state);
     const put = (station, task) => {
-      by[station].push({ key: String(task), task, text: this.app.history.name(task) });
+      by[station].push({ key: String(task), task, who: null });
       of.set(task, station);
     };
     state.queue.forEach((task) => put("queue", task));
     const front = state.poll ?? state.popped;
     for (const number of Object.keys(state.tasks).map(Number)) {
-      const wait = waiting[number] ?? [];
-      if (wait.length) texts.set(number, wait.map((it) => it.text).join("; "));
+      const wait = waiting.get(number) ?? [];
       // The children of a gather wait on their own, wherever their task is.
-      for (const { station, child, who } of wait) {
-        if (child && by[station].length < 99) by[station].push({ key: `${number} ${who.gather} ${who.place}`, task: number, text: child, of: this.app.history.name(number) });
+      for (const { station, who } of wait) {
+        if (who.gather !== null) by[station].push({ key: `${number} ${who.gather} ${who.place}`, task: number, who });
       }
       if (number === front) put("poll", number);
-      else if (!of.has(number)) put(wait.find((it) => !it.child)?.station ?? "others", number);
+      else if (!of.has(number)) put(wait.find(({ who }) => who.gather === null)?.station ?? "others", number);
     }
-    return { by, of, texts };
+    const sentence = ({ who, text }) => (who.gather === null ? text() : `${childName(state, who)}: ${text()}`);
+    const text = (task) => inShort(waiting.get(task) ?? [], sentence);
+    return { by, of, text };
   }
 
   note(name, state, e) {
@@ -127,47 +117,39 @@ class Circle {
   }
 
   // A step moves a token along its way; one that is new simply is there.
-  move(places, state) {
-    const seen = new Set();
-    for (const [name, tasks] of Object.entries(places.by)) {
-      const it = STATIONS[name];
-      const across = name === "queue" ? 2 : 1;
-      const width = (it.w - 16 - (across - 1) * 6) / across;
-      tasks.slice(0, it.room).forEach(({ key, task, text: called }, index) => {
-        const x = it.x + 8 + (index % across) * (width + 6);
-        const y = it.y + 28 + Math.floor(index / across) * 26;
-        let text = called;
-        if (name === "poll" && state.children.length) text += ` · ${childName(state, state.children[state.children.length - 1])}`;
-        const letters = Math.floor((width - 22) / 6.9);
-        const token = this.token(key, task);
-        token.setAttribute("transform", `translate(${x} ${y})`);
-        token.style.transform = `translate(${x}px, ${y}px)`;
-        token.firstChild.setAttribute("width", width);
-        token.lastChild.textContent = `${sign(task)} ${text.length > letters ? text.slice(0, letters - 1) + "…" : text}`;
-        token.setAttribute("class", `token ${colour(task)}${this.app.selected === task ? " chosen" : ""}`);
-        seen.add(key);
-      });
-    }
-    for (const [key, token] of this.tokens) {
-      if (!seen.has(key)) { token.remove(); this.tokens.delete(key); }
-    }
+  tokens(places, state) {
+    const tokens = Object.entries(places.by).flatMap(([name, those]) => {
+      return those.slice(0, STATIONS[name].room).map((it, index) => this.token(name, it, index, state));
+    });
+    // In the same order at every step: what leaves the picture and comes back, does not move in it.
+    return tokens.sort((a, b) => (a.attributes.key < b.attributes.key ? -1 : 1));
   }
 
-  token(key, task) {
-    let token = this.tokens.get(key);
-    if (!token) {
-      token = svg("g", {}, svg("rect", { height: 21, rx: 10.5 }), svg("text", { x: 9, y: 14.8 }));
-      token.addEventListener("click", () => this.app.select(this.app.selected === task ? null : task));
-      this.tokens.set(key, token);
-      this.root.append(token);
-    }
-    return token;
+  token(name, { key, task, who }, index, state) {
+    const { app } = this;
+    const it = STATIONS[name];
+    const across = name === "queue" ? 2 : 1;
+    const width = (it.w - 16 - (across - 1) * 6) / across;
+    const x = it.x + 8 + (index % across) * (width + 6);
+    const y = it.y + 28 + Math.floor(index / across) * 26;
+    let text = who ? childName(state, who) : app.history.name(task);
+    if (name === "poll" && state.children.length) text += ` · ${childName(state, state.children[state.children.length - 1])}`;
+    const letters = Math.floor((width - 22) / 6.9);
+    const short = text.length > letters ? text.slice(0, letters - 1) + "…" : text;
+    const isChosen = app.selected === task;
+    const attributes = {
+      key, class: `token ${colour(task)}${isChosen ? " chosen" : ""}`,
+      transform: `translate(${x} ${y})`, style: `transform: translate(${x}px, ${y}px)`,
+      onclick: () => app.select(isChosen ? null : task),
+    };
+    return svg("g", attributes, svg("rect", { height: 21, rx: 10.5, width }), svg("text", { x: 9, y: 14.8 }, `${sign(task)} ${short}`));
   }
 
   inWords(places) {
-    const list = (tasks) => tasks.slice(0, 8).map(({ text, of }) => (of ? `${of} · ${text}` : text)).join(", ") + (tasks.length > 8 ? ` and ${tasks.length - 8} more` : "");
+    const { app } = this;
+    const called = ({ task, who }) => (who ? `${app.history.name(task)} · ${childName(app.state, who)}` : app.history.name(task));
     const names = { queue: "in the ready queue", poll: "at poll", reactor: "at sockets", timers: "with timers", others: "waiting for others" };
-    const said = Object.entries(places.by).filter(([, tasks]) => tasks.length).map(([name, tasks]) => `${names[name]}: ${list(tasks)}`);
+    const said = Object.entries(places.by).filter(([, those]) => those.length).map(([name, those]) => `${names[name]}: ${inShort(those, called, ", ")}`);
     return said.join("; ") || "no task";
   }
 }

@@ -13,60 +13,52 @@ function coloured(line) {
     parts.push(line.slice(at, token.index), el("span", { class: kind }, token[0]));
     at = token.index + token[0].length;
   }
-  parts.push(line.slice(at));
-  return parts;
+  parts.push(line.slice(at), "\n");
+  return parts.filter((part) => part !== "");
 }
+
+// The height of a line, as the style says it.
+const LINE = 18;
 
 class Pane {
   constructor(id, files) {
-    this.parent = $(id);
+    this.view = new View($(id));
     this.label = $(`${id}-file`);
     this.files = files;
-    this.made = new Map();
-    this.line = null;
-    this.file = null;
-    this.frame = 0;
+    this.made = new Map(); // file → its element, made when it is first shown
+    this.file = null;      // the element that is shown
+    this.line = null;      // the line that is lit
+    draw(this.view.parent, none("  no line yet"));
   }
 
-  lines(file) {
-    let lines = this.made.get(file);
-    if (!lines) {
-      const text = this.files.get(file);
-      const source = text ? text.replace(/\n$/, "").split("\n") : [`// the source of ${file} was not found when the page was made`];
-      lines = source.map((line, index) => el("div", /^\s*trace!\(/.test(line) ? { class: "hook" } : {}, el("span", { class: "n" }, index + 1), ...coloured(line), "\n"));
-      this.made.set(file, lines);
+  // A file once made stays in the page: to show it again costs no more than to uncover it.
+  open(name) {
+    let file = this.made.get(name);
+    if (!file) {
+      if (this.made.size === 0) draw(this.view.parent);
+      file = document.createElement("div");
+      const text = this.files.get(name);
+      const source = text ? text.replace(/\n$/, "").split("\n") : [`// the source of ${name} was not found when the page was made`];
+      draw(file, ...source.map((line, index) => el("div", { class: /^\s*trace!\(/.test(line) ? "hook" : null }, el("span", { class: "n" }, index + 1), ...coloured(line))));
+      this.made.set(name, file);
+      this.view.parent.append(file);
     }
-    return lines;
+    if (file === this.file) return;
+    this.file?.classList.add("away");
+    file.classList.remove("away");
+    this.file = file;
   }
 
   show(place) {
     this.line?.classList.remove("lit");
     this.line = null;
-    if (!place) {
-      this.label.textContent = "";
-      if (this.file === null) this.parent.replaceChildren(none("  no line yet"));
-      return;
-    }
-    const [file, number] = place;
-    const lines = this.lines(file);
-    if (this.file !== file) {
-      this.parent.replaceChildren(...lines);
-      this.file = file;
-    }
-    this.label.textContent = `${file}, line ${number}`;
+    this.label.textContent = place ? `${place[0]}, line ${place[1]}` : "";
+    if (!place) return;
     this.label.title = this.label.textContent;
-    this.line = lines[number - 1] ?? null;
-    if (!this.line) return;
-    this.line.classList.add("lit");
-    // Once a frame, after all panels have changed: to ask for a position makes the browser lay out the page.
-    cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => this.reveal());
-  }
-
-  reveal() {
-    const top = this.line.offsetTop;
-    const { scrollTop, clientHeight } = this.parent;
-    if (top < scrollTop + 30 || top > scrollTop + clientHeight - 50) this.parent.scrollTop = top - clientHeight / 2.5;
+    this.open(place[0]);
+    this.line = this.file.childNodes[place[1] - 1] ?? null;
+    this.line?.classList.add("lit");
+    this.view.reveal((place[1] - 1) * LINE, 30, 50);
   }
 }
 

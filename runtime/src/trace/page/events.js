@@ -5,14 +5,12 @@ const ROW = 22;
 class EventList {
   constructor(app) {
     this.app = app;
-    this.parent = $("events");
-    this.space = el("div", { style: "position:relative" });
-    this.parent.append(this.space);
+    this.space = document.createElement("div");
+    $("events").append(this.space);
+    this.view = new View($("events"), () => this.draw());
     this.rows = app.history.events.map((e) => e.seq);
     this.text = null; // what the filter searches, made when it is first used
-    this.parent.addEventListener("scroll", () => this.draw());
     $("filter").addEventListener("input", () => this.filter($("filter").value));
-    new ResizeObserver(() => requestAnimationFrame(() => this.draw())).observe(this.parent);
     this.stops();
   }
 
@@ -29,12 +27,8 @@ class EventList {
     const filtered = this.rows.length < app.history.length ? `${this.rows.length} of ${app.history.length}` : `${app.history.length}`;
     $("events-note").textContent = filtered;
     this.space.style.height = `${this.rows.length * ROW}px`;
-    if (moved) {
-      // The row before the first one that comes later.
-      const at = Math.max(0, this.after(app.index) - 1) * ROW;
-      const { scrollTop, clientHeight } = this.parent;
-      if (at < scrollTop + ROW || at > scrollTop + clientHeight - 3 * ROW) this.parent.scrollTop = at - clientHeight / 2;
-    }
+    // The row before the first one that comes later.
+    if (moved) this.view.reveal(Math.max(0, this.after(app.index) - 1) * ROW, ROW, 3 * ROW);
     this.draw();
   }
 
@@ -50,10 +44,11 @@ class EventList {
 
   draw() {
     const { app } = this;
-    const first = Math.max(0, Math.floor(this.parent.scrollTop / ROW) - 3);
-    const last = Math.min(this.rows.length, first + Math.ceil(this.parent.clientHeight / ROW) + 6);
+    const { top, height } = this.view;
+    const last = Math.min(this.rows.length, Math.ceil((top + height) / ROW) + 3);
+    const first = Math.max(0, Math.min(Math.floor(top / ROW), last - Math.ceil(height / ROW)) - 3);
     const shown = this.rows.slice(first, last).filter((seq) => !app.predict.hides(seq));
-    this.space.replaceChildren(...shown.map((seq, index) => this.row(app.history.events[seq], first + index)));
+    draw(this.space, ...shown.map((seq, index) => this.row(app.history.events[seq], first + index)));
   }
 
   row(e, position) {
@@ -63,26 +58,25 @@ class EventList {
     const classes = ["row", e.seq === app.index ? "at" : "", e.seq > app.index ? "later" : ""];
     if (task !== null && task === app.selected) classes.push("mine", colour(task));
     const link = said.reason === null ? el("span") : el("a", { href: `#e=${said.reason}`, title: app.words.text(app.history.events[said.reason]) }, `because ${said.reason}`);
-    const row = el("div", { class: classes.join(" "), role: "option", "aria-selected": String(e.seq === app.index), style: `top:${position * ROW}px` },
-      el("span", {}, e.seq), el("span", {}, `turn ${e.turn}`), el("span", {}, time(e.at)), el("b", {}, app.words.word(e)), el("span", {}, app.words.text(e)), link);
-    row.addEventListener("click", (event) => { if (event.target.tagName !== "A") app.go(e.seq); });
-    return row;
+    const attributes = {
+      key: String(e.seq), class: classes.join(" "), role: "option", "aria-selected": String(e.seq === app.index), style: `top:${position * ROW}px`,
+      onclick: (event) => { if (event.target.tagName !== "A") app.go(e.seq); },
+    };
+    return el("div", attributes, el("span", {}, e.seq), el("span", {}, `turn ${e.turn}`), el("span", {}, time(e.at)),
+      el("b", {}, app.words.word(e)), el("span", {}, app.words.text(e)), link);
   }
 
   // The breakpoints: kinds and tasks.
   stops() {
     const { app } = this;
     const box = (name, label) => {
-      const input = el("input", { type: "checkbox" });
-      input.addEventListener("change", () => { app.moves.toggleStop(name, input.checked); this.countStops(); });
-      return el("label", {}, input, ` ${label}`);
+      const onchange = (event) => { app.moves.toggleStop(name, event.target.checked); this.countStops(); };
+      return el("label", {}, el("input", { type: "checkbox", onchange }), ` ${label}`);
     };
     const kinds = [...new Set(app.history.events.map((e) => e.kind))];
     const tasks = Object.keys(app.history.names).slice(0, 60);
-    $("stops-list").append(
-      el("p", { class: "none" }, "Space runs to the next event of a marked kind or task."),
-      ...kinds.map((kind) => box(`kind ${kind}`, kind)), ...tasks.map((task) => box(`task ${task}`, app.history.name(task))),
-    );
+    draw($("stops-list"), el("p", { class: "none" }, "Space runs to the next event of a marked kind or task."),
+      ...kinds.map((kind) => box(`kind ${kind}`, kind)), ...tasks.map((task) => box(`task ${task}`, app.history.name(task))));
     this.countStops();
   }
 

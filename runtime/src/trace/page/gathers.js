@@ -1,6 +1,7 @@
 // Every gather as a card: how many children are done, how many remain, and what each is doing.
 
 const MOST_CHILDREN = 40;
+const MOST_CARDS = 12;
 const CHILD_SIGNS = { idle: "◌", woken: "◔", polled: "▶", done: "✓" };
 const CHILD_WORDS = { idle: "waits", woken: "woken", polled: "at poll", done: "done" };
 
@@ -14,9 +15,14 @@ class Gathers {
   show(state, e) {
     const now = new Map();
     const at = state.children.length ? state.children[state.children.length - 1].gather : e?.gather;
-    const cards = Object.entries(state.gathers).reverse().map(([key, gather]) => this.card(Number(key), gather, state, at, now));
-    cards.sort((a, b) => a.classList.contains("over") - b.classList.contains("over"));
-    this.parent.replaceChildren(...(cards.length ? cards : [none("No gather: its children would be boxes here, counted as they end.")]));
+    const keys = Object.keys(state.gathers).map(Number).reverse();
+    const isOver = (key) => state.gathers[key].fate !== null;
+    const shown = [...keys.filter((key) => !isOver(key)), ...keys.filter(isOver)];
+    // Of more gathers than are shown, the one that acts comes first.
+    if (shown.indexOf(at) >= MOST_CARDS) shown.unshift(...shown.splice(shown.indexOf(at), 1));
+    const cards = shown.slice(0, MOST_CARDS).map((key) => this.card(key, state.gathers[key], state, at, now));
+    if (shown.length > MOST_CARDS) cards.push(none(`and ${shown.length - MOST_CARDS} more gathers`));
+    draw(this.parent, ...(cards.length ? cards : [none("No gather: its children would be boxes here, counted as they end.")]));
     this.before = now;
   }
 
@@ -28,20 +34,20 @@ class Gathers {
     const fate = gather.fate === "dropped" ? " · dropped" : gather.fate === "done" ? " · has returned" : "";
     const title = el("p", {}, `gather ${key}: ${gather.form}, awaited by `, whoChip(this.app, gather.parent), fate);
     const polls = el("p", {}, `the parent has polled it ${gather.polls} ${gather.polls === 1 ? "time" : "times"}`);
-    const places = Object.entries(gather.places);
-    const kids = places.slice(0, MOST_CHILDREN).map(([place, child]) => {
+    const places = Object.keys(gather.places);
+    const kids = places.slice(0, MOST_CHILDREN).map((place) => {
+      const child = gather.places[place];
       const word = gather.fate === "dropped" && child.state !== "done" ? "dropped" : CHILD_WORDS[child.state];
-      const kid = el("li", { class: `kid ${child.state}` }, el("b", {}, `${CHILD_SIGNS[child.state]} ${child.child}`), ` ${word}`, el("br"), `polled ${child.polls}×`);
+      const text = [el("b", {}, `${CHILD_SIGNS[child.state]} ${child.child}`), ` ${word}`, el("br"), `polled ${child.polls}×`];
       const id = `${key}/${place}`;
-      now.set(id, kid.textContent);
-      if (this.before.has(id) && this.before.get(id) !== kid.textContent) kid.classList.add("new");
-      return kid;
+      now.set(id, text.map(textOf).join(""));
+      const isNew = this.before.has(id) && this.before.get(id) !== now.get(id);
+      return el("li", { key: place, class: `kid ${child.state}${isNew ? " new" : ""}` }, ...text);
     });
     const list = el("ul", { class: `kids${places.length <= 4 ? " few" : ""}`, "aria-label": `children of gather ${key}` }, ...kids);
     const classes = `card${at === key && !gather.fate ? " now" : ""}${gather.fate ? " over" : ""}`;
-    const card = el("article", { class: classes, "aria-label": `gather ${key}` }, title,
-      el("div", { class: "count" }, `${gather.done}${of} `, el("small", {}, rest)), polls, list);
-    if (places.length > MOST_CHILDREN) card.append(none(`and ${places.length - MOST_CHILDREN} more children`));
-    return card;
+    const more = places.length > MOST_CHILDREN ? [none(`and ${places.length - MOST_CHILDREN} more children`)] : [];
+    return el("article", { key: String(key), class: classes, "aria-label": `gather ${key}` }, title,
+      el("div", { class: "count" }, `${gather.done}${of} `, el("small", {}, rest)), polls, list, ...more);
   }
 }

@@ -6,10 +6,10 @@ class History {
     this.events = data.events;
     this.files = new Map(data.sources.map(([file, text]) => [file, text]));
     this.length = data.events.length;
-    // A copy of the state now and then; between two of them the events are applied anew.
-    this.stride = Math.max(200, Math.ceil(this.length / 64));
-    this.copies = [emptyState()];
-    this.current = { index: -1, state: emptyState() };
+    this.changes = [];    // event → what it changes in the state
+    this.state = emptyState();
+    this.index = -1;      // the event that `state` comes after
+    this.replayed = 0;    // events made again or taken back so far: what moving has cost
     this.names = {};      // task number → name
     this.lines = [];      // event → [file, line] of the program
     this.actors = [];     // event → the task that it is about, or that acts
@@ -21,7 +21,7 @@ class History {
 
   // One pass over all events.
   survey() {
-    const state = emptyState();
+    const { state } = this;
     const where = {};
     const folder = (place) => place[0].slice(0, place[0].lastIndexOf("/"));
     // What gather spawns, it spawns for a line of the program: the one that its task was seen at.
@@ -30,7 +30,7 @@ class History {
       if (e.kind === "Spawn") this.names[e.task] = e.name ?? `task ${e.task}`;
       if (e.kind === "TurnBegin") this.turns.push(e.seq);
       const atPoll = state.poll;
-      apply(state, e);
+      this.changes.push(apply(state, e));
       const task = e.task ?? state.poll ?? atPoll;
       this.actors.push(task ?? null);
       const owner = e.kind === "Spawn" ? e.task : state.poll ?? task;
@@ -43,21 +43,24 @@ class History {
         if (e.place !== undefined && gather.places[e.place]) this.children[e.seq] = gather.places[e.place].child;
         if (e.kind === "ChildPollEnd") this.counts[e.seq] = [gather.done, remaining(gather)];
       }
-      if ((e.seq + 1) % this.stride === 0) this.copies.push(structuredClone(state));
     }
+    this.index = this.length - 1;
   }
 
   // The state after the event with this number; -1 is before the first.
   at(index) {
-    if (index < this.current.index || index - this.current.index > this.stride) {
-      const copy = Math.floor((index + 1) / this.stride);
-      this.current = { index: copy * this.stride - 1, state: structuredClone(this.copies[copy]) };
+    this.replayed += Math.abs(index - this.index);
+    while (this.index < index) {
+      this.index += 1;
+      for (const change of this.changes[this.index]) redo(change);
     }
-    while (this.current.index < index) {
-      this.current.index += 1;
-      apply(this.current.state, this.events[this.current.index]);
+    while (this.index > index) {
+      const last = this.changes[this.index];
+      for (let at = last.length - 1; at >= 0; at -= 1) undo(last[at]);
+      this.index -= 1;
     }
-    return this.current.state;
+    const { turn, at } = this.events[index] ?? emptyState();
+    return Object.assign(this.state, { turn, at });
   }
 
   name(task) {

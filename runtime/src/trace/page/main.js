@@ -71,15 +71,15 @@ class App {
   say(e) {
     const bold = (text) => el("b", {}, text);
     if (!e) {
-      $("say").replaceChildren(this.history.length ? "Nothing has happened yet. Step on with →, or press ? for all keys." : "The trace is empty: nothing happened while it was recorded.");
-      $("where").replaceChildren("before the first of ", bold(this.history.length), " events");
+      draw($("say"), this.history.length ? "Nothing has happened yet. Step on with →, or press ? for all keys." : "The trace is empty: nothing happened while it was recorded.");
+      draw($("where"), "before the first of ", bold(this.history.length), " events");
       return;
     }
     const { before, because, after, reason } = this.words.say(e);
     const parts = [before];
     if (because) parts.push(" ", el("a", { href: `#e=${reason}`, title: `event ${reason}` }, because));
-    $("say").replaceChildren(...parts, after);
-    $("where").replaceChildren("event ", bold(e.seq), `/${this.history.length - 1} · turn `, bold(e.turn), " · ", bold(time(e.at)));
+    draw($("say"), ...parts, after);
+    draw($("where"), "event ", bold(e.seq), `/${this.history.length - 1} · turn `, bold(e.turn), " · ", bold(time(e.at)));
   }
 
   theme() {

@@ -30,9 +30,8 @@ class Moves {
     this.stops = new Set();
     document.addEventListener("keydown", (event) => this.key(event));
     for (const button of document.querySelectorAll("[data-key]")) button.addEventListener("click", () => this.press(button.dataset.key));
-    const list = el("dl");
-    for (const [, key, text] of KEYS) list.append(el("dt", {}, ...key.split(" ").map((part) => el("kbd", {}, part))), el("dd", {}, text));
-    $("help-list").append(list, el("p", {}, "A link such as #e=137 opens this page at that event."));
+    const lines = KEYS.map(([, key, text]) => [el("dt", {}, ...key.split(" ").map((part) => el("kbd", {}, part))), el("dd", {}, text)]);
+    draw($("help-list"), el("dl", {}, ...lines.flat()), el("p", {}, "A link such as #e=137 opens this page at that event."));
   }
 
   key(event) {

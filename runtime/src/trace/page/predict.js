@@ -32,7 +32,7 @@ class Predict {
     const name = (task) => app.history.name(task);
     switch (e.kind) {
       case "Pop": {
-        const others = Object.keys(state.tasks).map(Number).filter((task) => !state.queue.includes(task));
+        const others = Object.keys(state.tasks).map(Number).filter((task) => !state.tasks[task].queued);
         const choices = [...new Set([e.task, ...state.queue.slice(0, 4), ...others])].slice(0, 5).sort((a, b) => a - b);
         if (choices.length < 2) return null;
         return { text: "Which task is polled next?", choices: choices.map(name), answer: name(e.task) };
@@ -68,7 +68,7 @@ class Predict {
     if (!this.question) return false;
     const { text, choices } = this.question;
     const buttons = choices.map((choice, index) => el("button", { type: "button", onclick: () => this.answer(index) }, el("kbd", {}, index + 1), ` ${choice}`));
-    this.parent.replaceChildren(el("p", { role: "status" }, text), ...buttons, el("span", {}, this.score()));
+    draw(this.parent, el("p", { role: "status" }, text), ...buttons, el("span", {}, this.score()));
     return true;
   }
 
@@ -84,7 +84,7 @@ class Predict {
   }
 
   say(...parts) {
-    this.parent.replaceChildren(el("p", { role: "status" }, ...parts), el("span", {}, this.score()));
+    draw(this.parent, el("p", { role: "status" }, ...parts), el("span", {}, this.score()));
   }
 
   score() {

@@ -22,13 +22,18 @@ class Pool {
 
   show(state) {
     const { app } = this;
-    const jobs = Object.entries(state.jobs).map(([key, job]) => {
-      return [`j${key}`, [`job ${key}`, job.thread ? `runs on ${job.thread}` : "in line", whoChip(app, job.who)]];
-    });
-    const semaphores = Object.entries(state.semaphores).map(([key, it]) => {
-      const line = it.line.length ? el("span", {}, "in line: ", ...it.line.map((who) => whoChip(app, who))) : "nobody in line";
-      return [`s${key}`, [`semaphore ${key}`, it.free === null ? "" : `${it.free} free`, line]];
-    });
-    this.table.show([...jobs, ...semaphores], (row) => row);
+    const jobs = Object.keys(state.jobs);
+    const semaphores = Object.keys(state.semaphores);
+    const job = (key) => {
+      const { thread, who } = state.jobs[key];
+      return [`j${key}`, [`job ${key}`, thread ? `runs on ${thread}` : "in line", whoChip(app, who)]];
+    };
+    const semaphore = (key) => {
+      const { free, line } = state.semaphores[key];
+      const waiting = line.length ? el("span", {}, "in line: ", ...lineChips(app, line)) : "nobody in line";
+      return [`s${key}`, [`semaphore ${key}`, free === null ? "" : `${free} free`, waiting]];
+    };
+    const rows = [...jobs.slice(0, MOST_ROWS).map(job), ...semaphores.slice(0, MOST_ROWS).map(semaphore)];
+    this.table.show(rows, (row) => row, jobs.length + semaphores.length);
   }
 }

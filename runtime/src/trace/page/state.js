@@ -1,4 +1,4 @@
-// The state of the loop, rebuilt from the events alone. `apply` is the whole of it: one event, one change.
+// The state of the loop, rebuilt from the events alone. `apply` is the whole of it: what one event changes.
 
 const DIRECTIONS = ["read", "write"];
 /// Ended gathers whose cards are kept.
@@ -15,6 +15,7 @@ function emptyState() {
     popped: null,     // the task between its pop and its poll
     children: [],     // the gathers' children at poll, one inside the other: { gather, place }
     timers: {}, sources: {}, remote: [], jobs: {}, semaphores: {}, gathers: {},
+    over: [],         // the gathers that have ended and whose cards are kept, the oldest first
     park: null,       // while the loop sleeps: { timeout, deadline, limit }
     quiescent: false,
   };
@@ -30,167 +31,178 @@ function sameActor(a, b) {
   return a.task === b.task && a.gather === b.gather && a.place === b.place;
 }
 
-function remove(list, item) {
-  const at = list.indexOf(item);
-  if (at >= 0) list.splice(at, 1);
-}
-
 const CHANGES = {
-  TurnBegin(s) { s.poll = null; s.popped = null; s.children = []; },
+  TurnBegin(s) { atPoll(s, null, null); },
   Spawn(s, e) {
-    s.tasks[e.task] = {
+    set(s.tasks, e.task, {
       slot: e.slot, generation: e.generation, queued: false, aborted: false, polls: 0, tickets: 0, wait: null,
-    };
-    s.slab[e.slot] = e.task;
+    });
+    set(s.slab, e.slot, e.task);
   },
-  Push(s, e) { s.queue.push(e.task); if (s.tasks[e.task]) s.tasks[e.task].queued = true; },
+  Push(s, e) { append(s.queue, e.task); ofTask(s, e.task, "queued", true); },
   Pop(s, e) {
-    remove(s.queue, e.task);
-    if (s.tasks[e.task]) s.tasks[e.task].queued = false;
-    s.popped = e.task;
+    takeFirst(s.queue, (task) => task === e.task);
+    ofTask(s, e.task, "queued", false);
+    set(s, "popped", e.task);
   },
   PollBegin(s, e) {
-    s.poll = e.task; s.popped = null; s.children = [];
-    const task = s.tasks[e.task];
-    if (task) { task.polls += 1; task.wait = null; }
+    atPoll(s, e.task, null);
+    ofTask(s, e.task, "polls", (s.tasks[e.task]?.polls ?? 0) + 1);
+    ofTask(s, e.task, "wait", null);
   },
-  PollEnd(s) { s.poll = null; s.children = []; },
-  Waits(s, e) { if (s.tasks[s.poll]) s.tasks[s.poll].wait = e.what; },
+  PollEnd(s) { atPoll(s, null, s.popped); },
+  Waits(s, e) { ofTask(s, s.poll, "wait", e.what); },
   Wake(s, e) { if (e.last) CHANGES.TicketDropped(s, e); },
-  TicketCloned(s, e) { if (s.tasks[e.task]) s.tasks[e.task].tickets += 1; },
-  TicketDropped(s, e) { const task = s.tasks[e.task]; if (task && task.tickets > 0) task.tickets -= 1; },
-  Abort(s, e) { if (s.tasks[e.task]) s.tasks[e.task].aborted = true; },
+  TicketCloned(s, e) { ofTask(s, e.task, "tickets", (s.tasks[e.task]?.tickets ?? 0) + 1); },
+  TicketDropped(s, e) { ofTask(s, e.task, "tickets", Math.max(0, (s.tasks[e.task]?.tickets ?? 0) - 1)); },
+  Abort(s, e) { ofTask(s, e.task, "aborted", true); },
   TaskEnd(s, e) {
     const task = s.tasks[e.task];
-    if (task && s.slab[task.slot] === e.task) delete s.slab[task.slot];
-    delete s.tasks[e.task];
-    remove(s.queue, e.task);
-    if (s.poll === e.task) { s.poll = null; s.children = []; }
-    if (s.popped === e.task) s.popped = null;
-    s.ended = [...s.ended.slice(-3), { task: e.task, how: e.how }];
+    if (task && s.slab[task.slot] === e.task) set(s.slab, task.slot, undefined);
+    if (task) set(s.tasks, e.task, undefined);
+    takeFirst(s.queue, (task) => task === e.task);
+    if (s.poll === e.task) atPoll(s, null, s.popped);
+    if (s.popped === e.task) set(s, "popped", null);
+    set(s, "ended", [...s.ended.slice(-3), { task: e.task, how: e.how }]);
     // Its future was dropped before, and with it whatever of it stood in a line.
-    const others = (line) => line.filter((who) => who.task !== e.task);
-    for (const it of Object.values(s.semaphores)) it.line = others(it.line);
-    for (const it of Object.values(s.sources)) for (const way of DIRECTIONS) it[way].waits = others(it[way].waits);
+    const isIt = (who) => who.task === e.task;
+    for (const it of Object.values(s.semaphores)) takeAll(it.line, isIt);
+    for (const it of Object.values(s.sources)) for (const way of DIRECTIONS) takeAll(it[way].waits, isIt);
   },
   // The slots are taken out all at once when a runtime is dropped; the queue with them.
-  TaskCancelled(s, e) { remove(s.queue, e.task); },
+  TaskCancelled(s, e) { takeFirst(s.queue, (task) => task === e.task); },
 
-  TimerArmed(s, e) { s.timers[e.timer] = { deadline: e.deadline, who: actor(s), fired: false }; },
-  TimerFired(s, e) { if (s.timers[e.timer]) s.timers[e.timer].fired = true; },
-  TimerDropped(s, e) { delete s.timers[e.timer]; },
+  TimerArmed(s, e) { set(s.timers, e.timer, { deadline: e.deadline, who: actor(s), fired: false }); },
+  TimerFired(s, e) { if (s.timers[e.timer]) set(s.timers[e.timer], "fired", true); },
+  TimerDropped(s, e) { set(s.timers, e.timer, undefined); },
 
   IoRegistered(s, e) {
     const side = () => ({ ready: e.ready, ended: false, waits: [] });
-    s.sources[e.source] = { read: side(), write: side(), who: actor(s) };
+    set(s.sources, e.source, { read: side(), write: side(), who: actor(s) });
   },
-  IoReady(s, e) { change(s, e, (side) => { side.ready = true; side.ended = e.ended; side.waits = []; }); },
-  IoWouldBlock(s, e) { change(s, e, (side) => { side.ready = false; side.ended = false; }); },
-  IoShort(s, e) { change(s, e, (side) => { side.ready = side.ended; }); },
-  IoWaits(s, e) {
-    const who = actor(s);
-    change(s, e, (side) => { if (!side.waits.some((it) => sameActor(it, who))) side.waits.push(who); });
-  },
-  IoLeft(s, e) {
-    const who = actor(s);
-    change(s, e, (side) => { side.waits = side.waits.filter((it) => !sameActor(it, who)); });
-  },
-  IoDeregistered(s, e) { delete s.sources[e.source]; },
+  IoReady(s, e) { side(s, e, (it) => { ready(it, true, e.ended); takeAll(it.waits, () => true); }); },
+  IoWouldBlock(s, e) { side(s, e, (it) => ready(it, false, false)); },
+  IoShort(s, e) { side(s, e, (it) => ready(it, it.ended, it.ended)); },
+  IoWaits(s, e) { side(s, e, (it) => enterLine(s, it.waits)); },
+  IoLeft(s, e) { side(s, e, (it) => leaveLine(s, it.waits)); },
+  IoDeregistered(s, e) { set(s.sources, e.source, undefined); },
 
-  Park(s, e) { s.park = { timeout: e.timeout, deadline: e.deadline, limit: e.limit }; },
-  Unpark(s) { s.park = null; },
-  Quiescent(s) { s.quiescent = true; },
+  Park(s, e) { set(s, "park", { timeout: e.timeout, deadline: e.deadline, limit: e.limit }); },
+  Unpark(s) { set(s, "park", null); },
+  Quiescent(s) { set(s, "quiescent", true); },
 
-  RemoteSent(s, e) { s.remote.push({ message: e.message, number: e.number, thread: e.thread }); },
+  RemoteSent(s, e) { append(s.remote, { message: e.message, number: e.number, thread: e.thread }); },
   RemoteTaken(s, e) {
-    const at = s.remote.findIndex((it) => it.message === e.message && it.number === e.number);
-    if (at >= 0) s.remote.splice(at, 1);
-    if (e.message === "job end") delete s.jobs[e.number];
+    takeFirst(s.remote, (it) => it.message === e.message && it.number === e.number);
+    if (e.message === "job end") set(s.jobs, e.number, undefined);
   },
-  JobSubmitted(s, e) { s.jobs[e.job] = { thread: null, who: actor(s) }; },
-  JobStarted(s, e) { if (s.jobs[e.job]) s.jobs[e.job].thread = e.thread; },
+  JobSubmitted(s, e) { set(s.jobs, e.job, { thread: null, who: actor(s) }); },
+  JobStarted(s, e) { if (s.jobs[e.job]) set(s.jobs[e.job], "thread", e.thread); },
 
   PermitTaken(s, e) {
-    semaphore(s, e).free = e.left;
-    leaveLine(s, e);
+    set(semaphore(s, e), "free", e.left);
+    leaveLine(s, semaphore(s, e).line);
   },
-  PermitWaiting(s, e) {
-    const { line } = semaphore(s, e);
-    const who = actor(s);
-    if (!line.some((it) => sameActor(it, who))) line.push(who);
-  },
-  PermitLeft(s, e) { leaveLine(s, e); },
-  PermitReleased(s, e) { semaphore(s, e).free = e.left; },
+  PermitWaiting(s, e) { enterLine(s, semaphore(s, e).line); },
+  PermitLeft(s, e) { leaveLine(s, semaphore(s, e).line); },
+  PermitReleased(s, e) { set(semaphore(s, e), "free", e.left); },
 
   GatherStart(s, e) {
-    s.gathers[e.gather] = {
+    set(s.gathers, e.gather, {
       form: e.form, parent: actor(s), children: null, alive: null, started: 0, done: 0, polls: 0, places: {}, fate: null,
-    };
+    });
   },
-  GatherOpen(s, e) { if (s.gathers[e.gather]) s.gathers[e.gather].children = e.children; },
+  GatherOpen(s, e) { if (s.gathers[e.gather]) set(s.gathers[e.gather], "children", e.children); },
   GatherPoll(s, e) {
     const gather = s.gathers[e.gather];
-    if (gather) { gather.polls += 1; gather.parent.task = s.poll; }
+    if (!gather) return;
+    set(gather, "polls", gather.polls + 1);
+    set(gather.parent, "task", s.poll);
   },
   ChildPoll(s, e) {
-    s.children.push({ gather: e.gather, place: e.place });
+    append(s.children, { gather: e.gather, place: e.place });
     const gather = s.gathers[e.gather];
     if (!gather) return;
-    let place = gather.places[e.place];
-    if (!place || place.state === "done") {
-      place = gather.places[e.place] = { child: gather.started, polls: 0, state: "idle", again: false };
-      gather.started += 1;
+    const before = gather.places[e.place];
+    if (!before || before.state === "done") {
+      set(gather.places, e.place, { child: gather.started, polls: 1, state: "polled", again: false });
+      set(gather, "started", gather.started + 1);
+      return;
     }
-    place.polls += 1;
-    place.state = "polled";
-    place.again = false;
+    set(before, "polls", before.polls + 1);
+    set(before, "state", "polled");
+    set(before, "again", false);
   },
   ChildPollEnd(s, e) {
-    s.children.pop();
+    if (s.children.length) take(s.children, s.children.length - 1);
     const gather = s.gathers[e.gather];
     const place = gather && gather.places[e.place];
     if (!place) return;
-    place.state = e.ready ? "done" : place.again ? "woken" : "idle";
-    gather.alive = e.alive;
-    if (e.ready) gather.done += 1;
+    set(place, "state", e.ready ? "done" : place.again ? "woken" : "idle");
+    set(gather, "alive", e.alive);
+    if (e.ready) set(gather, "done", gather.done + 1);
   },
   ChildWoken(s, e) {
     const place = s.gathers[e.gather] && s.gathers[e.gather].places[e.place];
     if (!place || place.state === "done") return;
-    if (place.state === "polled") place.again = true; else place.state = "woken";
+    if (place.state === "polled") set(place, "again", true); else set(place, "state", "woken");
   },
   GatherDone(s, e) { endGather(s, e.gather, "done"); },
   GatherDropped(s, e) { endGather(s, e.gather, "dropped"); },
 };
 
-function change(s, e, f) {
-  const source = s.sources[e.source];
-  if (source) f(source[e.direction]);
+// Who is at poll, and who is next; no child of a gather is at poll yet.
+function atPoll(s, poll, popped) {
+  set(s, "poll", poll);
+  set(s, "popped", popped);
+  if (s.children.length) set(s, "children", []);
+}
+
+function ofTask(s, task, field, value) {
+  if (s.tasks[task]) set(s.tasks[task], field, value);
+}
+
+function side(s, e, f) {
+  if (s.sources[e.source]) f(s.sources[e.source][e.direction]);
+}
+
+function ready(it, isReady, isEnded) {
+  set(it, "ready", isReady);
+  set(it, "ended", isEnded);
 }
 
 function semaphore(s, e) {
-  return (s.semaphores[e.semaphore] ||= { free: null, line: [] });
+  if (!s.semaphores[e.semaphore]) set(s.semaphores, e.semaphore, { free: null, line: [] });
+  return s.semaphores[e.semaphore];
 }
 
-function leaveLine(s, e) {
+function enterLine(s, line) {
   const who = actor(s);
-  const it = semaphore(s, e);
-  it.line = it.line.filter((other) => !sameActor(other, who));
+  if (!line.some((it) => sameActor(it, who))) append(line, who);
+}
+
+function leaveLine(s, line) {
+  const who = actor(s);
+  takeAll(line, (it) => sameActor(it, who));
 }
 
 function endGather(s, number, fate) {
-  if (s.gathers[number]) s.gathers[number].fate = fate;
-  const ended = Object.keys(s.gathers).filter((key) => s.gathers[key].fate);
-  for (const key of ended.slice(0, -KEPT_GATHERS)) delete s.gathers[key];
+  const gather = s.gathers[number];
+  if (!gather) return;
+  if (gather.fate === null) append(s.over, number);
+  set(gather, "fate", fate);
+  if (s.over.length <= KEPT_GATHERS) return;
+  set(s.gathers, s.over[0], undefined);
+  take(s.over, 0);
 }
 
-// The state after `e`.
+// Makes the state the one after `e`. Gives the changes, in order.
 function apply(s, e) {
   s.turn = e.turn;
   s.at = e.at;
   const f = CHANGES[e.kind];
   if (f) f(s, e);
-  return s;
+  return written();
 }
 
 // How many children there are: what the iterator said, or, as all are taken at once, those seen; null if neither.
@@ -205,26 +217,29 @@ function remaining(gather) {
   return all === null ? null : all - gather.done;
 }
 
-// What each alive task waits for, by task: { station, who, child, text } in the words of the leaves that the events name.
-function waits(s, time, childName) {
-  const found = {};
+// What each alive task waits for, by task: { station, who, text } in the words of the leaves that the events name. The
+// texts are functions, for few of many are shown.
+function waits(s) {
+  const found = new Map();
   const add = (who, station, text) => {
     if (who.task === null || !s.tasks[who.task]) return;
-    const child = who.gather === null ? "" : childName(who);
-    (found[who.task] ||= []).push({ station, who, child, text: child ? `${child}: ${text}` : text });
+    const before = found.get(who.task);
+    if (before) before.push({ station, who, text }); else found.set(who.task, [{ station, who, text }]);
   };
-  for (const [key, timer] of Object.entries(s.timers)) {
-    if (!timer.fired) add(timer.who, "timers", `timer ${key}, ${time(timer.deadline)}`);
+  for (const key of Object.keys(s.timers)) {
+    const timer = s.timers[key];
+    if (!timer.fired) add(timer.who, "timers", () => `timer ${key}, ${time(timer.deadline)}`);
   }
   for (const [key, source] of Object.entries(s.sources)) {
-    for (const way of DIRECTIONS) for (const who of source[way].waits) add(who, "reactor", `socket ${key} to ${way}`);
+    for (const way of DIRECTIONS) for (const who of source[way].waits) add(who, "reactor", () => `socket ${key} to ${way}`);
   }
   for (const [key, it] of Object.entries(s.semaphores)) {
-    for (const who of it.line) add(who, "others", `a permit of semaphore ${key}`);
+    for (const who of it.line) add(who, "others", () => `a permit of semaphore ${key}`);
   }
-  for (const [key, job] of Object.entries(s.jobs)) add(job.who, "others", `job ${key}`);
-  for (const [number, task] of Object.entries(s.tasks)) {
-    if (task.wait && !found[number]) add({ task: Number(number), gather: null }, "others", task.wait);
+  for (const [key, job] of Object.entries(s.jobs)) add(job.who, "others", () => `job ${key}`);
+  for (const key of Object.keys(s.tasks)) {
+    const { wait } = s.tasks[key];
+    if (wait && !found.has(Number(key))) add({ task: Number(key), gather: null }, "others", () => wait);
   }
   return found;
 }

@@ -15,11 +15,16 @@ class Tasks {
       const task = state.tasks[number];
       const place = places.of.get(number);
       const text = place === "poll" ? (state.poll === number ? "at poll" : "next at poll") : place === "queue" ? "ready" : "waits";
-      const wait = places.texts.get(number) ?? (place === "others" ? "something that the trace does not know" : "");
+      const wait = places.text(number) || (place === "others" ? "something that the trace does not know" : "");
       return [number, [slot, task.generation, chip(app, number), text + (task.aborted ? ", aborted" : ""), task.polls, task.tickets, wait]];
     });
+    this.note(slots.length, state);
+  }
+
+  note(alive, state) {
+    const { app } = this;
     const ended = state.ended.map(({ task, how }) => `${app.history.name(task)} ${how}`).join(", ");
-    $("tasks-note").textContent = `${slots.length} alive${ended ? `; ended: ${ended}` : ""}`;
+    $("tasks-note").textContent = `${alive} alive${ended ? `; ended: ${ended}` : ""}`;
     $("tasks-note").title = $("tasks-note").textContent;
   }
 
@@ -41,12 +46,9 @@ class Queue {
 
   show(state) {
     const { app } = this;
-    if (state.queue.length === 0) {
-      this.parent.replaceChildren(none("Empty: next, the loop would park."));
-      return;
-    }
-    const items = state.queue.slice(0, MOST_ROWS).map((task) => el("li", {}, chip(app, task)));
-    this.parent.replaceChildren(el("ol", { class: "queue" }, ...items));
-    if (state.queue.length > MOST_ROWS) this.parent.append(none(`and ${state.queue.length - MOST_ROWS} more`));
+    const { length } = state.queue;
+    const items = state.queue.slice(0, MOST_ROWS).map((task) => el("li", { key: String(task) }, chip(app, task)));
+    const list = length ? el("ol", { class: "queue" }, ...items) : none("Empty: next, the loop would park.");
+    draw(this.parent, list, ...(length > MOST_ROWS ? [none(`and ${length - MOST_ROWS} more`)] : []));
   }
 }

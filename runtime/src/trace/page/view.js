@@ -1,27 +1,75 @@
 // What every panel is made of. Texts of the program go into the page as text only, never as HTML.
 
+// Of how many things a sentence speaks by name.
+const FEW = 8;
+
 const SIGNS = ["●", "■", "▲", "◆", "▼", "★", "✚", "◗"];
 
 function $(id) {
   return document.getElementById(id);
 }
 
-// An element with attributes and children; strings become text.
+// An element as it is to be: strings become text, `on…` is what a click or a change does, and by its `key` it is found
+// again when it moves among its neighbours.
 function el(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== false) element.setAttribute(name, value);
-  }
-  element.append(...children.map((child) => (child instanceof Node ? child : String(child))));
-  return element;
+  return { tag, attributes, children };
 }
 
 function svg(tag, attributes = {}, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children.map((child) => (child instanceof Node ? child : String(child))));
-  return element;
+  return { tag, attributes, children, space: "http://www.w3.org/2000/svg" };
+}
+
+// Makes the children of `parent` what they are to be. Only what differs from the last time is touched, for whatever is
+// left alone costs the browser nothing.
+function draw(parent, ...wanted) {
+  const before = parent.drawn ?? new Map();
+  const now = new Map();
+  wanted.forEach((it, index) => {
+    const key = it.attributes?.key ?? index;
+    const old = before.get(key);
+    const node = old && old.it.tag === it.tag ? update(old.node, old.it, it) : update(created(it), null, it);
+    now.set(key, { it, node });
+  });
+  for (const [key, { node }] of before) if (now.get(key)?.node !== node) node.remove();
+  let next = parent.firstChild;
+  for (const { node } of now.values()) {
+    // What stands before its next neighbour comes later, or it would be there: it is put back at its turn.
+    if (next && next !== node && next.nextSibling === node) {
+      next.remove();
+      next = node;
+    }
+    if (next === node) next = next.nextSibling; else parent.insertBefore(node, next);
+  }
+  parent.drawn = now;
+}
+
+function created(it) {
+  if (it.tag === undefined) return document.createTextNode("");
+  return it.space ? document.createElementNS(it.space, it.tag) : document.createElement(it.tag);
+}
+
+function update(node, old, it) {
+  if (old === it) return node;
+  if (it.tag === undefined) {
+    node.data = it;
+    return node;
+  }
+  for (const [name, value] of Object.entries(it.attributes)) {
+    if (name.startsWith("on")) node[name] = value;
+    else if (name !== "key" && value !== old?.attributes[name]) attribute(node, name, value);
+  }
+  for (const name of Object.keys(old?.attributes ?? {})) if (!(name in it.attributes)) attribute(node, name, null);
+  draw(node, ...it.children);
+  return node;
+}
+
+function attribute(node, name, value) {
+  if (value === null || value === false) node.removeAttribute(name); else node.setAttribute(name, value);
+}
+
+// The text in an element, or in a string.
+function textOf(it) {
+  return it.tag === undefined ? String(it) : it.children.map(textOf).join("");
 }
 
 function none(text) {
@@ -48,12 +96,44 @@ function chip(app, task) {
   );
 }
 
+// A part of the page that scrolls. Where it stands is kept here, for whoever asks the browser in the middle of a step makes
+// it lay out everything that has changed so far.
+class View {
+  constructor(parent, moved = () => {}) {
+    this.parent = parent;
+    this.top = 0;
+    this.height = parent.clientHeight;
+    this.target = null; // where to scroll before the next frame
+    parent.addEventListener("scroll", () => { this.top = parent.scrollTop; moved(); });
+    new ResizeObserver(() => requestAnimationFrame(() => { this.height = parent.clientHeight; moved(); })).observe(parent);
+  }
+
+  // Scrolls so that a line is seen, with some room above and below it.
+  reveal(line, above, below) {
+    if (line >= this.top + above && line <= this.top + this.height - below) return;
+    this.top = Math.max(0, line - this.height * 0.4);
+    if (this.target === null) requestAnimationFrame(() => { this.parent.scrollTop = this.target; this.target = null; });
+    this.target = this.top;
+  }
+}
+
+// The first few of many, and how many more there are.
+function inShort(items, say, join = "; ") {
+  const few = items.slice(0, FEW).map(say).join(join);
+  return items.length > FEW ? `${few} and ${items.length - FEW} more` : few;
+}
+
 // Who waits: the chip of a task, and which child of which gather in it.
 function whoChip(app, who) {
-  const span = el("span", {}, who.task === null ? "outside of a task" : chip(app, who.task));
   const child = childName(app.state, who);
-  if (child) span.append(` ${child}`);
-  return span;
+  return el("span", {}, who.task === null ? "outside of a task" : chip(app, who.task), child ? ` ${child}` : "");
+}
+
+// Those who wait in a line.
+function lineChips(app, line) {
+  const chips = line.slice(0, MOST_ROWS).map((who) => whoChip(app, who));
+  if (line.length > MOST_ROWS) chips.push(` and ${line.length - MOST_ROWS} more`);
+  return chips;
 }
 
 function childName(state, who) {
@@ -69,34 +149,44 @@ const MOST_ROWS = 40;
 class Table {
   constructor(id, heads, empty) {
     this.parent = $(id);
-    this.heads = heads;
+    this.heads = el("thead", {}, el("tr", {}, ...heads.map((text) => el("th", { scope: "col" }, text))));
     this.empty = empty;
     this.before = null;
   }
 
-  show(items, row) {
+  // `all` is how many there are, if not all of them are among the items.
+  show(items, row, all = items.length) {
     const now = new Map();
+    const lines = items.slice(0, MOST_ROWS).map(row).map(([key, cells]) => {
+      const line = cells.map((cell, column) => this.cell(`${key}/${column}`, cell, now));
+      return el("tr", { key: String(key) }, ...line);
+    });
+    this.before = now;
     if (items.length === 0) {
-      this.parent.replaceChildren(none(this.empty));
-      this.before = now;
+      draw(this.parent, none(this.empty));
       return;
     }
-    const body = el("tbody");
-    for (const [key, cells] of items.slice(0, MOST_ROWS).map(row)) {
-      const line = el("tr");
-      cells.forEach((cell, column) => {
-        const td = el("td", {}, cell);
-        const id = `${key}/${column}`;
-        now.set(id, td.textContent);
-        if (td.textContent.length <= 12) td.classList.add("short");
-        if (this.before && this.before.get(id) !== td.textContent) td.classList.add("new");
-        line.append(td);
-      });
-      body.append(line);
-    }
-    const head = el("tr", {}, ...this.heads.map((text) => el("th", { scope: "col" }, text)));
-    this.parent.replaceChildren(el("table", {}, el("thead", {}, head), body));
-    if (items.length > MOST_ROWS) this.parent.append(none(`and ${items.length - MOST_ROWS} more`));
-    this.before = now;
+    const more = all > MOST_ROWS ? [none(`and ${all - MOST_ROWS} more`)] : [];
+    draw(this.parent, el("table", {}, this.heads, el("tbody", {}, ...lines)), ...more);
   }
+
+  cell(id, cell, now) {
+    const text = textOf(cell);
+    now.set(id, text);
+    const isNew = this.before && this.before.get(id) !== text;
+    return el("td", { class: `${text.length <= 12 ? "short" : ""}${isNew ? " new" : ""}` }, cell);
+  }
+}
+
+// The items that come first, in order: as many as a table shows, found in one pass, for there may be very many.
+function earliest(items, by) {
+  const first = [];
+  for (const item of items) {
+    const value = by(item);
+    let at = first.length;
+    while (at > 0 && first[at - 1].value > value) at -= 1;
+    if (at < MOST_ROWS) first.splice(at, 0, { item, value });
+    if (first.length > MOST_ROWS) first.pop();
+  }
+  return first.map(({ item }) => item);
 }

@@ -7,14 +7,18 @@ class Timers {
   }
 
   show(state) {
-    const armed = Object.entries(state.timers).filter(([, timer]) => !timer.fired);
-    armed.sort(([, a], [, b]) => a.deadline - b.deadline);
-    const fired = Object.entries(state.timers).filter(([, timer]) => timer.fired);
-    const row = ([key, timer]) => [key, [key, timer.fired ? "fired" : time(timer.deadline), whoChip(this.app, timer.who)]];
-    this.table.show([...armed, ...fired], row);
+    const keys = Object.keys(state.timers);
+    const fired = keys.filter((key) => state.timers[key].fired);
+    const armed = keys.filter((key) => !state.timers[key].fired);
+    const row = (key) => {
+      const timer = state.timers[key];
+      return [key, [key, timer.fired ? "fired" : time(timer.deadline), whoChip(this.app, timer.who)]];
+    };
+    const next = earliest(armed, (key) => state.timers[key].deadline);
+    this.table.show([...next, ...fired], row, keys.length);
     const note = $("timers-note");
     if (state.park) note.textContent = `parked, ${state.park.timeout === null ? "no timeout" : `at most ${time(state.park.timeout)}`}`;
-    else note.textContent = armed.length ? `park: ${time(Math.max(0, armed[0][1].deadline - state.at))}` : "";
+    else note.textContent = armed.length ? `park: ${time(Math.max(0, state.timers[next[0]].deadline - state.at))}` : "";
   }
 }
 
@@ -25,11 +29,12 @@ class ReactorPanel {
   }
 
   show(state) {
-    const sides = Object.entries(state.sources).flatMap(([key, source]) => DIRECTIONS.map((way) => [key, source, way]));
-    this.table.show(sides, ([key, source, way]) => {
-      const { ready, ended, waits: line } = source[way];
-      const who = line.length ? el("span", {}, ...line.map((it) => whoChip(this.app, it))) : "–";
+    const keys = Object.keys(state.sources);
+    const sides = keys.slice(0, MOST_ROWS).flatMap((key) => DIRECTIONS.map((way) => [key, way]));
+    this.table.show(sides, ([key, way]) => {
+      const { ready, ended, waits: line } = state.sources[key][way];
+      const who = line.length ? el("span", {}, ...lineChips(this.app, line)) : "–";
       return [`${key}${way}`, [key, way, ended ? "yes, ended" : ready ? "yes" : "no", who]];
-    });
+    }, keys.length * DIRECTIONS.length);
   }
 }
