@@ -78,13 +78,14 @@ class Circle {
     return [...parts, svg("circle", { cx: x, cy: y, r: 9, class: `dot${on}` }), svg("text", { x, y: y + 3.8, class: "num" }, it.number)];
   }
 
-  // Where every alive task is, by station; the station of a task; and what it waits for, in words.
+  // Where every alive task is, by station; the station of a task; and what it waits for, in words. What is said of each is
+  // found when it is shown: there may be thousands.
   places(state) {
     const by = { queue: [], poll: [], reactor: [], timers: [], others: [] };
     const of = new Map();
     const waiting = waits(state);
     const put = (station, task) => {
-      by[station].push({ key: String(task), task, who: null });
+      by[station].push({ who: { task, gather: null } });
       of.set(task, station);
     };
     state.queue.forEach((task) => put("queue", task));
@@ -92,9 +93,7 @@ class Circle {
     for (const number of Object.keys(state.tasks).map(Number)) {
       const wait = waiting.get(number) ?? [];
       // The children of a gather wait on their own, wherever their task is.
-      for (const { station, who } of wait) {
-        if (who.gather !== null) by[station].push({ key: `${number} ${who.gather} ${who.place}`, task: number, who });
-      }
+      for (const it of wait) if (it.who.gather !== null) by[it.station].push(it);
       if (number === front) put("poll", number);
       else if (!of.has(number)) put(wait.find(({ who }) => who.gather === null)?.station ?? "others", number);
     }
@@ -125,20 +124,21 @@ class Circle {
     return tokens.sort((a, b) => (a.attributes.key < b.attributes.key ? -1 : 1));
   }
 
-  token(name, { key, task, who }, index, state) {
+  token(name, { who }, index, state) {
     const { app } = this;
+    const { task } = who;
     const it = STATIONS[name];
     const across = name === "queue" ? 2 : 1;
     const width = (it.w - 16 - (across - 1) * 6) / across;
     const x = it.x + 8 + (index % across) * (width + 6);
     const y = it.y + 28 + Math.floor(index / across) * 26;
-    let text = who ? childName(state, who) : app.history.name(task);
+    let text = childName(state, who) || app.history.name(task);
     if (name === "poll" && state.children.length) text += ` · ${childName(state, state.children[state.children.length - 1])}`;
     const letters = Math.floor((width - 22) / 6.9);
     const short = text.length > letters ? text.slice(0, letters - 1) + "…" : text;
     const isChosen = app.selected === task;
     const attributes = {
-      key, class: `token ${colour(task)}${isChosen ? " chosen" : ""}`,
+      key: `${task} ${who.gather} ${who.place}`, class: `token ${colour(task)}${isChosen ? " chosen" : ""}`,
       transform: `translate(${x} ${y})`, style: `transform: translate(${x}px, ${y}px)`,
       onclick: () => app.select(isChosen ? null : task),
     };
@@ -147,7 +147,7 @@ class Circle {
 
   inWords(places) {
     const { app } = this;
-    const called = ({ task, who }) => (who ? `${app.history.name(task)} · ${childName(app.state, who)}` : app.history.name(task));
+    const called = ({ who }) => [app.history.name(who.task), childName(app.state, who)].filter(Boolean).join(" · ");
     const names = { queue: "in the ready queue", poll: "at poll", reactor: "at sockets", timers: "with timers", others: "waiting for others" };
     const said = Object.entries(places.by).filter(([, those]) => those.length).map(([name, those]) => `${names[name]}: ${inShort(those, called, ", ")}`);
     return said.join("; ") || "no task";

@@ -19,6 +19,8 @@ function coloured(line) {
 
 // The height of a line, as the style says it.
 const LINE = 18;
+// The browser passes over blocks of lines that are not seen.
+const BLOCK = 32;
 
 class Pane {
   constructor(id, files) {
@@ -37,9 +39,15 @@ class Pane {
     if (!file) {
       if (this.made.size === 0) draw(this.view.parent);
       file = document.createElement("div");
+      const blocks = [];
       const text = this.files.get(name);
       const source = text ? text.replace(/\n$/, "").split("\n") : [`// the source of ${name} was not found when the page was made`];
-      draw(file, ...source.map((line, index) => el("div", { class: /^\s*trace!\(/.test(line) ? "hook" : null }, el("span", { class: "n" }, index + 1), ...coloured(line))));
+      const lines = source.map((line, index) => el("div", { class: /^\s*trace!\(/.test(line) ? "hook" : null }, el("span", { class: "n" }, index + 1), ...coloured(line)));
+      for (let at = 0; at < lines.length; at += BLOCK) {
+        const block = lines.slice(at, at + BLOCK);
+        blocks.push(el("div", { style: `height:${block.length * LINE}px` }, ...block));
+      }
+      draw(file, ...blocks);
       this.made.set(name, file);
       this.view.parent.append(file);
     }
@@ -56,9 +64,10 @@ class Pane {
     if (!place) return;
     this.label.title = this.label.textContent;
     this.open(place[0]);
-    this.line = this.file.childNodes[place[1] - 1] ?? null;
+    const line = place[1] - 1;
+    this.line = this.file.childNodes[Math.floor(line / BLOCK)]?.childNodes[line % BLOCK] ?? null;
     this.line?.classList.add("lit");
-    this.view.reveal((place[1] - 1) * LINE, 30, 50);
+    this.view.reveal(line * LINE, 30, 50);
   }
 }
 

@@ -9,6 +9,7 @@ class EventList {
     $("events").append(this.space);
     this.view = new View($("events"), () => this.draw());
     this.rows = app.history.events.map((e) => e.seq);
+    this.said = new Map(); // the cells of the rows that are shown
     this.text = null; // what the filter searches, made when it is first used
     $("filter").addEventListener("input", () => this.filter($("filter").value));
     this.stops();
@@ -48,22 +49,31 @@ class EventList {
     const last = Math.min(this.rows.length, Math.ceil((top + height) / ROW) + 3);
     const first = Math.max(0, Math.min(Math.floor(top / ROW), last - Math.ceil(height / ROW)) - 3);
     const shown = this.rows.slice(first, last).filter((seq) => !app.predict.hides(seq));
-    draw(this.space, ...shown.map((seq, index) => this.row(app.history.events[seq], first + index)));
+    const { events } = app.history;
+    this.said = new Map(shown.map((seq) => [seq, this.said.get(seq) ?? this.cells(events[seq])]));
+    draw(this.space, ...shown.map((seq, index) => this.row(events[seq], first + index, this.said.get(seq))));
   }
 
-  row(e, position) {
+  row(e, position, cells) {
     const { app } = this;
-    const said = app.words.say(e);
     const task = app.history.actors[e.seq];
     const classes = ["row", e.seq === app.index ? "at" : "", e.seq > app.index ? "later" : ""];
     if (task !== null && task === app.selected) classes.push("mine", colour(task));
-    const link = said.reason === null ? el("span") : el("a", { href: `#e=${said.reason}`, title: app.words.text(app.history.events[said.reason]) }, `because ${said.reason}`);
     const attributes = {
       key: String(e.seq), class: classes.join(" "), role: "option", "aria-selected": String(e.seq === app.index), style: `top:${position * ROW}px`,
       onclick: (event) => { if (event.target.tagName !== "A") app.go(e.seq); },
     };
-    return el("div", attributes, el("span", {}, e.seq), el("span", {}, `turn ${e.turn}`), el("span", {}, time(e.at)),
-      el("b", {}, app.words.word(e)), el("span", {}, app.words.text(e)), link);
+    return el("div", attributes, ...cells);
+  }
+
+  // What is said of an event is always the same.
+  cells(e) {
+    const { words, history } = this.app;
+    const { reason } = words.say(e);
+    const link = reason === null ? el("span") : el("a", { href: `#e=${reason}`, title: words.text(history.events[reason]) }, `because ${reason}`);
+    return [
+      el("span", {}, e.seq), el("span", {}, `turn ${e.turn}`), el("span", {}, time(e.at)), el("b", {}, words.word(e)), el("span", {}, words.text(e)), link,
+    ];
   }
 
   // The breakpoints: kinds and tasks.

@@ -16,7 +16,9 @@ class App {
     this.panels = [Code, Timers, ReactorPanel, Remote, Pool, Gathers].map((Panel) => new Panel(this));
     this.list = new EventList(this);
     this.slider = new Slider(this);
+    this.linking = 0; // the timer of `link`
     window.addEventListener("hashchange", () => this.fromLink());
+    document.addEventListener("click", () => this.link(), true);
     if (matchMedia("(prefers-color-scheme: dark)").matches) this.theme();
     if (!this.fromLink()) this.show();
   }
@@ -36,6 +38,14 @@ class App {
     return Boolean(found);
   }
 
+  // The address becomes the link to this event when the steps rest: browsers take their time for it, and some refuse it
+  // when it comes too often. Whoever follows a link comes back to here, so then it cannot wait.
+  link() {
+    if (this.linking) history.replaceState(null, "", `#e=${this.index}`);
+    clearTimeout(this.linking);
+    this.linking = 0;
+  }
+
   // One event on, unless the reader is to predict it first.
   step() {
     if (!this.predict.holds()) this.go(this.index + 1);
@@ -45,7 +55,8 @@ class App {
     const to = Math.min(Math.max(index, -1), this.history.length - 1);
     if (to === this.index && !jump) return;
     this.index = to;
-    if (!jump) history.replaceState(null, "", `#e=${to}`);
+    clearTimeout(this.linking);
+    this.linking = jump ? 0 : setTimeout(() => this.link(), 200);
     this.predict.leave();
     this.show();
   }

@@ -223,8 +223,8 @@ function waits(s) {
   const found = new Map();
   const add = (who, station, text) => {
     if (who.task === null || !s.tasks[who.task]) return;
-    const before = found.get(who.task);
-    if (before) before.push({ station, who, text }); else found.set(who.task, [{ station, who, text }]);
+    if (!found.has(who.task)) found.set(who.task, []);
+    found.get(who.task).push({ station, who, text });
   };
   for (const key of Object.keys(s.timers)) {
     const timer = s.timers[key];

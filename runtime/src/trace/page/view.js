@@ -22,25 +22,35 @@ function svg(tag, attributes = {}, ...children) {
 // Makes the children of `parent` what they are to be. Only what differs from the last time is touched, for whatever is
 // left alone costs the browser nothing.
 function draw(parent, ...wanted) {
-  const before = parent.drawn ?? new Map();
-  const now = new Map();
-  wanted.forEach((it, index) => {
-    const key = it.attributes?.key ?? index;
-    const old = before.get(key);
-    const node = old && old.it.tag === it.tag ? update(old.node, old.it, it) : update(created(it), null, it);
-    now.set(key, { it, node });
+  const old = parent.drawn ?? [];
+  const key = (it, at) => it.attributes?.key ?? at;
+  const isSame = (it, at) => at < old.length && old[at].key === key(it, at) && old[at].it.tag === it.tag;
+  if (wanted.length === old.length && wanted.every(isSame)) {
+    wanted.forEach((it, at) => { update(old[at].node, old[at].it, it); old[at].it = it; });
+    return;
+  }
+  const before = new Map(old.map((child) => [child.key, child]));
+  parent.drawn = wanted.map((it, at) => {
+    const child = before.get(key(it, at));
+    const node = child && child.it.tag === it.tag ? update(child.node, child.it, it) : update(created(it), null, it);
+    return { key: key(it, at), it, node };
   });
-  for (const [key, { node }] of before) if (now.get(key)?.node !== node) node.remove();
+  const kept = new Set(parent.drawn.map(({ node }) => node));
+  for (const { node } of old) if (!kept.has(node)) node.remove();
+  arrange(parent);
+}
+
+// Brings the children into their order, with few moves when one has moved among many.
+function arrange(parent) {
   let next = parent.firstChild;
-  for (const { node } of now.values()) {
-    // What stands before its next neighbour comes later, or it would be there: it is put back at its turn.
+  for (const { node } of parent.drawn) {
+    // What stands before its neighbour to be comes later: it is put back at its turn.
     if (next && next !== node && next.nextSibling === node) {
       next.remove();
       next = node;
     }
     if (next === node) next = next.nextSibling; else parent.insertBefore(node, next);
   }
-  parent.drawn = now;
 }
 
 function created(it) {
@@ -156,10 +166,13 @@ class Table {
 
   // `all` is how many there are, if not all of them are among the items.
   show(items, row, all = items.length) {
-    const now = new Map();
-    const lines = items.slice(0, MOST_ROWS).map(row).map(([key, cells]) => {
-      const line = cells.map((cell, column) => this.cell(`${key}/${column}`, cell, now));
-      return el("tr", { key: String(key) }, ...line);
+    const now = new Map(); // key → the texts of a row
+    const lines = items.slice(0, MOST_ROWS).map((item) => {
+      const [key, cells] = row(item);
+      const texts = cells.map(textOf);
+      const before = this.before && (this.before.get(String(key)) ?? []);
+      now.set(String(key), texts);
+      return el("tr", { key: String(key) }, ...cells.map((cell, at) => this.cell(cell, texts[at], before && before[at] !== texts[at])));
     });
     this.before = now;
     if (items.length === 0) {
@@ -170,10 +183,7 @@ class Table {
     draw(this.parent, el("table", {}, this.heads, el("tbody", {}, ...lines)), ...more);
   }
 
-  cell(id, cell, now) {
-    const text = textOf(cell);
-    now.set(id, text);
-    const isNew = this.before && this.before.get(id) !== text;
+  cell(cell, text, isNew) {
     return el("td", { class: `${text.length <= 12 ? "short" : ""}${isNew ? " new" : ""}` }, cell);
   }
 }
