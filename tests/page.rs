@@ -198,6 +198,10 @@ fn it_opens_from_a_file_asks_for_nothing_else_and_shows_every_panel() {
         browser.open(&pages[0].0).await;
         assert_eq!(browser.eval("performance.getEntriesByType('resource').length").await, 0);
         assert!(browser.text("say").await.starts_with("Nothing has happened yet"));
+        assert!(browser.text("tasks").await.contains("empty until the first spawn"));
+        browser.eval("app.go(app.history.length - 1)").await;
+        assert_eq!(browser.text("tasks").await, "No tasks: all have ended, their slots are free.");
+        assert_eq!(browser.text("queue").await, "Empty: there is no task.");
         // The poll in which the second child ends.
         browser
             .eval("app.go(app.history.events.find((e) => e.kind === 'ChildPollEnd' && e.ready && e.turn === 2).seq)")

@@ -3,13 +3,14 @@
 class Tasks {
   constructor(app) {
     this.app = app;
-    this.table = new Table("tasks", ["slot", "gen.", "task", "state", "polls", "tickets", "waits for"], "No tasks: the slab is empty until the first spawn.");
+    this.table = new Table("tasks", ["slot", "gen.", "task", "state", "polls", "tickets", "waits for"], "");
   }
 
   show(state, e, places) {
     const { app } = this;
     const slots = Object.keys(state.slab).map(Number);
     this.pin(slots, state);
+    this.table.empty = state.ended.length ? "No tasks: all have ended, their slots are free." : "No tasks: the slab is empty until the first spawn.";
     this.table.show(slots, (slot) => {
       const number = state.slab[slot];
       const task = state.tasks[number];
@@ -48,7 +49,7 @@ class Queue {
     const { app } = this;
     const { length } = state.queue;
     const items = state.queue.slice(0, MOST_ROWS).map((task) => el("li", { key: String(task) }, chip(app, task)));
-    const list = length ? el("ol", { class: "queue" }, ...items) : none("Empty: next, the loop would park.");
+    const list = length ? el("ol", { class: "queue" }, ...items) : none(Object.keys(state.tasks).length ? "Empty: next, the loop would park." : "Empty: there is no task.");
     draw(this.parent, list, ...(length > MOST_ROWS ? [none(`and ${length - MOST_ROWS} more`)] : []));
   }
 }
