@@ -381,6 +381,10 @@ fn a_link_opens_at_its_event_and_reasons_can_be_followed_by_clicks() {
             browser.eval(&format!("location.hash = '{hash}'; new Promise((done) => setTimeout(done, 50))")).await;
             assert_eq!(browser.eval("app.index").await, index, "{hash}");
         }
+        // And the address becomes the link to wherever the steps rest.
+        browser.eval("app.go(7); app.go(8)").await;
+        let rests = "new Promise((done) => { const look = () => location.hash === '#e=8' ? done(8) : setTimeout(look, 10); look(); })";
+        assert_eq!(browser.eval(rests).await, 8);
     });
 }
 

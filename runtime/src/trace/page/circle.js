@@ -120,8 +120,10 @@ class Circle {
     const tokens = Object.entries(places.by).flatMap(([name, those]) => {
       return those.slice(0, STATIONS[name].room).map((it, index) => this.token(name, it, index, state));
     });
+    // What waits at two stations is shown at one of them.
+    const once = new Map(tokens.map((token) => [token.attributes.key, token]));
     // In the same order at every step: what leaves the picture and comes back, does not move in it.
-    return tokens.sort((a, b) => (a.attributes.key < b.attributes.key ? -1 : 1));
+    return [...once.values()].sort((a, b) => (a.attributes.key < b.attributes.key ? -1 : 1));
   }
 
   token(name, { who }, index, state) {

@@ -60,9 +60,9 @@ class Pane {
   show(place) {
     this.line?.classList.remove("lit");
     this.line = null;
-    this.label.textContent = place ? `${place[0]}, line ${place[1]}` : "";
+    const label = place ? `${place[0]}, line ${place[1]}` : "";
+    draw(this.label, el("span", { title: label }, label));
     if (!place) return;
-    this.label.title = this.label.textContent;
     this.open(place[0]);
     const line = place[1] - 1;
     this.line = this.file.childNodes[Math.floor(line / BLOCK)]?.childNodes[line % BLOCK] ?? null;

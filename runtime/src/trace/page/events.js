@@ -8,7 +8,7 @@ class EventList {
     this.space = document.createElement("div");
     $("events").append(this.space);
     this.view = new View($("events"), () => this.draw());
-    this.rows = app.history.events.map((e) => e.seq);
+    this.list(app.history.events.map((e) => e.seq));
     this.said = new Map(); // the cells of the rows that are shown
     this.text = null; // what the filter searches, made when it is first used
     $("filter").addEventListener("input", () => this.filter($("filter").value));
@@ -19,17 +19,22 @@ class EventList {
     const { app } = this;
     const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
     this.text ??= app.history.events.map((e) => `${e.kind} ${app.words.word(e)} ${app.words.group(e)} ${app.words.text(e)}`.toLowerCase());
-    this.rows = app.history.events.map((e) => e.seq).filter((seq) => wanted.every((word) => this.text[seq].includes(word)));
-    this.show(true);
+    this.list(app.history.events.map((e) => e.seq).filter((seq) => wanted.every((word) => this.text[seq].includes(word))));
+    this.show();
   }
 
-  show(moved = true) {
-    const { app } = this;
-    const filtered = this.rows.length < app.history.length ? `${this.rows.length} of ${app.history.length}` : `${app.history.length}`;
-    $("events-note").textContent = filtered;
-    this.space.style.height = `${this.rows.length * ROW}px`;
+  // The events that are listed.
+  list(rows) {
+    this.rows = rows;
+    this.space.style.height = `${rows.length * ROW}px`;
+  }
+
+  show() {
+    const { length } = this.rows;
+    const all = this.app.history.length;
+    draw($("events-note"), length < all ? `${length} of ${all}` : all);
     // The row before the first one that comes later.
-    if (moved) this.view.reveal(Math.max(0, this.after(app.index) - 1) * ROW, ROW, 3 * ROW);
+    this.view.reveal(Math.max(0, this.after(this.app.index) - 1) * ROW, ROW, 3 * ROW);
     this.draw();
   }
 

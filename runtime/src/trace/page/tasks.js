@@ -25,8 +25,8 @@ class Tasks {
   note(alive, state) {
     const { app } = this;
     const ended = state.ended.map(({ task, how }) => `${app.history.name(task)} ${how}`).join(", ");
-    $("tasks-note").textContent = `${alive} alive${ended ? `; ended: ${ended}` : ""}`;
-    $("tasks-note").title = $("tasks-note").textContent;
+    const note = `${alive} alive${ended ? `; ended: ${ended}` : ""}`;
+    draw($("tasks-note"), el("span", { title: note }, note));
   }
 
   // Of more tasks than the table shows, the selected one and the one at poll come first.

@@ -16,9 +16,9 @@ class Timers {
     };
     const next = earliest(armed, (key) => state.timers[key].deadline);
     this.table.show([...next, ...fired], row, keys.length);
-    const note = $("timers-note");
-    if (state.park) note.textContent = `parked, ${state.park.timeout === null ? "no timeout" : `at most ${time(state.park.timeout)}`}`;
-    else note.textContent = armed.length ? `park: ${time(Math.max(0, state.timers[next[0]].deadline - state.at))}` : "";
+    const { park } = state;
+    const parked = park && `parked, ${park.timeout === null ? "no timeout" : `at most ${time(park.timeout)}`}`;
+    draw($("timers-note"), parked ?? (armed.length ? `park: ${time(Math.max(0, state.timers[next[0]].deadline - state.at))}` : ""));
   }
 }
 
