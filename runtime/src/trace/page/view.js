@@ -114,7 +114,8 @@ class View {
     this.top = 0;
     this.height = parent.clientHeight;
     this.target = null; // where to scroll before the next frame
-    parent.addEventListener("scroll", () => { this.top = parent.scrollTop; moved(); });
+    // The answers are asked for right before a frame, when the page is laid out anyway.
+    parent.addEventListener("scroll", () => requestAnimationFrame(() => { this.top = parent.scrollTop; moved(); }));
     new ResizeObserver(() => requestAnimationFrame(() => { this.height = parent.clientHeight; moved(); })).observe(parent);
   }
 
