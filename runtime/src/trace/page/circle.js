@@ -97,7 +97,7 @@ class Circle {
       if (number === front) put("poll", number);
       else if (!of.has(number)) put(wait.find(({ who }) => who.gather === null)?.station ?? "others", number);
     }
-    const sentence = ({ who, text }) => (who.gather === null ? text() : `${childName(state, who)}: ${text()}`);
+    const sentence = (it) => [childName(state, it.who), waitText(state, it)].filter(Boolean).join(": ");
     const text = (task) => inShort(waiting.get(task) ?? [], sentence);
     return { by, of, text };
   }

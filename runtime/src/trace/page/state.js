@@ -217,29 +217,35 @@ function remaining(gather) {
   return all === null ? null : all - gather.done;
 }
 
-// What each alive task waits for, by task: { station, who, text } in the words of the leaves that the events name. The
-// texts are functions, for few of many are shown.
+// What each alive task waits for, by task: { station, who, what, key }. There may be thousands; `waitText` is for the few
+// that are shown.
 function waits(s) {
   const found = new Map();
-  const add = (who, station, text) => {
+  const add = (who, station, what, key) => {
     if (who.task === null || !s.tasks[who.task]) return;
-    if (!found.has(who.task)) found.set(who.task, []);
-    found.get(who.task).push({ station, who, text });
+    const before = found.get(who.task);
+    if (before) before.push({ station, who, what, key }); else found.set(who.task, [{ station, who, what, key }]);
   };
-  for (const key of Object.keys(s.timers)) {
-    const timer = s.timers[key];
-    if (!timer.fired) add(timer.who, "timers", () => `timer ${key}, ${time(timer.deadline)}`);
+  for (const key of Object.keys(s.timers)) if (!s.timers[key].fired) add(s.timers[key].who, "timers", "timer", key);
+  for (const key of Object.keys(s.sources)) {
+    for (const way of DIRECTIONS) for (const who of s.sources[key][way].waits) add(who, "reactor", way, key);
   }
-  for (const [key, source] of Object.entries(s.sources)) {
-    for (const way of DIRECTIONS) for (const who of source[way].waits) add(who, "reactor", () => `socket ${key} to ${way}`);
-  }
-  for (const [key, it] of Object.entries(s.semaphores)) {
-    for (const who of it.line) add(who, "others", () => `a permit of semaphore ${key}`);
-  }
-  for (const [key, job] of Object.entries(s.jobs)) add(job.who, "others", () => `job ${key}`);
+  for (const key of Object.keys(s.semaphores)) for (const who of s.semaphores[key].line) add(who, "others", "semaphore", key);
+  for (const key of Object.keys(s.jobs)) add(s.jobs[key].who, "others", "job", key);
   for (const key of Object.keys(s.tasks)) {
-    const { wait } = s.tasks[key];
-    if (wait && !found.has(Number(key))) add({ task: Number(key), gather: null }, "others", () => wait);
+    const task = Number(key);
+    if (s.tasks[key].wait && !found.has(task)) add({ task, gather: null }, "others", "task", key);
   }
   return found;
+}
+
+// A wait in the words of the leaves that the events name.
+function waitText(s, { what, key }) {
+  switch (what) {
+    case "timer": return `timer ${key}, ${time(s.timers[key].deadline)}`;
+    case "semaphore": return `a permit of semaphore ${key}`;
+    case "job": return `job ${key}`;
+    case "task": return s.tasks[key].wait;
+    default: return `socket ${key} to ${what}`;
+  }
 }
