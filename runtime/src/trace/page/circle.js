@@ -67,7 +67,8 @@ class Circle {
   station(name, isOn, note, count) {
     const it = STATIONS[name];
     const on = isOn ? " on" : "";
-    const more = it.room && count > it.room ? ` +${count - it.room}` : "";
+    const left = it.room ? count - it.room : 0;
+    const more = left > 999 ? ` +${Math.round(left / 1000)}k` : left > 0 ? ` +${left}` : "";
     const parts = [
       svg("rect", { x: it.x, y: it.y, width: it.w, height: it.h, rx: 8, class: `st${on}` }),
       svg("text", { x: it.x + 10, y: it.y + 18, class: "lab" }, it.label + more),
