@@ -1,9 +1,12 @@
-//! Any tree of gathers, any schedule of wakes, any moment of dropping: every child is dropped exactly once, none is polled
-//! after its end, no wake is lost, results stand in order.
+//! Any tree of gathers, any schedule of wakes, any moment of dropping, panics among the children: every child is dropped
+//! exactly once, none is polled after its end, no wake is lost, results stand in order. The forms whose children are tasks
+//! have random programs of their own, and asyncio to compare with, in `parity.rs`.
 
-use gather::{as_completed, first_ok, gather, race, try_gather};
+use futures::stream;
+use gather::{as_completed, first_ok, gather, gather_streams, race, try_gather};
 use proptest::prelude::*;
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,11 +16,11 @@ use tests::Count;
 /// What is run: a tree whose leaves are awaited by the gathers above them.
 #[derive(Debug, Clone)]
 enum Tree {
-    /// Ends after so many wakes of its own and so many from outside; maybe with an error.
+    /// Ends after so many wakes of its own and so many from outside.
     Leaf {
         yields: usize,
         waits: usize,
-        fails: bool,
+        end: End,
     },
     Node {
         form: Form,
@@ -26,10 +29,24 @@ enum Tree {
     },
 }
 
-#[derive(Debug, Clone, Copy)]
+/// How a leaf ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    Value,
+    Error,
+    Panic,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Form {
     Gather,
     TryGather,
+    /// `gather!`, of at most three.
+    Tuple,
+    /// `try_gather!`, of at most three.
+    TryTuple,
+    /// `gather_streams`, of streams with one item each.
+    Streams,
     Race,
     FirstOk,
     AsCompleted,
@@ -49,8 +66,8 @@ enum Step {
 }
 
 fn trees() -> impl Strategy<Value = Tree> {
-    let leaf = (0..3_usize, 0..3_usize, prop::bool::weighted(0.2));
-    let leaf = leaf.prop_map(|(yields, waits, fails)| Tree::Leaf { yields, waits, fails });
+    let end = prop_oneof![150 => Just(End::Value), 40 => Just(End::Error), 1 => Just(End::Panic)];
+    let leaf = (0..3_usize, 0..3_usize, end).prop_map(|(yields, waits, end)| Tree::Leaf { yields, waits, end });
     // The root is a gather in any case: a leaf alone would have the executor's own waker.
     node(leaf.prop_recursive(3, 60, 12, node))
 }
@@ -59,12 +76,17 @@ fn node(child: impl Strategy<Value = Tree>) -> impl Strategy<Value = Tree> {
     let form = prop_oneof![
         4 => Just(Form::Gather),
         2 => Just(Form::TryGather),
+        1 => Just(Form::Tuple),
+        1 => Just(Form::TryTuple),
+        1 => Just(Form::Streams),
         1 => Just(Form::Race),
         1 => Just(Form::FirstOk),
         2 => Just(Form::AsCompleted),
     ];
-    (form, prop::option::of(1..4_usize), prop::collection::vec(child, 0..12))
-        .prop_map(|(form, limit, children)| Tree::Node { form, limit, children })
+    (form, prop::option::of(1..4_usize), prop::collection::vec(child, 0..12)).prop_map(|(form, limit, mut children)| {
+        children.truncate(if matches!(form, Form::Tuple | Form::TryTuple) { 3 } else { 12 });
+        Tree::Node { form, limit, children }
+    })
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -105,7 +127,7 @@ struct State {
 
 struct Leaf {
     state: Rc<State>,
-    fails: bool,
+    end: End,
 }
 
 impl Future for Leaf {
@@ -124,7 +146,12 @@ impl Future for Leaf {
             return Poll::Pending;
         }
         state.ended.set(true);
-        Poll::Ready(if self.fails { Err(state.number) } else { Ok(Value::Leaf(state.number)) })
+        match self.end {
+            End::Value => Poll::Ready(Ok(Value::Leaf(state.number))),
+            End::Error => Poll::Ready(Err(state.number)),
+            // As `panic!`, but the hook prints nothing.
+            End::Panic => resume_unwind(Box::new("a leaf panics")),
+        }
     }
 }
 
@@ -140,17 +167,17 @@ type Boxed = Pin<Box<dyn Future<Output = Result<Value, usize>>>>;
 /// Starts nothing yet. `first` is the number of the tree's first leaf.
 fn build(world: &Rc<World>, tree: &Tree, first: usize) -> Boxed {
     let (form, limit, trees) = match tree {
-        Tree::Leaf { yields, waits, fails } => {
+        Tree::Leaf { yields, waits, end } => {
             let (yields, waits) = (Cell::new(*yields), Cell::new(*waits));
             let state = Rc::new(State { number: first, yields, waits, ..State::default() });
             world.leaves.borrow_mut().push(Rc::clone(&state));
-            return Box::pin(Leaf { state, fails: *fails });
+            return Box::pin(Leaf { state, end: *end });
         }
         Tree::Node { form, limit, children } => (*form, limit.unwrap_or(usize::MAX), children.clone()),
     };
     let world = Rc::clone(world);
     let mut next = first;
-    let children = trees.into_iter().map(move |tree| {
+    let mut children = trees.into_iter().map(move |tree| {
         let child = build(&world, &tree, next);
         next += leaves(&tree);
         child
@@ -162,6 +189,35 @@ fn build(world: &Rc<World>, tree: &Tree, first: usize) -> Boxed {
                 async move { Ok(Value::List(gather(children).limit(limit).await.into_iter().map(value).collect())) },
             )
         }
+        Form::Tuple => match [(); 3].map(|()| children.next()) {
+            [None, ..] => Box::pin(async { Ok(Value::List(vec![])) }),
+            [Some(a), None, _] => {
+                Box::pin(async move { Ok(Value::List(<[_; 1]>::from(gather!(a).await).map(value).into())) })
+            }
+            [Some(a), Some(b), None] => {
+                Box::pin(async move { Ok(Value::List(<[_; 2]>::from(gather!(a, b).await).map(value).into())) })
+            }
+            [Some(a), Some(b), Some(c)] => {
+                Box::pin(async move { Ok(Value::List(<[_; 3]>::from(gather!(a, b, c).await).map(value).into())) })
+            }
+        },
+        Form::TryTuple => match [(); 3].map(|()| children.next()) {
+            [None, ..] => Box::pin(async { Ok(Value::List(vec![])) }),
+            [Some(a), None, _] => {
+                Box::pin(async move { gather::try_gather!(a).await.map(|(a,)| Value::List(vec![a])) })
+            }
+            [Some(a), Some(b), None] => {
+                Box::pin(async move { gather::try_gather!(a, b).await.map(|(a, b)| Value::List(vec![a, b])) })
+            }
+            [Some(a), Some(b), Some(c)] => {
+                Box::pin(async move { gather::try_gather!(a, b, c).await.map(|(a, b, c)| Value::List(vec![a, b, c])) })
+            }
+        },
+        Form::Streams => Box::pin(async move {
+            let items = gather_streams(children.map(stream::once)).limit(limit).await;
+            assert!(items.iter().all(|items| items.len() == 1), "one item of each");
+            Ok(Value::List(items.into_iter().flatten().map(value).collect()))
+        }),
         Form::TryGather => Box::pin(async move { try_gather(children).limit(limit).await.map(Value::List) }),
         Form::Race => Box::pin(async move {
             let first = race(children).limit(limit).await;
@@ -192,8 +248,8 @@ fn leaves(tree: &Tree) -> usize {
 /// Whether a tree whose first leaf has the number `first` can have given this.
 fn fits(tree: &Tree, first: usize, result: &Result<Value, usize>) -> bool {
     let (form, children) = match tree {
-        Tree::Leaf { fails, .. } => {
-            return *result == if *fails { Err(first) } else { Ok(Value::Leaf(first)) };
+        Tree::Leaf { end, .. } => {
+            return *result == if *end == End::Error { Err(first) } else { Ok(Value::Leaf(first)) };
         }
         Tree::Node { form, children, .. } => (form, children),
     };
@@ -203,15 +259,16 @@ fn fits(tree: &Tree, first: usize, result: &Result<Value, usize>) -> bool {
         fits(tree, first, &Ok(value.clone())) || matches!(value, Value::Failed(leaf) if fits(tree, first, &Err(*leaf)))
     };
     match (form, result) {
-        (Form::Gather | Form::AsCompleted | Form::TryGather | Form::FirstOk, Ok(Value::List(values)))
-            if values.len() == children.len() =>
-        {
+        (Form::Race, Ok(Value::List(values))) => values.is_empty() && children.is_empty(),
+        (_, Ok(Value::List(values))) if values.len() == children.len() => {
+            let fails = matches!(form, Form::TryGather | Form::TryTuple);
             children.iter().zip(values).all(|(child, value)| child_fits(child, value))
-                && (!matches!(form, Form::TryGather) || !values.iter().any(|value| matches!(value, Value::Failed(_))))
+                && (!fails || !values.iter().any(|value| matches!(value, Value::Failed(_))))
         }
         (Form::FirstOk, Ok(Value::Success(value))) => children.iter().any(|child| child_fits(child, value)),
-        (Form::TryGather, &Err(leaf)) => children.iter().any(|&(tree, first)| fits(tree, first, &Err(leaf))),
-        (Form::Race, Ok(Value::List(values))) => values.is_empty() && children.is_empty(),
+        (Form::TryGather | Form::TryTuple, &Err(leaf)) => {
+            children.iter().any(|&(tree, first)| fits(tree, first, &Err(leaf)))
+        }
         (Form::Race, Ok(Value::Nth(index, value))) => {
             children.get(*index).is_some_and(|child| child_fits(child, value))
         }
@@ -227,6 +284,8 @@ struct Run {
     /// Who has polled last, and how often it had been woken before.
     last: (usize, usize),
     result: Option<Result<Value, usize>>,
+    /// A leaf's panic came through.
+    panicked: bool,
 }
 
 impl Run {
@@ -238,10 +297,16 @@ impl Run {
     fn poll(&mut self, by: usize) {
         let Some(root) = &mut self.root else { return };
         self.last = (by, self.tasks[by].0.wakes());
-        if let Poll::Ready(result) = root.as_mut().poll(&mut Context::from_waker(&self.tasks[by].1)) {
-            self.result = Some(result);
-            self.root = None;
+        let cx = &mut Context::from_waker(&self.tasks[by].1);
+        match catch_unwind(AssertUnwindSafe(|| root.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => return,
+            Ok(Poll::Ready(result)) => self.result = Some(result),
+            Err(payload) => {
+                assert_eq!(payload.downcast_ref(), Some(&"a leaf panics"));
+                self.panicked = true;
+            }
         }
+        self.root = None;
     }
 
     /// Lets one of the leaves that wait get on, or pretends to. Whoever polled last hears of it.
@@ -271,7 +336,8 @@ proptest! {
     fn every_child_is_dropped_once_and_never_polled_after_its_end(tree in trees(), steps in steps()) {
         let world = Rc::<World>::default();
         let root = Some(build(&world, &tree, 0));
-        let mut run = Run { world, root, tasks: [Count::new(), Count::new()], last: (0, 0), result: None };
+        let tasks = [Count::new(), Count::new()];
+        let mut run = Run { world, root, tasks, last: (0, 0), result: None, panicked: false };
         for step in steps {
             match step {
                 Step::Wake(choice) => _ = run.wake(choice, true),
@@ -283,7 +349,7 @@ proptest! {
                 break;
             }
         }
-        let dropped_early = run.root.is_none() && run.result.is_none();
+        let dropped_early = run.root.is_none() && run.result.is_none() && !run.panicked;
         // From here on as an executor does it: polled when woken, and at first.
         let by = run.last.0;
         run.poll(by);
@@ -301,7 +367,7 @@ proptest! {
             leaf.waker.take().into_iter().for_each(Waker::wake);
             prop_assert_eq!(before, [run.tasks[0].0.wakes(), run.tasks[1].0.wakes()]);
         }
-        prop_assert_eq!(run.result.is_none(), dropped_early);
+        prop_assert_eq!(run.result.is_none(), dropped_early || run.panicked);
         if let Some(result) = &run.result {
             prop_assert!(fits(&tree, 0, result), "{:?}", result);
         }
