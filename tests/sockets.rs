@@ -511,6 +511,19 @@ fn of_those_that_use_the_poll_functions_the_latest_of_each_direction_is_woken_be
 }
 
 #[test]
+fn a_future_that_waits_on_a_socket_holds_what_it_was_given_and_16_bytes_more() {
+    block_on(async {
+        let (near, far) = pair().await;
+        let (mut room, bytes) = ([0; 4], [0; 4]);
+        let slice = size_of::<&[u8]>();
+        assert_eq!(size_of_val(&near.read(&mut room)), slice + 16);
+        assert_eq!(size_of_val(&far.write(&bytes)), slice + 16);
+        assert_eq!(size_of_val(&far.write_all(&bytes)), slice + 16);
+        assert_eq!(size_of_val(&near.readable()), 16);
+    });
+}
+
+#[test]
 fn a_socket_goes_on_for_the_tasks_that_still_hold_it() {
     block_on(async {
         let (near, far) = pair().await;

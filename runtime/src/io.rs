@@ -5,13 +5,13 @@
 use crate::context;
 use crate::reactor::{Direction, Reactor, SourceKey};
 use crate::run::Core;
+use crate::wait::Place;
 use mio::event::Source;
 use std::cell::RefMut;
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// Puts a mio source (a socket, a pipe) on the loop; tokio's `AsyncFd`.
 ///
@@ -84,13 +84,11 @@ impl<T: Source> Async<T> {
         if !self.reactor().is_ready(self.key, direction)? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let result = op(&self.source);
-        if let Err(error) = &result
-            && error.kind() == io::ErrorKind::WouldBlock
-        {
-            self.reactor().would_block(self.key, direction);
-        }
-        result
+        op(&self.source).inspect_err(|error| {
+            if error.kind() == io::ErrorKind::WouldBlock {
+                self.reactor().would_block(self.key, direction);
+            }
+        })
     }
 
     /// [`try_io`](Async::try_io) for bytes: fewer than `asked` mean that the kernel's buffer is empty, or full.
@@ -108,17 +106,11 @@ impl<T: Source> Async<T> {
     }
 
     /// Tries, and waits while the system would block.
-    pub(crate) async fn retry<R>(
-        &self,
-        direction: Direction,
-        mut attempt: impl FnMut(&Async<T>) -> io::Result<R>,
-    ) -> io::Result<R> {
-        loop {
-            match attempt(self) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready(direction).await?,
-                result => return result,
-            }
-        }
+    pub(crate) fn retry<R, A>(&self, direction: Direction, attempt: A) -> Retry<'_, T, A>
+    where
+        A: FnMut(&Async<T>) -> io::Result<R>,
+    {
+        Retry { io: self, direction, place: None, attempt }
     }
 
     /// Runs `op`, which must not block, until it says something else than `WouldBlock`; waits for the source to become
@@ -129,8 +121,8 @@ impl<T: Source> Async<T> {
     ///
     /// # Cancel safety
     /// `op` has either run to its end or done nothing.
-    pub async fn read_with<R>(&self, mut op: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.retry(Direction::Read, |io| io.try_io(Direction::Read, &mut op)).await
+    pub fn read_with<R>(&self, mut op: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
+        self.retry(Direction::Read, move |io| io.try_io(Direction::Read, &mut op))
     }
 
     /// As [`read_with`](Async::read_with), for what waits until the source is writable.
@@ -140,8 +132,8 @@ impl<T: Source> Async<T> {
     ///
     /// # Cancel safety
     /// `op` has either run to its end or done nothing.
-    pub async fn write_with<R>(&self, mut op: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.retry(Direction::Write, |io| io.try_io(Direction::Write, &mut op)).await
+    pub fn write_with<R>(&self, mut op: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
+        self.retry(Direction::Write, move |io| io.try_io(Direction::Write, &mut op))
     }
 
     /// Waits until a read may succeed, or has something to tell.
@@ -151,8 +143,8 @@ impl<T: Source> Async<T> {
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.ready(Direction::Read).await
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        self.read_with(|_| Ok(()))
     }
 
     /// Waits until a write may succeed, or has something to tell.
@@ -162,12 +154,8 @@ impl<T: Source> Async<T> {
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.ready(Direction::Write).await
-    }
-
-    pub(crate) fn ready(&self, direction: Direction) -> Ready<'_, T> {
-        Ready { io: self, direction, waiter: None }
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        self.write_with(|_| Ok(()))
     }
 
     /// The poll function under [`readable`](Async::readable), for hand-written futures. Only the latest task of this
@@ -176,7 +164,7 @@ impl<T: Source> Async<T> {
     /// # Errors
     /// When the runtime was dropped.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_ready(Direction::Read, cx)
+        self.poll_ready(Direction::Read, None, cx)
     }
 
     /// The poll function under [`writable`](Async::writable).
@@ -184,16 +172,22 @@ impl<T: Source> Async<T> {
     /// # Errors
     /// When the runtime was dropped.
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_ready(Direction::Write, cx)
+        self.poll_ready(Direction::Write, None, cx)
     }
 
-    fn poll_ready(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// `own` is the place of a task in an async method.
+    fn poll_ready(
+        &self,
+        direction: Direction,
+        own: Option<&mut Option<Place>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         // Foreign code, which may let the event come or drop the runtime: before the look, not after it.
         let fresh = cx.waker().clone();
         if self.reactor().is_ready(self.key, direction)? {
             return Poll::Ready(Ok(()));
         }
-        let old = self.reactor().renew_polled(self.key, direction, fresh);
+        let old = self.reactor().wait(self.key, direction, own, fresh);
         drop(old);
         Poll::Pending
     }
@@ -206,34 +200,40 @@ impl<T: Source> Drop for Async<T> {
     }
 }
 
-/// Waits for one direction of a source: a place in the reactor's line.
-pub(crate) struct Ready<'io, T: Source> {
+/// The future of every async method. A struct in place of an async function, which would keep its arguments twice for as
+/// long as it waits: a task that reads is a third smaller.
+#[must_use = "futures do nothing unless awaited"]
+pub(crate) struct Retry<'io, T: Source, A> {
     io: &'io Async<T>,
     direction: Direction,
-    /// Its key among the waiters, from the first poll that had to wait.
-    waiter: Option<u32>,
+    /// Where it stands in the reactor's line, from the first poll that had to wait.
+    place: Option<Place>,
+    /// What is tried: by way of [`Async::try_io`], which costs no system call while there is nothing to hope for.
+    attempt: A,
 }
 
-impl<T: Source> Future for Ready<'_, T> {
-    type Output = io::Result<()>;
+// The attempt is called, never pinned.
+impl<T: Source, A> Unpin for Retry<'_, T, A> {}
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (io, direction) = (self.io, self.direction);
-        // Before the look, as in `poll_ready`.
-        let fresh = cx.waker().clone();
-        if io.reactor().is_ready(io.key, direction)? {
-            return Poll::Ready(Ok(()));
+impl<T: Source, R, A: FnMut(&Async<T>) -> io::Result<R>> Future for Retry<'_, T, A> {
+    type Output = io::Result<R>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
+        let Retry { io, direction, ref mut place, ref mut attempt } = *self;
+        loop {
+            match attempt(io) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+            ready!(io.poll_ready(direction, Some(place), cx))?;
         }
-        let old = io.reactor().wait(io.key, direction, &mut self.waiter, fresh);
-        drop(old);
-        Poll::Pending
     }
 }
 
-impl<T: Source> Drop for Ready<'_, T> {
+impl<T: Source, A> Drop for Retry<'_, T, A> {
     fn drop(&mut self) {
-        if let Some(waiter) = self.waiter {
-            let waker = self.io.reactor().leave(self.io.key, self.direction, waiter);
+        if let Some(place) = self.place {
+            let waker = self.io.reactor().leave(self.io.key, self.direction, place);
             drop(waker);
         }
     }

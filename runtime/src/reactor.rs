@@ -11,7 +11,7 @@
 //!         unless the end or an error was signalled: that stays, for every reader to see
 //! ```
 
-use crate::wait::{Line, Waiters};
+use crate::wait::{Line, Place, Waiters};
 use mio::event::Source;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
@@ -60,28 +60,15 @@ pub(crate) struct Side {
     pub(crate) ready: bool,
     /// The end, or an error, was signalled.
     pub(crate) ended: bool,
-    /// The tasks in async methods.
+    /// The tasks that wait.
     line: Line,
-    /// The latest task that asked with a poll function.
-    polled: Option<Waker>,
+    /// The place of the latest task that asked with a poll function; the others are in async methods and keep theirs.
+    polled: Option<Place>,
 }
 
 /// A source's place in the reactor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct SourceKey {
-    slot: u32,
-    generation: u32,
-}
-
-impl SourceKey {
-    fn token(self) -> Token {
-        Token((self.generation as usize) << 32 | self.slot as usize)
-    }
-
-    fn of(token: Token) -> SourceKey {
-        SourceKey { slot: token.0 as u32, generation: (token.0 >> 32) as u32 }
-    }
-}
+pub(crate) struct SourceKey(u32);
 
 impl Reactor {
     /// The reactor, and the bell with which other threads end its park.
@@ -108,29 +95,30 @@ impl Reactor {
         let poll = self.poll.as_ref().ok_or_else(gone)?;
         let side = || Side { ready, ended: false, line: Line::new(), polled: None };
         let entry = self.sources.vacant_entry();
-        let key = SourceKey { slot: entry.key() as u32, generation: self.registered & (u32::MAX >> 1) };
-        poll.registry().register(source, key.token(), Interest::READABLE | Interest::WRITABLE)?;
-        entry.insert(Registered { generation: key.generation, sides: [side(), side()] });
+        let (slot, generation) = (entry.key(), self.registered & (u32::MAX >> 1));
+        let token = Token((generation as usize) << 32 | slot);
+        poll.registry().register(source, token, Interest::READABLE | Interest::WRITABLE)?;
+        entry.insert(Registered { generation, sides: [side(), side()] });
         self.registered = self.registered.wrapping_add(1);
-        trace!(IoRegistered { source: key.slot, ready: ready });
-        Ok(key)
+        trace!(IoRegistered { source: slot as u32, ready: ready });
+        Ok(SourceKey(slot as u32))
     }
 
     /// Takes a source from under watch. The wakers are for the caller to drop, outside every borrow. Whoever waits in an
     /// async method borrows the socket, so the lines are empty by now.
     pub(crate) fn deregister(&mut self, source: &mut impl Source, key: SourceKey) -> [Option<Waker>; 2] {
-        let Registered { sides: [read, write], .. } = self.sources.remove(key.slot as usize);
+        let sides = self.sources.remove(key.0 as usize).sides;
         if let Some(poll) = &self.poll {
             // The system may have forgotten the descriptor already, when somebody closed it behind the loop's back.
             // There is nothing left to undo then.
             let _ = poll.registry().deregister(source);
         }
-        trace!(IoDeregistered { source: key.slot });
-        [read.polled, write.polled]
+        trace!(IoDeregistered { source: key.0 });
+        sides.map(|mut side| side.polled.map(|place| self.waiters.leave(&mut side.line, place)))
     }
 
     fn side(&mut self, key: SourceKey, direction: Direction) -> &mut Side {
-        &mut self.sources[key.slot as usize].sides[direction as usize]
+        &mut self.sources[key.0 as usize].sides[direction as usize]
     }
 
     /// Whether an attempt may succeed.
@@ -144,34 +132,35 @@ impl Reactor {
         let side = self.side(key, direction);
         side.ready = false;
         side.ended = false;
-        trace!(IoWouldBlock { source: key.slot, direction: direction });
+        trace!(IoWouldBlock { source: key.0, direction: direction });
     }
 
     /// The system took or gave less than was asked for: unless the end was signalled, the next attempt would block.
     pub(crate) fn was_short(&mut self, key: SourceKey, direction: Direction) {
         let side = self.side(key, direction);
         side.ready = side.ended;
-        trace!(IoShort { source: key.slot, direction: direction });
+        trace!(IoShort { source: key.0, direction: direction });
     }
 
-    /// Makes the latest task that asks with a poll function the one that is woken.
-    pub(crate) fn renew_polled(&mut self, key: SourceKey, direction: Direction, waker: Waker) -> Option<Waker> {
-        trace!(IoWaits { source: key.slot, direction: direction });
-        self.side(key, direction).polled.replace(waker)
-    }
-
-    /// A task in an async method waits. The waker is for the caller to drop, outside every borrow.
-    pub(crate) fn wait(&mut self, key: SourceKey, way: Direction, at: &mut Option<u32>, new: Waker) -> Option<Waker> {
-        trace!(IoWaits { source: key.slot, direction: way });
-        let side = &mut self.sources[key.slot as usize].sides[way as usize];
-        self.waiters.wait(&mut side.line, at, new)
+    /// A task waits: in its own place, or, with a poll function, in the one for the latest that asks with one. The waker
+    /// is for the caller to drop, outside every borrow.
+    pub(crate) fn wait(
+        &mut self,
+        key: SourceKey,
+        direction: Direction,
+        own: Option<&mut Option<Place>>,
+        waker: Waker,
+    ) -> Option<Waker> {
+        trace!(IoWaits { source: key.0, direction: direction });
+        let Side { line, polled, .. } = &mut self.sources[key.0 as usize].sides[direction as usize];
+        self.waiters.wait(line, own.unwrap_or(polled), waker)
     }
 
     /// The waiting task has seen its event, or was dropped.
-    pub(crate) fn leave(&mut self, key: SourceKey, direction: Direction, waiter: u32) -> Option<Waker> {
-        trace!(IoLeft { source: key.slot, direction: direction });
-        let side = &mut self.sources[key.slot as usize].sides[direction as usize];
-        self.waiters.leave(&mut side.line, waiter)
+    pub(crate) fn leave(&mut self, key: SourceKey, direction: Direction, place: Place) -> Waker {
+        trace!(IoLeft { source: key.0, direction: direction });
+        let side = &mut self.sources[key.0 as usize].sides[direction as usize];
+        self.waiters.leave(&mut side.line, place)
     }
 
     /// (4) Parks until an event, a ring or `timeout`, and collects whom the events wake. Returns their number.
@@ -190,9 +179,8 @@ impl Reactor {
             if event.token() == BELL {
                 continue;
             }
-            let key = SourceKey::of(event.token());
-            let Some(source) = self.sources.get_mut(key.slot as usize).filter(|s| s.generation == key.generation)
-            else {
+            let (slot, generation) = (event.token().0 as u32, (event.token().0 >> 32) as u32);
+            let Some(source) = self.sources.get_mut(slot as usize).filter(|it| it.generation == generation) else {
                 continue;
             };
             count += 1;
@@ -200,8 +188,10 @@ impl Reactor {
             let ready = [event.is_readable() || ends[0], event.is_writable() || ends[1]];
             for way in [Direction::Read, Direction::Write].into_iter().filter(|way| ready[*way as usize]) {
                 let (side, _before) = (&mut source.sides[way as usize], woken.len());
-                side.become_ready(ends[way as usize], &mut self.waiters, woken);
-                trace!(IoReady { source: key.slot, direction: way, ended: side.ended, wakes: &woken[_before..] });
+                side.ready = true;
+                side.ended |= ends[way as usize];
+                self.waiters.call_all(&mut side.line, woken);
+                trace!(IoReady { source: slot, direction: way, ended: side.ended, wakes: &woken[_before..] });
             }
         }
         count
@@ -210,27 +200,8 @@ impl Reactor {
     /// Lets go of epoll: the runtime is being dropped. Who still waits at a socket that outlives it is woken, and told.
     pub(crate) fn close(&mut self, woken: &mut Vec<Waker>) {
         self.poll = None;
-        for (_, source) in &mut self.sources {
-            for side in &mut source.sides {
-                side.wake(&mut self.waiters, woken);
-            }
-        }
-    }
-}
-
-impl Side {
-    /// An event has come; `ended` says that it was the end, or an error.
-    fn become_ready(&mut self, ended: bool, waiters: &mut Waiters, woken: &mut Vec<Waker>) {
-        self.ready = true;
-        self.ended |= ended;
-        self.wake(waiters, woken);
-    }
-
-    /// Collects everybody who waits.
-    fn wake(&mut self, waiters: &mut Waiters, woken: &mut Vec<Waker>) {
-        woken.extend(self.polled.take());
-        while !self.line.is_empty() {
-            woken.extend(waiters.call(&mut self.line));
+        for side in self.sources.iter_mut().flat_map(|(_, source)| &mut source.sides) {
+            self.waiters.call_all(&mut side.line, woken);
         }
     }
 }

@@ -1,13 +1,12 @@
 //! Lines of waiters, first in, first out: at a socket, a semaphore, a full channel.
 //!
 //! The lines lie in a slab as linked lists, so that a waiter leaves from the middle in constant time. A waiter owns its
-//! key until it leaves; whoever calls it only takes it out of the line.
+//! place until it leaves; whoever calls it only takes it out of the line.
 
 use slab::Slab;
+use std::mem;
+use std::num::NonZeroU32;
 use std::task::Waker;
-
-/// No waiter.
-const NONE: u32 = u32::MAX;
 
 /// The waiters of any number of lines.
 #[derive(Debug)]
@@ -15,31 +14,41 @@ pub(crate) struct Waiters {
     nodes: Slab<Node>,
 }
 
+/// Where a waiter stands: its key in the slab, plus one, so that "nowhere" takes no room of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place(NonZeroU32);
+
 /// One line: who is first, who is last.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {
-    first: u32,
-    last: u32,
+    first: Option<Place>,
+    last: Option<Place>,
 }
 
 /// One waiter.
 #[derive(Debug)]
 struct Node {
-    /// Whom to wake: the latest task that polled it.
-    waker: Option<Waker>,
-    /// It has been called and stands in no line.
-    called: bool,
-    before: u32,
-    after: u32,
+    /// Whom to wake: the latest task that polled it. Nobody once it has been called; a waker all the same, for with an
+    /// `Option` the slab would need eight bytes more to tell a node from a free slot.
+    waker: Waker,
+    before: Option<Place>,
+    /// Itself, once it has been called and stands in no line.
+    after: Option<Place>,
+}
+
+impl Place {
+    fn key(self) -> usize {
+        self.0.get() as usize - 1
+    }
 }
 
 impl Line {
     pub(crate) const fn new() -> Line {
-        Line { first: NONE, last: NONE }
+        Line { first: None, last: None }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.first == NONE
+        self.first.is_none()
     }
 }
 
@@ -50,54 +59,63 @@ impl Waiters {
 
     /// Takes the first out of a line, for its turn has come, and gives whom to wake.
     pub(crate) fn call(&mut self, line: &mut Line) -> Option<Waker> {
-        let first = line.first;
-        self.nodes.get(first as usize)?;
+        let first = line.first?;
         self.unlink(line, first);
-        let node = &mut self.nodes[first as usize];
-        node.called = true;
-        node.waker.take()
+        let node = &mut self.nodes[first.key()];
+        node.after = Some(first);
+        Some(mem::replace(&mut node.waker, Waker::noop().clone()))
+    }
+
+    /// Takes everybody out of a line and collects whom to wake.
+    pub(crate) fn call_all(&mut self, line: &mut Line, woken: &mut Vec<Waker>) {
+        while let Some(waker) = self.call(line) {
+            woken.push(waker);
+        }
     }
 
     /// Whether the waiter has been called.
-    pub(crate) fn is_called(&self, key: u32) -> bool {
-        self.nodes[key as usize].called
+    pub(crate) fn is_called(&self, place: Place) -> bool {
+        self.nodes[place.key()].after == Some(place)
     }
 
     /// A task waits: it joins the line at its end, or, if it stands there, says whom to wake from now on. The old waker is
     /// for the caller to drop, outside every borrow.
-    pub(crate) fn wait(&mut self, line: &mut Line, waiter: &mut Option<u32>, waker: Waker) -> Option<Waker> {
+    pub(crate) fn wait(&mut self, line: &mut Line, waiter: &mut Option<Place>, waker: Waker) -> Option<Waker> {
         match *waiter {
-            Some(key) if !self.is_called(key) => return self.nodes[key as usize].waker.replace(waker),
+            Some(place) if !self.is_called(place) => {
+                return Some(mem::replace(&mut self.nodes[place.key()].waker, waker));
+            }
             // It was called, and another task was quicker: it waits again, at the end of the line.
-            Some(key) => drop(self.leave(line, key)),
+            Some(place) => drop(self.leave(line, place)),
             None => {}
         }
-        let key = self.nodes.insert(Node { waker: Some(waker), called: false, before: line.last, after: NONE }) as u32;
-        match self.nodes.get_mut(line.last as usize) {
-            Some(last) => last.after = key,
-            None => line.first = key,
+        let key = self.nodes.insert(Node { waker, before: line.last, after: None });
+        let place = Place(NonZeroU32::MIN.saturating_add(key as u32));
+        match line.last {
+            Some(last) => self.nodes[last.key()].after = Some(place),
+            None => line.first = Some(place),
         }
-        line.last = key;
-        *waiter = Some(key);
+        line.last = Some(place);
+        *waiter = Some(place);
         None
     }
 
-    /// Gives the key back, called or not.
-    pub(crate) fn leave(&mut self, line: &mut Line, key: u32) -> Option<Waker> {
-        if !self.nodes[key as usize].called {
-            self.unlink(line, key);
+    /// Gives the place back, called or not.
+    pub(crate) fn leave(&mut self, line: &mut Line, place: Place) -> Waker {
+        if !self.is_called(place) {
+            self.unlink(line, place);
         }
-        self.nodes.remove(key as usize).waker
+        self.nodes.remove(place.key()).waker
     }
 
-    fn unlink(&mut self, line: &mut Line, key: u32) {
-        let Node { before, after, .. } = self.nodes[key as usize];
-        match self.nodes.get_mut(before as usize) {
-            Some(node) => node.after = after,
+    fn unlink(&mut self, line: &mut Line, place: Place) {
+        let Node { before, after, .. } = self.nodes[place.key()];
+        match before {
+            Some(before) => self.nodes[before.key()].after = after,
             None => line.first = after,
         }
-        match self.nodes.get_mut(after as usize) {
-            Some(node) => node.before = before,
+        match after {
+            Some(after) => self.nodes[after.key()].before = before,
             None => line.last = before,
         }
     }

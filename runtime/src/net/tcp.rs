@@ -39,9 +39,11 @@ impl TcpListener {
     ///
     /// # Cancel safety
     /// Dropping it loses no connection.
-    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, peer) = self.io.read_with(mio::net::TcpListener::accept).await?;
-        Ok((TcpStream { io: Async::new(stream)? }, peer))
+    pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> {
+        self.io.read_with(|listener| {
+            let (stream, peer) = listener.accept()?;
+            Ok((TcpStream { io: Async::new(stream)? }, peer))
+        })
     }
 
     /// Where it listens.
@@ -115,7 +117,7 @@ impl TcpStream {
     async fn connect_one(address: SocketAddr) -> io::Result<TcpStream> {
         let io = Async::register(mio::net::TcpStream::connect(address)?, false)?;
         // What mio's documentation of `connect` asks for: wait for writable, look for an error, ask for the peer.
-        io.ready(Direction::Write).await?;
+        io.writable().await?;
         io.write_with(|socket| match socket.take_error()? {
             Some(error) => Err(error),
             None => match socket.peer_addr() {
@@ -135,8 +137,8 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropping it loses no byte.
-    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.io.retry(Direction::Read, |_| self.try_read(buffer)).await
+    pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        self.io.retry(Direction::Read, |io| read(io, buffer))
     }
 
     /// Writes what the system takes of `bytes` and gives the number; waits if it takes none.
@@ -146,8 +148,8 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropped before it is done, it has written nothing.
-    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.io.retry(Direction::Write, |_| self.try_write(bytes)).await
+    pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        self.io.retry(Direction::Write, move |io| write(io, bytes))
     }
 
     /// Writes all of `bytes`.
@@ -157,14 +159,16 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropped before it is done, it may have written a part.
-    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match self.write(bytes).await? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                n => bytes = &bytes[n..],
+    pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
+        self.io.retry(Direction::Write, move |io| {
+            while !bytes.is_empty() {
+                match write(io, bytes)? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    n => bytes = &bytes[n..],
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Fills `buffer`.
@@ -174,15 +178,17 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropped before it is done, it may have read a part.
-    pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
+    pub fn read_exact(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
         let mut filled = 0;
-        while filled < buffer.len() {
-            match self.read(&mut buffer[filled..]).await? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                n => filled += n,
+        self.io.retry(Direction::Read, move |io| {
+            while filled < buffer.len() {
+                match read(io, &mut buffer[filled..])? {
+                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    n => filled += n,
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Waits until a read may succeed, or has something to tell.
@@ -192,8 +198,8 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.io.readable().await
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        self.io.readable()
     }
 
     /// Waits until a write may succeed, or has something to tell.
@@ -203,8 +209,8 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.io.writable().await
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        self.io.writable()
     }
 
     /// Reads what is there, without waiting.
@@ -212,7 +218,7 @@ impl TcpStream {
     /// # Errors
     /// `WouldBlock` when nothing is; else the system's.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.io.try_bytes(Direction::Read, buffer.len(), |mut socket| socket.read(buffer))
+        read(&self.io, buffer)
     }
 
     /// Writes what the system takes, without waiting.
@@ -220,7 +226,7 @@ impl TcpStream {
     /// # Errors
     /// `WouldBlock` when it takes nothing; else the system's.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.io.try_bytes(Direction::Write, bytes.len(), |mut socket| socket.write(bytes))
+        write(&self.io, bytes)
     }
 
     /// The poll function under [`readable`](TcpStream::readable), for hand-written futures: `try_read`, and on
@@ -284,4 +290,13 @@ impl TcpStream {
         stream.set_nonblocking(true)?;
         Ok(TcpStream { io: Async::new(mio::net::TcpStream::from_std(stream))? })
     }
+}
+
+/// One attempt. Apart from its method, because the future of [`TcpStream::read`] holds the socket already.
+fn read(io: &Async<mio::net::TcpStream>, buffer: &mut [u8]) -> io::Result<usize> {
+    io.try_bytes(Direction::Read, buffer.len(), |mut socket| socket.read(buffer))
+}
+
+fn write(io: &Async<mio::net::TcpStream>, bytes: &[u8]) -> io::Result<usize> {
+    io.try_bytes(Direction::Write, bytes.len(), |mut socket| socket.write(bytes))
 }

@@ -58,8 +58,8 @@ impl UdpSocket {
     ///
     /// # Cancel safety
     /// Dropped before it is done, it has sent nothing.
-    pub async fn send(&self, datagram: &[u8]) -> io::Result<usize> {
-        self.io.write_with(|socket| socket.send(datagram)).await
+    pub fn send(&self, datagram: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        self.io.write_with(move |socket| socket.send(datagram))
     }
 
     /// Sends one datagram to `address`, the first of several.
@@ -83,8 +83,8 @@ impl UdpSocket {
     ///
     /// # Cancel safety
     /// Dropping it loses no datagram.
-    pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.io.read_with(|socket| socket.recv(buffer)).await
+    pub fn recv(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        self.io.read_with(|socket| socket.recv(buffer))
     }
 
     /// Receives one datagram and tells from whom; what does not fit into `buffer` is lost.
@@ -94,8 +94,8 @@ impl UdpSocket {
     ///
     /// # Cancel safety
     /// Dropping it loses no datagram.
-    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.io.read_with(|socket| socket.recv_from(buffer)).await
+    pub fn recv_from(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<(usize, SocketAddr)>> {
+        self.io.read_with(|socket| socket.recv_from(buffer))
     }
 
     /// This end.

@@ -11,11 +11,11 @@ use crate::context;
 use crate::lock::Lock;
 use crate::report::Wait;
 pub use crate::sync::errors::{SendError, TryRecvError, TrySendError};
-use crate::wait::{Line, Waiters};
-use crate::wake::wake_one;
+use crate::wait::{Line, Place, Waiters};
+use crate::wake::{wake_all, wake_one};
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, MutexGuard};
@@ -192,8 +192,8 @@ pub struct Send<'a, T> {
     sender: &'a Sender<T>,
     /// The value, until it is in the queue or has come back.
     value: Option<T>,
-    /// Its key in the line, while it waits or is granted.
-    waiter: Option<u32>,
+    /// Where it stands, while it waits or is granted.
+    waiter: Option<Place>,
 }
 
 // The value is moved about, never pinned.
@@ -209,7 +209,7 @@ impl<T> Future for Send<'_, T> {
         let mut guard = this.sender.channel.lock();
         let state = &mut *guard;
         if state.closed {
-            let waker = this.waiter.take().and_then(|waiter| state.waiters.leave(&mut state.line, waiter));
+            let waker = this.waiter.take().map(|waiter| state.waiters.leave(&mut state.line, waiter));
             drop(guard);
             drop(waker);
             return Poll::Ready(Err(SendError(value)));
@@ -302,8 +302,8 @@ impl<T> Receiver<T> {
     ///
     /// # Cancel safety
     /// Dropping it loses no value.
-    pub async fn recv(&mut self) -> Option<T> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+    pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
+        poll_fn(|cx| self.poll_recv(cx))
     }
 
     /// The poll function under [`recv`](Receiver::recv).
@@ -363,12 +363,10 @@ impl<T> Receiver<T> {
         let mut guard = self.channel.lock();
         let state = &mut *guard;
         state.closed = true;
-        while !state.line.is_empty() {
-            called.push(state.waiters.call(&mut state.line));
-        }
+        state.waiters.call_all(&mut state.line, &mut called);
         let own = state.receiver.take();
         drop(guard);
-        called.into_iter().for_each(wake);
+        wake_all(&mut called);
         own
     }
 }

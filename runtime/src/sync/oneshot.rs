@@ -5,7 +5,6 @@ use crate::lock::Lock;
 use crate::report::Wait;
 use crate::wake::wake_one;
 use std::fmt;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};

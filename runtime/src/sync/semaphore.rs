@@ -8,11 +8,10 @@
 //! ```
 
 use crate::report::Wait;
-use crate::wait::{Line, Waiters};
+use crate::wait::{Line, Place, Waiters};
 use crate::wake::wake_one;
 use crate::{At, Identity, context};
 use std::cell::RefCell;
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -120,8 +119,8 @@ impl Semaphore {
 #[derive(Debug)]
 pub struct Acquire<'a> {
     semaphore: &'a Semaphore,
-    /// Its key among the waiters, while it is in line or granted.
-    waiter: Option<u32>,
+    /// Where it stands, while it is in line or granted.
+    waiter: Option<Place>,
     /// Who acquires, for the trace.
     at: At,
 }
@@ -131,7 +130,7 @@ impl<'a> Future for Acquire<'a> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
         let (semaphore, at) = (self.semaphore, self.at);
-        let free = |waiter: Option<u32>| if waiter.is_none() { semaphore.take(at) } else { None };
+        let free = |waiter: Option<Place>| if waiter.is_none() { semaphore.take(at) } else { None };
         if let Some(permit) = free(self.waiter) {
             return Poll::Ready(permit);
         }
