@@ -6,7 +6,7 @@
 #[path = "page/node.rs"]
 mod node;
 
-use runtime::net::{TcpListener, TcpStream};
+use runtime::net::{TcpListener, TcpStream, UdpSocket};
 use runtime::sync::{Semaphore, mpsc, oneshot};
 use runtime::task::{self, yield_now};
 use runtime::time::{now, sleep, timeout};
@@ -1061,6 +1061,10 @@ fn where_the_program_acted_the_event_names_the_programs_line() {
         gather::gather_tasks([async {}]).await;
         gather::try_gather_tasks([async { Ok::<_, ()>(()) }]).await.unwrap();
         gather::task_group(async |group| group.spawn(async { Ok(()) }).await.map_err(|_| ())).await.unwrap();
+        let (sender, mut receiver) = mpsc::channel(1);
+        _ = timeout(SECOND, receiver.recv()).await;
+        sender.send(()).await.unwrap();
+        _ = timeout(SECOND, sender.send(())).await;
     });
     let lines_of = |kind: &str| -> Vec<i64> {
         let of_kind = events.iter().filter(|event| event.kind.name() == kind);
@@ -1073,13 +1077,39 @@ fn where_the_program_acted_the_event_names_the_programs_line() {
             .collect()
     };
     assert_eq!(lines_of("Note"), [4]);
-    assert_eq!(lines_of("TimerArmed"), [6, 7, 8]);
+    assert_eq!(lines_of("TimerArmed"), [6, 7, 8, 21, 23]);
     assert_eq!(lines_of("PermitWaiting"), [8, 8], "in line, and polled once more when the time was over");
     assert_eq!(lines_of("JobSubmitted"), [9]);
     assert_eq!(lines_of("GatherStart"), [10, 11, 12, 17, 18]);
-    assert_eq!(lines_of("Waits"), [13]);
+    let mut waits = lines_of("Waits");
+    waits.dedup();
+    assert_eq!(waits, [13, 21, 23]);
     assert_eq!(lines_of("PermitTaken"), [3, 16]);
     assert_eq!(lines_of("Spawn")[1..5], [5, 17, 18, 19]);
+}
+
+#[test]
+fn a_wait_at_a_socket_names_the_programs_line() {
+    let first = line!();
+    let events = record(|| async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let far = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (near, _) = listener.accept().await.unwrap();
+        let mut byte = [0];
+        assert!(timeout(Duration::from_millis(1), listener.accept()).await.is_err());
+        assert!(timeout(Duration::from_millis(1), near.read(&mut byte)).await.is_err());
+        assert!(timeout(Duration::from_millis(1), near.readable()).await.is_err());
+        assert!(timeout(Duration::from_millis(1), near.read_exact(&mut byte)).await.is_err());
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        assert!(timeout(Duration::from_millis(1), socket.recv(&mut byte)).await.is_err());
+        assert!(timeout(Duration::from_millis(1), socket.recv_from(&mut byte)).await.is_err());
+        drop(far);
+    });
+    let waits = events.iter().filter(|event| event.kind.name() == "IoWaits");
+    let mut lines: Vec<_> = waits.filter_map(|event| event.program).collect();
+    assert!(lines.iter().all(|place| place.file() == file!()));
+    lines.dedup();
+    assert!(lines.iter().map(|place| place.line() - first).eq([6, 7, 8, 9, 11, 12]), "{lines:?}");
 }
 
 #[test]

@@ -29,62 +29,48 @@ fn retry<R>(mut is_ready: impl FnMut() -> Polled<()>, mut attempt: impl FnMut() 
     }
 }
 
-impl AsyncRead for &TcpStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Polled<usize> {
-        retry(|| self.poll_read_ready(cx), || self.try_read(buffer))
-    }
+/// A stream can be read and written through a shared reference, and as a whole, which is what most libraries ask for.
+macro_rules! stream {
+    ($($type:ty),*) => {$(
+        impl AsyncRead for $type {
+            fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Polled<usize> {
+                retry(|| self.poll_read_ready(cx), || self.try_read(buffer))
+            }
+        }
+
+        impl AsyncWrite for $type {
+            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Polled<usize> {
+                retry(|| self.poll_write_ready(cx), || self.try_write(bytes))
+            }
+
+            /// One system call for several pieces: of what rustls has to say, its last words may be only the second.
+            fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Polled<usize> {
+                let bytes = pieces.iter().map(|piece| piece.len()).sum();
+                let write = || self.io.try_bytes(Direction::Write, bytes, |mut socket| socket.write_vectored(pieces));
+                retry(|| self.poll_write_ready(cx), write)
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Polled<()> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Polled<()> {
+                // Closed before, and by the peer as well: nothing is left to end, and tokio says so, too.
+                let is_over = |error: &io::Error| error.kind() == io::ErrorKind::NotConnected;
+                Poll::Ready(self.shutdown(Shutdown::Write).or_else(|error| if is_over(&error) { Ok(()) } else { Err(error) }))
+            }
+        }
+    )*};
 }
 
-impl AsyncWrite for &TcpStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Polled<usize> {
-        retry(|| self.poll_write_ready(cx), || self.try_write(bytes))
-    }
-
-    /// One system call for several pieces: of what rustls has to say, its last words may be only the second.
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Polled<usize> {
-        retry(|| self.poll_write_ready(cx), || self.io.try_io(Direction::Write, |mut it| it.write_vectored(pieces)))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Polled<()> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Polled<()> {
-        let done = self.shutdown(Shutdown::Write);
-        // Closed before, and by the peer as well: nothing is left to end, and tokio says so, too.
-        Poll::Ready(done.or_else(|error| if error.kind() == io::ErrorKind::NotConnected { Ok(()) } else { Err(error) }))
-    }
-}
-
-impl AsyncRead for TcpStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Polled<usize> {
-        Pin::new(&mut &*self).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for TcpStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Polled<usize> {
-        Pin::new(&mut &*self).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Polled<usize> {
-        Pin::new(&mut &*self).poll_write_vectored(cx, pieces)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
-        Pin::new(&mut &*self).poll_flush(cx)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
-        Pin::new(&mut &*self).poll_close(cx)
-    }
-}
+stream!(&TcpStream, TcpStream);
 
 impl<T: Source + Unpin> AsyncRead for Async<T>
 where
     for<'a> &'a T: Read,
 {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Polled<usize> {
+        // Whether a short read says that nothing is left, only a stream of bytes knows: of these sources, who can tell?
         retry(|| self.poll_readable(cx), || self.try_io(Direction::Read, |mut source| source.read(buffer)))
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! One helper does it all: try; if the system would block, wait for the reactor's word; try again.
 
-use crate::context;
-use crate::reactor::{Direction, Reactor, SourceKey};
+use crate::reactor::{Direction, Own, Reactor, SourceKey};
 use crate::run::Core;
 use crate::wait::Place;
+use crate::{At, context};
 use mio::event::Source;
 use std::cell::RefMut;
 use std::io;
@@ -106,11 +106,12 @@ impl<T: Source> Async<T> {
     }
 
     /// Tries, and waits while the system would block.
+    #[track_caller]
     pub(crate) fn retry<R, A>(&self, direction: Direction, attempt: A) -> Retry<'_, T, A>
     where
         A: FnMut(&Async<T>) -> io::Result<R>,
     {
-        Retry { io: self, direction, place: None, attempt }
+        Retry { io: self, direction, place: None, attempt, at: At::here() }
     }
 
     /// Runs `op`, which must not block, until it says something else than `WouldBlock`; waits for the source to become
@@ -121,6 +122,7 @@ impl<T: Source> Async<T> {
     ///
     /// # Cancel safety
     /// `op` has either run to its end or done nothing.
+    #[track_caller]
     pub fn read_with<R>(&self, mut op: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
         self.retry(Direction::Read, move |io| io.try_io(Direction::Read, &mut op))
     }
@@ -132,6 +134,7 @@ impl<T: Source> Async<T> {
     ///
     /// # Cancel safety
     /// `op` has either run to its end or done nothing.
+    #[track_caller]
     pub fn write_with<R>(&self, mut op: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
         self.retry(Direction::Write, move |io| io.try_io(Direction::Write, &mut op))
     }
@@ -143,6 +146,7 @@ impl<T: Source> Async<T> {
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
+    #[track_caller]
     pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
         self.read_with(|_| Ok(()))
     }
@@ -154,6 +158,7 @@ impl<T: Source> Async<T> {
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
+    #[track_caller]
     pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
         self.write_with(|_| Ok(()))
     }
@@ -175,13 +180,7 @@ impl<T: Source> Async<T> {
         self.poll_ready(Direction::Write, None, cx)
     }
 
-    /// `own` is the place of a task in an async method.
-    fn poll_ready(
-        &self,
-        direction: Direction,
-        own: Option<&mut Option<Place>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_ready(&self, direction: Direction, own: Own<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Foreign code, which may let the event come or drop the runtime: before the look, not after it.
         let fresh = cx.waker().clone();
         if self.reactor().is_ready(self.key, direction)? {
@@ -210,6 +209,8 @@ pub(crate) struct Retry<'io, T: Source, A> {
     place: Option<Place>,
     /// What is tried: by way of [`Async::try_io`], which costs no system call while there is nothing to hope for.
     attempt: A,
+    /// Who waits, for the trace.
+    at: At,
 }
 
 // The attempt is called, never pinned.
@@ -219,13 +220,13 @@ impl<T: Source, R, A: FnMut(&Async<T>) -> io::Result<R>> Future for Retry<'_, T,
     type Output = io::Result<R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
-        let Retry { io, direction, ref mut place, ref mut attempt } = *self;
+        let Retry { io, direction, ref mut place, ref mut attempt, at } = *self;
         loop {
             match attempt(io) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
-            ready!(io.poll_ready(direction, Some(place), cx))?;
+            ready!(io.poll_ready(direction, Some((place, at)), cx))?;
         }
     }
 }

@@ -136,7 +136,7 @@ impl<T> Future for JoinHandle<T> {
             }
         };
         if polled.is_pending() {
-            context::with(|core| core.note_wait(Wait::Join));
+            context::with(|core| core.note_wait(Wait::Join, None));
         }
         polled
     }

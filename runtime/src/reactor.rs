@@ -11,6 +11,7 @@
 //!         unless the end or an error was signalled: that stays, for every reader to see
 //! ```
 
+use crate::At;
 use crate::wait::{Line, Place, Waiters};
 use mio::event::Source;
 use mio::{Events, Interest, Poll, Token};
@@ -65,6 +66,9 @@ pub(crate) struct Side {
     /// The place of the latest task that asked with a poll function; the others are in async methods and keep theirs.
     polled: Option<Place>,
 }
+
+/// A task in an async method: its place in the line, and the program's line. Those with poll functions have neither.
+pub(crate) type Own<'a> = Option<(&'a mut Option<Place>, At)>;
 
 /// A source's place in the reactor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -144,16 +148,10 @@ impl Reactor {
 
     /// A task waits: in its own place, or, with a poll function, in the one for the latest that asks with one. The waker
     /// is for the caller to drop, outside every borrow.
-    pub(crate) fn wait(
-        &mut self,
-        key: SourceKey,
-        direction: Direction,
-        own: Option<&mut Option<Place>>,
-        waker: Waker,
-    ) -> Option<Waker> {
-        trace!(IoWaits { source: key.0, direction: direction });
+    pub(crate) fn wait(&mut self, key: SourceKey, direction: Direction, own: Own<'_>, waker: Waker) -> Option<Waker> {
+        trace!(IoWaits { source: key.0, direction: direction } at own.as_ref().map(|own| own.1));
         let Side { line, polled, .. } = &mut self.sources[key.0 as usize].sides[direction as usize];
-        self.waiters.wait(line, own.unwrap_or(polled), waker)
+        self.waiters.wait(line, own.map_or(polled, |(place, _)| place), waker)
     }
 
     /// The waiting task has seen its event, or was dropped.

@@ -93,7 +93,7 @@ impl Tasks {
         assert!(slot < MAX_TASKS, "{MAX_TASKS} tasks are alive, as many as a ticket has bits for: let some end first");
         let (ticket, count) = self.number(slot);
         let age = (count >> GENERATION_BITS) as u32;
-        trace!(Spawn { task: ticket, slot: slot, generation: ticket, name: &body } at &body);
+        trace!(Spawn { task: ticket, slot: slot, generation: ticket, name: &body } at crate::At::from(&body));
         self.slots.insert(Slot { ticket, age, queued: true, aborted: false, wait: Wait::Unknown, body });
         self.arrived.push(ticket);
         trace!(Push { task: ticket });

@@ -9,10 +9,10 @@ use crate::reactor::Reactor;
 use crate::ready::{Body, Popped, Tasks};
 use crate::report::Wait;
 use crate::runtime::{Builder, Turn};
-use crate::table;
 use crate::task::{Birth, Run, Task};
 use crate::timers::Timers;
 use crate::wake::{self, Inbox, Message, Ticket, quiet_drop, wake_all, wake_one};
+use crate::{At, table};
 use crossbeam_channel::Receiver;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -316,8 +316,8 @@ impl Core {
     }
 
     /// Notes what the task at poll waits for.
-    pub(crate) fn note_wait(&self, wait: Wait) {
-        trace!(Waits { what: wait });
+    pub(crate) fn note_wait(&self, wait: Wait, _at: Option<At>) {
+        trace!(Waits { what: wait } at _at);
         self.tasks.borrow_mut().note_wait(self.current.get(), wait);
     }
 

@@ -39,6 +39,7 @@ impl TcpListener {
     ///
     /// # Cancel safety
     /// Dropping it loses no connection.
+    #[track_caller]
     pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> {
         self.io.read_with(|listener| {
             let (stream, peer) = listener.accept()?;
@@ -137,6 +138,7 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropping it loses no byte.
+    #[track_caller]
     pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         self.io.retry(Direction::Read, |io| read(io, buffer))
     }
@@ -148,6 +150,7 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropped before it is done, it has written nothing.
+    #[track_caller]
     pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
         self.io.retry(Direction::Write, move |io| write(io, bytes))
     }
@@ -159,6 +162,7 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropped before it is done, it may have written a part.
+    #[track_caller]
     pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
         self.io.retry(Direction::Write, move |io| {
             while !bytes.is_empty() {
@@ -178,6 +182,7 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropped before it is done, it may have read a part.
+    #[track_caller]
     pub fn read_exact(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
         let mut filled = 0;
         self.io.retry(Direction::Read, move |io| {
@@ -198,6 +203,7 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
+    #[track_caller]
     pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
         self.io.readable()
     }
@@ -209,6 +215,7 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
+    #[track_caller]
     pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
         self.io.writable()
     }

@@ -58,6 +58,7 @@ impl UdpSocket {
     ///
     /// # Cancel safety
     /// Dropped before it is done, it has sent nothing.
+    #[track_caller]
     pub fn send(&self, datagram: &[u8]) -> impl Future<Output = io::Result<usize>> {
         self.io.write_with(move |socket| socket.send(datagram))
     }
@@ -83,6 +84,7 @@ impl UdpSocket {
     ///
     /// # Cancel safety
     /// Dropping it loses no datagram.
+    #[track_caller]
     pub fn recv(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         self.io.read_with(|socket| socket.recv(buffer))
     }
@@ -94,6 +96,7 @@ impl UdpSocket {
     ///
     /// # Cancel safety
     /// Dropping it loses no datagram.
+    #[track_caller]
     pub fn recv_from(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<(usize, SocketAddr)>> {
         self.io.read_with(|socket| socket.recv_from(buffer))
     }

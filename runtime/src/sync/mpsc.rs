@@ -7,12 +7,12 @@
 //!
 //! A place that comes free is granted to the first in line and counted as taken, so no later sender gets it.
 
-use crate::context;
 use crate::lock::Lock;
 use crate::report::Wait;
 pub use crate::sync::errors::{SendError, TryRecvError, TrySendError};
 use crate::wait::{Line, Place, Waiters};
 use crate::wake::{wake_all, wake_one};
+use crate::{At, context};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
@@ -142,8 +142,9 @@ impl<T> Sender<T> {
     ///
     /// # Cancel safety
     /// Dropped before it is done, it has not sent, and the value is lost with it.
+    #[track_caller]
     pub fn send(&self, value: T) -> Send<'_, T> {
-        Send { sender: self, value: Some(value), waiter: None }
+        Send { sender: self, value: Some(value), waiter: None, at: At::here() }
     }
 
     /// Sends a value if there is room and nobody is in line.
@@ -194,6 +195,8 @@ pub struct Send<'a, T> {
     value: Option<T>,
     /// Where it stands, while it waits or is granted.
     waiter: Option<Place>,
+    /// Who sends, for the trace.
+    at: At,
 }
 
 // The value is moved about, never pinned.
@@ -229,7 +232,7 @@ impl<T> Future for Send<'_, T> {
         drop(guard);
         drop(old);
         this.value = Some(value);
-        context::with(|core| core.note_wait(Wait::Channel));
+        context::with(|core| core.note_wait(Wait::Channel, Some(self.at)));
         Poll::Pending
     }
 }
@@ -302,16 +305,22 @@ impl<T> Receiver<T> {
     ///
     /// # Cancel safety
     /// Dropping it loses no value.
+    #[track_caller]
     pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
-        poll_fn(|cx| self.poll_recv(cx))
+        let at = At::here();
+        poll_fn(move |cx| self.poll_at(Some(at), cx))
     }
 
     /// The poll function under [`recv`](Receiver::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.poll_at(None, cx)
+    }
+
+    fn poll_at(&mut self, at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         // Cloned before the lock and dropped after it: both are foreign code.
         let polled = self.look(Some(cx.waker().clone()));
         if polled.is_pending() {
-            context::with(|core| core.note_wait(Wait::Channel));
+            context::with(|core| core.note_wait(Wait::Channel, at));
         }
         polled
     }

@@ -139,7 +139,7 @@ impl<T> Future for Receiver<T> {
         // Cloned before the lock and dropped after it: both are foreign code.
         let polled = self.look(Some(cx.waker().clone()));
         if polled.is_pending() {
-            context::with(|core| core.note_wait(Wait::Channel));
+            context::with(|core| core.note_wait(Wait::Channel, None));
         }
         polled
     }

@@ -150,7 +150,7 @@ impl<'a> Future for Acquire<'a> {
         let old = waiters.wait(line, &mut self.waiter, fresh);
         drop(state);
         drop(old);
-        context::with(|core| core.note_wait(Wait::Permit));
+        context::with(|core| core.note_wait(Wait::Permit, None));
         Poll::Pending
     }
 }

@@ -26,7 +26,7 @@ macro_rules! trace {
         $crate::trace::$function(file!(), line!(), $($argument),*)
     };
     ($kind:ident $({ $($field:ident: $value:expr),* })? $(at $at:expr)?) => {
-        $crate::trace::record(file!(), line!(), None::<$crate::At>$(.or(Some($at.into())))?, || {
+        $crate::trace::record(file!(), line!(), None::<$crate::At>$(.or(Option::<$crate::At>::from($at)))?, || {
             $crate::trace::Kind::$kind { $($($field: $value.into()),*)? }
         })
     };

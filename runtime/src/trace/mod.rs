@@ -175,7 +175,7 @@ pub fn record(file: &'static str, line: u32, program: Option<At>, kind: impl FnO
 #[track_caller]
 pub fn note(text: impl AsRef<str>) {
     let caller = Location::caller();
-    trace!(Note { text: Rc::<str>::from(text.as_ref()) } at caller);
+    trace!(Note { text: Rc::<str>::from(text.as_ref()) } at At::from(caller));
 }
 
 /// Records what the loops of this thread do, until it is dropped.
