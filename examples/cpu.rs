@@ -11,7 +11,7 @@
 //! are on the loop.
 
 use clap::Parser;
-use examples::arguments::count;
+use examples::arguments::{count, exit_status};
 use gather::gather;
 use mio::unix::pipe::{Receiver, Sender};
 use runtime::io::Async;
@@ -195,8 +195,5 @@ async fn cpu(options: Options) -> io::Result<ExitCode> {
 fn main() -> ExitCode {
     let options = Options::parse();
     let done = if options.worker { work().map(|()| ExitCode::SUCCESS) } else { block_on(cpu(options)) };
-    done.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::from(2)
-    })
+    exit_status(done)
 }

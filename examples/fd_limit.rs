@@ -11,7 +11,7 @@
 //! own.
 
 use clap::Parser;
-use examples::arguments::count;
+use examples::arguments::{count, exit_status};
 use examples::progress::progress_bar;
 use examples::server::serve_with;
 use gather::{Outcomes, gather};
@@ -141,8 +141,5 @@ fn main() -> ExitCode {
     let serves = options.serve;
     let done =
         block_on(async { if serves { serve().await.map(|()| ExitCode::SUCCESS) } else { fd_limit(options).await } });
-    done.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::from(2)
-    })
+    exit_status(done)
 }

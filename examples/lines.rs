@@ -11,7 +11,7 @@
 //! chunks on the blocking pool, side by side; the loop counts while the pool reads.
 
 use clap::Parser;
-use examples::arguments::count;
+use examples::arguments::{count, exit_status};
 use examples::memory;
 use examples::progress::byte_bar;
 use examples::stop::{INTERRUPTED, ctrl_c, until};
@@ -223,8 +223,5 @@ async fn until_interrupted(options: Options) -> Result<ExitCode, String> {
 }
 
 fn main() -> ExitCode {
-    block_on(until_interrupted(Options::parse())).unwrap_or_else(|message| {
-        eprintln!("error: {message}");
-        ExitCode::from(2)
-    })
+    exit_status(block_on(until_interrupted(Options::parse())))
 }

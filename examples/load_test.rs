@@ -11,7 +11,7 @@
 //! as Ctrl-C does, calls all of them off.
 
 use clap::Parser;
-use examples::arguments::{count, seconds};
+use examples::arguments::{count, exit_status, seconds};
 use examples::client::Target;
 use examples::failure::Failure;
 use examples::progress::progress_bar;
@@ -172,9 +172,5 @@ async fn load_test(mut options: Options) -> Result<ExitCode, String> {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    block_on(load_test(options)).unwrap_or_else(|message| {
-        eprintln!("error: {message}");
-        ExitCode::from(2)
-    })
+    exit_status(block_on(load_test(Options::parse())))
 }

@@ -10,6 +10,7 @@
 //! run on can end. What is not installed is left out, and said.
 
 use clap::Parser;
+use examples::arguments::exit_status;
 use examples::memory;
 use gather::{Outcomes, gather, gather_tasks, try_gather, try_gather_tasks};
 use runtime::block_on;
@@ -176,8 +177,5 @@ fn main() -> ExitCode {
         block_on(ours(form));
         return ExitCode::SUCCESS;
     }
-    rosetta(&options).unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::from(2)
-    })
+    exit_status(rosetta(&options))
 }

@@ -11,7 +11,7 @@
 //! by side (see the program cpu).
 
 use clap::{Parser, ValueEnum};
-use examples::arguments::{count, seconds};
+use examples::arguments::{count, exit_status, seconds};
 use examples::memory;
 use gather::gather;
 use runtime::block_on;
@@ -127,8 +127,5 @@ fn threads(options: &Options) -> io::Result<ExitCode> {
 }
 
 fn main() -> ExitCode {
-    threads(&Options::parse()).unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::from(2)
-    })
+    exit_status(threads(&Options::parse()))
 }
