@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Config, NoTls};
 use tokio_util::compat::FuturesAsyncReadCompatExt;
 
 /// The URL of the server, if there is one, and the right to use it: it has a hundred connections for all tests together.
-fn server() -> Option<(String, MutexGuard<'static, ()>)> {
+pub(crate) fn server() -> Option<(String, MutexGuard<'static, ()>)> {
     static ONE_BY_ONE: Mutex<()> = Mutex::new(());
     let url = service("GLASSLOOP_POSTGRES")?;
     Some((url, ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner)))
