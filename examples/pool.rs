@@ -40,6 +40,10 @@ const QUERY: &str = "
         CASE $2::int4 WHEN 1 THEN pg_terminate_backend(pg_backend_pid()) END,
         pg_sleep(CASE $2::int4 WHEN 2 THEN 3600 ELSE 0.005 END)";
 
+/// What to say when there is none that can be asked.
+const CURE: &str = "name one (postgres://user:password@host/database), or have one started by `tests/services run` \
+                    before the command";
+
 /// Queries over a pool of connections to PostgreSQL.
 #[derive(Debug, Parser)]
 #[command(name = "pool", after_help = "Exit status: 0 if every query was answered, 1 if not, 2 if it could not begin")]
@@ -101,11 +105,9 @@ struct Trouble {
 
 impl Pool {
     fn new(options: &Options) -> Result<Pool, String> {
-        let url = options.url.clone().or_else(|| std::env::var("GLASSLOOP_POSTGRES").ok()).ok_or(
-            "which server? Name one (postgres://user:password@host/database), or have one started by \
-             `tests/services run` before the command",
-        )?;
-        let mut config: Config = url.parse().map_err(|error| format!("the URL of the server: {}", told(&error)))?;
+        let variable = || std::env::var("GLASSLOOP_POSTGRES").ok();
+        let url = options.url.clone().or_else(variable).ok_or_else(|| format!("which server? {CURE}"))?;
+        let mut config: Config = url.parse().map_err(|error| format!("{}; {CURE}", told(&error)))?;
         config.application_name(format!("glassloop pool {}", std::process::id()));
         let Some(Host::Tcp(host)) = config.get_hosts().first() else {
             return Err("the URL of the server names no host to connect to by TCP".to_string());

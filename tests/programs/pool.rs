@@ -44,12 +44,12 @@ fn number(done: &Done, label: &str) -> u64 {
     number.unwrap_or_else(|| panic!("no number after {label:?}: {done:?}"))
 }
 
-/// Runs the program as a user whom the server refuses the twenty-first connection, and counts for itself.
-fn run_as_twenty(url: &str, arguments: &[&str]) -> Done {
+/// Runs the program as a user to whom the server refuses one connection more than so many.
+fn run_within(limit: usize, url: &str, arguments: &[&str]) -> Done {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let user = format!("twenty_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    let user = format!("limited_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
     with_client(url, async |client| {
-        let role = format!("CREATE ROLE {user} LOGIN PASSWORD 'secret' CONNECTION LIMIT 20");
+        let role = format!("CREATE ROLE {user} LOGIN PASSWORD 'secret' CONNECTION LIMIT {limit}");
         client.batch_execute(&role).await.expect("we may");
     });
     let own = format!("postgres://{user}:secret@{}/postgres", address(url));
@@ -67,7 +67,7 @@ fn run_as_twenty(url: &str, arguments: &[&str]) -> Done {
 #[test]
 fn five_hundred_queries_never_use_more_than_twenty_connections() {
     let Some((url, _turn)) = server() else { return };
-    let done = run_as_twenty(&url, &[]);
+    let done = run_within(20, &url, &[]);
     assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
     assert_eq!((number(&done, "answered"), number(&done, "failed"), number(&done, "connections")), (500, 0, 20));
     done.says("20 opened in all");
@@ -79,11 +79,11 @@ fn five_hundred_queries_never_use_more_than_twenty_connections() {
 fn a_query_that_takes_too_long_is_called_off_and_gives_its_connection_back() {
     let Some((url, _turn)) = server() else { return };
     // One more than there are connections: each has a query called off, and is used again.
-    let done = run_as_twenty(&url, &["--queries", "60", "--stall", "21", "--timeout", "5"]);
+    let done = run_within(4, &url, &["--connections", "4", "--queries", "12", "--stall", "5", "--timeout", "5"]);
     assert_eq!(done.code(), 1, "{done:?}");
-    assert_eq!((number(&done, "answered"), number(&done, "failed"), number(&done, "connections")), (39, 21, 20));
-    done.says("20 opened in all");
-    assert_eq!(done.stdout.matches(": no answer within 5s").count(), 5, "the first ones: {done:?}");
+    assert_eq!((number(&done, "answered"), number(&done, "failed"), number(&done, "connections")), (7, 5, 4));
+    done.says("4 opened in all");
+    assert_eq!(done.stdout.matches(": no answer within 5s\n").count(), 5, "{done:?}");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_server_that_stops_answering_is_given_up_on() {
 fn what_cannot_be_meant_is_refused_with_the_cure() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
     for (arguments, why) in [
-        (vec!["nonsense"], "the URL of the server: invalid connection string"),
+        (vec!["nonsense"], "error: invalid connection string; name one (postgres://"),
         (vec!["--connections", "0"], "a count is a whole number"),
         (vec!["--timeout", "soon"], "a time is a number"),
         (vec![&*format!("postgres://{nobody}/x")], "Connection refused (os error 111); is PostgreSQL there?"),
