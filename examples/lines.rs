@@ -102,8 +102,11 @@ impl Stream for Hours {
                 // Not UTF-8: a line of no level. The next one follows.
                 Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => String::new(),
                 Some(Err(error)) => {
-                    let (path, cure) = (self.path.display(), cure(error.kind()));
-                    return Poll::Ready(Some(Err(format!("{path}: {error}{cure}"))));
+                    let (path, cure, error) = (self.path.display(), cure(error.kind()), error.to_string());
+                    // One that cannot be opened is named already.
+                    let named = format!("{path}: ");
+                    let error = error.strip_prefix(&named).unwrap_or(&error);
+                    return Poll::Ready(Some(Err(format!("{named}{error}{cure}"))));
                 }
                 None => {
                     self.tell();

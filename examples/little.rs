@@ -127,7 +127,7 @@ struct Options {
 fn main() -> ExitCode {
     let path = Options::parse().svg.unwrap_or_else(|| env::temp_dir().join("little.svg"));
     // Asked for before anything is measured: a file that cannot be written is told at once.
-    let drawn = fs::File::create(&path).and_then(|file| little(file));
+    let drawn = fs::File::create(&path).and_then(little);
     match drawn {
         Ok(()) => {
             println!("drawn: {}", path.display());
