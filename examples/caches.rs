@@ -10,7 +10,7 @@
 //! and expire after a minute.
 
 use clap::Parser;
-use examples::arguments::{count, seconds};
+use examples::arguments::{count, exit_status, seconds};
 use examples::progress::progress_bar;
 use futures_util::{SinkExt, StreamExt};
 use gather::gather;
@@ -84,7 +84,8 @@ type Client = Framed<Compat<TcpStream>, Resp2>;
 
 impl Server {
     async fn connect(&self) -> Result<Client, String> {
-        let stream = TcpStream::connect(self.address.as_str()).await.map_err(told)?;
+        let stream = TcpStream::connect(self.address.as_str()).await;
+        let stream = stream.map_err(|error| format!("{error}; is a Redis there?"))?;
         let mut client = Framed::new(stream.compat(), Resp2::default());
         if !self.login.is_empty() {
             call(&mut client, [command([&["AUTH".to_string()], &self.login[..]].concat())]).await?;
@@ -194,24 +195,33 @@ impl Drop for Local {
     }
 }
 
+/// What is done with a server, and how it ends when that takes too long.
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    timeout(limit, work).await.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
+}
+
+/// Whether a server took all its keys, the server, and the keys.
+type Share = (Result<(), String>, Server, Vec<String>);
+
 /// Asks all servers at once, prints what came of it, and says how many found all their keys.
-async fn round(title: &str, servers: &[Server], keys: &[Vec<String>], limit: Duration) -> usize {
-    let bar = progress_bar(keys.iter().map(|keys| keys.len() as u64).sum(), "keys");
+async fn round(title: &str, shares: &[Share], limit: Duration) -> usize {
+    let bar = progress_bar(shares.iter().map(|(_, _, keys)| keys.len() as u64).sum(), "keys");
     let start = now();
-    let asks = zip(servers, keys).map(async |(server, keys)| {
-        let answer = timeout(limit, server.ask(keys, &bar)).await;
-        (answer.unwrap_or_else(|_| Err(format!("no answer within {limit:?}"))), now() - start)
-    });
-    let answers = gather(asks).await;
+    let ask = async |(_, server, keys): &Share| (within(limit, server.ask(keys, &bar)).await, now() - start);
+    let answers = gather(shares.iter().map(ask)).await;
     bar.finish_and_clear();
     println!("  {title}, in {:.0?}", now() - start);
-    for ((server, keys), (answer, took)) in zip(zip(servers, keys), &answers) {
-        let (found, note) = answer.as_ref().map_or_else(|error| (0, error.as_str()), |found| (*found, ""));
+    for ((filled, server, keys), (answer, took)) in zip(shares, &answers) {
+        let (found, note) = match (answer, filled) {
+            (Ok(found), Err(why)) if *found < keys.len() => (*found, format!("not all were kept: {why}")),
+            (Ok(found), _) => (*found, String::new()),
+            (Err(error), _) => (0, error.clone()),
+        };
         let line = format!("    {:22}{found:>8} of {} keys{took:>10.0?}   {note}", server.address, keys.len());
         println!("{}", line.trim_end());
     }
     println!();
-    zip(&answers, keys).filter(|((answer, _), keys)| *answer == Ok(keys.len())).count()
+    zip(&answers, shares).filter(|((answer, _), (_, _, keys))| *answer == Ok(keys.len())).count()
 }
 
 async fn caches(options: Options) -> Result<ExitCode, String> {
@@ -224,21 +234,18 @@ async fn caches(options: Options) -> Result<ExitCode, String> {
     for number in 0..options.keys {
         keys[number as usize % servers.len()].push(format!("glassloop:{number}"));
     }
-    // Who cannot be filled cannot be asked either, and says so then.
-    gather(zip(&servers, &keys).map(|(server, keys)| timeout(limit, server.fill(keys)))).await;
-    let mut good = round("as they are", &servers, &keys, limit).await == servers.len();
+    let filled = async |(server, keys): (Server, Vec<_>)| (within(limit, server.fill(&keys)).await, server, keys);
+    let shares = gather(zip(servers, keys).map(filled)).await;
+    let mut good = round("as they are", &shares, limit).await == shares.len();
     if let [_, slow, dead] = &mut own[..] {
         call(&mut slow.server.connect().await?, [command(["CLIENT", "PAUSE", "60000"])]).await?;
-        good &= round("the second is paused", &servers, &keys, limit).await == 2;
+        good &= round("the second is paused", &shares, limit).await == 2;
         dead.process.kill().and_then(|()| dead.process.wait()).map_err(told)?;
-        good &= round("and the third is killed", &servers, &keys, limit).await == 1;
+        good &= round("and the third is killed", &shares, limit).await == 1;
     }
     Ok(ExitCode::from(u8::from(!good)))
 }
 
 fn main() -> ExitCode {
-    block_on(caches(Options::parse())).unwrap_or_else(|message| {
-        eprintln!("error: {message}");
-        ExitCode::from(2)
-    })
+    exit_status(block_on(caches(Options::parse())))
 }

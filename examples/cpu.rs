@@ -11,8 +11,10 @@
 //! are on the loop.
 
 use clap::Parser;
-use examples::arguments::count;
+use examples::arguments::{count, exit_status};
+use examples::progress::progress_bar;
 use gather::gather;
+use indicatif::ProgressBar;
 use mio::unix::pipe::{Receiver, Sender};
 use runtime::io::Async;
 use runtime::sync::Semaphore;
@@ -47,6 +49,9 @@ struct Options {
     /// How many jobs kill the process that they are done in first
     #[arg(long, value_name = "N", default_value = "0")]
     crash: u64,
+    /// How many kill the next one, too: they are reported
+    #[arg(long, value_name = "N", default_value = "0")]
+    poison: u64,
     /// Be a worker: read jobs and write answers
     #[arg(long, hide = true)]
     worker: bool,
@@ -121,30 +126,32 @@ struct Workers {
     places: Semaphore,
     idle: RefCell<Vec<Worker>>,
     died: Cell<u64>,
+    /// How many jobs were given to another one.
+    again: Cell<u64>,
 }
 
 impl Workers {
-    /// Does a job, once more if its worker dies of it.
-    async fn ask(&self, below: u64, crash: bool) -> io::Result<u64> {
+    /// Does a job, once more if its worker dies of it. It kills as many as `kills` says.
+    async fn ask(&self, number: u64, below: u64, kills: usize) -> Result<u64, String> {
         let _place = self.places.acquire().await;
-        let jobs = [if crash { "!\n".to_string() } else { format!("{below}\n") }, format!("{below}\n")];
-        let mut outcome = Err(io::ErrorKind::NotFound.into());
-        for job in jobs {
+        for attempt in 0..2 {
+            self.again.set(self.again.get() + attempt as u64);
             let idle = self.idle.borrow_mut().pop();
-            let worker = idle.map_or_else(Worker::start, Ok)?;
-            outcome = worker.ask(&job).await;
-            if outcome.is_ok() {
+            let worker = idle.map_or_else(Worker::start, Ok);
+            let worker = worker.map_err(|error| format!("job {number}: no process to do it in: {error}"))?;
+            let job = if attempt < kills { "!\n".to_string() } else { format!("{below}\n") };
+            if let Ok(answer) = worker.ask(&job).await {
                 self.idle.borrow_mut().push(worker);
-                break;
+                return Ok(answer);
             }
             self.died.set(self.died.get() + 1);
         }
-        outcome
+        Err(format!("job {number}: its worker process died, and so did the next one: is there memory enough for it?"))
     }
 }
 
 /// Does the work beside a tick, and says how late that was. Gives the answers.
-async fn measure<T>(title: &str, work: impl Future<Output = T>) -> T {
+async fn measure<T>(title: &str, bar: &ProgressBar, work: impl Future<Output = T>) -> T {
     let (late, ticks) = (Rc::new(Cell::new(Duration::ZERO)), Rc::new(Cell::new(0)));
     let (worst, count) = (Rc::clone(&late), Rc::clone(&ticks));
     let witness = spawn(async move {
@@ -163,23 +170,29 @@ async fn measure<T>(title: &str, work: impl Future<Output = T>) -> T {
     // Those that should have come meanwhile come now.
     sleep(TICK).await;
     witness.abort();
-    println!("  {title:22}{took:>10.0?}   {ticks:4} ticks meanwhile, the latest was {:.1?} late", late.get());
+    let line = format!("  {title:22}{took:>10.0?}   {ticks:4} ticks meanwhile, the latest was {:.1?} late", late.get());
+    bar.suspend(|| println!("{line}"));
     answers
 }
 
 async fn cpu(options: Options) -> io::Result<ExitCode> {
     let (below, workers) = (options.below, options.workers as usize);
     println!("  {} jobs: count the primes below {below}\n", options.jobs);
-    let jobs = || 0..options.jobs;
-    let on_the_loop = measure("on the loop", gather(jobs().map(async |_| primes(below)))).await;
-    let on_the_pool = gather(jobs().map(async |_| spawn_blocking(move || primes(below)).await)).limit(workers);
-    let on_the_pool = measure("on the blocking pool", on_the_pool).await;
-    let (idle, died) = Default::default();
-    let workers = Workers { places: Semaphore::new(workers), idle, died };
-    let in_processes = gather(jobs().map(|number| workers.ask(below, number < options.crash)));
-    let in_processes = measure("in worker processes", in_processes).await;
-    if workers.died.get() > 0 {
-        println!("\n  {} worker processes died; their jobs were given to others", workers.died.get());
+    let (jobs, bar) = (|| 0..options.jobs, progress_bar(3 * options.jobs, "jobs"));
+    let done = |_| bar.inc(1);
+    let on_the_loop = gather(jobs().map(async |_| primes(below))).on_progress(done);
+    let on_the_loop = measure("on the loop", &bar, on_the_loop).await;
+    let on_the_pool = gather(jobs().map(async |_| spawn_blocking(move || primes(below)).await));
+    let on_the_pool = measure("on the blocking pool", &bar, on_the_pool.limit(workers).on_progress(done)).await;
+    let (idle, died, again) = Default::default();
+    let workers = Workers { places: Semaphore::new(workers), idle, died, again };
+    let kills = |number| if number < options.poison { 2 } else { usize::from(number < options.crash) };
+    let in_processes = gather(jobs().map(|number| workers.ask(number, below, kills(number)))).on_progress(done);
+    let in_processes = measure("in worker processes", &bar, in_processes).await;
+    bar.finish_and_clear();
+    let (died, again) = (workers.died.get(), workers.again.get());
+    if died > 0 {
+        println!("\n  {died} worker processes died, and {again} jobs were given to another");
     }
     let pool = on_the_pool.iter().zip(&on_the_loop).all(|(one, other)| one.as_ref().ok() == Some(other));
     let processes = in_processes.iter().zip(&on_the_loop).all(|(one, other)| one.as_ref().ok() == Some(other));
@@ -195,8 +208,5 @@ async fn cpu(options: Options) -> io::Result<ExitCode> {
 fn main() -> ExitCode {
     let options = Options::parse();
     let done = if options.worker { work().map(|()| ExitCode::SUCCESS) } else { block_on(cpu(options)) };
-    done.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::from(2)
-    })
+    exit_status(done)
 }

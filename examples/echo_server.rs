@@ -7,10 +7,12 @@
 //!
 //! Then, in other terminals and in as many as you like: `nc 127.0.0.1 40321`. Ctrl-C ends it.
 
+use clap::Parser;
 use runtime::net::{TcpListener, TcpStream};
 use runtime::time::sleep;
 use runtime::{block_on, spawn};
 use std::io;
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// How long to wait after `accept` failed. With no descriptor left it fails at once, again and again; a loop without
@@ -29,26 +31,42 @@ async fn echo(stream: TcpStream) -> io::Result<()> {
     }
 }
 
-fn main() -> io::Result<()> {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".to_string());
-    block_on(async {
-        let listener = TcpListener::bind(address).await?;
-        println!("listening at {}", listener.local_addr()?);
-        loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    // Dropping the handle detaches the task: it runs on by itself.
-                    drop(spawn(async move {
-                        if let Err(error) = echo(stream).await {
-                            eprintln!("{peer}: {error}");
-                        }
-                    }));
-                }
-                Err(error) => {
-                    eprintln!("accept: {error}");
-                    sleep(PAUSE).await;
-                }
+/// Echoes whatever comes, to any number of clients.
+#[derive(Debug, Parser)]
+#[command(name = "echo_server")]
+struct Options {
+    /// Where to listen: host:port, and port 0 for a free one
+    #[arg(default_value = "127.0.0.1:0")]
+    address: String,
+}
+
+async fn serve(address: &str) -> io::Result<()> {
+    let listener = TcpListener::bind(address).await?;
+    println!("listening at {}", listener.local_addr()?);
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Dropping the handle detaches the task: it runs on by itself.
+                drop(spawn(async move {
+                    if let Err(error) = echo(stream).await {
+                        eprintln!("{peer}: {error}");
+                    }
+                }));
+            }
+            Err(error) => {
+                eprintln!("accept: {error}");
+                sleep(PAUSE).await;
             }
         }
-    })
+    }
+}
+
+fn main() -> ExitCode {
+    let Options { address } = Options::parse();
+    if let Err(error) = block_on(serve(&address)) {
+        eprintln!(
+            "error: {address}: {error}; name a host of this machine and a port that is free: 127.0.0.1:0 finds one"
+        );
+    }
+    ExitCode::from(2)
 }

@@ -11,7 +11,7 @@
 //! own.
 
 use clap::Parser;
-use examples::arguments::count;
+use examples::arguments::{count, exit_status};
 use examples::progress::progress_bar;
 use examples::server::serve_with;
 use gather::{Outcomes, gather};
@@ -62,7 +62,7 @@ async fn serve() -> io::Result<()> {
             let _ = stream.write_all(&words).await;
         }
     });
-    examples::stop::until(server, end).await;
+    let _ = examples::stop::until(server, end).await;
     Ok(())
 }
 
@@ -128,6 +128,10 @@ async fn fd_limit(options: Options) -> io::Result<ExitCode> {
     let Options { connections, files, limit, .. } = options;
     let server = Server::start()?;
     let (_, hard) = Resource::NOFILE.get()?;
+    if files > hard {
+        let cure = format!("ask for {hard} at most, or raise `ulimit -Hn`");
+        return Err(io::Error::other(format!("--files {files}: the system allows this process {hard}; {cure}")));
+    }
     Resource::NOFILE.set(files, hard)?;
     println!("  {} connections, and {files} files may be open at once\n", HumanCount(connections));
     let all = connections as usize;
@@ -141,8 +145,5 @@ fn main() -> ExitCode {
     let serves = options.serve;
     let done =
         block_on(async { if serves { serve().await.map(|()| ExitCode::SUCCESS) } else { fd_limit(options).await } });
-    done.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::from(2)
-    })
+    exit_status(done)
 }

@@ -11,10 +11,10 @@
 //! chunks on the blocking pool, side by side; the loop counts while the pool reads.
 
 use clap::Parser;
-use examples::arguments::count;
+use examples::arguments::{count, exit_status};
 use examples::memory;
 use examples::progress::byte_bar;
-use examples::stop::{INTERRUPTED, ctrl_c, until};
+use examples::stop::{signal, until};
 use futures_core::Stream;
 use gather::gather_streams;
 use indicatif::{HumanCount, ProgressBar};
@@ -43,7 +43,8 @@ const STEP: u64 = 4096;
 #[derive(Debug, Parser)]
 #[command(
     name = "lines",
-    after_help = "Exit status: 0 if all files were read, 1 if not, 2 if it could not begin, 130 after Ctrl-C"
+    after_help = "Exit status: 0 if all files were read, 1 if not, 2 if it could not begin, 130 after Ctrl-C, 143 after \
+                  SIGTERM"
 )]
 struct Options {
     /// Log files. Without any: it makes its own, and removes them afterwards
@@ -100,7 +101,13 @@ impl Stream for Hours {
                 Some(Ok(line)) => line,
                 // Not UTF-8: a line of no level. The next one follows.
                 Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => String::new(),
-                Some(Err(error)) => return Poll::Ready(Some(Err(format!("{}: {error}", self.path.display())))),
+                Some(Err(error)) => {
+                    let (path, cure, error) = (self.path.display(), cure(error.kind()), error.to_string());
+                    // One that cannot be opened is named already.
+                    let named = format!("{path}: ");
+                    let error = error.strip_prefix(&named).unwrap_or(&error);
+                    return Poll::Ready(Some(Err(format!("{named}{error}{cure}"))));
+                }
                 None => {
                     self.tell();
                     return Poll::Ready(self.over(String::new()));
@@ -118,6 +125,16 @@ impl Stream for Hours {
                 return Poll::Ready(over);
             }
         }
+    }
+}
+
+/// What to do about a file that cannot be read.
+fn cure(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::NotFound => "; name files that are there, or none to have some made",
+        io::ErrorKind::IsADirectory => "; name the files in it",
+        io::ErrorKind::PermissionDenied => "; run it as somebody who may read it",
+        _ => "",
     }
 }
 
@@ -147,13 +164,16 @@ struct Folder(PathBuf);
 impl Folder {
     async fn fill(options: &Options) -> Result<(Folder, Vec<PathBuf>), String> {
         let folder = Folder(options.folder.join(format!("glassloop-lines-{}", std::process::id())));
-        create_dir_all(&folder.0).map_err(|error| format!("{}: {error}", folder.0.display()))?;
+        let cure = "; name a --folder that may be written to, and has room for --megabytes";
+        create_dir_all(&folder.0).map_err(|error| format!("{}: {error}{cure}", folder.0.display()))?;
         let paths: Vec<_> = (1..=options.count).map(|number| folder.0.join(format!("{number}.log"))).collect();
         let each = options.megabytes.saturating_mul(1_000_000) / options.count;
         let bar = byte_bar(each * options.count);
         let jobs = paths.iter().cloned().map(|path| {
             let bar = bar.clone();
-            spawn_blocking(move || write(&path, each, &bar).map_err(|error| format!("{}: {error}", path.display())))
+            spawn_blocking(move || {
+                write(&path, each, &bar).map_err(|error| format!("{}: {error}{cure}", path.display()))
+            })
         });
         let written = gather::try_gather(jobs.map(async |job| job.await.map_err(|error| error.to_string())?)).await;
         bar.finish_and_clear();
@@ -180,9 +200,14 @@ async fn lines(mut options: Options) -> Result<ExitCode, String> {
     let took = now() - start;
     drop(own);
 
-    let items = files.iter().flatten();
+    let items: Vec<_> = files.iter().flatten().flatten().collect();
+    let errors: Vec<_> = files.iter().flatten().filter_map(|item| item.as_ref().err()).collect();
+    errors.iter().for_each(|error| eprintln!("error: {error}"));
+    if errors.len() == files.len() {
+        return Ok(ExitCode::FAILURE);
+    }
     let mut hours = BTreeMap::<&str, [u64; 5]>::new();
-    for (hour, counts) in items.clone().flatten() {
+    for (hour, counts) in &items {
         let sums = hours.entry(hour).or_default();
         sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
     }
@@ -208,23 +233,18 @@ async fn lines(mut options: Options) -> Result<ExitCode, String> {
     ));
     say(format!(
         "  {} items were kept, and {} MB was the most memory",
-        items.clone().count(),
+        items.len(),
         memory::peak().unwrap_or(0).div_ceil(1_000_000)
     ));
-    let errors: Vec<&String> = items.filter_map(|item| item.as_ref().err()).collect();
-    errors.iter().for_each(|error| eprintln!("error: {error}"));
     Ok(ExitCode::from(u8::from(!errors.is_empty())))
 }
 
-/// Ctrl-C drops the work, and with it the program's own files.
-async fn until_interrupted(options: Options) -> Result<ExitCode, String> {
-    let interrupt = ctrl_c().map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
-    until(lines(options), interrupt).await.unwrap_or(Ok(ExitCode::from(INTERRUPTED)))
+/// Ctrl-C and SIGTERM drop the work, and with it the program's own files.
+async fn until_stopped(options: Options) -> Result<ExitCode, String> {
+    let stop = signal().map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
+    until(lines(options), stop).await.unwrap_or_else(|status| Ok(ExitCode::from(status)))
 }
 
 fn main() -> ExitCode {
-    block_on(until_interrupted(Options::parse())).unwrap_or_else(|message| {
-        eprintln!("error: {message}");
-        ExitCode::from(2)
-    })
+    exit_status(block_on(until_stopped(Options::parse())))
 }

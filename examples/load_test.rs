@@ -11,13 +11,13 @@
 //! as Ctrl-C does, calls all of them off.
 
 use clap::Parser;
-use examples::arguments::{count, seconds};
+use examples::arguments::{count, exit_status, seconds};
 use examples::client::Target;
 use examples::failure::Failure;
 use examples::progress::progress_bar;
 use examples::report::Report;
 use examples::server::{ENDPOINTS, Server};
-use examples::stop::{INTERRUPTED, ctrl_c, until};
+use examples::stop::{signal, until};
 use examples::tally::{Counts, Tally};
 use examples::tls;
 use examples::url::{Header, Url};
@@ -35,7 +35,9 @@ Exit status:
   0    every answer was 2xx
   1    an answer was not 2xx, or a request failed
   2    refused before any request went out: the arguments, or a server that is not there
-  130  Ctrl-C: no new requests, those in flight are dropped, the report shows the rest";
+  130  Ctrl-C, and every answer until then was 2xx; 143 the same with SIGTERM
+
+Ctrl-C and SIGTERM: no new requests, those in flight are dropped, the report shows the rest.";
 
 /// Open files that are not connections in flight: the loops' own, stdin to stderr, and connections just being closed.
 const SPARE_FILES: u64 = 32;
@@ -104,9 +106,9 @@ impl Run {
     }
 }
 
-/// Runs the requests to their end, or to Ctrl-C (then the second value is true).
-async fn fire(options: &Options, targets: Vec<Target>) -> Result<(Counts, bool), String> {
-    let interrupt = ctrl_c().map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
+/// Runs the requests to their end, or to Ctrl-C: then the second value is the status that it asks for.
+async fn fire(options: &Options, targets: Vec<Target>) -> Result<(Counts, Option<u8>), String> {
+    let interrupt = signal().map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
     let bar = progress_bar(options.requests, "requests");
     let tally = Tally::new(targets.len());
     let Options { rate, timeout, .. } = *options;
@@ -118,7 +120,7 @@ async fn fire(options: &Options, targets: Vec<Target>) -> Result<(Counts, bool),
     let finished = until(requests, interrupt).await;
 
     bar.finish_and_clear();
-    Ok((run.tally.into_counts(), finished.is_none()))
+    Ok((run.tally.into_counts(), finished.err()))
 }
 
 /// Raises the limit of open files as far as the run needs and the system lets us.
@@ -159,22 +161,18 @@ async fn load_test(mut options: Options) -> Result<ExitCode, String> {
         requests: options.requests,
         concurrency: options.concurrency,
         rate: options.rate,
-        interrupted,
+        interrupted: interrupted.is_some(),
         counts,
     };
     let text = if options.json { format!("{}\n", report.json()) } else { report.to_string() };
     // Whoever reads it may have left, as `head` does: no reason to fail.
     let _ = io::stdout().write_all(text.as_bytes());
     Ok(match (interrupted, report.counts.all_good()) {
-        (true, _) => ExitCode::from(INTERRUPTED),
-        (false, all_good) => ExitCode::from(u8::from(!all_good)),
+        (Some(status), true) => ExitCode::from(status),
+        (_, all_good) => ExitCode::from(u8::from(!all_good)),
     })
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    block_on(load_test(options)).unwrap_or_else(|message| {
-        eprintln!("error: {message}");
-        ExitCode::from(2)
-    })
+    exit_status(block_on(load_test(Options::parse())))
 }

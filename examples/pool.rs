@@ -4,14 +4,17 @@
 //! $ tests/services run cargo run --release --features pool --example pool                # starts a PostgreSQL
 //! $ cargo run --release --features pool --example pool -- postgres://me:secret@localhost/mine
 //! $ tests/services run cargo run --release --features pool --example pool -- --kill 10   # connections die
+//! $ tests/services run cargo run --release --features pool --example pool -- --stall 10 --timeout 2
 //! ```
 //!
 //! The pool is a [`Semaphore`] and a list. Who finds no connection free waits in the semaphore's line, first come, first
 //! served. A connection that dies under a query is replaced, and the query is asked once more, in its place in the line,
 //! before it is reported as failed. That is right here because these queries change nothing: what was sent may have run.
+//! A query whose answer is late is called off by the server before its connection is used again: to stop listening does
+//! not end it there.
 
 use clap::Parser;
-use examples::arguments::{count, seconds};
+use examples::arguments::{count, exit_status, seconds};
 use examples::progress::progress_bar;
 use gather::{Outcomes, gather};
 use runtime::net::TcpStream;
@@ -20,19 +23,26 @@ use runtime::time::{now, timeout};
 use runtime::{JoinHandle, block_on, spawn};
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
+use std::io;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio_postgres::config::Host;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Error, NoTls, Statement};
 use tokio_util::compat::FuturesAsyncReadCompatExt;
 
 /// Each query doubles its number, and asks the server how many connections of this program it sees. Told to, it kills
-/// the one that it came through.
+/// the one that it came through, or takes an hour.
 const QUERY: &str = "
     SELECT $1::int8 * 2,
         (SELECT count(*) FROM pg_stat_activity WHERE application_name = current_setting('application_name')),
-        CASE WHEN $2::bool THEN pg_terminate_backend(pg_backend_pid()) END,
-        pg_sleep(0.005)";
+        CASE $2::int4 WHEN 1 THEN pg_terminate_backend(pg_backend_pid()) END,
+        pg_sleep(CASE $2::int4 WHEN 2 THEN 3600 ELSE 0.005 END)";
+
+/// What to say when there is none that can be asked.
+const CURE: &str = "name one (postgres://user:password@host/database), or have one started by `tests/services run` \
+                    before the command";
 
 /// Queries over a pool of connections to PostgreSQL.
 #[derive(Debug, Parser)]
@@ -52,6 +62,9 @@ struct Options {
     /// How many kill it whenever they are asked: they are reported
     #[arg(long, value_name = "N", default_value = "0")]
     poison: u64,
+    /// How many take an hour: they are called off
+    #[arg(long, value_name = "N", default_value = "0")]
+    stall: u64,
     /// How long the server may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     timeout: Duration,
@@ -68,109 +81,121 @@ struct Pool {
     idle: RefCell<Vec<Session>>,
     /// How many were opened.
     opened: Cell<usize>,
+    /// Which query was served when.
+    order: RefCell<Vec<u64>>,
+    /// The longest time in the line.
+    longest: Cell<Duration>,
+    /// How many queries were asked once more.
+    retried: Cell<u32>,
 }
 
 /// A connection, with the query prepared on it. The task `driver` moves its bytes, and ends with it.
 struct Session {
     client: Client,
     query: Statement,
-    driver: Driver,
+    driver: JoinHandle<Result<(), Error>>,
 }
 
-type Driver = JoinHandle<Result<(), Error>>;
-
-/// Why there is no answer: it matters whether another connection may help.
-enum Trouble {
-    Connection(String),
-    Query(String),
+/// Why there is no answer.
+struct Trouble {
+    /// The fault is the connection's own, not that of the query: another one may help.
+    lost: bool,
+    words: String,
 }
 
 impl Pool {
     fn new(options: &Options) -> Result<Pool, String> {
-        let variable = std::env::var("GLASSLOOP_POSTGRES").ok();
-        let url = options.url.clone().or(variable).ok_or(
-            "which server? Name one (postgres://user:password@host/database), or have one started by \
-             `tests/services run` before the command",
-        )?;
-        let mut config: Config = url.parse().map_err(|error| format!("the URL of the server: {}", told(&error)))?;
+        let variable = || std::env::var("GLASSLOOP_POSTGRES").ok();
+        let url = options.url.clone().or_else(variable).ok_or_else(|| format!("which server? {CURE}"))?;
+        let mut config: Config = url.parse().map_err(|error| format!("{}; {CURE}", told(&error)))?;
         config.application_name(format!("glassloop pool {}", std::process::id()));
         let Some(Host::Tcp(host)) = config.get_hosts().first() else {
             return Err("the URL of the server names no host to connect to by TCP".to_string());
         };
         let address = (host.clone(), config.get_ports().first().copied().unwrap_or(5432));
         let places = Semaphore::new(options.connections as usize);
-        let (idle, opened) = Default::default();
-        Ok(Pool { config, address, timeout: options.timeout, places, idle, opened })
+        let (idle, opened, order, longest, retried) = Default::default();
+        Ok(Pool { config, address, timeout: options.timeout, places, idle, opened, order, longest, retried })
     }
 
     /// An open connection, for who holds a place: the one used last, or a new one.
     async fn session(&self, _place: &Permit<'_>, fresh: bool) -> Result<Session, Trouble> {
         let mut idle = std::iter::from_fn(|| if fresh { None } else { self.idle.borrow_mut().pop() });
-        let open = idle.find(|session| !session.client.is_closed());
-        match open {
+        match idle.find(|session| !session.client.is_closed()) {
             Some(session) => Ok(session),
             None => timeout(self.timeout, self.connect()).await.unwrap_or_else(|_| Err(self.late())),
         }
     }
 
     async fn connect(&self) -> Result<Session, Trouble> {
-        let (host, port) = &self.address;
-        let stream = TcpStream::connect((host.as_str(), *port)).await;
-        let stream = stream.map_err(|error| Trouble::Connection(format!("no way to {host}:{port}: {error}")))?;
+        let (host, port) = (self.address.0.as_str(), self.address.1);
+        let no_way =
+            |error| Trouble { lost: true, words: format!("no way to {host}:{port}: {error}; is PostgreSQL there?") };
+        let stream = TcpStream::connect((host, port)).await.map_err(no_way)?;
         let raw = self.config.connect_raw(stream.compat(), NoTls).await;
-        let (client, connection) = raw.map_err(|error| Trouble::Connection(told(&error)))?;
+        let (client, connection) = raw.map_err(|error| Trouble { lost: true, words: told(&error) })?;
         let driver = spawn(connection);
         self.opened.set(self.opened.get() + 1);
-        match client.prepare(QUERY).await {
-            Ok(query) => Ok(Session { client, query, driver }),
-            Err(error) => Err(self.bury(client, driver, &error).await),
-        }
+        let query = client.prepare(QUERY).await.map_err(|error| trouble(&client, &error))?;
+        Ok(Session { client, query, driver })
     }
 
-    /// Asks query `number` and gives what it says: the double, and how many connections the server counts. `kills` is
-    /// how often it kills its connection.
-    async fn ask(&self, number: u64, kills: u32, run: &Run) -> Result<(i64, i64), String> {
+    /// Asks query `number` and gives what it says: the double, and how many connections the server counts.
+    async fn ask(&self, number: u64, deeds: [i32; 2]) -> Result<(i64, i64), String> {
         let came = now();
         let place = self.places.acquire().await;
-        run.longest.set(run.longest.get().max(now() - came));
-        run.order.borrow_mut().push(number);
-        match self.attempt(number, kills > 0, &place, false).await {
-            Err(Trouble::Connection(_)) => run.retried.set(run.retried.get() + 1),
-            outcome => return outcome.map_err(Trouble::told),
+        self.longest.set(self.longest.get().max(now() - came));
+        self.order.borrow_mut().push(number);
+        match self.attempt(number, deeds[0], &place, false).await {
+            Err(trouble) if trouble.lost => self.retried.set(self.retried.get() + 1),
+            outcome => return outcome.map_err(|trouble| trouble.words),
         }
         // Over a new one: those that are idle may have died with it, and not know yet.
-        let outcome = self.attempt(number, kills > 1, &place, true).await;
-        outcome.map_err(|trouble| format!("failed twice: {}", trouble.told()))
+        let outcome = self.attempt(number, deeds[1], &place, true).await;
+        outcome.map_err(|trouble| format!("failed twice: {}", trouble.words))
     }
 
-    async fn attempt(&self, number: u64, kill: bool, place: &Permit<'_>, fresh: bool) -> Result<(i64, i64), Trouble> {
-        let Session { client, query, driver } = self.session(place, fresh).await?;
-        let asked = timeout(self.timeout, client.query_one(&query, &[&(number as i64), &kill])).await;
-        match asked.map_err(|_| self.late())? {
-            Ok(row) => {
-                self.idle.borrow_mut().push(Session { client, query, driver });
-                Ok((row.get(0), row.get(1)))
-            }
-            Err(error) => Err(self.bury(client, driver, &error).await),
+    async fn attempt(&self, number: u64, deed: i32, place: &Permit<'_>, fresh: bool) -> Result<(i64, i64), Trouble> {
+        let mut session = self.session(place, fresh).await?;
+        let outcome = self.put(&mut session, number, deed).await;
+        match &outcome {
+            // PostgreSQL hangs up when it has forgotten a connection: only then is there room for another.
+            Err(trouble) if trouble.lost => drop(timeout(self.timeout, session.driver).await),
+            _ => self.idle.borrow_mut().push(session),
         }
+        outcome
     }
 
-    /// Ends a connection that something went wrong on, and says whether the fault is its own or that of the query.
-    /// PostgreSQL hangs up when it has forgotten a connection: only then is there room for another, so this waits.
-    async fn bury(&self, client: Client, driver: Driver, error: &Error) -> Trouble {
-        let last_words = error.as_db_error().is_some_and(|error| error.severity() == "FATAL");
-        let lost = last_words || error.is_closed() || client.is_closed();
-        // Whoever lets go of a living client hangs up first.
-        let client = lost.then_some(client);
-        let _ = timeout(self.timeout, driver).await;
-        drop(client);
-        if lost { Trouble::Connection(told(error)) } else { Trouble::Query(told(error)) }
+    /// Asks, and has the query called off when the answer is late: else the server would work on, for nobody.
+    async fn put(&self, session: &mut Session, number: u64, deed: i32) -> Result<(i64, i64), Trouble> {
+        let Session { client, query, driver } = session;
+        let parameters: [&(dyn ToSql + Sync); 2] = [&(number as i64), &deed];
+        let mut answer = pin!(client.query_one(&*query, &parameters));
+        if let Ok(answer) = timeout(self.timeout, &mut answer).await {
+            let row = answer.map_err(|error| trouble(client, &error))?;
+            return Ok((row.get(0), row.get(1)));
+        }
+        let called_off = async { self.call_off(client).await.is_ok() && answer.await.is_err() };
+        if !timeout(self.timeout, called_off).await.unwrap_or(false) {
+            // The server is deaf to that, too: nothing is left but to hang up.
+            driver.abort();
+            let _ = driver.await;
+        }
+        Err(self.late())
+    }
+
+    /// Has the server call off what it does for `client`. It takes that by another connection, and hangs up when it has
+    /// passed it on. To wait for that matters: a word that comes late would hit the next query.
+    async fn call_off(&self, client: &Client) -> io::Result<()> {
+        let mut stream = TcpStream::connect((self.address.0.as_str(), self.address.1)).await?.compat();
+        client.cancel_token().cancel_query_raw(&mut stream, NoTls).await.map_err(io::Error::other)?;
+        stream.get_ref().read(&mut [0]).await.map(drop)
     }
 
     /// A transfer of more than there is: what it has done already is undone when the transaction is dropped.
     async fn roll_back(&self) -> Result<(i64, i64), String> {
         let place = self.places.acquire().await;
-        let mut session = self.session(&place, false).await.map_err(Trouble::told)?;
+        let mut session = self.session(&place, false).await.map_err(|trouble| trouble.words)?;
         let sums = async {
             let client = &mut session.client;
             client.batch_execute("CREATE TEMP TABLE accounts (name text, balance int8 CHECK (balance >= 0))").await?;
@@ -184,27 +209,17 @@ impl Pool {
             let after = client.query_one("SELECT sum(balance)::int8 FROM accounts", &[]).await?.try_get(0)?;
             Ok::<_, Error>((during, after))
         };
-        timeout(self.timeout, sums).await.map_err(|_| self.late().told())?.map_err(|error| told(&error))
+        timeout(self.timeout, sums).await.map_err(|_| self.late().words)?.map_err(|error| told(&error))
     }
 
     fn late(&self) -> Trouble {
-        Trouble::Query(format!("no answer within {:?}", self.timeout))
+        Trouble { lost: false, words: format!("no answer within {:?}", self.timeout) }
     }
 }
 
-impl Trouble {
-    fn told(self) -> String {
-        let (Trouble::Connection(words) | Trouble::Query(words)) = self;
-        words
-    }
-}
-
-/// What is noted while the queries run.
-#[derive(Default)]
-struct Run {
-    longest: Cell<Duration>,
-    order: RefCell<Vec<u64>>,
-    retried: Cell<u32>,
+fn trouble(client: &Client, error: &Error) -> Trouble {
+    let last_words = error.as_db_error().is_some_and(|error| error.severity() == "FATAL");
+    Trouble { lost: last_words || error.is_closed() || client.is_closed(), words: told(error) }
 }
 
 /// An error in the server's own words, where it has some.
@@ -212,22 +227,23 @@ fn told(error: &Error) -> String {
     error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// How often query `number` kills its connection.
-fn kills(options: &Options, number: u64) -> u32 {
+/// What query `number` does besides, the first time it is asked and the second.
+fn deeds(options: &Options, number: u64) -> [i32; 2] {
     // `n` of them, evenly spread.
     let chosen = |n: u64, number: u64| u128::from(number) * u128::from(n) % u128::from(options.queries) < n.into();
     let poisoned = chosen(options.poison, options.queries - 1 - number);
-    if poisoned { 2 } else { u32::from(chosen(options.kill, number)) }
+    let kills = i32::from(poisoned || chosen(options.kill, number));
+    [if chosen(options.stall, number) { 2 } else { kills }, i32::from(poisoned)]
 }
 
 async fn pool(options: Options) -> Result<ExitCode, String> {
     let pool = Pool::new(&options)?;
     // Whoever cannot connect even once is told so, and not 500 times.
-    let first = pool.session(&pool.places.acquire().await, true).await.map_err(Trouble::told)?;
+    let first = pool.session(&pool.places.acquire().await, true).await.map_err(|trouble| trouble.words)?;
     pool.idle.borrow_mut().push(first);
 
-    let (run, bar, start) = (Run::default(), progress_bar(options.queries, "queries"), now());
-    let queries = (0..options.queries).map(|number| pool.ask(number, kills(&options, number), &run));
+    let (bar, start) = (progress_bar(options.queries, "queries"), now());
+    let queries = (0..options.queries).map(|number| pool.ask(number, deeds(&options, number)));
     let results = gather(queries).on_progress(|progress| bar.set_position(progress.completed as u64)).await;
     let took = now() - start;
     bar.finish_and_clear();
@@ -235,15 +251,13 @@ async fn pool(options: Options) -> Result<ExitCode, String> {
     let line = |label: &str, value: &dyn Display, note: &str| println!("  {label:14}{value:>8}   {note}");
     println!("  {} queries over {} connections, in {took:.0?}\n", options.queries, options.connections);
     let right = results.successes().filter(|(number, (double, _))| *double == 2 * *number as i64).count();
-    line("answered", &right, &format!("in the order of the input; {} asked twice", run.retried.get()));
+    line("answered", &right, &format!("in the order of the input; {} asked twice", pool.retried.get()));
     line("failed", &results.failures().count(), "");
     let most = results.successes().map(|(_, (_, seen))| *seen).max().unwrap_or_default();
     line("connections", &most, &format!("at most, as the server counts them; {} opened in all", pool.opened.get()));
-    let note = if run.order.borrow().is_sorted() { "in the order in which they came" } else { "OUT OF ORDER" };
-    line("in line", &format!("{:.0?}", run.longest.get()), &format!("at most; served {note}"));
-    for (number, error) in results.failures().take(5) {
-        println!("  query {number}: {error}");
-    }
+    let note = if pool.order.borrow().is_sorted() { "in the order in which they came" } else { "OUT OF ORDER" };
+    line("in line", &format!("{:.0?}", pool.longest.get()), &format!("at most; served {note}"));
+    results.failures().take(5).for_each(|(number, error)| println!("  query {number}: {error}"));
     if right < results.len() {
         return Ok(ExitCode::FAILURE);
     }
@@ -253,8 +267,5 @@ async fn pool(options: Options) -> Result<ExitCode, String> {
 }
 
 fn main() -> ExitCode {
-    block_on(pool(Options::parse())).unwrap_or_else(|message| {
-        eprintln!("error: {message}");
-        ExitCode::from(2)
-    })
+    exit_status(block_on(pool(Options::parse())))
 }

@@ -31,7 +31,7 @@ pub struct Report {
     pub concurrency: u64,
     /// How many should leave in a second, in an open loop.
     pub rate: Option<f64>,
-    /// Whether Ctrl-C ended the run.
+    /// Whether a signal ended the run.
     pub interrupted: bool,
     /// What happened.
     pub counts: Counts,

@@ -10,16 +10,24 @@
 //! run on can end. What is not installed is left out, and said.
 
 use clap::Parser;
+use examples::arguments::exit_status;
 use examples::memory;
+use examples::process::output;
+use examples::progress::progress_bar;
 use gather::{Outcomes, gather, gather_tasks, try_gather, try_gather_tasks};
+use indicatif::ProgressBar;
 use runtime::block_on;
 use runtime::time::{now, sleep};
 use std::cell::Cell;
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+/// How many forms there are, if all languages are installed.
+const FORMS: u64 = 11;
 
 const COUNT: usize = 10_000;
 const WAIT: Duration = Duration::from_millis(100);
@@ -75,7 +83,7 @@ async fn ours(form: &str) {
 }
 
 /// The forms of the languages that are installed. The others are named on stderr.
-fn forms(options: &Options, build: &Path) -> io::Result<Vec<Form>> {
+async fn forms(options: &Options, build: &Path, bar: &ProgressBar) -> io::Result<Vec<Form>> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("rosetta");
     let source = |name: &str| sources.join(name).into_os_string();
     let is_asked = |language: &str| options.only.as_deref().is_none_or(|only| only == language);
@@ -87,52 +95,51 @@ fn forms(options: &Options, build: &Path) -> io::Result<Vec<Form>> {
             forms.push(Form { language, name, command });
         }
     };
-    let is_there = |language: &str, asks: &mut Command| match asks.output() {
-        Ok(output) if output.status.success() => true,
-        Ok(output) => {
-            eprintln!("{language} is left out: {}", String::from_utf8_lossy(&output.stderr).trim());
-            false
-        }
-        Err(error) => {
-            let why = if error.kind() == ErrorKind::NotFound { "not installed" } else { &error.to_string() };
-            eprintln!("{language} is left out: {why}");
-            false
-        }
+    let is_there = async |language: &str, program: &str, arguments: &[&OsStr]| {
+        let mut asks = Command::new(program);
+        asks.args(arguments);
+        let why = match output(asks).await {
+            Ok(output) if output.status.success() => return true,
+            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_string(),
+            Err(error) if error.kind() == ErrorKind::NotFound => "not installed".to_string(),
+            Err(error) => error.to_string(),
+        };
+        bar.suspend(|| eprintln!("{language} is left out: {why}"));
+        false
     };
     if is_asked("ours") {
         let names = ["try_gather", "try_gather_tasks", "gather", "gather_tasks"];
         add("ours", &names, &std::env::current_exe()?, &|form| vec!["--form".into(), names[form].into()]);
     }
-    if is_asked("python")
-        && is_there("python", Command::new("python3").args(["-c", "import asyncio; asyncio.TaskGroup"]))
-    {
+    let asks: [&OsStr; 2] = ["-c".as_ref(), "import asyncio; asyncio.TaskGroup".as_ref()];
+    if is_asked("python") && is_there("python", "python3", &asks).await {
         let names = ["asyncio.gather", "gather(return_exceptions=True)", "TaskGroup"];
         let forms = ["gather", "return_exceptions", "group"];
         add("python", &names, Path::new("python3"), &|form| vec![source("gather.py"), forms[form].into()]);
     }
-    if is_asked("javascript") && is_there("javascript", Command::new("node").arg("--version")) {
+    if is_asked("javascript") && is_there("javascript", "node", &["--version".as_ref()]).await {
         let names = ["Promise.all", "Promise.allSettled"];
         let forms = ["all", "settled"];
         add("javascript", &names, Path::new("node"), &|form| vec![source("gather.mjs"), forms[form].into()]);
     }
-    if is_asked("java") && is_there("java", Command::new("javac").arg("-d").arg(build).arg(source("Gather.java"))) {
-        let classes = build.as_os_str();
+    let (classes, java, go) = (build.as_os_str(), source("Gather.java"), source("gather.go"));
+    if is_asked("java") && is_there("java", "javac", &["-d".as_ref(), classes, &java]).await {
         add("java", &["CompletableFuture.allOf"], Path::new("java"), &|_| {
             vec!["-cp".into(), classes.into(), "Gather".into()]
         });
     }
     let binary = build.join("gather");
-    if is_asked("go") && is_there("go", Command::new("go").args(["build", "-o"]).arg(&binary).arg(source("gather.go")))
-    {
+    let asks: [&OsStr; 4] = ["build".as_ref(), "-o".as_ref(), binary.as_os_str(), &go];
+    if is_asked("go") && is_there("go", "go", &asks).await {
         add("go", &["WaitGroup"], &binary, &|_| Vec::new());
     }
     Ok(forms)
 }
 
 /// Runs a form and prints its row.
-fn measure(form: &mut Form) -> Result<(), String> {
+async fn measure(form: Form, bar: &ProgressBar) -> Result<(), String> {
     let start = Instant::now();
-    let output = form.command.output().map_err(|error| format!("{}: {error}", form.language))?;
+    let output = output(form.command).await.map_err(|error| format!("{}: {error}", form.language))?;
     let took = start.elapsed();
     let text = String::from_utf8_lossy(&output.stdout);
     let fields: Vec<&str> = text.trim().split('\t').collect();
@@ -142,7 +149,9 @@ fn measure(form: &mut Form) -> Result<(), String> {
     let megabytes =
         memory.parse::<u64>().map_or("?".to_string(), |kilobytes| format!("{} MB", kilobytes.div_ceil(1000)));
     let (language, name, took) = (form.language, form.name, format!("{took:.0?}"));
-    println!("{language:11} {name:31} {told:>6} ms  {outcome:25} {ended:>6} {took:>8} {megabytes:>7}");
+    bar.suspend(|| {
+        println!("{language:11} {name:31} {told:>6} ms  {outcome:25} {ended:>6} {took:>8} {megabytes:>7}");
+    });
     Ok(())
 }
 
@@ -155,18 +164,23 @@ impl Drop for Folder {
     }
 }
 
-fn rosetta(options: &Options) -> io::Result<ExitCode> {
+async fn rosetta(options: &Options) -> io::Result<ExitCode> {
     let folder = Folder(std::env::temp_dir().join(format!("glassloop-rosetta-{}", std::process::id())));
     std::fs::create_dir_all(&folder.0)?;
-    let mut forms = forms(options, &folder.0)?;
-    println!("{:43} {:>9}  {:25} {:>6} {:>8} {:>7}", "", "told after", "of", "ended", "process", "memory");
+    let bar = progress_bar(FORMS, "forms");
+    let forms = forms(options, &folder.0, &bar).await?;
+    bar.set_length(forms.len() as u64);
+    let head = format!("{:43} {:>9}  {:25} {:>6} {:>8} {:>7}", "", "told after", "of", "ended", "process", "memory");
+    bar.suspend(|| println!("{head}"));
     let mut good = true;
-    for form in &mut forms {
-        if let Err(error) = measure(form) {
-            eprintln!("error: {error}");
+    for form in forms {
+        if let Err(error) = measure(form, &bar).await {
+            bar.suspend(|| eprintln!("error: {error}"));
             good = false;
         }
+        bar.inc(1);
     }
+    bar.finish_and_clear();
     Ok(ExitCode::from(u8::from(!good)))
 }
 
@@ -176,8 +190,5 @@ fn main() -> ExitCode {
         block_on(ours(form));
         return ExitCode::SUCCESS;
     }
-    rosetta(&options).unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::from(2)
-    })
+    exit_status(block_on(rosetta(&options)))
 }

@@ -11,10 +11,11 @@
 //! one request to the next. HTML is parsed on the blocking pool: a large page would stop the loop.
 
 use clap::Parser;
-use examples::arguments::{count, seconds};
+use examples::arguments::{count, exit_status, seconds};
 use examples::client::{Page, Target};
 use examples::failure::Failure;
 use examples::progress::progress_bar;
+use examples::url::Header;
 use examples::{site, tls};
 use gather::gather;
 use hyper::header::{CONTENT_TYPE, LOCATION};
@@ -40,9 +41,15 @@ const TRIES: u32 = 3;
 /// together do not come back together.
 const BACKOFF: Duration = Duration::from_millis(50);
 
+/// A robots.txt that has moved is followed so often, as RFC 9309 has it.
+const MOVES: u32 = 5;
+
 /// The pages of a site, fetched concurrently.
 #[derive(Debug, Parser)]
-#[command(name = "scrape", after_help = "Exit status: 0 if it was done, 2 if it could not begin")]
+#[command(
+    name = "scrape",
+    after_help = "Exit status: 0 if it was done, 1 if already the first page failed, 2 if it could not begin"
+)]
 struct Options {
     /// Where to begin: http[s]://host[:port][/path]. Without one: a site of its own
     url: Option<Url>,
@@ -121,15 +128,19 @@ impl Manners {
     }
 }
 
+/// Where to a page has moved.
+fn moved(url: &Url, page: &Page) -> Option<Url> {
+    url.join(page.headers.get(LOCATION)?.to_str().ok()?).ok()
+}
+
 /// Title, length and links of a page.
 async fn read(url: &Url, page: Page) -> Found {
-    let header = |name| page.headers.get(name).and_then(|value| value.to_str().ok());
     if page.status.is_redirection() {
-        let links: Vec<Url> = header(LOCATION).and_then(|place| url.join(place).ok()).into_iter().collect();
+        let links: Vec<Url> = moved(url, &page).into_iter().collect();
         let place = links.first().map_or("nowhere", |url| url.path());
         return Found { note: format!("moved to {place}"), links, failed: false };
     }
-    let kind = header(CONTENT_TYPE).unwrap_or("text/html").to_string();
+    let kind = page.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("text/html").to_string();
     if !kind.starts_with("text/html") {
         return Found { note: format!("{} bytes of {kind}", page.length), links: Vec::new(), failed: false };
     }
@@ -156,7 +167,30 @@ fn tree(text: &mut String, nodes: &[Node], node: &Node, depth: usize) {
     node.children.iter().for_each(|child| tree(text, nodes, &nodes[*child], depth + 1));
 }
 
-async fn scrape(mut options: Options) -> Result<(), String> {
+/// A server that is there, and the page to ask it for.
+async fn find(url: &Url) -> Result<Target, String> {
+    let header = [format!("User-Agent: {AGENT}").parse::<Header>().expect("a header")];
+    let mut targets = Target::find(vec![url.as_str().parse()?], &header, &tls::connector(None)?).await?;
+    Ok(targets.remove(0))
+}
+
+/// What robots.txt says, wherever it has moved to. Where there is none, everything may be asked for; where it cannot be
+/// read, nothing.
+async fn rules(url: &Url, manners: &Manners) -> Result<Vec<u8>, String> {
+    let mut url = url.join("/robots.txt").map_err(|error| error.to_string())?;
+    for _ in 0..=MOVES {
+        let page = manners.ask(&find(&url).await?).await.map_err(|failure| failure.to_string())?;
+        match page.status {
+            status if status.is_success() => return Ok(page.body),
+            status if status.is_redirection() => url = moved(&url, &page).ok_or("it has moved nowhere")?,
+            status if status.is_server_error() => return Err(status.to_string()),
+            _ => return Ok(Vec::new()),
+        }
+    }
+    Err(format!("it has moved more than {MOVES} times"))
+}
+
+async fn scrape(mut options: Options) -> Result<ExitCode, String> {
     let mut server = None;
     let own = options.url.is_none();
     if own {
@@ -164,20 +198,12 @@ async fn scrape(mut options: Options) -> Result<(), String> {
         options.url = format!("http://{}/", server.insert(started).address()).parse().ok();
     }
     let url = options.url.expect("there is one now");
-    let header = format!("User-Agent: {AGENT}").parse().expect("a header");
-    let mut targets = Target::find(vec![url.as_str().parse()?], &[header], &tls::connector(None)?).await?;
-    let target = targets.remove(0);
+    let target = find(&url).await?;
 
     let delay = options.delay.unwrap_or(Duration::from_millis(if own { 1 } else { 500 }));
     let timeout = options.timeout.unwrap_or(Duration::from_secs(if own { 1 } else { 10 }));
     let mut manners = Manners { delay, timeout, size: options.size, next: Cell::new(now()) };
-    let robots = url.join("/robots.txt").ok().and_then(|url| target.at(url.as_str().parse().ok()?));
-    let rules = manners.ask(&robots.ok_or("robots.txt cannot be asked for")?).await;
-    let rules = match rules.map_err(|failure| format!("robots.txt: {failure}"))? {
-        page if page.status.is_server_error() => return Err(format!("robots.txt: {}", page.status)),
-        page if page.status.is_success() => page.body,
-        _ => Vec::new(),
-    };
+    let rules = rules(&url, &manners).await.map_err(|problem| format!("robots.txt: {problem}"))?;
     let robot = Robot::new(AGENT, &rules).map_err(|error| format!("robots.txt: {error}"))?;
     manners.delay = manners.delay.max(Duration::from_secs_f32(robot.delay.unwrap_or(0.0).clamp(0.0, 60.0)));
 
@@ -220,15 +246,9 @@ async fn scrape(mut options: Options) -> Result<(), String> {
     text.push_str(&format!("  not followed: {elsewhere} links elsewhere, {forbidden} that robots.txt forbids\n"));
     // Whoever reads it may have left, as `head` does: no reason to fail.
     let _ = io::stdout().write_all(text.as_bytes());
-    Ok(())
+    Ok(ExitCode::from(u8::from(nodes[0].found.as_ref().is_none_or(|found| found.failed))))
 }
 
 fn main() -> ExitCode {
-    block_on(scrape(Options::parse())).map_or_else(
-        |message| {
-            eprintln!("error: {message}");
-            ExitCode::from(2)
-        },
-        |()| ExitCode::SUCCESS,
-    )
+    exit_status(block_on(scrape(Options::parse())))
 }

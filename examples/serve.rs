@@ -38,7 +38,9 @@ fn main() -> ExitCode {
         Ok(())
     });
     if let Err(error) = refused {
-        eprintln!("error: {address}: {error}");
+        eprintln!(
+            "error: {address}: {error}; name a host of this machine and a port that is free: 127.0.0.1:0 finds one"
+        );
     }
     ExitCode::from(2)
 }

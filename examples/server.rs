@@ -70,7 +70,7 @@ impl Server {
                     Ok((address, listener)) => {
                         // `start` waits for the message, so it arrives.
                         let _ = sender.send(Ok(address));
-                        until(serve(listener), stopped).await;
+                        let _ = until(serve(listener), stopped).await;
                     }
                     Err(error) => drop(sender.send(Err(error))),
                 }

@@ -1,16 +1,18 @@
-//! Stopping early: [`until`] drops a future when another one is ready first, [`ctrl_c`] is ready at Ctrl-C.
+//! Stopping early: [`until`] drops a future when another one is ready first, [`signal`] is ready at Ctrl-C and SIGTERM.
 
-use runtime::sync::oneshot;
+use mio::unix::pipe;
+use runtime::io::Async;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::{flag, low_level};
 use std::future::{Future, poll_fn};
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::pin::pin;
-use std::process;
-use std::sync::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
 
-/// The exit status of a program that Ctrl-C has stopped: 128 and the number of the signal, as shells have it.
-pub const INTERRUPTED: u8 = 130;
-
-/// Runs `future` until it is done or `stop` is ready; then `future` is dropped and the result is `None`.
+/// Runs `future` until it is done or `stop` is ready; then `future` is dropped and what `stop` says is the error.
 ///
 /// When both are ready, the result of `future` counts.
 ///
@@ -19,37 +21,49 @@ pub const INTERRUPTED: u8 = 130;
 ///
 /// let (done, stopped) = runtime::block_on(async {
 ///     let done = until(async { 1 }, std::future::pending::<()>()).await;
-///     let stopped = until(std::future::pending::<i32>(), async {}).await;
+///     let stopped = until(std::future::pending::<i32>(), async { "enough" }).await;
 ///     (done, stopped)
 /// });
-/// assert_eq!((done, stopped), (Some(1), None));
+/// assert_eq!((done, stopped), (Ok(1), Err("enough")));
 /// ```
-pub async fn until<T>(future: impl Future<Output = T>, stop: impl Future) -> Option<T> {
+pub async fn until<T, S>(future: impl Future<Output = T>, stop: impl Future<Output = S>) -> Result<T, S> {
     let mut future = pin!(future);
     let mut stop = pin!(stop);
     poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(value) => Poll::Ready(Some(value)),
-        Poll::Pending => stop.as_mut().poll(cx).map(|_| None),
+        Poll::Ready(value) => Poll::Ready(Ok(value)),
+        Poll::Pending => stop.as_mut().poll(cx).map(Err),
     })
     .await
 }
 
-/// A future that is ready at the first Ctrl-C. The second one ends the program on the spot.
+/// A future that is ready at the first Ctrl-C or SIGTERM, and says what the program should end with: 128 and the number of
+/// the signal, as shells have it, so 130 or 143. The second one ends the program on the spot.
 ///
-/// The handler runs on a thread of its own, so the message that ends the wait is a wake from another thread.
+/// A signal may come at any moment, in the middle of anything, so its handler does no more than to set flags and to write
+/// a byte into a pipe. The other end of the pipe is on the loop.
 ///
 /// # Errors
 ///
-/// When the handler cannot be installed, or is installed already: it is one for the whole process.
-pub fn ctrl_c() -> Result<impl Future, ctrlc::Error> {
-    let (sender, receiver) = oneshot::channel();
-    let sender = Mutex::new(Some(sender));
-    ctrlc::set_handler(move || {
-        match sender.lock().expect("the handler does not panic").take() {
-            // The loop may be over already: then nobody is there to be told.
-            Some(sender) => drop(sender.send(())),
-            None => process::exit(INTERRUPTED.into()),
-        }
-    })?;
-    Ok(receiver)
+/// When there is no pipe, or no handler can be installed.
+///
+/// # Panics
+///
+/// Outside a runtime.
+pub fn signal() -> io::Result<impl Future<Output = u8>> {
+    let (sender, receiver) = pipe::new()?;
+    let (receiver, sender) = (Async::new(receiver)?, OwnedFd::from(sender));
+    let (stopped, status) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    for signal in [SIGINT, SIGTERM] {
+        let code = 128 + signal;
+        // In this order: the first one finds the flag down, and the second one up.
+        flag::register_conditional_shutdown(signal, code, Arc::clone(&stopped))?;
+        flag::register(signal, Arc::clone(&stopped))?;
+        flag::register_usize(signal, Arc::clone(&status), code as usize)?;
+        low_level::pipe::register(signal, sender.try_clone()?)?;
+    }
+    Ok(async move {
+        // An error would be the end of the pipe, whose other end is kept by the handlers.
+        let _ = receiver.read_with(|mut pipe| pipe.read(&mut [0])).await;
+        status.load(Ordering::SeqCst) as u8
+    })
 }

@@ -11,13 +11,15 @@
 //! by side (see the program cpu).
 
 use clap::{Parser, ValueEnum};
-use examples::arguments::{count, seconds};
+use examples::arguments::{count, exit_status, seconds};
 use examples::memory;
+use examples::process::output;
+use examples::progress::progress_bar;
 use gather::gather;
 use runtime::block_on;
 use runtime::time::sleep;
 use std::io;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Output};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,6 +44,9 @@ struct Options {
     #[arg(long, value_name = "WAY")]
     only: Option<Way>,
 }
+
+/// What to do when there is no room for another thread.
+const CURE: &str = "ask for fewer --waits, or raise `ulimit -u` and `ulimit -v`";
 
 /// How to wait.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -93,7 +98,12 @@ impl Way {
 
 /// So many threads do the work.
 fn by_threads(threads: u64, work: impl Fn() + Sync) -> io::Result<u64> {
-    thread::scope(|scope| (0..threads).try_for_each(|_| thread::Builder::new().spawn_scoped(scope, &work).map(drop)))?;
+    thread::scope(|scope| {
+        (0..threads).try_for_each(|number| {
+            let started = thread::Builder::new().spawn_scoped(scope, &work).map(drop);
+            started.map_err(|error| io::Error::other(format!("{error} after {number} threads: {CURE}")))
+        })
+    })?;
     Ok(threads)
 }
 
@@ -107,28 +117,33 @@ fn measure(way: Way, options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-fn threads(options: &Options) -> io::Result<ExitCode> {
-    if let Some(way) = options.only {
-        return measure(way, options).map(|()| ExitCode::SUCCESS);
-    }
+async fn threads(options: &Options) -> io::Result<ExitCode> {
     println!("  {} waits of {:?}\n", options.waits, options.seconds);
     println!("  {:22}{:>10}{:>10}{:>12}{:>12}", "", "time", "threads", "memory", "reserved");
-    let mut good = true;
-    for way in Way::value_variants() {
+    let (ways, mut good) = (Way::value_variants(), true);
+    let bar = progress_bar(ways.len() as u64, "ways");
+    for way in ways {
         let name = way.to_possible_value().expect("none is hidden").get_name().to_string();
-        let again = std::env::args_os().skip(1);
-        let child = Command::new(std::env::current_exe()?).args(again).args(["--only", &name]).status()?;
-        if !child.success() {
-            println!("  {:22}    failed: {child}", way.title());
-            good = false;
-        }
+        let mut child = Command::new(std::env::current_exe()?);
+        child.args(std::env::args_os().skip(1)).args(["--only", &name]);
+        let Output { status, stdout, stderr } = output(child).await?;
+        let (row, error) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        bar.suspend(|| match status.success() {
+            true => print!("{row}"),
+            false => println!("  {:22}    failed: {}", way.title(), error.trim().trim_start_matches("error: ")),
+        });
+        bar.inc(1);
+        good &= status.success();
     }
+    bar.finish_and_clear();
     Ok(ExitCode::from(u8::from(!good)))
 }
 
 fn main() -> ExitCode {
-    threads(&Options::parse()).unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::from(2)
-    })
+    let options = Options::parse();
+    match options.only {
+        // By whatever loop it may start itself.
+        Some(way) => exit_status(measure(way, &options).map(|()| ExitCode::SUCCESS)),
+        None => exit_status(block_on(threads(&options))),
+    }
 }

@@ -12,12 +12,16 @@ mod certificates;
 mod caches;
 #[path = "programs/claims.rs"]
 mod claims;
+#[path = "programs/commands.rs"]
+mod commands;
 #[path = "programs/cpu.rs"]
 mod cpu;
 #[path = "programs/fd_limit.rs"]
 mod fd_limit;
 #[path = "programs/lines.rs"]
 mod lines;
+#[path = "programs/little.rs"]
+mod little;
 #[path = "programs/pool.rs"]
 mod pool;
 #[path = "programs/process.rs"]
@@ -30,6 +34,8 @@ mod rosetta;
 mod scrape;
 #[path = "programs/step.rs"]
 mod step;
+#[path = "programs/terminal.rs"]
+mod terminal;
 #[path = "programs/threads.rs"]
 mod threads;
 
@@ -126,9 +132,22 @@ fn echo_server_echoes_to_two_at_once_and_survives_a_reset() {
 
 #[test]
 fn every_program_helps() {
-    for name in
-        ["load_test", "serve", "pool", "caches", "scrape", "lines", "claims", "cpu", "threads", "fd_limit", "rosetta"]
-    {
+    for name in [
+        "load_test",
+        "serve",
+        "pool",
+        "caches",
+        "scrape",
+        "lines",
+        "claims",
+        "cpu",
+        "threads",
+        "fd_limit",
+        "rosetta",
+        "step",
+        "little",
+        "echo_server",
+    ] {
         let done = run(name, &["--help"]);
         assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{name}: {done:?}");
         done.says(&format!("Usage: {name} "));
@@ -150,22 +169,39 @@ fn serve_serves_the_endpoints_to_whoever_asks() {
     let again = run("serve", &[address.trim_start_matches("http://")]);
     assert!(again.stderr.contains("in use"), "{again:?}");
     assert_eq!(again.code(), 2);
+    for name in ["serve", "echo_server"] {
+        let done = run(name, &["nonsense"]);
+        assert!(done.stderr.starts_with("error: nonsense: "), "{done:?}");
+        assert!(done.stderr.ends_with("a port that is free: 127.0.0.1:0 finds one\n"), "{done:?}");
+        assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{done:?}");
+    }
 }
 
 // The load test against its own server.
 
 #[test]
 fn load_test_without_arguments_reports_on_its_own_server() {
-    let done = run("load_test", &["--requests", "60", "--concurrency", "10"]);
-    assert_eq!(done.code(), 0, "{done:?}");
-    done.says("60 requests, 10 in flight");
-    done.says("6 endpoints of the embedded server");
-    done.says("statuses      200          50\n");
-    done.says("              204          10\n");
-    done.says("errors        none");
-    done.says("/slow?ms=5         10");
-    done.says("λ × W");
-    assert_eq!(done.stderr, "", "no progress bar without a terminal");
+    let done = run("load_test", &[]);
+    assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "no progress bar without a terminal: {done:?}");
+    done.says("\n  10,000 requests, 100 in flight, in ");
+    done.says("\n  6 endpoints of the embedded server\n");
+    done.says("\n  statuses      200       8,334\n                204       1,666\n");
+    done.says("\n  errors        none\n");
+    // Every label, in this order.
+    let labels: Vec<&str> = done.stdout.lines().filter_map(|line| line.get(2..16).map(str::trim)).collect();
+    let labels: Vec<&str> = labels.into_iter().filter(|label| !label.is_empty()).skip(2).collect();
+    assert_eq!(labels, ["throughput", "statuses", "errors", "latency", "by target", "Little's law"]);
+    done.line("requests/s   ");
+    let rows = |section: &str| -> Vec<String> {
+        let rows = done.stdout.split(&format!("\n  {section:14}")).nth(1).expect(section);
+        let rows = rows.split("\n\n").next().expect("the first").lines();
+        rows.map(|row| row.split_whitespace().next().expect("a word").to_string()).collect()
+    };
+    assert_eq!(rows("latency"), ["p50", "p90", "p99", "p99.9", "max"]);
+    let targets = ["answers", "/hello", "/json", "/slow?ms=5", "/big", "/echo", "/status/204"];
+    assert_eq!(rows("by target"), targets);
+    assert_eq!(rows("Little's law"), ["L", "λ"]);
+    done.line("λ × W");
 }
 
 #[test]
@@ -177,13 +213,31 @@ fn load_test_prints_one_json_object() {
     assert_eq!(json["statuses"], serde_json::json!({"200": 50, "204": 10}));
     assert_eq!(json["errors"], serde_json::json!({}));
     assert_eq!(json["targets"].as_array().map(Vec::len), Some(6));
-    let latency = |name: &str| json["latency_ms"][name].as_f64().expect(name);
-    assert!(latency("p50") <= latency("p99") && latency("p99") <= latency("max"));
-    let law = |name: &str| json["littles_law"][name].as_f64().expect(name);
+    let latency = ["p50", "p90", "p99", "p99.9", "max"].map(|name| json["latency_ms"][name].as_f64().expect(name));
+    assert!(latency.is_sorted() && latency[0] > 0.0, "{latency:?}");
+}
+
+#[test]
+fn little_s_law_holds_between_what_is_counted_and_what_is_measured() {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let server = serve(|stream| {
+        answer_each(stream, |_| {
+            thread::sleep(PAUSE);
+            OK.to_string()
+        });
+    });
+    let json = run("load_test", &["--requests", "40", "--concurrency", "8", "--json", &url(server)]).json();
+    let number = |value: &serde_json::Value| value.as_f64().expect("a number");
+    let law = |name: &str| number(&json["littles_law"][name]);
+    let (seconds, flow) = (number(&json["seconds"]), number(&json["requests_per_second"]));
     let (counted, product) = (law("mean_in_flight"), law("throughput_times_mean_time"));
-    assert!(counted <= 7.0, "{counted}");
-    // The same to the second decimal, unless the system takes the processor away between two readings of the clock.
-    assert!((0.5..2.0).contains(&(counted / product)), "{counted} and {product}");
+    // λ × W is what it says it is.
+    assert!((flow * seconds / 40.0 - 1.0).abs() < 1e-9, "{json}");
+    assert!((flow * law("mean_time_ms") / 1e3 / product - 1.0).abs() < 1e-9, "{json}");
+    // L is counted on its own: 40 requests stay for a pause at least, and never more than 8 at once.
+    assert!(counted * seconds >= 40.0 * PAUSE.as_secs_f64() && counted <= 8.0, "{json}");
+    // The two differ by what passes between two readings of the clock, once a request: microseconds beside 50 ms.
+    assert!((counted / product - 1.0).abs() < 0.05, "{counted} and {product}");
 }
 
 #[test]
@@ -378,22 +432,39 @@ fn too_many_open_files_come_with_the_cure() {
 }
 
 #[test]
-fn ctrl_c_drops_what_is_in_flight_and_reports_the_rest() {
-    let (sender, asked) = mpsc::channel();
-    let server = serve(move |mut stream| {
-        while read_request(&mut stream).is_some() {
-            // Later ones find that the test is over.
-            let _ = sender.send(());
+fn a_signal_drops_what_is_in_flight_and_reports_the_rest() {
+    const BAD: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
+    for (signal, answer, status, code) in [
+        ("-INT", OK, "200          10\n", 130),
+        ("-TERM", OK, "200          10\n", 143),
+        ("-INT", BAD, "500          10   not 2xx\n", 1),
+    ] {
+        let (sender, asked) = mpsc::channel();
+        let requests = AtomicUsize::new(0);
+        let server = serve(move |mut stream| {
+            while read_request(&mut stream).is_some() {
+                // Ten get their answer, and the others wait for it.
+                if requests.fetch_add(1, Ordering::Relaxed) < 10 {
+                    stream.write_all(answer.as_bytes()).expect("the client waits for it");
+                } else {
+                    sender.send(()).expect("the test listens");
+                }
+            }
+        });
+        let program = Program::start("load_test", &["--concurrency", "4", &url(server)]);
+        // When four wait, all others have come back: it is one that lands which makes room for another.
+        for _ in 0..4 {
+            asked.recv_timeout(PATIENCE).expect("a request is in flight");
         }
-    });
-    let program = Program::start("load_test", &["--concurrency", "4", &url(server)]);
-    asked.recv_timeout(PATIENCE).expect("a request is in flight");
-    let id = program.child.id().to_string();
-    let kill = Command::new("kill").args(["-INT", &id]).status().expect("there is a `kill`");
-    assert!(kill.success());
-    let done = program.finish();
-    done.says("interrupted after 0 requests; ");
-    assert_eq!(done.code(), 130, "{done:?}");
+        let id = program.child.id().to_string();
+        let kill = Command::new("kill").args([signal, &id]).status().expect("there is a `kill`");
+        assert!(kill.success());
+        let done = program.finish();
+        done.says("interrupted after 10 requests; 4 in flight were dropped\n");
+        done.says(&format!("statuses      {status}"));
+        done.says("\n  latency       p50 ");
+        assert_eq!(done.code(), code, "{done:?}");
+    }
 }
 
 // Over TLS.

@@ -2,8 +2,13 @@
 
 use crate::process::{Program, run};
 use crate::proxy::{Fate, Proxy};
+use crate::serve;
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tests::{left_out, service};
 
 #[test]
@@ -51,12 +56,58 @@ fn a_server_that_dies_or_freezes_in_the_middle_is_told_from_one_that_is_well() {
     assert!(done.line(&freezing.address().to_string()).contains("no answer within 8s"), "{done:?}");
 }
 
+/// A Redis that has only SET and GET, and a stroke: what comes over its first connection is heard until there were 500
+/// commands.
+fn one_with_a_stroke() -> SocketAddr {
+    let connections = AtomicUsize::new(0);
+    let kept = Mutex::new(HashMap::<String, String>::new());
+    serve(move |stream| {
+        let is_first = connections.fetch_add(1, Ordering::Relaxed) == 0;
+        let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+        // `*3`, and for each of so many words its length and the word.
+        let words = |head: String| -> usize { head.trim_start_matches('*').parse().expect("an array") };
+        let mut commands = 0;
+        while let Some(head) = lines.next() {
+            let command: Vec<String> = lines.by_ref().take(2 * words(head)).skip(1).step_by(2).collect();
+            commands += 1;
+            if is_first && commands > 500 {
+                continue;
+            }
+            let mut kept = kept.lock().expect("nobody panics with it");
+            let answer = match &command[..] {
+                [set, key, value, ..] if set == "SET" => {
+                    kept.insert(key.clone(), value.clone());
+                    "+OK\r\n".to_string()
+                }
+                [_, key] => {
+                    kept.get(key).map_or("$-1\r\n".to_string(), |value| format!("${}\r\n{value}\r\n", value.len()))
+                }
+                _ => panic!("{command:?}"),
+            };
+            let _ = (&stream).write_all(answer.as_bytes());
+        }
+    })
+}
+
+#[test]
+fn a_server_that_could_not_be_filled_says_why_keys_are_missing() {
+    let address = one_with_a_stroke();
+    let done = run("caches", &[&format!("redis://{address}"), "--keys", "1200", "--timeout", "2"]);
+    assert_eq!(done.code(), 1, "{done:?}");
+    let line = done.line(&address.to_string());
+    assert!(line.contains(" 500 of 1200 keys"), "{done:?}");
+    assert!(line.ends_with("   not all were kept: no answer within 2s"), "{done:?}");
+}
+
 #[test]
 fn nobody_there_and_a_wrong_password_are_told_by_address() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
     let done = run("caches", &[&format!("redis://{nobody}"), "--keys", "10"]);
     assert_eq!(done.code(), 1, "{done:?}");
-    assert!(done.line(&nobody.to_string()).contains("Connection refused"), "{done:?}");
+    assert!(
+        done.line(&nobody.to_string()).ends_with("Connection refused (os error 111); is a Redis there?"),
+        "{done:?}"
+    );
     if let Some(url) = service("GLASSLOOP_REDIS") {
         let done = run("caches", &[&url.replacen("default:", "default:not", 1), "--keys", "10"]);
         assert_eq!(done.code(), 1, "{done:?}");

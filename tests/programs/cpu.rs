@@ -25,7 +25,7 @@ fn work_on_the_loop_stops_the_tick_and_elsewhere_it_does_not() {
 fn a_job_whose_worker_dies_is_given_to_another() {
     let done = run("cpu", &["--jobs", "6", "--below", "1000", "--crash", "4"]);
     assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
-    done.says("4 worker processes died; their jobs were given to others\n");
+    done.says("4 worker processes died, and 4 jobs were given to another\n");
     done.says("the answer: 168 primes, three times\n");
 }
 
@@ -43,9 +43,19 @@ fn a_worker_that_is_killed_in_the_middle_costs_no_answer() {
     assert!(std::process::Command::new("kill").args(["-9", &victim]).status().expect("there is a kill").success());
     let done = program.finish();
     assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
-    done.says("1 worker processes died; their jobs were given to others\n");
+    done.says("1 worker processes died, and 1 jobs were given to another\n");
     done.says("primes, three times\n");
     assert!(!Path::new(&format!("/proc/{victim}")).exists(), "it was buried");
+}
+
+#[test]
+fn a_job_that_kills_every_worker_is_reported_by_number_and_the_others_are_done() {
+    let done = run("cpu", &["--jobs", "6", "--below", "1000", "--crash", "3", "--poison", "2"]);
+    assert_eq!(done.code(), 1, "{done:?}");
+    done.says("5 worker processes died, and 3 jobs were given to another\n");
+    done.says("the answer: 168 primes, not always\n");
+    let why = "its worker process died, and so did the next one: is there memory enough for it?";
+    assert_eq!(done.stderr, format!("error: job 0: {why}\nerror: job 1: {why}\n"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `lines`, on files of its own and on files that are small, strange or not there.
 
-use crate::process::{Program, run};
+use crate::process::{Program, binary, run};
 use std::path::Path;
 use std::process::Command;
 
@@ -66,26 +66,53 @@ fn a_file_that_cannot_be_read_is_reported_and_the_others_are_counted() {
     let done = run("lines", &["/no/such/file", &good, folder]);
     assert_eq!(done.code(), 1, "{done:?}");
     let errors = [
-        "error: /no/such/file: No such file or directory (os error 2)",
-        &format!("error: {folder}: Is a directory (os error 21)"),
+        "error: /no/such/file: No such file or directory (os error 2); name files that are there, or none to have some made",
+        &format!("error: {folder}: Is a directory (os error 21); name the files in it"),
     ];
     assert_eq!(done.stderr.lines().collect::<Vec<_>>(), errors);
     done.says("1 lines in 3 files");
+    done.says("1 items were kept");
+    let nothing = run("lines", &["/no/such/file", folder]);
+    assert_eq!((nothing.code(), nothing.stdout.as_str()), (1, ""), "no table of nothing");
+    assert_eq!(nothing.stderr.lines().collect::<Vec<_>>(), errors);
 }
 
 #[test]
-fn ctrl_c_leaves_no_files_behind() {
-    let folder = format!("{}/interrupted", env!("CARGO_TARGET_TMPDIR"));
-    std::fs::create_dir_all(&folder).expect("the target folder takes folders");
-    let files = || std::fs::read_dir(&folder).expect("it is there").count();
-    let mut program = Program::start("lines", &["--megabytes", "2000", "--folder", &folder]);
-    while files() == 0 {
-        assert_eq!(program.child.try_wait().expect("it is our child"), None, "it makes files");
+fn a_signal_that_ends_it_leaves_no_files_behind() {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let folder = format!("{}/interrupted{signal}", env!("CARGO_TARGET_TMPDIR"));
+        // Of a run that failed.
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).expect("the target folder takes folders");
+        let files = || std::fs::read_dir(&folder).expect("it is there").count();
+        let mut program = Program::start("lines", &["--megabytes", "2000", "--folder", &folder]);
+        while files() == 0 {
+            assert_eq!(program.child.try_wait().expect("it is our child"), None, "it makes files");
+        }
+        let id = program.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().expect("there is a kill").success());
+        let done = program.finish();
+        assert_eq!((done.code(), files()), (code, 0), "{signal}: {done:?}");
     }
-    let id = program.child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().expect("there is a kill").success());
-    let done = program.finish();
-    assert_eq!((done.code(), files()), (130, 0), "{done:?}");
+}
+
+#[test]
+fn files_larger_than_the_memory_that_it_may_have_take_no_more_of_it_than_small_ones() {
+    let folder = format!("{}/larger", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::create_dir_all(&folder).expect("the target folder takes folders");
+    let peak = |megabytes: u64| -> u64 {
+        // Of address space 90 MB, for the program, its threads' stacks and all that it reads. One arena: else every
+        // thread reserves 64 MB for itself, whatever it needs.
+        let script = format!("ulimit -v 90000; exec \"$0\" --megabytes {megabytes} --count 4 --folder {folder:?}");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).arg(binary("lines")).env("MALLOC_ARENA_MAX", "1");
+        let done = Program::spawn(&mut command).finish();
+        assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
+        let line = done.line("items were kept").split(", and ").nth(1).expect("memory");
+        line.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
+    };
+    let (small, large) = (peak(25), peak(100));
+    assert!(large <= small + 2, "{small} MB for 25 MB of files, {large} MB for 100");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::proxy::{Fate, Proxy};
 use runtime::net::TcpStream;
 use runtime::{block_on, spawn};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tests::service;
 use tokio_postgres::config::Host;
@@ -12,7 +13,7 @@ use tokio_postgres::{Client, Config, NoTls};
 use tokio_util::compat::FuturesAsyncReadCompatExt;
 
 /// The URL of the server, if there is one, and the right to use it: it has a hundred connections for all tests together.
-fn server() -> Option<(String, MutexGuard<'static, ()>)> {
+pub(crate) fn server() -> Option<(String, MutexGuard<'static, ()>)> {
     static ONE_BY_ONE: Mutex<()> = Mutex::new(());
     let url = service("GLASSLOOP_POSTGRES")?;
     Some((url, ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner)))
@@ -43,26 +44,46 @@ fn number(done: &Done, label: &str) -> u64 {
     number.unwrap_or_else(|| panic!("no number after {label:?}: {done:?}"))
 }
 
-#[test]
-fn five_hundred_queries_never_use_more_than_twenty_connections() {
-    let Some((url, _turn)) = server() else { return };
-    // The server counts, and refuses the twenty-first connection of this user.
-    let user = format!("twenty_{}", std::process::id());
-    with_client(&url, async |client| {
-        let role = format!("CREATE ROLE {user} LOGIN PASSWORD 'secret' CONNECTION LIMIT 20");
+/// Runs the program as a user to whom the server refuses one connection more than so many.
+fn run_within(limit: usize, url: &str, arguments: &[&str]) -> Done {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let user = format!("limited_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    with_client(url, async |client| {
+        let role = format!("CREATE ROLE {user} LOGIN PASSWORD 'secret' CONNECTION LIMIT {limit}");
         client.batch_execute(&role).await.expect("we may");
     });
-    let done = run("pool", &[&format!("postgres://{user}:secret@{}/postgres", address(&url))]);
-    with_client(&url, async |client| {
-        // The server may take a moment to see that they have left.
+    let own = format!("postgres://{user}:secret@{}/postgres", address(url));
+    let done = run("pool", &[&[&*own], arguments].concat());
+    with_client(url, async |client| {
+        let still = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND state = 'active'";
+        let still: i64 = client.query_one(still, &[&user]).await.expect("a row").get(0);
+        assert_eq!(still, 0, "queries that run on, with nobody to hear the answer: {done:?}");
         let drop = format!("DROP ROLE {user}");
         client.batch_execute(&drop).await.expect("it owns nothing");
     });
+    done
+}
+
+#[test]
+fn five_hundred_queries_never_use_more_than_twenty_connections() {
+    let Some((url, _turn)) = server() else { return };
+    let done = run_within(20, &url, &[]);
     assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
     assert_eq!((number(&done, "answered"), number(&done, "failed"), number(&done, "connections")), (500, 0, 20));
     done.says("20 opened in all");
     done.says("served in the order in which they came");
     done.says("rollback           100   in all accounts, as before; inside the transaction it was 250\n");
+}
+
+#[test]
+fn a_query_that_takes_too_long_is_called_off_and_gives_its_connection_back() {
+    let Some((url, _turn)) = server() else { return };
+    // One more than there are connections: each has a query called off, and is used again.
+    let done = run_within(4, &url, &["--connections", "4", "--queries", "12", "--stall", "5", "--timeout", "5"]);
+    assert_eq!(done.code(), 1, "{done:?}");
+    assert_eq!((number(&done, "answered"), number(&done, "failed"), number(&done, "connections")), (7, 5, 4));
+    done.says("4 opened in all");
+    assert_eq!(done.stdout.matches(": no answer within 5s\n").count(), 5, "{done:?}");
 }
 
 #[test]
@@ -137,10 +158,10 @@ fn a_server_that_stops_answering_is_given_up_on() {
 fn what_cannot_be_meant_is_refused_with_the_cure() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
     for (arguments, why) in [
-        (vec!["nonsense"], "the URL of the server: invalid connection string"),
+        (vec!["nonsense"], "error: invalid connection string; name one (postgres://"),
         (vec!["--connections", "0"], "a count is a whole number"),
         (vec!["--timeout", "soon"], "a time is a number"),
-        (vec![&*format!("postgres://{nobody}/x")], "Connection refused"),
+        (vec![&*format!("postgres://{nobody}/x")], "Connection refused (os error 111); is PostgreSQL there?"),
         (vec!["postgres:///x?host=/run"], "no host to connect to by TCP"),
         (vec![], "`tests/services run`"),
     ] {

@@ -2,11 +2,12 @@
 
 use crate::process::{Done, Program, binary, run};
 use std::io::Write;
+use std::ops::RangeInclusive;
 use std::process::Command;
 
 /// The row of a form must say this of the failure, of those who ended, and that nobody was told too early.
 #[track_caller]
-fn assert_row(done: &Done, form: &str, outcome: &str, ended: u64) {
+fn assert_row(done: &Done, form: &str, outcome: &str, ended: RangeInclusive<u64>) {
     let row = done.line(form).split(form).nth(1).expect("what follows the name");
     let (told, rest) = row.split_once(" ms  ").expect(row);
     let told: u64 = told.trim().parse().expect(row);
@@ -14,10 +15,17 @@ fn assert_row(done: &Done, form: &str, outcome: &str, ended: u64) {
     assert!(told >= if is_prompt { 50 } else { 100 }, "{row}");
     assert!(rest.starts_with(outcome), "{row}");
     let words: Vec<&str> = rest[outcome.len()..].split_whitespace().collect();
-    assert_eq!(words[0].parse(), Ok(ended), "{row}");
+    assert!(words[0].parse().is_ok_and(|number| ended.contains(&number)), "{row}");
     let memory: u64 = words[2].parse().expect(row);
     assert!((1..1000).contains(&memory) && words[3] == "MB", "{row}");
 }
+
+/// Everybody came to an end.
+const ALL: RangeInclusive<u64> = 9999..=9999;
+
+/// Those who still waited were dropped. On a machine so busy that to start them takes as long as they wait, the first
+/// have ended by then.
+const NOT_ALL: RangeInclusive<u64> = 0..=9998;
 
 const ONE: &str = "10000 results, 1 an error";
 
@@ -25,10 +33,10 @@ const ONE: &str = "10000 results, 1 an error";
 fn ours_tells_at_once_or_at_the_end_and_drops_the_others_or_lets_them_run() {
     let done = run("rosetta", &["--only", "ours"]);
     assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
-    assert_row(&done, " try_gather ", "the error", 0);
-    assert_row(&done, " try_gather_tasks ", "the error", 9999);
-    assert_row(&done, " gather ", ONE, 9999);
-    assert_row(&done, " gather_tasks ", ONE, 9999);
+    assert_row(&done, " try_gather ", "the error", 0..=0);
+    assert_row(&done, " try_gather_tasks ", "the error", ALL);
+    assert_row(&done, " gather ", ONE, ALL);
+    assert_row(&done, " gather_tasks ", ONE, ALL);
     assert_eq!(done.stdout.lines().count(), 5, "{done:?}");
 }
 
@@ -36,16 +44,22 @@ fn ours_tells_at_once_or_at_the_end_and_drops_the_others_or_lets_them_run() {
 fn the_other_languages_do_what_the_table_says() {
     let done = run("rosetta", &[]);
     assert_eq!(done.code(), 0, "{done:?}");
-    // Past the harness, which keeps to itself what a test prints that passes.
+    // What is left out is said past the harness, which keeps to itself what a test prints that passes.
     std::io::stderr().write_all(done.stderr.as_bytes()).expect("stderr takes text");
+    if std::env::var_os("GLASSLOOP_REQUIRE_TOOLS").is_some() {
+        for language in ["python", "javascript"] {
+            let why = "GLASSLOOP_REQUIRE_TOOLS forbids it";
+            assert!(!done.stderr.contains(&format!("{language} is left out")), "{}{why}", done.stderr);
+        }
+    }
     for (language, form, outcome, ended) in [
-        ("python", " asyncio.gather ", "the error", 9999),
-        ("python", " gather(return_exceptions=True) ", ONE, 9999),
-        ("python", " TaskGroup ", "the error", 0),
-        ("javascript", " Promise.all ", "the error", 9999),
-        ("javascript", " Promise.allSettled ", ONE, 9999),
-        ("java", " CompletableFuture.allOf ", "the error", 9999),
-        ("go", " WaitGroup ", ONE, 9999),
+        ("python", " asyncio.gather ", "the error", ALL),
+        ("python", " gather(return_exceptions=True) ", ONE, ALL),
+        ("python", " TaskGroup ", "the error", NOT_ALL),
+        ("javascript", " Promise.all ", "the error", ALL),
+        ("javascript", " Promise.allSettled ", ONE, ALL),
+        ("java", " CompletableFuture.allOf ", "the error", ALL),
+        ("go", " WaitGroup ", ONE, ALL),
     ] {
         if !done.stderr.contains(&format!("{language} is left out")) {
             assert_row(&done, form, outcome, ended);
@@ -60,7 +74,7 @@ fn what_is_not_installed_is_left_out_and_said() {
     assert_eq!(done.code(), 0, "{done:?}");
     let said: Vec<&str> = done.stderr.lines().collect();
     assert_eq!(said, ["python", "javascript", "java", "go"].map(|it| format!("{it} is left out: not installed")));
-    assert_row(&done, " gather ", ONE, 9999);
+    assert_row(&done, " gather ", ONE, ALL);
     let done = run("rosetta", &["--only", "cobol"]);
     assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{done:?}");
 }

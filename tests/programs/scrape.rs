@@ -25,6 +25,7 @@ fn site(robots: &'static str, pages: &'static [(&str, &str)]) -> (SocketAddr, Ar
             let page = pages.iter().find(|(name, _)| *name == path).map(|(_, page)| *page);
             log.lock().unwrap().push(request.to_string());
             let (status, body) = match (&*path, page) {
+                (_, Some(page)) if page.starts_with("30") => (page, ""),
                 ("/robots.txt", _) => robots.split_once('\n').expect("a status and a body"),
                 (_, Some(page)) => ("200 OK", page),
                 _ => ("404 Not Found", ""),
@@ -108,6 +109,48 @@ fn without_robots_txt_everything_may_be_fetched_and_with_a_broken_one_nothing() 
     let done = run("scrape", &[&url(server)]);
     assert_eq!((done.code(), &*done.stderr), (2, "error: robots.txt: 503 Service Unavailable\n"));
     assert_eq!(paths(&asked), ["/robots.txt"]);
+}
+
+#[test]
+fn a_robots_txt_that_has_moved_is_followed_and_obeyed_where_it_is() {
+    let (elsewhere, there) = site("200 OK\nUser-agent: *\nDisallow: /secret", &[]);
+    let place = Box::leak(format!("301 Moved\r\nlocation: {}robots.txt", url(elsewhere)).into_boxed_str());
+    let pages = vec![
+        ("/", "<title>home</title><a href=/secret>1</a>"),
+        ("/robots.txt", "302 Found\r\nlocation: /rules"),
+        ("/rules", place),
+        ("/secret", "<title>secret</title>"),
+    ];
+    let (server, asked) = site("", pages.leak());
+    let done = run("scrape", &[&url(server), "--delay", "0.001"]);
+    assert_eq!((done.code(), note(&done, "/")), (0, "home (40 bytes)"), "{done:?}");
+    done.says("1 that robots.txt forbids");
+    assert_eq!(paths(&asked), ["/robots.txt", "/rules", "/"]);
+    assert_eq!(paths(&there), ["/robots.txt"]);
+}
+
+#[test]
+fn a_robots_txt_that_moves_on_and_on_or_nowhere_forbids_everything() {
+    for (moved, why, times) in [
+        ("301 Moved\r\nlocation: /robots.txt", "it has moved more than 5 times", 6),
+        ("301 Moved", "it has moved nowhere", 1),
+        ("301 Moved\r\nlocation: ftp://example.com/", "ftp:// is not supported, only http:// and https:// are", 1),
+    ] {
+        let pages = vec![("/", "<title>home</title>"), ("/robots.txt", moved)];
+        let (server, asked) = site("", pages.leak());
+        let done = run("scrape", &[&url(server), "--delay", "0.001"]);
+        assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{done:?}");
+        assert_eq!(done.stderr, format!("error: robots.txt: {why}\n"));
+        assert_eq!(paths(&asked), vec!["/robots.txt"; times]);
+    }
+}
+
+#[test]
+fn a_first_page_that_fails_fails_the_run() {
+    let (server, _) = site("404 Not Found\n", &[]);
+    let done = run("scrape", &[&url(server)]);
+    assert_eq!((done.code(), note(&done, "/")), (1, "404 Not Found"), "{done:?}");
+    done.says("1 pages, 1 failed, in ");
 }
 
 #[test]

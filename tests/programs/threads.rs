@@ -39,7 +39,9 @@ fn a_way_that_cannot_be_gone_is_reported_and_the_others_are_measured() {
     command.args(["-c", "ulimit -v 400000; exec \"$0\" --waits 1000 --pool 10 --seconds 0.01"]).arg(program);
     let done = crate::process::Program::spawn(&mut command).finish();
     assert_eq!(done.code(), 1, "{done:?}");
-    assert!(done.line("a thread for each").contains("failed: "), "{done:?}");
+    let line = done.line("a thread for each");
+    assert!(line.contains("   failed: Resource temporarily unavailable (os error 11) after "), "{done:?}");
+    assert!(line.ends_with(" threads: ask for fewer --waits, or raise `ulimit -u` and `ulimit -v`"), "{done:?}");
     assert_eq!(measured(&done, "gather   ").1, 0);
 }
 
