@@ -174,6 +174,7 @@ impl Builder {
     ///
     /// # Panics
     /// Outside a runtime.
+    #[inline]
     #[track_caller]
     pub fn spawn<F>(self, future: F) -> JoinHandle<F::Output>
     where
