@@ -139,8 +139,7 @@ pub fn first_ok<I: IntoIterator<Item: Future<Output = Result<T, E>>>, T, E>(iter
 pub struct Gather<I: Iterator, T, P = fn(Progress), const FORM: char = 'g'> {
     /// Before the children, so that it is dropped first: what they wake while they are dropped wakes nobody.
     pub(crate) engine: Engine,
-    pub(crate) children: Slots<I>,
-    results: Results<T>,
+    pub(crate) children: Slots<I, T>,
     /// Called after the end of each child.
     pub(crate) on_progress: Option<P>,
 }
@@ -152,15 +151,15 @@ pub type Race<I, P = fn(Progress)> = Gather<I, Infallible, P, 'r'>;
 /// The future of [`first_ok`].
 pub type FirstOk<I, E, P = fn(Progress)> = Gather<I, E, P, 'f'>;
 /// The stream that [`as_completed`](crate::as_completed) gives.
-pub type AsCompleted<I, P = fn(Progress)> = Gather<I, Infallible, P, 'c'>;
+pub type AsCompleted<I, P = fn(Progress), T = Infallible> = Gather<I, T, P, 'c'>;
 /// What ended a gather early, and the children that are alive still, as a stream of their ends.
-pub(crate) type Stopped<I, B> = (B, AsCompleted<iter::Empty<<I as Iterator>::Item>>);
+pub(crate) type Stopped<I, T, B> = (B, AsCompleted<iter::Empty<<I as Iterator>::Item>, fn(Progress), T>);
 
 impl<I: Iterator, T, const FORM: char> Gather<I, T, fn(Progress), FORM> {
     /// `failed` as in [`Engine`]: for tasks.
     pub(crate) fn new(mark: Mark, failed: Failed, children: I) -> Self {
         let children = Slots::new(children);
-        Gather { engine: Engine::new(mark, failed), children, results: Results(Vec::new()), on_progress: None }
+        Gather { engine: Engine::new(mark, failed), children, on_progress: None }
     }
 }
 
@@ -206,34 +205,32 @@ impl<I: Iterator, T, P, const FORM: char> Gather<I, T, P, FORM> {
     /// assert_eq!(seen, [(1, Some(2)), (2, Some(2))]);
     /// ```
     pub fn on_progress<Q: FnMut(Progress)>(self, report: Q) -> Gather<I, T, Q, FORM> {
-        let Gather { mut engine, children, results, .. } = self;
+        let Gather { mut engine, children, .. } = self;
         engine.failed = None; // Then every end of a task wakes the parent, which is to report it.
-        Gather { engine, children, results, on_progress: Some(report) }
+        Gather { engine, children, on_progress: Some(report) }
     }
 }
 
 impl<I: Iterator<Item: Future>, T, P: FnMut(Progress), const FORM: char> Gather<I, T, P, FORM> {
     /// One poll. `split` says what is a result to keep, and what ends the gather at once: that is returned with the
     /// children that are alive still, for whoever cares; to drop them is to drop the children.
-    #[inline]
     pub(crate) fn poll_all<B>(
         &mut self,
         cx: &mut Context<'_>,
         split: impl Fn(usize, <I::Item as Future>::Output) -> Result<T, B>,
-    ) -> Poll<Result<Vec<T>, Stopped<I, B>>> {
-        let Gather { engine, children, results, on_progress } = self;
+    ) -> Poll<Result<Vec<T>, Stopped<I, T, B>>> {
+        let Gather { engine, children, on_progress } = self;
         let stopped = ready!(engine.poll(children, cx, |children, (index, output)| {
             on_progress.iter_mut().for_each(|report| report(children.progress()));
-            let put = |value| results.put(index, value, || children.progress().total);
-            split(index, output).map(put).map_or_else(Break, Continue)
+            split(index, output).map(|value| children.keep(index, value)).map_or_else(Break, Continue)
         }));
         Poll::Ready(match stopped {
-            None => Ok(results.take(children.progress().completed)),
+            None => Ok(children.values()),
             Some(stopped) => {
                 let engine = mem::replace(engine, Engine::new(engine.mark, None));
                 self.engine.finish();
                 let children = self.children.take();
-                Err((stopped, Gather { engine, children, results: Results(Vec::new()), on_progress: None }))
+                Err((stopped, Gather { engine, children, on_progress: None }))
             }
         })
     }
@@ -280,36 +277,6 @@ impl<I: Iterator, T, P, const FORM: char> Unpin for Gather<I, T, P, FORM> {}
 impl<I: Iterator, T, P, const FORM: char> fmt::Debug for Gather<I, T, P, FORM> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gather").field("progress", &self.children.progress()).finish_non_exhaustive()
-    }
-}
-
-/// Results in the order of the input, whatever the order in which they come.
-struct Results<T>(Vec<Option<T>>);
-
-impl<T> Results<T> {
-    /// Keeps the result of the child with this `index`. `total` is asked when more place is needed.
-    fn put(&mut self, index: usize, value: T, total: impl Fn() -> Option<usize>) {
-        if index >= self.0.len() {
-            self.grow(index, total());
-        }
-        self.0[index] = Some(value);
-    }
-
-    /// Asks for the memory of all results at once, if their number is known. It may be known and absurd (a search through
-    /// all numbers that ends at the first hit), therefore a refusal is no error, and what was granted is used bit by bit.
-    #[cold]
-    fn grow(&mut self, index: usize, total: Option<usize>) {
-        if self.0.is_empty() {
-            _ = self.0.try_reserve_exact(total.unwrap_or(0));
-        }
-        let len = (2 * index).max(64).min(self.0.capacity()).max(index + 1);
-        self.0.resize_with(len, || None);
-    }
-
-    /// The first `len`, all there are. The standard library collects them into the memory that they are in.
-    fn take(&mut self, len: usize) -> Vec<T> {
-        self.0.truncate(len);
-        mem::take(&mut self.0).into_iter().map(|result| result.expect("every child has ended")).collect()
     }
 }
 
@@ -508,6 +475,18 @@ mod tests {
         parent.drop_future();
         assert_eq!(std::rc::Rc::strong_count(&result), 1);
         assert!(gates.iter().all(|gate| gate.drops() == 1));
+    }
+
+    #[test]
+    fn the_results_hold_on_to_no_more_than_a_page_of_the_childrens_memory() {
+        let children = (0..1_000_usize).map(|n| async move {
+            let large = [n; 64];
+            yields(1, ()).await;
+            large[n % 64]
+        });
+        let (results, _) = Parent::new(gather(children)).run();
+        assert!((results.capacity() - results.len()) * size_of::<usize>() <= 4_096);
+        assert!(results.into_iter().eq(0..1_000));
     }
 
     #[test]

@@ -62,10 +62,10 @@ pub(crate) struct Note {
     entry: u32,
 }
 
-/// The cures, when a gather is polled once too often.
-const AWAIT_ONCE: &str = "await it once";
-const DROP_IT: &str = "drop it. To go on without that child, run the children as tasks (gather_tasks): a panic is then \
-                       the result of its own task";
+/// What is said, with the cure, when a gather is polled once too often.
+const AFTER_THE_END: &str = "a gather was polled again after it had returned its results: await it once";
+const AFTER_A_PANIC: &str = "a gather was polled again after a panic in one of its children: drop it. Children that run as \
+                             tasks (gather_tasks) go on without the one that panicked";
 
 /// Polls children. See the module.
 pub(crate) struct Engine {
@@ -95,6 +95,7 @@ pub(crate) enum Stage {
 
 impl Engine {
     /// An engine for a form's mark: for children in place, or for tasks, which say with the flag that one failed.
+    #[inline]
     pub(crate) fn new(mark: Mark, failed: Failed) -> Engine {
         Engine { mark, stage: Stage::New, batch: Batch::default(), failed, set: OnceLock::new() }
     }
@@ -102,7 +103,6 @@ impl Engine {
     /// One poll of the parent: runs one batch, then starts children while they have places. Calls `each` with every child
     /// that ends; its `Break` is returned at once. `None` says that all children have ended. The numbers are those of the
     /// picture.
-    #[inline]
     pub(crate) fn poll<P: Places, B>(
         &mut self,
         places: &mut P,
@@ -163,21 +163,20 @@ impl Engine {
     }
 
     fn enter(&mut self, places: &mut impl Places) {
-        assert!(self.stage != Stage::Done, "a gather was polled again after it had returned its results: {AWAIT_ONCE}");
-        assert!(
-            self.stage != Stage::Polling,
-            "a gather was polled again after a panic in one of its children: {DROP_IT}"
-        );
+        assert!(self.stage != Stage::Done, "{AFTER_THE_END}");
+        assert!(self.stage != Stage::Polling, "{AFTER_A_PANIC}");
         if mem::replace(&mut self.stage, Stage::Polling) == Stage::New {
             places.open();
         }
     }
 
     /// The last result is there, or an error: wakes that still come wake nobody.
+    #[inline]
     pub(crate) fn finish(&mut self) {
         trace!(GatherDone { gather: self.mark });
         self.stage = Stage::Done;
-        self.set.take().inspect(|set| set.close());
+        // If no waker is left, the set goes here, and with it the parent.
+        self.set.take().filter(|set| Arc::strong_count(set) > 1).inspect(|set| set.close());
     }
 }
 

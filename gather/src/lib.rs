@@ -32,9 +32,9 @@
 //! - Lazy: nothing happens before the first poll. Then the children are taken from the iterator and started in order.
 //! - A child is polled once at the start and once for each batch of wakes it got a wake in, never after its end, and is
 //!   dropped as soon as it ends. A wake costs the same among two children and among a million.
-//! - With an exact size hint a gather allocates at most four times, at any number of children: for the children, for the
-//!   results, and for two blocks that all wakers share, which children that never keep their waker save. Tasks add a
-//!   flag, and what the loop needs for each of them.
+//! - With an exact size hint a gather allocates at most three times, at any number of children: for the children, whose
+//!   memory then becomes that of the results, and for two blocks that all wakers share, which children that never keep
+//!   their waker save. A limit adds memory for the results; tasks add a flag, and what the loop needs for each of them.
 //! - [`limit`](Gather::limit) bounds how many are alive at once, [`on_progress`](Gather::on_progress) reports each end.
 //! - To poll a gather again after it returned, or after a child panicked through it, panics with a message that says so.
 //! - What is polled in place runs on any executor, tokio's multi-threaded one too, and is `Send` when its children are.

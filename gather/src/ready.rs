@@ -19,7 +19,7 @@
 
 use runtime::{Mark, trace};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::{array, mem};
 
@@ -62,11 +62,11 @@ struct State {
 
 /// What a kept waker points to: its address stands for one place of one gather.
 pub(crate) struct Node {
-    /// The block that holds this node. It never changes; it is a plain pointer, as the node must not keep its own block
-    /// alive, and atomic only because the compiler then knows that threads may share it.
+    /// The block that holds this node, from the first waker on. It never changes then; it is a plain pointer, as the node
+    /// must not keep its own block alive, and atomic only because the compiler then knows that threads may share it.
     pub(crate) set: AtomicPtr<ReadySet>,
-    /// Whose child wakes.
-    pub(crate) place: u32,
+    /// Whose child wakes, from the first waker on.
+    pub(crate) place: AtomicU32,
     /// The place behind this one in the queue, or [`END`], or [`IDLE`]. Only touched under the lock, hence relaxed.
     next: AtomicU32,
 }
@@ -77,14 +77,9 @@ impl ReadySet {
     pub(crate) fn new(places: usize, parent: Waker, failed: Failed, mark: Mark) -> Arc<ReadySet> {
         let wake_at = if failed.is_some() { usize::MAX } else { 1 };
         let state = State { _mark: mark, head: END, tail: END, len: 0, wake_at, failed, parent: Some(parent) };
-        Arc::new_cyclic(|set: &Weak<ReadySet>| {
-            let node = |place: usize| Node {
-                set: AtomicPtr::new(set.as_ptr().cast_mut()),
-                place: place as u32,
-                next: AtomicU32::new(IDLE),
-            };
-            ReadySet { state: Mutex::new(state), few: array::from_fn(node), many: (FEW..places).map(node).collect() }
-        })
+        let node = |_| Node { set: AtomicPtr::default(), place: AtomicU32::new(0), next: AtomicU32::new(IDLE) };
+        let many = if places > FEW { (FEW..places).map(node).collect() } else { Box::default() };
+        Arc::new(ReadySet { state: Mutex::new(state), few: array::from_fn(node), many })
     }
 
     /// The node of `place`.
@@ -117,7 +112,9 @@ impl ReadySet {
         let mut state = self.lock();
         while state.head != END {
             let place = state.head;
-            state.head = self.node(place).next.swap(IDLE, Relaxed);
+            let next = &self.node(place).next;
+            state.head = next.load(Relaxed);
+            next.store(IDLE, Relaxed);
             ready(place);
         }
         state.tail = END;
@@ -126,6 +123,7 @@ impl ReadySet {
         drop(state);
         drop(parent);
     }
+
     /// Lets the parent sleep until `left` children are ready. For tasks, after each poll of the parent.
     pub(crate) fn wait_for(&self, left: usize) {
         let mut state = self.lock();

@@ -6,7 +6,6 @@
 //! a spurious poll, which every future has to allow.
 
 use crate::join::{Note, Places};
-use crate::pinned::poll_child;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::{iter, mem};
@@ -21,12 +20,12 @@ pub struct Progress {
     pub total: Option<usize>,
 }
 
-/// The children that live, and the iterator with those that are still to come.
-pub(crate) struct Slots<I: Iterator> {
+/// The children that live, what those gave that have ended, and the iterator with those that are still to come.
+pub(crate) struct Slots<I: Iterator, T> {
     /// Where children come from. `None` once it has no more.
     iter: Option<I>,
-    /// The places. A boxed slice, so that no child ever moves; it is made at the first poll.
-    slots: Pin<Box<[Slot<I::Item>]>>,
+    /// The places. Made at the first poll, and never again longer or shorter, so that no child ever moves.
+    slots: Vec<Slot<I::Item, T>>,
     /// So many places at most, or `NO_LIMIT`.
     limit: u32,
     /// The next place to start a child in. Without a limit the one behind it follows. With a limit it is the first of a
@@ -36,25 +35,38 @@ pub(crate) struct Slots<I: Iterator> {
     alive: u32,
     /// How many children have been taken from the iterator.
     taken: usize,
+    /// With a limit: the values, in the order of the input, for their places are needed by others.
+    values: Vec<Option<T>>,
 }
 
 /// One place.
-struct Slot<F> {
-    /// Dropped as soon as it ends.
-    child: Option<F>,
-    /// Which child of the input this is: where its result belongs. In a vacant place: the next vacant one.
+struct Slot<F, T> {
+    inside: Inside<F, T>,
+    /// Which child of the input this is: where its value belongs. In a vacant place: the next vacant one.
     index: usize,
     /// The engine's.
     note: Note,
 }
 
+/// What lies in a place. A value takes the place of its child, and at last the memory of all children that of the
+/// vector: with no limit that is the only memory that a gather takes if nobody waits.
+enum Inside<F, T> {
+    /// Pinned from its first poll on. Dropped as soon as it ends.
+    Child(F),
+    Value(T),
+    Vacant,
+}
+
 /// No gather has so many places.
 const NO_LIMIT: u32 = u32::MAX;
 
-impl<I: Iterator> Slots<I> {
-    pub(crate) fn new(iter: I) -> Slots<I> {
-        let slots = Box::into_pin(Box::default());
-        Slots { iter: Some(iter), slots, limit: NO_LIMIT, next: 0, alive: 0, taken: 0 }
+/// A vector of values may hold on to so many bytes of the children's memory that it has no use for: a page. To give back
+/// less is not worth the time.
+const SPARE: usize = 4_096;
+
+impl<I: Iterator, T> Slots<I, T> {
+    pub(crate) fn new(iter: I) -> Slots<I, T> {
+        Slots { iter: Some(iter), slots: Vec::new(), limit: NO_LIMIT, next: 0, alive: 0, taken: 0, values: Vec::new() }
     }
 
     #[track_caller]
@@ -70,45 +82,73 @@ impl<I: Iterator> Slots<I> {
         Progress { completed: self.taken - self.alive as usize, total }
     }
 
-    /// Takes the children that live. Those to come never will.
-    pub(crate) fn take(&mut self) -> Slots<iter::Empty<I::Item>> {
+    /// Takes the children that live, and with their memory the values in it. Those to come never will.
+    pub(crate) fn take(&mut self) -> Slots<iter::Empty<I::Item>, T> {
         self.iter = None;
-        let slots = mem::replace(&mut self.slots, Box::into_pin(Box::default()));
-        Slots { iter: None, slots, limit: self.limit, next: NO_LIMIT, alive: self.alive, taken: self.taken }
+        let (slots, values) = (mem::take(&mut self.slots), Vec::new());
+        Slots { iter: None, slots, limit: self.limit, next: NO_LIMIT, alive: self.alive, taken: self.taken, values }
     }
 
-    /// The child in `place`, and the rest of its slot.
-    #[allow(unsafe_code, reason = "the standard library has no safe way into a pinned slice")]
-    fn slot(&mut self, place: u32) -> (Pin<&mut Option<I::Item>>, &mut usize, &mut Note) {
-        // SAFETY: both functions ask that what is pinned never moves. Those are the children, which leave here as pins
-        // only; they lie in a box that is never taken apart, and `Slot` is not packed and has no `Drop`.
-        unsafe {
-            let slot = &mut self.slots.as_mut().get_unchecked_mut()[place as usize];
-            (Pin::new_unchecked(&mut slot.child), &mut slot.index, &mut slot.note)
+    /// Keeps what the child with this `index` gave: in its place, or behind a limit in a vector.
+    #[inline]
+    pub(crate) fn keep(&mut self, index: usize, value: T) {
+        if self.limit == NO_LIMIT {
+            self.slots[index].inside = Inside::Value(value);
+        } else {
+            self.keep_apart(index, value);
         }
+    }
+
+    /// Asks for the memory of all values at once, if their number is known. It may be known and absurd (a search through
+    /// all numbers that ends at the first hit), therefore a refusal is no error, and what was granted is used bit by bit.
+    fn keep_apart(&mut self, index: usize, value: T) {
+        if self.values.is_empty() {
+            _ = self.values.try_reserve_exact(self.progress().total.unwrap_or(0));
+        }
+        if index >= self.values.len() {
+            let len = (2 * index).max(64).min(self.values.capacity()).max(index + 1);
+            self.values.resize_with(len, || None);
+        }
+        self.values[index] = Some(value);
+    }
+
+    /// All values, when every child has ended. The standard library collects them into the memory that they are in.
+    pub(crate) fn values(&mut self) -> Vec<T> {
+        if self.limit != NO_LIMIT {
+            self.values.truncate(self.taken);
+            return mem::take(&mut self.values)
+                .into_iter()
+                .map(|value| value.expect("every child has ended"))
+                .collect();
+        }
+        let value = |slot: Slot<_, T>| if let Inside::Value(value) = slot.inside { Some(value) } else { None };
+        let mut values: Vec<T> = mem::take(&mut self.slots).into_iter().filter_map(value).collect();
+        if (values.capacity() - values.len()) * size_of::<T>() > SPARE {
+            values.shrink_to_fit();
+        }
+        values
     }
 }
 
-impl<I: Iterator<Item: Future>> Places for Slots<I> {
+impl<I: Iterator<Item: Future>, T> Places for Slots<I, T> {
     type End = (usize, <I::Item as Future>::Output);
 
     fn open(&mut self) {
         let iter = self.iter.as_mut().expect("opened once");
         let (low, high) = iter.size_hint();
         runtime::trace!(GatherOpen { gather: (), children: high });
-        let slot = |child, index| Slot { child, index, note: Note::default() };
-        let slots: Vec<_> = if self.limit == NO_LIMIT {
-            let mut slots = Vec::with_capacity(low);
-            slots.extend(iter.enumerate().map(|(index, child)| slot(Some(child), index)));
+        let slot = |inside, index| Slot { inside, index, note: Note::default() };
+        if self.limit == NO_LIMIT {
+            // Not collected: a vector that is moved after it was made costs as much as two children more.
+            self.slots = Vec::with_capacity(low);
+            self.slots.extend(iter.enumerate().map(|(index, child)| slot(Inside::Child(child), index)));
             self.iter = None;
-            (self.taken, self.alive) = (slots.len(), slots.len() as u32);
-            slots
+            (self.taken, self.alive) = (self.slots.len(), self.slots.len() as u32);
         } else {
             let places = high.unwrap_or(usize::MAX).min(self.limit as usize);
-            (1..=places).map(|next| slot(None, next)).collect()
-        };
-        assert!(slots.len() < NO_LIMIT as usize, "more children than there are numbers for places: use .limit(n)");
-        self.slots = Box::into_pin(slots.into_boxed_slice());
+            self.slots = (1..=places).map(|next| slot(Inside::Vacant, next)).collect();
+        }
+        assert!(self.slots.len() < NO_LIMIT as usize, "more children than there are numbers for places: use .limit(n)");
     }
 
     fn len(&self) -> usize {
@@ -125,39 +165,38 @@ impl<I: Iterator<Item: Future>> Places for Slots<I> {
 
     fn start(&mut self) -> Option<u32> {
         let place = self.next;
-        if place as usize >= self.slots.len() {
-            return None;
-        }
-        let Some(iter) = &mut self.iter else {
+        let slot = self.slots.get_mut(place as usize)?;
+        if self.limit == NO_LIMIT {
             self.next += 1;
             return Some(place);
-        };
-        let Some(child) = iter.next() else {
-            self.iter = None;
-            self.next = self.slots.len() as u32;
+        }
+        let Some(child) = self.iter.as_mut().and_then(Iterator::next) else {
+            (self.iter, self.next) = (None, NO_LIMIT);
             return None;
         };
-        let number = self.taken;
-        let (mut slot, index, _) = self.slot(place);
-        slot.set(Some(child));
-        self.next = mem::replace(index, number) as u32;
-        (self.taken, self.alive) = (number + 1, self.alive + 1);
+        slot.inside = Inside::Child(child);
+        self.next = mem::replace(&mut slot.index, self.taken) as u32;
+        (self.taken, self.alive) = (self.taken + 1, self.alive + 1);
         Some(place)
     }
 
     fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<Self::End> {
-        let next = self.next as usize;
-        let (child, index, _) = self.slot(place);
-        let output = ready!(poll_child(child, cx));
-        let index = mem::replace(index, next);
-        if self.iter.is_some() {
-            self.next = place;
-        }
+        let slot = &mut self.slots[place as usize];
+        let Inside::Child(child) = &mut slot.inside else { return Poll::Pending };
+        // SAFETY: `new_unchecked` asks that what is pinned never moves again. No child leaves its slot but to be dropped
+        // there, nobody else gets hold of one, and the vector is taken apart only when it holds none.
+        #[allow(unsafe_code, reason = "the standard library has no safe way into a pinned slice")]
+        let output = ready!(unsafe { Pin::new_unchecked(child) }.poll(cx));
+        slot.inside = Inside::Vacant;
         self.alive -= 1;
+        let index = slot.index;
+        if self.limit != NO_LIMIT {
+            slot.index = mem::replace(&mut self.next, place) as usize;
+        }
         Poll::Ready((index, output))
     }
 
     fn note(&mut self, number: u32) -> &mut Note {
-        self.slot(number).2
+        &mut self.slots[number as usize].note
     }
 }

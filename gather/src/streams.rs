@@ -46,7 +46,7 @@ pub fn as_completed<I: IntoIterator<Item: Future>>(iter: I) -> AsCompleted<I::In
     Gather::new(runtime::Mark::new("as_completed"), None, iter.into_iter())
 }
 
-impl<I: Iterator<Item: Future>, P: FnMut(Progress)> AsCompleted<I, P> {
+impl<I: Iterator<Item: Future>, P: FnMut(Progress), T> AsCompleted<I, P, T> {
     /// The next output and the index of its child, or `None` when all children have ended. asyncio's `await next(…)` over
     /// `as_completed`, where the index has to be carried along by hand.
     ///
@@ -66,7 +66,7 @@ impl<I: Iterator<Item: Future>, P: FnMut(Progress)> AsCompleted<I, P> {
     }
 }
 
-impl<I: Iterator<Item: Future>, P: FnMut(Progress)> Stream for AsCompleted<I, P> {
+impl<I: Iterator<Item: Future>, P: FnMut(Progress), T> Stream for AsCompleted<I, P, T> {
     type Item = (usize, <I::Item as Future>::Output);
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

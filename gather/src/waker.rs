@@ -83,7 +83,6 @@ fn clone_lent(data: *const ()) -> RawWaker {
     kept(Arc::clone(set.get_or_init(new)), lent.place.load(Relaxed))
 }
 
-#[inline]
 fn lent<'a>(data: &'a *const ()) -> &'a Lent<'a> {
     // SAFETY: only the functions of `LENT` come here, with the data of a waker that `Lent::waker` made. That `Lent`
     // outlives the waker, hence this call; it is aligned, initialised, and only ever shared.
@@ -99,8 +98,11 @@ static KEPT: RawWakerVTable = RawWakerVTable::new(
 
 /// A waker to keep. It owns `set`.
 fn kept(set: Arc<ReadySet>, place: u32) -> RawWaker {
-    let node = &raw const *ManuallyDrop::new(set).node(place);
-    RawWaker::new(node.cast(), &KEPT)
+    let set = ManuallyDrop::new(set);
+    let node = set.node(place);
+    node.set.store(Arc::as_ptr(&set).cast_mut(), Relaxed);
+    node.place.store(place, Relaxed);
+    RawWaker::new((&raw const *node).cast(), &KEPT)
 }
 
 /// The set that a kept waker owns, and its place there. Who gives the waker up drops the set.
@@ -110,7 +112,7 @@ fn owned(data: *const ()) -> (ManuallyDrop<Arc<ReadySet>>, u32) {
     // turned back into it; `ManuallyDrop` leaves the count with the waker until `wake` or `drop` gives it up.
     unsafe {
         let node = &*data.cast::<Node>();
-        (ManuallyDrop::new(Arc::from_raw(node.set.load(Relaxed))), node.place)
+        (ManuallyDrop::new(Arc::from_raw(node.set.load(Relaxed))), node.place.load(Relaxed))
     }
 }
 
