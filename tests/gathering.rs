@@ -156,7 +156,7 @@ fn children_that_yield_cost_the_parent_one_poll_a_round() {
 }
 
 #[test]
-fn a_gather_allocates_at_most_eight_times_at_any_number_of_children() {
+fn a_gather_allocates_three_times_at_any_number_of_children_and_gives_back_what_is_spare() {
     for n in [1, 10, 100, 10_000, 100_000] {
         let gates = Gates::new(n);
         let runtime = runtime::Runtime::new().unwrap();
@@ -174,7 +174,7 @@ fn a_gather_allocates_at_most_eight_times_at_any_number_of_children() {
                 assert_eq!(gathered.await.len(), n);
             });
         });
-        assert!(count <= 8, "{count} allocations at {n} children");
+        assert!(count <= 4, "{count} allocations at {n} children");
     }
 }
 
