@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 use tests::{
-    Count, CountingAllocator, Dropped, Log, Random, allocations, bytes_in_use, counted, inside, peak_bytes, poll_once,
-    until, virtually,
+    Count, CountingAllocator, Dropped, Log, Random, Stamp, allocations, bytes_in_use, counted, inside, peak_bytes,
+    poll_once, until, virtually,
 };
 
 #[global_allocator]
@@ -489,18 +489,6 @@ fn an_interval_of_zero_panics() {
 /// The loop's `POLLS_BETWEEN_LOOKS`.
 const POLLS_BETWEEN_LOOKS: usize = 61;
 
-/// Writes down how many polls there had been when it was woken.
-struct Stamp {
-    polls: Arc<AtomicUsize>,
-    at: Mutex<Option<usize>>,
-}
-
-impl Wake for Stamp {
-    fn wake(self: Arc<Stamp>) {
-        *self.at.lock().unwrap() = Some(self.polls.load(SeqCst));
-    }
-}
-
 /// A timer whose deadline has come since it was armed, for `waker`.
 fn overdue(waker: &Waker) -> Sleep {
     let mut lead = Duration::from_nanos(1);
@@ -537,12 +525,12 @@ fn tasks_that_never_rest_make_a_timer_late_by_no_more_than_61_polls() {
                     yield_now().await;
                     poll(&polls);
                 }
-                let stamp = Arc::new(Stamp { polls: Arc::clone(&polls), at: Mutex::new(None) });
-                let _timer = overdue(&Waker::from(Arc::clone(&stamp)));
+                let (stamp, waker) = Stamp::new(&polls);
+                let _timer = overdue(&waker);
                 let armed = polls.load(SeqCst);
                 let fired = loop {
                     yield_now().await;
-                    if let Some(at) = *stamp.at.lock().unwrap() {
+                    if let Some(at) = stamp.at() {
                         break at;
                     }
                     poll(&polls);
