@@ -180,6 +180,12 @@ pub fn open_descriptors() -> Vec<i32> {
     open
 }
 
+/// How many cases a property test tries: `PROPTEST_CASES`, which proptest itself asks only where a test says no number,
+/// or `n`. Under valgrind a few have to do.
+pub fn cases(n: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").map_or(n, |text| text.parse().expect("PROPTEST_CASES: a number"))
+}
+
 /// Numbers that look random and are the same in every run: xorshift64*.
 #[derive(Debug, Clone)]
 pub struct Random(u64);

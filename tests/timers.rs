@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 use tests::{
-    Count, CountingAllocator, Dropped, Log, Random, Stamp, allocations, bytes_in_use, counted, inside, peak_bytes,
-    poll_once, until, virtually,
+    Count, CountingAllocator, Dropped, Log, Random, Stamp, allocations, bytes_in_use, cases, counted, inside,
+    peak_bytes, poll_once, until, virtually,
 };
 
 #[global_allocator]
@@ -802,7 +802,7 @@ struct Alive {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(300), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_sequence_of_arming_dropping_and_waiting_fires_what_a_sorted_list_says(
