@@ -86,6 +86,20 @@ fn every_file_says_what_it_is() {
 }
 
 #[test]
+fn every_public_async_fn_tells_what_becomes_of_it_when_it_is_dropped() {
+    let mut found = 0;
+    for (name, source) in rust_files(&["runtime/src", "gather/src"]) {
+        let lines: Vec<&str> = source.lines().map(str::trim).collect();
+        for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.starts_with("pub async fn ")) {
+            let docs: Vec<&&str> = lines[..number].iter().rev().take_while(|line| line.starts_with("//")).collect();
+            assert!(docs.iter().any(|line| line.starts_with("/// # Cancel safety")), "{name}: {line}");
+            found += 1;
+        }
+    }
+    assert!(found >= 20, "only {found} of them were found");
+}
+
+#[test]
 fn nothing_is_left_lying_about() {
     // Written so that this file does not find itself.
     let leftovers = ["todo", "dbg", "unimplemented"].map(|name| format!("{name}!("));
