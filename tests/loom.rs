@@ -4,9 +4,9 @@
 //! With one message, every interleaving is tried. With two messages or two senders there are too many: every
 //! interleaving with up to two or three preemptions (switches at a place where a thread could have gone on) is tried.
 //!
-//! Around the file stand the loop and the senders, written for the model: what `run.rs` and `wake.rs` do, reduced to what
-//! takes part. That the runtime itself sends before it asks, and announces before it looks, is not checked here; when it
-//! does not, the stress of foreign threads hangs.
+//! Around the file stand the loop and the senders, written for the model: what `run.rs` and `wake.rs` do, reduced to
+//! what takes part. That the runtime itself sends before it asks, and announces before it looks, is not checked here;
+//! when it does not, the stress of foreign threads hangs.
 //!
 //! The model's queue orders nothing by itself but a message's content, so that it is the handshake that is tested; the
 //! bell, as epoll's, keeps a ring until the next park. A lost wake-up is a loop that parks for ever: loom calls that a

@@ -169,8 +169,8 @@ impl<T: Source> Async<T> {
         self.write_with(|_| Ok(()))
     }
 
-    /// The poll function under [`readable`](Async::readable), for hand-written futures; tokio's `AsyncFd::poll_read_ready`.
-    /// Only the latest task of this direction is woken.
+    /// The poll function under [`readable`](Async::readable), for hand-written futures; tokio's
+    /// `AsyncFd::poll_read_ready`. Only the latest task of this direction is woken.
     ///
     /// # Errors
     /// When the runtime was dropped.

@@ -96,8 +96,8 @@ impl<T> JoinHandle<T> {
     }
 
     /// Asks the loop to drop the task's future before its next poll; the handle then says cancelled. It does nothing
-    /// to a task that has ended. tokio's `abort`; unlike asyncio's `cancel`, nothing is raised inside the task: it cannot
-    /// catch it.
+    /// to a task that has ended. tokio's `abort`; unlike asyncio's `cancel`, nothing is raised inside the task: it
+    /// cannot catch it.
     ///
     /// The future is dropped by the loop, never inside this call, so a task may abort itself.
     pub fn abort(&self) {
@@ -249,7 +249,8 @@ impl<T> Settle<T> for JoinCell<T> {
     }
 }
 
-/// Why a task has no result; tokio's `JoinError`. In asyncio awaiting the task raises what it raised, or `CancelledError`.
+/// Why a task has no result; tokio's `JoinError`. In asyncio awaiting the task raises what it raised, or
+/// `CancelledError`.
 ///
 /// ```
 /// runtime::block_on(async {

@@ -189,8 +189,8 @@ impl From<Elapsed> for std::io::Error {
     }
 }
 
-/// Ticks at once, then every `period`; tokio's `interval`, asyncio has none. Ticks that were missed come one right after the other, so
-/// that none is lost.
+/// Ticks at once, then every `period`; tokio's `interval`, asyncio has none. Ticks that were missed come one right after
+/// the other, so that none is lost.
 ///
 /// # Panics
 /// With a period of zero.

@@ -266,8 +266,8 @@ impl<T> Drop for Send<'_, T> {
     }
 }
 
-/// The end that sends into an unbounded channel: at once, and from anywhere. tokio's `UnboundedSender`; for an example see
-/// [`unbounded`].
+/// The end that sends into an unbounded channel: at once, and from anywhere. tokio's `UnboundedSender`; for an example
+/// see [`unbounded`].
 #[derive(Debug)]
 pub struct UnboundedSender<T> {
     sender: Sender<T>,
