@@ -19,7 +19,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 use tests::{
-    Count, Dropped, Log, OnDrop, Random, counted, panic_message, poll_once, thread_number, until_parked, virtually,
+    Count, Dropped, Log, OnDrop, Random, cases, counted, panic_message, poll_once, thread_number, until_parked,
+    virtually,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -797,7 +798,7 @@ impl Model {
 type Waiting<'a> = (usize, Send<'a, usize>, Arc<Count>, Waker);
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(400), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_sequence_of_sending_receiving_and_cancelling_goes_as_a_queue_says(

@@ -76,6 +76,32 @@ impl Wake for Count {
     }
 }
 
+/// A waker that writes down what a counter of polls said when it was woken.
+#[derive(Debug)]
+pub struct Stamp {
+    polls: Arc<AtomicUsize>,
+    at: Mutex<Option<usize>>,
+}
+
+impl Stamp {
+    /// One that nobody has woken, and a waker for it.
+    pub fn new(polls: &Arc<AtomicUsize>) -> (Arc<Stamp>, Waker) {
+        let stamp = Arc::new(Stamp { polls: Arc::clone(polls), at: Mutex::new(None) });
+        (Arc::clone(&stamp), Waker::from(stamp))
+    }
+
+    /// What the counter said; `None` while nobody has woken it.
+    pub fn at(&self) -> Option<usize> {
+        *self.at.lock().expect("nothing panics under it")
+    }
+}
+
+impl Wake for Stamp {
+    fn wake(self: Arc<Stamp>) {
+        *self.at.lock().expect("nothing panics under it") = Some(self.polls.load(Ordering::SeqCst));
+    }
+}
+
 /// Counts the polls of a future.
 pub async fn counted<F: Future>(polls: &Cell<usize>, future: F) -> F::Output {
     let mut future = pin!(future);
@@ -152,6 +178,12 @@ pub fn open_descriptors() -> Vec<i32> {
         .collect();
     open.sort_unstable();
     open
+}
+
+/// How many cases a property test tries: `PROPTEST_CASES`, which proptest itself asks only where a test says no number,
+/// or `n`. Under valgrind a few have to do.
+pub fn cases(n: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").map_or(n, |text| text.parse().expect("PROPTEST_CASES: a number"))
 }
 
 /// Numbers that look random and are the same in every run: xorshift64*.

@@ -1,15 +1,18 @@
 //! Lifecycle: main, runtimes that end, what outlives them, other threads, and threads that are torn down.
 
-use runtime::fs::Lines;
+use runtime::fs::{Lines, lines};
 use runtime::io::Async;
 use runtime::net::{TcpListener, TcpStream, UdpSocket};
 use runtime::sync::{Permit, Semaphore, mpsc, oneshot};
 use runtime::task::{self, yield_now};
 use runtime::time::{Elapsed, Interval, Sleep, interval, now, sleep};
 use runtime::{AbortHandle, Builder, Handle, JoinError, JoinHandle, Runtime, Turn, spawn};
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
+use std::io::Read;
 use std::marker::PhantomData;
+use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,8 +21,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 use tests::{
-    Count, Dropped, Log, OnDrop, alone, counts, forever, inside, is_alive, open_descriptors, panic_message, poll_once,
-    thread_number, until, until_parked, virtual_runtime, virtually,
+    Count, Dropped, LOCAL, Log, OnDrop, alone, counts, forever, full_listener, inside, is_alive, narrow,
+    open_descriptors, panic_message, poll_once, rest, thread_number, until, until_parked, virtual_runtime, virtually,
 };
 
 const ZERO: Option<Duration> = Some(Duration::ZERO);
@@ -368,112 +371,364 @@ fn a_handle_whose_runtime_is_gone_says_cancelled_and_drops_the_future_at_once() 
     assert!(runtime::block_on(task).unwrap_err().is_cancelled());
 }
 
+/// What a scene must leave nothing of: everything in it keeps a token, and has this waker where it waits.
+struct Witness {
+    token: Arc<()>,
+    /// What the tasks' futures keep instead: it is gone with the runtime, whoever has their handles.
+    of_tasks: Arc<()>,
+    count: Arc<Count>,
+    waker: Waker,
+    /// What the process had at the beginning.
+    descriptors: Vec<i32>,
+    threads: usize,
+}
+
+/// How many threads this process has.
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").expect("Linux lists a process's threads").count()
+}
+
+impl Witness {
+    fn new() -> Witness {
+        let (count, waker) = Count::new();
+        Witness {
+            token: Arc::new(()),
+            of_tasks: Arc::new(()),
+            count,
+            waker,
+            descriptors: open_descriptors(),
+            threads: threads(),
+        }
+    }
+
+    /// The future of a task: it never ends.
+    fn stays(&self) -> impl Future<Output = ()> + Send + 'static {
+        keep(Arc::clone(&self.of_tasks))
+    }
+
+    /// A waiter that was polled once, so that it has left the waker, and that keeps a token.
+    #[track_caller]
+    fn waits<F: Future + 'static>(&self, future: F) -> Thing {
+        let (mut future, token) = (Box::pin(future), Arc::clone(&self.token));
+        assert!(future.as_mut().poll(&mut Context::from_waker(&self.waker)).is_pending());
+        Box::new((future, token))
+    }
+}
+
+/// Something that is only to be dropped.
+type Thing = Box<dyn Any>;
+
+/// Makes a thing of a runtime.
+type Make = fn(&Runtime, &Witness) -> Thing;
+
+/// Everything that a runtime gives out and that may outlive it, waiting, if it can wait.
+const THINGS: [(&str, Make); 22] = [
+    ("handle of a task", |runtime, witness| Box::new(runtime.spawn(witness.stays()))),
+    ("handle that waits", |runtime, witness| witness.waits(runtime.spawn(witness.stays()))),
+    ("handle of a task that is to be aborted", |runtime, witness| {
+        let task = runtime.spawn(witness.stays());
+        task.abort();
+        Box::new(task)
+    }),
+    ("handle with a result", |runtime, witness| {
+        let token = Arc::clone(&witness.token);
+        let task = runtime.spawn(async { token });
+        rest(runtime);
+        assert!(task.is_finished());
+        Box::new(task)
+    }),
+    ("handle with a panic", |runtime, witness| {
+        let token = Arc::clone(&witness.token);
+        let task = runtime.spawn(async { resume_unwind(Box::new(token)) });
+        rest(runtime);
+        assert!(task.is_finished());
+        Box::new(task)
+    }),
+    ("remote handle that waits", |runtime, witness| witness.waits(runtime.handle().spawn(witness.stays()))),
+    ("Handle", |runtime, _| Box::new(runtime.handle())),
+    ("AbortHandle", |runtime, witness| Box::new(runtime.spawn(witness.stays()).abort_handle())),
+    ("waker of a task", |runtime, witness| {
+        let (give, given) = std::sync::mpsc::channel();
+        let stays = witness.stays();
+        drop(runtime.spawn(async move {
+            give.send(poll_fn(|cx| Poll::Ready(cx.waker().clone())).await).unwrap();
+            stays.await;
+        }));
+        rest(runtime);
+        Box::new(given.recv().unwrap())
+    }),
+    ("timer", |runtime, witness| inside(runtime, || witness.waits(sleep(SECOND)))),
+    ("fired timer", |runtime, witness| {
+        rest(runtime);
+        let mut nap = Box::pin(sleep(SECOND / 1_000));
+        let waits =
+            |nap: &mut Pin<Box<Sleep>>| nap.as_mut().poll(&mut Context::from_waker(&witness.waker)).is_pending();
+        assert!(inside(runtime, || waits(&mut nap)));
+        assert_eq!(runtime.turn(None).fired_timers, 1);
+        Box::new(nap)
+    }),
+    ("interval", |runtime, witness| {
+        let mut ticks = interval(SECOND);
+        runtime.block_on(ticks.tick());
+        inside(runtime, || witness.waits(async move { ticks.tick().await }))
+    }),
+    ("listener", |runtime, witness| {
+        let listener = runtime.block_on(TcpListener::bind(LOCAL)).unwrap();
+        inside(runtime, || witness.waits(async move { listener.accept().await }))
+    }),
+    ("stream that connects", |runtime, witness| {
+        let (address, listener, queued) = full_listener();
+        inside(runtime, || {
+            witness.waits(async move {
+                let _kept = (listener, queued);
+                TcpStream::connect(address).await
+            })
+        })
+    }),
+    ("stream that reads", |runtime, witness| {
+        let (near, far) = runtime.block_on(tests::pair());
+        inside(runtime, || witness.waits(async move { (near.read(&mut [0]).await, far) }))
+    }),
+    ("stream that writes", |runtime, witness| {
+        let (near, far) = narrow();
+        let near = inside(runtime, || TcpStream::from_std(near)).unwrap();
+        inside(runtime, || witness.waits(async move { (near.write_all(&vec![0; 1 << 20]).await, far) }))
+    }),
+    ("UDP socket", |runtime, witness| {
+        let socket = runtime.block_on(UdpSocket::bind(LOCAL)).unwrap();
+        inside(runtime, || witness.waits(async move { socket.recv_from(&mut [0]).await }))
+    }),
+    ("pipe", |runtime, witness| {
+        let (sender, receiver) = mio::unix::pipe::new().unwrap();
+        let receiver = inside(runtime, || Async::new(receiver)).unwrap();
+        inside(runtime, || {
+            witness.waits(async move { (receiver.read_with(|mut pipe| pipe.read(&mut [0])).await, sender) })
+        })
+    }),
+    ("lines of an open file", |runtime, witness| {
+        let mut lines = lines(concat!(env!("CARGO_MANIFEST_DIR"), "/lifecycle.rs"));
+        assert!(runtime.block_on(lines.next()).unwrap().unwrap().starts_with("//! Lifecycle"));
+        Box::new((lines, Arc::clone(&witness.token)))
+    }),
+    ("lines that are being read", |runtime, witness| {
+        // Nothing in it ends a line.
+        let mut lines = lines("/dev/zero");
+        inside(runtime, || witness.waits(async move { lines.next().await }))
+    }),
+    ("job", |runtime, witness| {
+        let token = Arc::clone(&witness.token);
+        inside(runtime, || witness.waits(task::spawn_blocking(move || drop(token))))
+    }),
+    ("another runtime", |_, witness| {
+        let another = virtual_runtime();
+        drop(another.spawn(keep(Arc::clone(&witness.token))));
+        Box::new(another)
+    }),
+];
+
+#[test]
+fn a_runtime_and_any_two_things_of_it_may_be_dropped_in_any_order() {
+    alone("a_runtime_and_any_two_things_of_it_may_be_dropped_in_any_order", || {
+        const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        for (i, (one, make_one)) in THINGS.iter().enumerate() {
+            for (another, make_another) in &THINGS[i..] {
+                for order in ORDERS {
+                    let witness = Witness::new();
+                    let runtime = virtual_runtime();
+                    let mut scene: [Option<Thing>; 3] =
+                        [None, Some(make_one(&runtime, &witness)), Some(make_another(&runtime, &witness))];
+                    runtime.turn(ZERO);
+                    scene[0] = Some(Box::new(runtime));
+                    let what = format!("the runtime (0), {one} (1), {another} (2), dropped in the order {order:?}");
+                    for which in order {
+                        drop(scene[which].take());
+                        if which == 0 {
+                            let left = (Arc::strong_count(&witness.of_tasks), Arc::strong_count(&witness.count));
+                            assert_eq!(left, (1, 2), "{what}: futures and wakers that the dropped runtime left");
+                        }
+                    }
+                    // Pool threads come to the end of what they are at, and then to their own.
+                    until(|| threads() == witness.threads);
+                    let [tokens, wakers] = [Arc::strong_count(&witness.token), Arc::strong_count(&witness.count)];
+                    assert_eq!((tokens, wakers), (1, 2), "{what}: tokens and wakers that are left");
+                    assert_eq!(open_descriptors(), witness.descriptors, "{what}");
+                }
+            }
+        }
+    });
+}
+
+/// Two things that know each other, and how many permits there shall be at the end, if it is about permits.
+type Pair = (&'static str, Thing, Thing, Option<(&'static Semaphore, usize)>);
+
+/// Two things that know each other; polled or made inside a loop, if they need one.
+fn pairs(witness: &Witness) -> Vec<Pair> {
+    fn pair<A: 'static, B: 'static>(name: &'static str, (a, b): (A, B)) -> Pair {
+        (name, Box::new(a), Box::new(b), None)
+    }
+    let token = || Arc::clone(&witness.token);
+    vec![
+        pair("oneshot", oneshot::channel::<Arc<()>>()),
+        pair("oneshot that waits", {
+            let (sender, receiver) = oneshot::channel::<Arc<()>>();
+            (sender, witness.waits(receiver))
+        }),
+        pair("oneshot with a value", {
+            let (sender, receiver) = oneshot::channel::<Arc<()>>();
+            sender.send(token()).unwrap();
+            (receiver, ())
+        }),
+        pair("mpsc", mpsc::channel::<Arc<()>>(1)),
+        pair("mpsc with a value", {
+            let (sender, receiver) = mpsc::channel::<Arc<()>>(1);
+            sender.try_send(token()).unwrap();
+            (sender, receiver)
+        }),
+        pair("unbounded mpsc with values", {
+            let (sender, receiver) = mpsc::unbounded::<Arc<()>>();
+            (0..100).for_each(|_| sender.send(token()).unwrap());
+            (sender, receiver)
+        }),
+        pair("mpsc that waits", {
+            let (sender, mut receiver) = mpsc::unbounded::<Arc<()>>();
+            (sender, witness.waits(async move { receiver.recv().await }))
+        }),
+        pair("mpsc with a sender in line", {
+            let (sender, receiver) = mpsc::channel::<Arc<()>>(1);
+            sender.try_send(token()).unwrap();
+            let another = token();
+            (witness.waits(async move { sender.send(another).await }), receiver)
+        }),
+        pair("two senders in line", {
+            let (sender, receiver) = mpsc::channel::<Arc<()>>(1);
+            sender.try_send(token()).unwrap();
+            let [one, another] = [(); 2].map(|()| {
+                let (sender, token) = (sender.clone(), token());
+                witness.waits(async move { sender.send(token).await })
+            });
+            drop(receiver);
+            (one, another)
+        }),
+        {
+            let semaphore = forever(Semaphore::new(0));
+            let both = (witness.waits(semaphore.acquire()), witness.waits(semaphore.acquire()));
+            ("two in line for a permit", Box::new(both.0), Box::new(both.1), Some((semaphore, 0)))
+        },
+        {
+            let semaphore = forever(Semaphore::new(0));
+            let both = (witness.waits(semaphore.acquire()), witness.waits(semaphore.acquire()));
+            semaphore.add_permits(1);
+            ("a granted permit and one in line", Box::new(both.0), Box::new(both.1), Some((semaphore, 1)))
+        },
+        {
+            let semaphore = forever(Semaphore::new(2));
+            let both = [(); 2].map(|()| semaphore.try_acquire().unwrap());
+            let [one, another] = both.map(Box::new);
+            ("two permits", one, another, Some((semaphore, 2)))
+        },
+        {
+            let semaphore = forever(Semaphore::new(1));
+            let held = semaphore.try_acquire().unwrap();
+            let waits = witness.waits(semaphore.acquire());
+            ("a permit and one in line", Box::new(held), Box::new(waits), Some((semaphore, 1)))
+        },
+    ]
+}
+
+/// Pairs of what one loop gives out.
+fn pairs_of_a_loop(runtime: &Runtime, witness: &Witness) -> Vec<Pair> {
+    fn pair<A: 'static, B: 'static>(name: &'static str, (a, b): (A, B)) -> Pair {
+        (name, Box::new(a), Box::new(b), None)
+    }
+    let spawned = |future| {
+        let task = runtime.spawn(future);
+        let abort = task.abort_handle();
+        (task, abort)
+    };
+    vec![
+        pair("JoinHandle, AbortHandle", spawned(witness.stays())),
+        pair("JoinHandle that waits, AbortHandle", {
+            let (task, abort) = spawned(witness.stays());
+            (witness.waits(task), abort)
+        }),
+        pair("JoinHandle, AbortHandle that has aborted", {
+            let (task, abort) = spawned(witness.stays());
+            abort.abort();
+            (witness.waits(task), abort)
+        }),
+        pair("Handle, remote JoinHandle", {
+            let handle = runtime.handle();
+            let task = handle.spawn(witness.stays());
+            (handle, witness.waits(task))
+        }),
+        pair("two who wait at one socket", {
+            let (near, far) = runtime.block_on(tests::pair());
+            let near = Rc::new((near, far));
+            let [one, another] = [(); 2].map(|()| {
+                let near = Rc::clone(&near);
+                inside(runtime, || witness.waits(async move { near.0.readable().await }))
+            });
+            (one, another)
+        }),
+        pair("both ends of a connection", {
+            let (near, far) = runtime.block_on(tests::pair());
+            let waits = |end: TcpStream| inside(runtime, || witness.waits(async move { end.read(&mut [0]).await }));
+            (waits(near), waits(far))
+        }),
+    ]
+}
+
 #[test]
 fn pairs_may_be_dropped_in_either_order() {
-    type Pair = (&'static str, Box<dyn FnOnce()>, Box<dyn FnOnce()>);
-    fn pair<A: 'static, B: 'static>(name: &'static str, (a, b): (A, B)) -> Pair {
-        (name, Box::new(move || drop(a)), Box::new(move || drop(b)))
-    }
-    /// A waiter that was polled once, so that it has left its waker.
-    fn polled<F: Future + 'static>(future: F) -> Pin<Box<F>> {
-        let mut future = Box::pin(future);
-        assert!(poll_once(&mut future).is_pending());
-        future
-    }
-    fn pairs() -> Vec<Pair> {
-        let runtime = virtual_runtime;
-        let on = |f: &dyn Fn(&Runtime) -> Box<dyn std::any::Any>| {
-            let runtime = runtime();
-            let thing = f(&runtime);
-            (runtime, thing)
+    alone("pairs_may_be_dropped_in_either_order", || {
+        let check = |witness: &Witness, scene: &str, permits: Option<(&Semaphore, usize)>| {
+            assert_eq!(permits.map(|it| it.0.available_permits()), permits.map(|it| it.1), "{scene}: permits");
+            let [tokens, wakers] = [Arc::strong_count(&witness.token), Arc::strong_count(&witness.count)];
+            assert_eq!((tokens, wakers), (1, 2), "{scene}: tokens and wakers that are left");
         };
-        vec![
-            pair("runtime, handle of a task", on(&|runtime| Box::new(runtime.spawn(pending::<()>())))),
-            pair("runtime, handle that waits", on(&|runtime| Box::new(polled(runtime.spawn(pending::<()>()))))),
-            pair("runtime, remote handle", on(&|runtime| Box::new(polled(runtime.handle().spawn(pending::<()>()))))),
-            pair("runtime, Handle", on(&|runtime| Box::new(runtime.handle()))),
-            pair("runtime, AbortHandle", on(&|runtime| Box::new(runtime.spawn(async {}).abort_handle()))),
-            pair(
-                "runtime, waker",
-                on(&|runtime| Box::new(runtime.block_on(poll_fn(|cx| Poll::Ready(cx.waker().clone()))))),
-            ),
-            pair("runtime, timer", on(&|runtime| Box::new(inside(runtime, || polled(sleep(SECOND)))))),
-            pair(
-                "runtime, fired timer",
-                on(&|runtime| {
-                    let nap = inside(runtime, || polled(sleep(SECOND)));
-                    runtime.turn(None);
-                    Box::new(nap)
-                }),
-            ),
-            pair(
-                "runtime, listener",
-                on(&|runtime| Box::new(runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap())),
-            ),
-            pair(
-                "runtime, stream",
-                on(&|runtime| {
-                    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-                    Box::new(runtime.block_on(TcpStream::connect(listener.local_addr().unwrap())).unwrap())
-                }),
-            ),
-            pair("runtime, job", on(&|runtime| Box::new(inside(runtime, || task::spawn_blocking(|| {}))))),
-            pair("two runtimes", on(&|_| Box::new(virtual_runtime()))),
-            pair("oneshot", oneshot::channel::<String>()),
-            pair("oneshot that waits", {
-                let (sender, receiver) = oneshot::channel::<String>();
-                (sender, polled(receiver))
-            }),
-            pair("mpsc", mpsc::channel::<String>(1)),
-            pair("mpsc with a value", {
-                let (sender, receiver) = mpsc::channel::<String>(1);
-                sender.try_send("value".into()).unwrap();
-                (sender, receiver)
-            }),
-            pair("mpsc that waits", {
-                let (sender, mut receiver) = mpsc::unbounded::<String>();
-                (sender, polled(async move { receiver.recv().await }))
-            }),
-            pair("mpsc with a sender in line", {
-                let (sender, receiver) = mpsc::channel::<String>(1);
-                sender.try_send("value".into()).unwrap();
-                (polled(async move { sender.send("another".into()).await }), receiver)
-            }),
-            pair("two in line for a permit", {
-                let semaphore = forever(Semaphore::new(0));
-                (polled(semaphore.acquire()), polled(semaphore.acquire()))
-            }),
-            pair("a granted permit and one in line", {
-                let semaphore = forever(Semaphore::new(0));
-                let both = (polled(semaphore.acquire()), polled(semaphore.acquire()));
-                semaphore.add_permits(1);
-                both
-            }),
-        ]
-    }
-    for (name, a, b) in pairs() {
-        println!("{name}, in order");
-        a();
-        b();
-    }
-    for (name, a, b) in pairs() {
-        println!("{name}, in the other order");
-        b();
-        a();
-    }
-    // And while a loop runs on this thread.
-    for turned in [false, true] {
-        let pairs = pairs();
-        virtually(async {
-            for (name, a, b) in pairs {
-                println!("{name}, inside a loop, turned: {turned}");
-                let (first, second) = if turned { (b, a) } else { (a, b) };
-                first();
-                yield_now().await;
-                second();
+        let in_order = |turned: bool, (name, one, another, permits): Pair| {
+            let scene = format!("{name}, turned: {turned}");
+            let (first, second) = if turned { (another, one) } else { (one, another) };
+            (scene, first, second, permits)
+        };
+        let before = open_descriptors();
+        for turned in [false, true] {
+            // Where no loop is, and of a loop that does not run.
+            for n in 0..pairs(&Witness::new()).len() {
+                let witness = Witness::new();
+                let (scene, first, second, permits) = in_order(turned, pairs(&witness).swap_remove(n));
+                drop(first);
+                drop(second);
+                check(&witness, &scene, permits);
             }
-        });
-    }
+            for n in 0..6 {
+                let (witness, runtime) = (Witness::new(), virtual_runtime());
+                let mut all = pairs_of_a_loop(&runtime, &witness);
+                assert_eq!(all.len(), 6);
+                let (scene, first, second, permits) = in_order(turned, all.swap_remove(n));
+                drop(all);
+                drop(first);
+                rest(&runtime);
+                drop(second);
+                rest(&runtime);
+                drop(runtime);
+                check(&witness, &scene, permits);
+                assert_eq!(open_descriptors(), before, "{scene}");
+            }
+            // While a loop runs on this thread.
+            virtually(async {
+                for n in 0..pairs(&Witness::new()).len() {
+                    let witness = Witness::new();
+                    let (scene, first, second, permits) = in_order(turned, pairs(&witness).swap_remove(n));
+                    drop(first);
+                    yield_now().await;
+                    drop(second);
+                    check(&witness, &format!("{scene}, inside a loop"), permits);
+                }
+            });
+            assert_eq!(open_descriptors(), before);
+        }
+    });
 }
 
 #[test]

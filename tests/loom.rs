@@ -1,8 +1,14 @@
-//! Every interleaving of the handshake between a loop that parks and threads that have a message for it, on every
-//! memory order that the language allows: loom compiles the very file of the runtime.
+//! The handshake between a loop that parks and threads that have a message for it, under a model checker, on every
+//! memory order that the language allows: loom compiles the very file of the runtime, `park.rs`.
 //!
-//! Around it stand the loop and the senders as `run.rs` and `wake.rs` have them, reduced to what takes part. The queue
-//! orders nothing by itself but a message's content, so that it is the handshake that is tested and not the queue; the
+//! With one message, every interleaving is tried. With two messages or two senders there are too many: every
+//! interleaving with up to two or three preemptions (switches at a place where a thread could have gone on) is tried.
+//!
+//! Around the file stand the loop and the senders, written for the model: what `run.rs` and `wake.rs` do, reduced to
+//! what takes part. That the runtime itself sends before it asks, and announces before it looks, is not checked here;
+//! when it does not, the stress of foreign threads hangs.
+//!
+//! The model's queue orders nothing by itself but a message's content, so that it is the handshake that is tested; the
 //! bell, as epoll's, keeps a ring until the next park. A lost wake-up is a loop that parks for ever: loom calls that a
 //! deadlock.
 
@@ -112,7 +118,7 @@ impl Loop {
 }
 
 /// Checks `model` in every interleaving, or, where they are too many, in all with up to `preemptions` switches that
-/// nobody asked for: nearly every error of such a protocol needs two at most.
+/// nobody asked for, as loom's authors advise.
 fn check(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions;

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use tests::Count;
+use tests::{Count, cases};
 
 /// What is run: a tree whose leaves are awaited by the gathers above them.
 #[derive(Debug, Clone)]
@@ -330,7 +330,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(1_000), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_child_is_dropped_once_and_never_polled_after_its_end(tree in trees(), steps in steps()) {

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tests::{
-    Count, CountingAllocator, Log, OnDrop, allocations, bytes_in_use, counted, panic_message, poll_once, virtually,
+    Count, CountingAllocator, Log, OnDrop, allocations, bytes_in_use, cases, counted, forever, panic_message,
+    poll_once, virtually,
 };
 
 #[global_allocator]
@@ -58,7 +59,7 @@ fn wakes(line: &[Waiter<'_>]) -> Vec<usize> {
 
 /// A semaphore that tasks may keep.
 fn shared(permits: usize) -> &'static Semaphore {
-    Box::leak(Box::new(Semaphore::new(permits)))
+    forever(Semaphore::new(permits))
 }
 
 // First come, first served.
@@ -512,7 +513,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(400), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_sequence_of_acquires_releases_and_drops_goes_as_a_list_says(

@@ -6,7 +6,9 @@
 //!
 //! - a future is polled on one thread, never after its end, and dropped once, where it was polled;
 //! - a task is cancelled only if it was to be aborted, or its runtime was dropped;
-//! - every handle comes to an end, and every question gets an answer or hears that nobody is there.
+//! - every handle comes to an end, and every question gets an answer or hears that nobody is there;
+//! - a loop that parks with no timer and no limit, and that one other thread wakes once, goes on: one ring that is lost,
+//!   and it hangs, which a watchdog sees, for it watches each thread by itself.
 //!
 //! It runs for two seconds, for `GLASSLOOP_STRESS` seconds, or as it is told:
 //! `cargo test -p tests --test stress -- --seconds 600 --seed 7`. The seed gives the same decisions to every thread; what
@@ -32,7 +34,7 @@ const FOREIGN: usize = 3;
 /// The bag is never larger: old things give way to new ones, by chance.
 const BAG: usize = 200;
 
-/// Nothing has moved for so long: something hangs. Generous, for valgrind's sake.
+/// One of the threads has not moved for so long: it hangs. Generous, for valgrind's sake.
 const HANG: Duration = Duration::from_secs(60);
 
 /// What is counted, for the checks and for the report at the end.
@@ -46,13 +48,18 @@ struct Counts {
     spawns: AtomicUsize,
     answers: AtomicUsize,
     refusals: AtomicUsize,
+    calls: AtomicUsize,
 }
 
 /// What all threads share.
 #[derive(Default)]
 struct World {
     bag: Mutex<Vec<Thing>>,
+    /// Who is parked and waits for one wake: the first foreign thread that comes takes the call, and answers it.
+    calls: Mutex<Vec<(Waker, Arc<AtomicBool>)>>,
     counts: Counts,
+    /// What each thread has done so far, for the watchdog.
+    steps: [AtomicUsize; LOOPS + FOREIGN],
     /// The loops are to end.
     stop: AtomicBool,
     /// All of them have ended.
@@ -86,6 +93,27 @@ impl World {
     fn take(&self, random: &mut Random) -> Option<Thing> {
         let bag = self.bag.lock().unwrap();
         (!bag.is_empty()).then(|| bag[random.below(bag.len())].clone())
+    }
+
+    /// The thread moves.
+    fn step(&self, thread: usize) {
+        self.steps[thread].fetch_add(1, SeqCst);
+    }
+
+    /// Leaves a call, and waits until it is answered.
+    async fn call(&self) {
+        let answered = Arc::new(AtomicBool::new(false));
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            if polls == 1 {
+                self.calls.lock().unwrap().push((cx.waker().clone(), Arc::clone(&answered)));
+                return Poll::Pending;
+            }
+            assert!(polls == 2 && answered.load(SeqCst), "one wake, one poll, after what led to it");
+            Poll::Ready(())
+        })
+        .await;
     }
 }
 
@@ -135,7 +163,8 @@ async fn life(world: Arc<World>, mut random: Random) {
         match random.below(4) {
             0 => yield_now().await,
             1 => sleep(Duration::from_micros(random.below(2_000) as u64)).await,
-            2 => assert_eq!(spawn_blocking(|| 6 * 7).await.unwrap_or(42), 42),
+            // While its runtime lives, a job is neither refused nor lost; and with it the one who awaits it is gone.
+            2 => assert_eq!(spawn_blocking(|| 6 * 7).await.expect("a job that nobody aborts has a result"), 42),
             // Until some thread wakes it, or for ever.
             _ => {
                 let mut polls = 0;
@@ -176,9 +205,30 @@ fn spawn_on(
     (task, mark)
 }
 
+/// Lets a loop park with no timer and no limit, again and again, in a runtime of which nobody else knows: only the ring
+/// of the one who answers the call ends each park.
+fn park_for_calls(world: &Arc<World>, thread: usize, random: &mut Random) {
+    let runtime = Runtime::new().expect("the system gives descriptors");
+    for _ in 0..random.below(30) {
+        world.step(thread);
+        if random.below(2) == 0 {
+            runtime.block_on(world.call());
+        } else {
+            let task = runtime.spawn({
+                let world = Arc::clone(world);
+                Watched::new(&Arc::clone(&world), async move { world.call().await })
+            });
+            while !task.is_finished() {
+                runtime.turn(None);
+            }
+        }
+    }
+}
+
 /// Makes runtimes, one after the other, and drops them.
-fn run_loops(world: &Arc<World>, mut random: Random) {
+fn run_loops(world: &Arc<World>, me: usize, mut random: Random) {
     while !world.stop.load(SeqCst) {
+        park_for_calls(world, me, &mut random);
         let runtime = Runtime::new().expect("the system gives descriptors");
         world.counts.runtimes.fetch_add(1, SeqCst);
         world.put(&mut random, Thing::Handle(runtime.handle()));
@@ -191,6 +241,7 @@ fn run_loops(world: &Arc<World>, mut random: Random) {
         };
         let mut tasks = vec![spawn_on(&runtime, world, &mut random, echo)];
         for _ in 0..random.below(30) {
+            world.step(me);
             match random.below(5) {
                 0 => _ = runtime.turn(Some(Duration::ZERO)),
                 1 => _ = runtime.turn(Some(Duration::from_micros(random.below(1_000) as u64))),
@@ -224,11 +275,21 @@ fn run_loops(world: &Arc<World>, mut random: Random) {
 }
 
 /// Reaches into the bag until the loops have ended, and a little longer.
-fn meddle(world: &Arc<World>, mut random: Random) {
+fn meddle(world: &Arc<World>, me: usize, mut random: Random) {
     let mut tasks: Vec<JoinHandle<()>> = Vec::new();
     let mut after = 1_000;
     while after > 0 {
         after -= usize::from(world.quiet.load(SeqCst));
+        world.step(me);
+        let call = world.calls.lock().unwrap().pop();
+        if let Some((waker, answered)) = call {
+            // Long enough for the loop to park, or not quite, or not at all.
+            let doublings = random.below(12);
+            (0..random.below(1 << doublings)).for_each(|_| std::hint::spin_loop());
+            world.counts.calls.fetch_add(1, SeqCst);
+            answered.store(true, SeqCst);
+            waker.wake();
+        }
         let Some(thing) = world.take(&mut random) else { continue };
         let counts = &world.counts;
         match thing {
@@ -262,12 +323,12 @@ fn meddle(world: &Arc<World>, mut random: Random) {
                 // A loop of its own waits for the answer: one more that starts, parks and is dropped.
                 match block_on(answered) {
                     Ok(n) => {
+                        assert!(asked, "a question that was refused has an answer");
                         assert_eq!(n, number + 1);
                         counts.answers.fetch_add(1, SeqCst);
                     }
                     Err(_) => _ = counts.refusals.fetch_add(1, SeqCst),
                 }
-                assert!(asked || counts.refusals.load(SeqCst) > 0);
             }
         }
         if tasks.len() > 50 {
@@ -320,36 +381,44 @@ fn main() {
         std::process::exit(101);
     }));
     let (world, mut random) = (Arc::new(World::default()), Random::new(seed));
-    let mut start = |work: fn(&Arc<World>, Random)| {
+    let mut start = |me: usize, work: fn(&Arc<World>, usize, Random)| {
         let (world, random) = (Arc::clone(&world), Random::new(random.number()));
-        thread::spawn(move || work(&world, random))
+        thread::spawn(move || work(&world, me, random))
     };
-    let loops: Vec<_> = (0..LOOPS).map(|_| start(run_loops)).collect();
-    let foreign: Vec<_> = (0..FOREIGN).map(|_| start(meddle)).collect();
+    let threads: Vec<_> =
+        (0..LOOPS + FOREIGN).map(|me| start(me, if me < LOOPS { run_loops } else { meddle })).collect();
+    let (loops, foreign) = threads.split_at(LOOPS);
 
     let end = Instant::now() + Duration::from_secs_f64(seconds);
-    let (mut moved, mut runtimes) = (Instant::now(), 0);
-    let mut watch = |threads: &[thread::JoinHandle<()>]| {
+    let mut seen = [(0, Instant::now()); LOOPS + FOREIGN];
+    // Looks whether all threads move that are not at their end.
+    let mut watch = || {
         thread::park_timeout(Duration::from_millis(10));
-        let now = world.counts.futures.load(SeqCst) + world.counts.wakes.load(SeqCst);
-        if now != runtimes {
-            (moved, runtimes) = (Instant::now(), now);
+        for (me, thread) in threads.iter().enumerate() {
+            let steps = world.steps[me].load(SeqCst);
+            if steps != seen[me].0 || thread.is_finished() {
+                seen[me] = (steps, Instant::now());
+            }
+            let what = if me < LOOPS { "a loop" } else { "a foreign thread" };
+            assert!(seen[me].1.elapsed() < HANG, "{what} (thread {me}) moves no more: a wake-up was lost");
         }
-        assert!(moved.elapsed() < HANG, "nothing moves any more: a wake-up was lost");
-        threads.iter().all(|thread| thread.is_finished())
     };
     while Instant::now() < end {
-        watch(&loops);
+        watch();
     }
     world.stop.store(true, SeqCst);
-    while !watch(&loops) {}
+    while !loops.iter().all(|thread| thread.is_finished()) {
+        watch();
+    }
     world.quiet.store(true, SeqCst);
-    while !watch(&foreign) {}
+    while !foreign.iter().all(|thread| thread.is_finished()) {
+        watch();
+    }
     let bag = std::mem::take(&mut *world.bag.lock().unwrap());
     drop(bag);
 
     let counts = &world.counts;
-    let [futures, dropped, runtimes, wakes, aborts, spawns, answers, refusals] = [
+    let [futures, dropped, runtimes, wakes, aborts, spawns, answers, refusals, calls] = [
         &counts.futures,
         &counts.dropped,
         &counts.runtimes,
@@ -358,12 +427,16 @@ fn main() {
         &counts.spawns,
         &counts.answers,
         &counts.refusals,
+        &counts.calls,
     ]
     .map(|count| count.load(SeqCst));
     assert_eq!(futures, dropped, "futures made, and dropped");
-    assert!([runtimes, wakes, aborts, spawns, answers, refusals].iter().all(|&n| n > 0), "something never happened");
+    assert!(
+        [runtimes, wakes, aborts, spawns, answers, refusals, calls].iter().all(|&n| n > 0),
+        "something never happened"
+    );
     println!(
         "stress: {runtimes} runtimes, {futures} futures; from other threads {wakes} wakes, {aborts} aborts, {spawns} \
-         spawns, {answers} answers, {refusals} refusals; seed {seed}"
+         spawns, {answers} answers, {refusals} refusals, {calls} calls answered to parked loops; seed {seed}"
     );
 }

@@ -86,6 +86,26 @@ fn every_file_says_what_it_is() {
 }
 
 #[test]
+fn whatever_can_be_awaited_tells_what_becomes_of_it_when_it_is_dropped() {
+    let mut found = 0;
+    for (name, source) in rust_files(&["runtime/src", "gather/src"]) {
+        let lines: Vec<&str> = source.lines().map(str::trim).collect();
+        for (number, line) in lines.iter().enumerate() {
+            let gives_future = line.starts_with("pub async fn ") || line.contains(") -> impl Future<");
+            // What the macros call tells at the macros.
+            if !gives_future || !line.starts_with("pub ") || line.starts_with("pub(") || name == "gather/src/tuple.rs" {
+                continue;
+            }
+            let above =
+                lines[..number].iter().rev().take_while(|line| line.starts_with("//") || line.starts_with("#["));
+            assert!(above.into_iter().any(|line| line.starts_with("/// # Cancel safety")), "{name}: {line}");
+            found += 1;
+        }
+    }
+    assert!(found >= 20, "only {found} of them were found");
+}
+
+#[test]
 fn nothing_is_left_lying_about() {
     // Written so that this file does not find itself.
     let leftovers = ["todo", "dbg", "unimplemented"].map(|name| format!("{name}!("));
@@ -175,6 +195,111 @@ fn the_reading_order_of_the_readme_counts_right() {
         }
     }
     assert!(rows >= 10, "the README lists {rows} files only");
+}
+
+/// The files of a crate in the order of its `mod` lines, from the top; `except` are modules to leave out.
+fn in_reading_order(lib: &str, except: &[&str]) -> Vec<String> {
+    let folder = Path::new(lib).parent().unwrap();
+    let source = read(lib);
+    let modules =
+        source.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'));
+    let files = modules.filter(|name| !except.contains(name)).flat_map(|name| {
+        let nested = folder.join(name).join("mod.rs");
+        match top().join(&nested).exists() {
+            true => in_reading_order(nested.to_str().unwrap(), except),
+            false => vec![folder.join(format!("{name}.rs")).to_str().unwrap().to_owned()],
+        }
+    });
+    files.collect()
+}
+
+#[test]
+fn all_reading_orders_are_that_of_the_mod_lines() {
+    let mut files = in_reading_order("runtime/src/lib.rs", &["macros", "trace"]);
+    let concepts: Vec<String> = files
+        .iter()
+        .map(|file| file.strip_prefix("runtime/src/").unwrap())
+        .map(|file| file.split_once('/').map_or(file.to_owned(), |(folder, _)| format!("{folder}/")))
+        .collect();
+    let architecture = read("ARCHITECTURE.md");
+    let map = architecture.split("## Code map").nth(1).and_then(|rest| rest.split("| `trace/` |").next()).unwrap();
+    let rows = map.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    let named: Vec<&str> = rows.flat_map(|row| row.split(", ").map(|name| name.trim_matches('`'))).collect();
+    let mut expected = concepts;
+    expected.dedup();
+    assert_eq!(named, expected, "the code map of ARCHITECTURE.md, and the mod lines of runtime/src/lib.rs");
+
+    files.extend(in_reading_order("gather/src/lib.rs", &["testing"]));
+    let readme = read("README.md");
+    let table = readme.split("## Reading order").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    let links = table.lines().filter(|line| line.starts_with("| ["));
+    let named: Vec<&str> = links.filter_map(|line| line.split("](").nth(1)?.split(')').next()).collect();
+    assert_eq!(named, files, "the reading order of README.md, and the mod lines");
+}
+
+#[test]
+fn only_the_loop_polls_tasks() {
+    let mut polls = Vec::new();
+    for (name, source) in rust_files(&["runtime/src"]) {
+        // Whoever has a task in hand names one of these types.
+        let knows_tasks = ["dyn Run", "Body::", "Popped", "Task<"].iter().any(|it| source.contains(it));
+        let calls = code(&source).into_iter().filter(|_| knows_tasks).filter_map(|line| line.split_once(".poll("));
+        polls.extend(calls.map(|(before, _)| format!("{name}: {}", before.split_whitespace().last().unwrap_or(""))));
+        assert!(!source.contains("Run::poll"), "{name} polls a task by the trait's name");
+    }
+    let expected = [
+        // A handle polls the place of a result.
+        "runtime/src/join.rs: place.cell()",
+        "runtime/src/join.rs: Pin::new(result)",
+        // The loop polls who was popped, and a task is polled here and nowhere else.
+        "runtime/src/run.rs: self",
+        "runtime/src/run.rs: task",
+        // How main is polled, and how a task polls its future: the loop calls both.
+        "runtime/src/runtime.rs: main.as_mut()",
+        "runtime/src/task.rs: future",
+    ];
+    assert_eq!(polls, expected);
+}
+
+#[test]
+fn what_is_deliberately_absent_is_absent() {
+    let runtime = rust_files(&["runtime/src"]);
+    let lines = |name: &str| code(&runtime[&format!("runtime/src/{name}.rs")]).join("\n");
+    for name in ["run", "ready", "reactor", "timers", "wake", "join", "context"] {
+        assert!(!lines(name).contains("cfg"), "{name}.rs: a condition of the build in the loop");
+    }
+    // From the waker through the thread-local to the queue.
+    for name in ["ready", "context"] {
+        let found = ["Lock", "Mutex", "Atomic", "Arc"].into_iter().find(|word| lines(name).contains(word));
+        assert_eq!(found, None, "{name}.rs, on the way of a local wake");
+    }
+    let statics: Vec<String> = runtime
+        .iter()
+        .filter(|(name, _)| !name.starts_with("runtime/src/trace/"))
+        .flat_map(|(name, source)| code(source).into_iter().map(move |line| (name, line.trim())))
+        .filter_map(|(name, line)| Some(format!("{name}: {}", line.strip_prefix("static ")?.split(':').next()?)))
+        .collect();
+    let expected = [
+        "runtime/src/context.rs: CURRENT", // of a thread, not of the process
+        "runtime/src/table.rs: TABLE",
+        "runtime/src/task.rs: NEXT",   // what ids are drawn from
+        "runtime/src/wake.rs: VTABLE", // never changes
+    ];
+    assert_eq!(statics, expected);
+}
+
+#[test]
+fn the_tests_that_the_invariants_name_are_there() {
+    let architecture = read("ARCHITECTURE.md");
+    let invariants = architecture.split("## Invariants").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    for invariant in invariants.split("\n- ").skip(1) {
+        let named: Vec<(&str, &str)> = invariant.split('`').filter_map(|word| word.split_once("::")).collect();
+        assert!(!named.is_empty(), "no test is named for this: {invariant}");
+        for (file, test) in named {
+            let found = read(format!("tests/{file}")).contains(&format!("fn {test}("));
+            assert!(found, "tests/{file} has no test {test}");
+        }
+    }
 }
 
 #[test]

@@ -9,12 +9,13 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn, ready};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 use tests::{
-    Count, CountingAllocator, Dropped, Log, Random, allocations, bytes_in_use, counted, peak_bytes, poll_once, until,
-    virtually,
+    Count, CountingAllocator, Dropped, Log, Random, Stamp, allocations, bytes_in_use, cases, counted, inside,
+    peak_bytes, poll_once, until, virtually,
 };
 
 #[global_allocator]
@@ -485,38 +486,80 @@ fn an_interval_of_zero_panics() {
 
 // Fairness.
 
-#[test]
-fn a_task_that_never_rests_does_not_stop_the_timers() {
-    /// The loop's `POLLS_BETWEEN_LOOKS`.
-    const POLLS_BETWEEN_LOOKS: usize = 61;
-    let runtime = Runtime::new().unwrap();
-    // A timer that is armed, and the next moment due.
-    let (count, waker) = Count::new();
+/// The loop's `POLLS_BETWEEN_LOOKS`.
+const POLLS_BETWEEN_LOOKS: usize = 61;
+
+/// A timer whose deadline has come since it was armed, for `waker`.
+fn overdue(waker: &Waker) -> Sleep {
     let mut lead = Duration::from_nanos(1);
-    let mut sleep = loop {
+    loop {
         let mut sleep = sleep_until(Instant::now() + lead);
-        if poll_in(&runtime, &mut sleep, &waker).is_pending() {
-            break sleep;
+        if Pin::new(&mut sleep).poll(&mut Context::from_waker(waker)).is_pending() {
+            until(|| Instant::now() >= sleep.deadline());
+            return sleep;
         }
         lead *= 2;
-    };
-    until(|| Instant::now() >= sleep.deadline());
+    }
+}
+
+#[test]
+fn tasks_that_never_rest_make_a_timer_late_by_no_more_than_61_polls() {
+    // Alone, a turn is one poll; with 2,000 neighbours it ends by its budget. Each neighbour yields all the time.
+    for neighbours in [0, 1, 7, 60, 100, 2_000] {
+        let polls = Arc::new(AtomicUsize::new(0));
+        let poll = |polls: &AtomicUsize| _ = polls.fetch_add(1, SeqCst);
+        runtime::block_on(async {
+            poll(&polls);
+            for _ in 0..neighbours {
+                let polls = Arc::clone(&polls);
+                drop(spawn(async move {
+                    loop {
+                        poll(&polls);
+                        yield_now().await;
+                    }
+                }));
+            }
+            // Armed at another distance from the last look each time.
+            for distance in 0..70 {
+                for _ in 0..distance / (1 + neighbours) {
+                    yield_now().await;
+                    poll(&polls);
+                }
+                let (stamp, waker) = Stamp::new(&polls);
+                let _timer = overdue(&waker);
+                let armed = polls.load(SeqCst);
+                let fired = loop {
+                    yield_now().await;
+                    if let Some(at) = stamp.at() {
+                        break at;
+                    }
+                    poll(&polls);
+                    assert!(polls.load(SeqCst) <= armed + 10_000, "the clock was not asked");
+                };
+                poll(&polls);
+                // The loop looks around after every 61st poll, and this is the next time that it does.
+                let next_look = armed.div_ceil(POLLS_BETWEEN_LOOKS) * POLLS_BETWEEN_LOOKS;
+                assert_eq!(fired, next_look, "{neighbours} neighbours, armed at poll {armed}");
+            }
+        });
+    }
+}
+
+#[test]
+fn a_turn_by_hand_asks_the_clock_however_few_polls_there_were() {
+    let runtime = Runtime::new().unwrap();
     drop(runtime.spawn(async {
         loop {
             yield_now().await;
         }
     }));
-    let mut polls = 0;
-    let fired = loop {
+    for _ in 0..3 {
+        let (count, waker) = Count::new();
+        let timer = inside(&runtime, || overdue(&waker));
         let turn = turn(&runtime, Duration::ZERO);
-        polls += turn.polls;
-        if turn.fired_timers > 0 {
-            break turn;
-        }
-        assert!(polls <= POLLS_BETWEEN_LOOKS, "{polls} polls, and the clock was not asked");
-    };
-    assert_eq!((fired.fired_timers, fired.polls, count.wakes()), (1, 1, 1));
-    assert!(poll_in(&runtime, &mut sleep, &waker).is_ready());
+        assert_eq!((turn.fired_timers, turn.polls, count.wakes()), (1, 1, 1));
+        drop(timer);
+    }
 }
 
 // Memory.
@@ -614,6 +657,49 @@ fn open_timers_leave_memory_where_it_was_while_an_older_one_stays_armed() {
 }
 
 #[test]
+fn those_left_of_many_timers_fire_in_order_and_once() {
+    // Of 500 timers 400 are dropped: more entries of dead ones than the heap may hold, so that it is swept (`release`).
+    const ARMED: usize = 500;
+    let runtime = stepped();
+    let start = time_of(&runtime);
+    let mut random = Random::new(23);
+    let woken = Arc::new(Mutex::new(Vec::new()));
+    let mut sleeps: Vec<(u32, usize, Sleep)> = (0..ARMED)
+        .map(|timer| {
+            // Several share a deadline.
+            let ms = 1 + random.below(100) as u32;
+            let mut sleep = sleep_until(start + ms * MS);
+            let waker = Waker::from(Arc::new(Scribe { timer, poll: 0, woken: Arc::clone(&woken) }));
+            assert!(poll_in(&runtime, &mut sleep, &waker).is_pending());
+            (ms, timer, sleep)
+        })
+        .collect();
+    random.shuffle(&mut sleeps);
+    sleeps.truncate(ARMED - 400);
+    // Nor do the sweep's leavings keep new ones from their place.
+    for timer in ARMED..ARMED + 20 {
+        let ms = 1 + random.below(100) as u32;
+        let mut sleep = sleep_until(start + ms * MS);
+        let waker = Waker::from(Arc::new(Scribe { timer, poll: 0, woken: Arc::clone(&woken) }));
+        assert!(poll_in(&runtime, &mut sleep, &waker).is_pending());
+        sleeps.push((ms, timer, sleep));
+    }
+    sleeps.sort_by_key(|&(ms, timer, _)| (ms, timer));
+    let mut fired = 0;
+    while fired < sleeps.len() {
+        let turn = turn(&runtime, SECOND);
+        assert!(turn.fired_timers > 0, "{fired} timers fired, and no other does");
+        fired += turn.fired_timers;
+        let times = sleeps.iter().filter(|(ms, ..)| start + *ms * MS <= time_of(&runtime)).count();
+        assert_eq!(fired, times, "those that are due, and no others");
+    }
+    assert_eq!(fired, 120);
+    let expected: Vec<_> = sleeps.iter().map(|&(_, timer, _)| (timer, 0)).collect();
+    assert_eq!(*woken.lock().unwrap(), expected);
+    assert_eq!(turn(&runtime, SECOND), Turn::default());
+}
+
+#[test]
 fn a_timer_armed_at_the_peak_holds_the_memory_back_no_longer_than_it_lives() {
     let runtime = stepped();
     let before = bytes_in_use();
@@ -673,6 +759,8 @@ enum Step {
     Repoll(usize),
     /// Drops one.
     Drop(usize),
+    /// Arms many and drops all but a few of them, so many that the heap is swept.
+    Crowd(u64),
     /// One turn that may move the time on by so many milliseconds.
     Advance(u32),
 }
@@ -682,9 +770,14 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..20_u32).prop_map(Step::Arm),
         2 => any::<usize>().prop_map(Step::Repoll),
         3 => any::<usize>().prop_map(Step::Drop),
+        1 => (1..u64::MAX).prop_map(Step::Crowd),
         3 => (0..8_u32).prop_map(Step::Advance),
     ]
 }
+
+/// How many timers come at once, and how many of them stay.
+const CROWD: usize = 100;
+const CROWD_STAYS: usize = 3;
 
 /// Writes down which timer woke it, and which of its polls that waker came from.
 struct Scribe {
@@ -709,7 +802,7 @@ struct Alive {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(300), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_sequence_of_arming_dropping_and_waiting_fires_what_a_sorted_list_says(
@@ -743,6 +836,24 @@ proptest! {
                     drop(alive.swap_remove(n));
                 }
                 Step::Repoll(_) | Step::Drop(_) => {}
+                Step::Crowd(seed) => {
+                    let mut random = Random::new(seed);
+                    let mut crowd: Vec<Alive> = inside(&runtime, || {
+                        (made..made + CROWD)
+                            .map(|timer| {
+                                let ms = time + 1 + random.below(40) as u32;
+                                let mut sleep = sleep_until(start + ms * MS);
+                                let waker = waker(timer, 0);
+                                assert!(Pin::new(&mut sleep).poll(&mut Context::from_waker(&waker)).is_pending());
+                                Alive { sleep, timer, polls: 1, armed: Some(ms) }
+                            })
+                            .collect()
+                    });
+                    made += CROWD;
+                    random.shuffle(&mut crowd);
+                    crowd.truncate(CROWD_STAYS);
+                    alive.append(&mut crowd);
+                }
                 Step::Advance(ms) => {
                     // The model: a turn moves the time to the next deadline, or by its limit.
                     let next = alive.iter().filter_map(|one| one.armed).min();

@@ -34,7 +34,7 @@ pub fn lines(path: impl AsRef<Path>) -> Lines {
     Lines { source: Source::Unopened(path.as_ref().to_owned()), buffer: Vec::new(), start: 0, searched: 0 }
 }
 
-/// The lines of a file; from [`lines`].
+/// The lines of a file; from [`lines`], which has an example.
 #[derive(Debug)]
 pub struct Lines {
     /// Where the next chunk comes from.
@@ -59,14 +59,14 @@ enum Source {
 }
 
 impl Lines {
-    /// The next line, without its line break; `None` after the last.
+    /// The next line, without its line break; `None` after the last. tokio's `Lines::next_line`.
     ///
     /// # Errors
     /// The system's, with the path if the file cannot be opened, after which there are no more lines; `InvalidData` for a line that is not UTF-8, after which the
     /// next line follows.
     ///
     /// # Panics
-    /// Outside a runtime.
+    /// When it is polled outside a runtime and more of the file has to be read.
     ///
     /// # Cancel safety
     /// Dropping it loses no line.
@@ -74,7 +74,19 @@ impl Lines {
         poll_fn(|cx| self.poll_next_line(cx)).await
     }
 
-    /// The poll function under [`next`](Lines::next).
+    /// The poll function under [`next`](Lines::next), for hand-written futures and streams.
+    ///
+    /// ```
+    /// let mut lines = runtime::fs::lines("there is no such file");
+    /// let line = runtime::block_on(std::future::poll_fn(|cx| lines.poll_next_line(cx)));
+    /// assert_eq!(line.unwrap().unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`next`](Lines::next); an error of the file is the last that it gives.
+    ///
+    /// # Panics
+    /// Outside a runtime, when more of the file has to be read.
     pub fn poll_next_line(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<String>>> {
         loop {
             if let Some(n) = self.buffer[self.searched..].iter().position(|&byte| byte == b'\n') {

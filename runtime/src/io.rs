@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-/// Puts a mio source (a socket, a pipe) on the loop; tokio's `AsyncFd`.
+/// Puts a mio source (a socket, a pipe) on the loop; tokio's `AsyncFd`, asyncio's `add_reader` and `add_writer`.
 ///
 /// Any number of tasks may wait in the async methods. Of those that use the poll functions, the latest of each
 /// direction is woken, as in tokio. It is not `Send`: it lives where its loop does.
@@ -23,6 +23,7 @@ use std::task::{Context, Poll, ready};
 ///
 /// ```
 /// use std::io::{Read, Write};
+/// use std::future::poll_fn;
 /// use runtime::io::Async;
 ///
 /// runtime::block_on(async {
@@ -32,6 +33,11 @@ use std::task::{Context, Poll, ready};
 ///     let mut buffer = [0; 16];
 ///     let n = receiver.read_with(|mut pipe| pipe.read(&mut buffer)).await?;
 ///     assert_eq!(&buffer[..n], b"hello");
+///
+///     // By hand: ready says only that an attempt is worth it.
+///     sender.writable().await?; // or, in a future of your own:
+///     poll_fn(|cx| sender.poll_writable(cx)).await?;
+///     assert_eq!(sender.get_ref().write(b"again")?, 5);
 ///     Ok::<(), std::io::Error>(())
 /// })?;
 /// # Ok::<(), std::io::Error>(())
@@ -67,7 +73,7 @@ impl<T: Source> Async<T> {
         Ok(Async { source, key, core })
     }
 
-    /// The source itself. What it does behind the loop's back, the loop does not know.
+    /// The source itself; tokio's `AsyncFd::get_ref`. What it does behind the loop's back, the loop does not know.
     pub fn get_ref(&self) -> &T {
         &self.source
     }
@@ -115,7 +121,7 @@ impl<T: Source> Async<T> {
     }
 
     /// Runs `op`, which must not block, until it says something else than `WouldBlock`; waits for the source to become
-    /// readable in between.
+    /// readable in between. tokio's `AsyncFd::async_io`.
     ///
     /// # Errors
     /// What `op` says, and when the runtime was dropped.
@@ -139,7 +145,7 @@ impl<T: Source> Async<T> {
         self.retry(Direction::Write, move |io| io.try_io(Direction::Write, &mut op))
     }
 
-    /// Waits until a read may succeed, or has something to tell.
+    /// Waits until a read may succeed, or has something to tell; tokio's `AsyncFd::readable`.
     ///
     /// # Errors
     /// When the runtime was dropped.
@@ -151,7 +157,7 @@ impl<T: Source> Async<T> {
         self.read_with(|_| Ok(()))
     }
 
-    /// Waits until a write may succeed, or has something to tell.
+    /// Waits until a write may succeed, or has something to tell; tokio's `AsyncFd::writable`.
     ///
     /// # Errors
     /// When the runtime was dropped.
@@ -163,8 +169,8 @@ impl<T: Source> Async<T> {
         self.write_with(|_| Ok(()))
     }
 
-    /// The poll function under [`readable`](Async::readable), for hand-written futures. Only the latest task of this
-    /// direction is woken.
+    /// The poll function under [`readable`](Async::readable), for hand-written futures; tokio's
+    /// `AsyncFd::poll_read_ready`. Only the latest task of this direction is woken.
     ///
     /// # Errors
     /// When the runtime was dropped.
@@ -172,7 +178,7 @@ impl<T: Source> Async<T> {
         self.poll_ready(Direction::Read, None, cx)
     }
 
-    /// The poll function under [`writable`](Async::writable).
+    /// The poll function under [`writable`](Async::writable); tokio's `AsyncFd::poll_write_ready`.
     ///
     /// # Errors
     /// When the runtime was dropped.

@@ -44,9 +44,11 @@ const TAKEN: &str = "a JoinHandle was polled after it had given its result: awai
 ///
 /// ```
 /// runtime::block_on(async {
-///     let task = runtime::spawn(std::future::pending::<()>());
-///     task.abort();
-///     assert!(task.await.unwrap_err().is_cancelled());
+///     let (one, other) = (runtime::spawn(async { 1 }), runtime::spawn(std::future::pending::<()>()));
+///     assert!(!one.is_finished() && one.id() != other.id());
+///     assert_eq!(one.await.unwrap(), 1);
+///     other.abort();
+///     assert!(other.await.unwrap_err().is_cancelled());
 /// });
 /// ```
 #[must_use = "dropping a JoinHandle detaches its task; say so with drop() if that is meant"]
@@ -94,19 +96,20 @@ impl<T> JoinHandle<T> {
     }
 
     /// Asks the loop to drop the task's future before its next poll; the handle then says cancelled. It does nothing
-    /// to a task that has ended. Unlike asyncio's `cancel`, nothing is raised inside the task: it cannot catch it.
+    /// to a task that has ended. tokio's `abort`; unlike asyncio's `cancel`, nothing is raised inside the task: it
+    /// cannot catch it.
     ///
     /// The future is dropped by the loop, never inside this call, so a task may abort itself.
     pub fn abort(&self) {
         self.target.abort();
     }
 
-    /// Something that can abort the task from anywhere, whoever holds this handle.
+    /// Something that can abort the task from anywhere, whoever holds this handle; tokio's `abort_handle`.
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle { target: self.target.clone() }
     }
 
-    /// Whether the task has ended: its result is here, or was taken from here.
+    /// Whether the task has ended: its result is here, or was taken from here. asyncio's `done`, tokio's `is_finished`.
     pub fn is_finished(&self) -> bool {
         match &self.place {
             Place::Here(place) => place.cell().settled.get(),
@@ -114,7 +117,7 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// The task's number.
+    /// The task's number; tokio's `id`.
     pub fn id(&self) -> Id {
         match &self.target {
             Target::Task(ticket, count) => Id::new(ticket.runtime(), *count),
@@ -158,6 +161,15 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// Aborts a task, from any thread and without its [`JoinHandle`]; tokio's `AbortHandle`.
+///
+/// ```
+/// runtime::block_on(async {
+///     let task = runtime::spawn(std::future::pending::<()>());
+///     let abort = task.abort_handle();
+///     std::thread::spawn(move || abort.abort());
+///     assert!(task.await.unwrap_err().is_cancelled());
+/// });
+/// ```
 #[derive(Clone, Debug)]
 pub struct AbortHandle {
     /// Which task.
@@ -237,7 +249,17 @@ impl<T> Settle<T> for JoinCell<T> {
     }
 }
 
-/// Why a task has no result; tokio's `JoinError`.
+/// Why a task has no result; tokio's `JoinError`. In asyncio awaiting the task raises what it raised, or
+/// `CancelledError`.
+///
+/// ```
+/// runtime::block_on(async {
+///     let error = runtime::spawn(async { assert_eq!(1 + 1, 3, "arithmetic") }).await.unwrap_err();
+///     assert!(error.is_panic() && !error.is_cancelled() && error.io_error().is_none());
+///     let text = error.into_panic().downcast::<String>().unwrap();
+///     assert!(text.contains("arithmetic"));
+/// });
+/// ```
 pub struct JoinError {
     /// What happened.
     reason: Reason,

@@ -23,7 +23,7 @@ impl Handle {
         Handle { inbox }
     }
 
-    /// Spawns `future` on the loop, from any thread.
+    /// Spawns `future` on the loop, from any thread: asyncio's `run_coroutine_threadsafe`, tokio's `Handle::spawn`.
     ///
     /// The [`JoinHandle`] stays on the calling thread, which may await it in a loop of its own. When the runtime is gone
     /// or goes before the task's end, the future is dropped and the handle says cancelled.

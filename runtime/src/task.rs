@@ -110,7 +110,7 @@ impl<F: Future, J: Settle<F::Output>> Run for Task<F, J> {
 
 /// Tells tasks apart: unique in the process, whatever the runtime, and never given twice.
 ///
-/// The counterpart of tokio's `task::Id`.
+/// The counterpart of tokio's `task::Id`; from [`JoinHandle::id`], whose page has an example.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Id(NonZeroU64);
 
@@ -134,7 +134,7 @@ impl std::fmt::Display for Id {
     }
 }
 
-/// Spawns a task with a name, which messages and the trace show.
+/// Spawns a task with a name, which messages and the trace show; tokio's `task::Builder`.
 ///
 /// ```
 /// use runtime::{block_on, task};

@@ -16,6 +16,12 @@ pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 /// The time: the running loop's, which the virtual clock may hold still; outside of a loop the system's.
 ///
 /// asyncio's `loop.time()`, tokio's `time::Instant::now()`.
+///
+/// ```
+/// use runtime::time::now;
+/// let start = now();
+/// assert!(now() >= start);
+/// ```
 pub fn now() -> Instant {
     context::with(|core| core.clock.now()).unwrap_or_else(Instant::now)
 }
@@ -47,7 +53,19 @@ pub fn sleep(duration: Duration) -> Sleep {
     sleep_until(after(now(), duration))
 }
 
-/// Waits until `deadline`: asyncio's `call_at`, tokio's `sleep_until`. See [`sleep`].
+/// Waits until `deadline`: asyncio's `call_at`, tokio's `sleep_until`. What is said of [`sleep`] holds for it, too.
+///
+/// ```
+/// use std::time::Duration;
+/// use runtime::time::{now, sleep_until};
+/// runtime::block_on(async {
+///     let deadline = now() + Duration::from_millis(1);
+///     let sleep = sleep_until(deadline);
+///     assert_eq!(sleep.deadline(), deadline);
+///     sleep.await;
+///     assert!(now() >= deadline);
+/// });
+/// ```
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep { deadline, armed: None, _at: At::here() }
@@ -82,7 +100,7 @@ impl Drop for Armed {
 }
 
 impl Sleep {
-    /// When it is over.
+    /// When it is over; tokio's `Sleep::deadline`.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
@@ -171,8 +189,8 @@ impl From<Elapsed> for std::io::Error {
     }
 }
 
-/// Ticks at once, then every `period`; tokio's `interval`. Ticks that were missed come one right after the other, so
-/// that none is lost.
+/// Ticks at once, then every `period`; tokio's `interval`, asyncio has none. Ticks that were missed come one right after
+/// the other, so that none is lost.
 ///
 /// # Panics
 /// With a period of zero.
@@ -183,7 +201,7 @@ impl From<Elapsed> for std::io::Error {
 ///     let mut ticks = runtime::time::interval(Duration::from_millis(1));
 ///     let first = ticks.tick().await;
 ///     let second = ticks.tick().await;
-///     assert_eq!(second - first, Duration::from_millis(1));
+///     assert_eq!(second - first, ticks.period());
 /// });
 /// ```
 #[track_caller]
@@ -192,7 +210,7 @@ pub fn interval(period: Duration) -> Interval {
     Interval { period, sleep: sleep_until(now()) }
 }
 
-/// The clock of [`interval`].
+/// The clock of [`interval`]; tokio's `Interval`, whose names the methods have.
 #[derive(Debug)]
 pub struct Interval {
     /// The time between two ticks.
@@ -213,7 +231,13 @@ impl Interval {
         poll_fn(|cx| self.poll_tick(cx)).await
     }
 
-    /// The poll under [`tick`](Interval::tick).
+    /// The poll function under [`tick`](Interval::tick), for hand-written futures and streams.
+    ///
+    /// ```
+    /// let mut ticks = runtime::time::interval(std::time::Duration::from_millis(1));
+    /// let due = runtime::block_on(std::future::poll_fn(|cx| ticks.poll_tick(cx)));
+    /// assert!(runtime::time::now() >= due);
+    /// ```
     ///
     /// # Panics
     /// Outside a runtime.

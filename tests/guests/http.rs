@@ -185,7 +185,7 @@ fn graceful_shutdown_finishes_the_answer_under_way_and_takes_no_other() {
         });
         let server = spawn(async move {
             let mut connection = pin!(server::Builder::new().serve_connection(HttpStream::new(server), service));
-            assert!(until(connection.as_mut(), told).await.is_none(), "the shutdown comes before the end");
+            assert!(until(connection.as_mut(), told).await.is_err(), "the shutdown comes before the end");
             connection.as_mut().graceful_shutdown();
             connection.await
         });
@@ -213,7 +213,7 @@ fn graceful_shutdown_of_an_idle_connection_closes_it() {
         let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("once"))));
         let server = spawn(async move {
             let mut connection = pin!(server::Builder::new().serve_connection(HttpStream::new(server), service));
-            assert!(until(connection.as_mut(), told).await.is_none(), "the shutdown comes before the end");
+            assert!(until(connection.as_mut(), told).await.is_err(), "the shutdown comes before the end");
             connection.as_mut().graceful_shutdown();
             connection.await
         });

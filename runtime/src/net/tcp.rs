@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::task::{Context, Poll};
 
-/// Accepts TCP connections; tokio's `TcpListener`, asyncio's `start_server`.
+/// Accepts TCP connections; tokio's `TcpListener`, whose names the methods have, and asyncio's `start_server`.
 /// For an example see [`TcpStream`].
 #[derive(Debug)]
 pub struct TcpListener {
@@ -23,6 +23,9 @@ impl TcpListener {
     ///
     /// # Panics
     /// When it is polled outside a runtime.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, it listens nowhere; the look-up of a name ends by itself.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
         first_of(address, async |address| Ok(TcpListener { io: Async::new(mio::net::TcpListener::bind(address)?)? }))
             .await
@@ -69,7 +72,7 @@ impl TcpListener {
     }
 }
 
-/// A TCP connection; tokio's `TcpStream`, both halves of asyncio's streams in one.
+/// A TCP connection; tokio's `TcpStream`, whose names the methods have, and both halves of asyncio's streams in one.
 ///
 /// Everything takes `&self`: one task may read while another writes.
 ///
@@ -91,6 +94,38 @@ impl TcpListener {
 ///     stream.read_exact(&mut greeting).await?;
 ///     assert_eq!(&greeting, b"hello");
 ///     server.await.unwrap()
+/// })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// What was connected without the loop, the end of a stream, and attempts that do not wait:
+///
+/// ```
+/// use std::{io::ErrorKind, net::Shutdown};
+/// use runtime::net::TcpStream;
+///
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let near = std::net::TcpStream::connect(listener.local_addr()?)?;
+/// # let (far, _) = listener.accept()?;
+/// runtime::block_on(async {
+///     let (near, far) = (TcpStream::from_std(near)?, TcpStream::from_std(far)?);
+///     near.set_nodelay(true)?;
+///     assert_eq!(near.peer_addr()?, far.local_addr()?);
+///     near.writable().await?;
+///     assert_eq!(near.try_write(b"hello")?, 5);
+///     let mut buffer = [0; 16];
+///     let n = loop {
+///         far.readable().await?; // in a future of your own: poll_read_ready
+///         match far.try_read(&mut buffer) {
+///             Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+///             done => break done?,
+///         }
+///     };
+///     assert_eq!(&buffer[..n], b"hello");
+///     assert_eq!(near.write(b", and good bye").await?, 14);
+///     near.shutdown(Shutdown::Write)?;
+///     while far.read(&mut buffer).await? > 0 {}
+///     Ok::<(), std::io::Error>(())
 /// })?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -245,7 +280,7 @@ impl TcpStream {
         self.io.poll_readable(cx)
     }
 
-    /// The poll function under [`writable`](TcpStream::writable).
+    /// The poll function under [`writable`](TcpStream::writable): `try_write`, and on `WouldBlock` this again.
     ///
     /// # Errors
     /// When the runtime was dropped.
@@ -253,7 +288,7 @@ impl TcpStream {
         self.io.poll_writable(cx)
     }
 
-    /// Ends one direction, or both: the peer reads the end.
+    /// Ends one direction, or both: the peer reads the end. As in the standard library; tokio's ends the writing half.
     ///
     /// # Errors
     /// The system's.

@@ -6,7 +6,8 @@ use crate::net::addr::first_of;
 use std::io;
 use std::net::SocketAddr;
 
-/// Sends and receives datagrams; tokio's `UdpSocket`, asyncio's `create_datagram_endpoint`.
+/// Sends and receives datagrams; tokio's `UdpSocket`, whose names the methods have, and asyncio's
+/// `create_datagram_endpoint`.
 ///
 /// Everything takes `&self`: one task may receive while another sends.
 ///
@@ -19,6 +20,12 @@ use std::net::SocketAddr;
 ///     let mut buffer = [0; 16];
 ///     let (n, from) = other.recv_from(&mut buffer).await?;
 ///     assert_eq!((&buffer[..n], from), (&b"hello"[..], one.local_addr()?));
+///
+///     // With one peer chosen, nobody else is heard:
+///     other.connect(from).await?;
+///     one.connect(other.local_addr()?).await?;
+///     other.send(b"hello yourself").await?;
+///     assert_eq!(one.recv(&mut buffer).await?, 14);
 ///     Ok::<(), std::io::Error>(())
 /// })?;
 /// # Ok::<(), std::io::Error>(())
@@ -36,6 +43,9 @@ impl UdpSocket {
     ///
     /// # Panics
     /// When it is polled outside a runtime.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, it has bound nothing; the look-up of a name ends by itself.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
         first_of(address, async |address| Ok(UdpSocket { io: Async::new(mio::net::UdpSocket::bind(address)?)? })).await
     }
@@ -47,6 +57,9 @@ impl UdpSocket {
     ///
     /// # Panics
     /// With a name, outside a runtime.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, it has chosen nobody.
     pub async fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
         first_of(address, async |address| self.io.get_ref().connect(address)).await
     }
@@ -110,6 +123,17 @@ impl UdpSocket {
     }
 
     /// Takes over a socket of the standard library and makes it non-blocking.
+    ///
+    /// ```
+    /// use runtime::{block_on, net::UdpSocket};
+    /// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    /// let address = socket.local_addr()?;
+    /// block_on(async {
+    ///     assert_eq!(UdpSocket::from_std(socket)?.local_addr()?, address);
+    ///     Ok::<(), std::io::Error>(())
+    /// })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the system refuses to watch it.

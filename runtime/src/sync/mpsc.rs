@@ -128,6 +128,16 @@ fn wake(waker: Option<Waker>) {
 }
 
 /// The end that sends into a bounded channel.
+///
+/// ```
+/// use runtime::sync::mpsc::{self, TrySendError};
+/// let (sender, receiver) = mpsc::channel(1);
+/// assert_eq!(sender.try_send(1), Ok(()));
+/// assert_eq!(sender.try_send(2), Err(TrySendError::Full(2)));
+/// drop(receiver);
+/// assert!(sender.is_closed());
+/// assert_eq!(sender.try_send(3), Err(TrySendError::Closed(3)));
+/// ```
 #[derive(Debug)]
 pub struct Sender<T> {
     channel: Channel<T>,
@@ -135,10 +145,10 @@ pub struct Sender<T> {
 
 impl<T> Sender<T> {
     /// Sends a value, and waits for room first when the channel is full. Senders get their places in the order in which
-    /// they came.
+    /// they came. tokio's `send`, asyncio's `Queue.put`.
     ///
     /// # Errors
-    /// The value comes back when the receiver is gone.
+    /// The value comes back when the receiver is gone, or has closed the channel.
     ///
     /// # Cancel safety
     /// Dropped before it is done, it has not sent, and the value is lost with it.
@@ -147,10 +157,10 @@ impl<T> Sender<T> {
         Send { sender: self, value: Some(value), waiter: None, at: At::here() }
     }
 
-    /// Sends a value if there is room and nobody is in line.
+    /// Sends a value if there is room and nobody is in line: tokio's `try_send`, asyncio's `put_nowait`.
     ///
     /// # Errors
-    /// The value comes back when the channel is full, or the receiver gone.
+    /// The value comes back when the channel is full or closed, or the receiver gone.
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let state = self.channel.lock();
         if state.closed {
@@ -256,7 +266,8 @@ impl<T> Drop for Send<'_, T> {
     }
 }
 
-/// The end that sends into an unbounded channel: at once, and from anywhere.
+/// The end that sends into an unbounded channel: at once, and from anywhere. tokio's `UnboundedSender`; for an example
+/// see [`unbounded`].
 #[derive(Debug)]
 pub struct UnboundedSender<T> {
     sender: Sender<T>,
@@ -266,7 +277,7 @@ impl<T> UnboundedSender<T> {
     /// Sends a value.
     ///
     /// # Errors
-    /// The value comes back when the receiver is gone.
+    /// The value comes back when the receiver is gone, or has closed the channel.
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         self.sender.try_send(value).map_err(|error| match error {
             TrySendError::Full(value) | TrySendError::Closed(value) => SendError(value),
@@ -285,7 +296,24 @@ impl<T> Clone for UnboundedSender<T> {
     }
 }
 
-/// The end that receives.
+/// The end that receives; tokio's `Receiver`.
+///
+/// ```
+/// use runtime::{block_on, sync::mpsc::{self, TryRecvError}};
+/// use std::future::poll_fn;
+///
+/// let (sender, mut receiver) = mpsc::unbounded();
+/// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+/// for n in 1..=3 {
+///     sender.send(n).unwrap();
+/// }
+/// receiver.close();
+/// assert!(sender.send(4).is_err());
+/// assert_eq!(receiver.try_recv(), Ok(1));
+/// assert_eq!(block_on(receiver.recv()), Some(2));
+/// assert_eq!(block_on(poll_fn(|cx| receiver.poll_recv(cx))), Some(3));
+/// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+/// ```
 pub struct Receiver<T> {
     channel: Channel<T>,
     /// What was in the queue of an unbounded channel at the last look: a flood from another thread costs the loop one
@@ -301,7 +329,8 @@ impl<T> Receiver<T> {
         Receiver { channel, taken: VecDeque::new() }
     }
 
-    /// Waits for the next value; `None` when the queue is empty and every sender is gone.
+    /// Waits for the next value; `None` when the queue is empty and every sender is gone, or the channel was
+    /// closed. tokio's `recv`, asyncio's `Queue.get`.
     ///
     /// # Cancel safety
     /// Dropping it loses no value.
@@ -311,7 +340,7 @@ impl<T> Receiver<T> {
         poll_fn(move |cx| self.poll_at(Some(at), cx))
     }
 
-    /// The poll function under [`recv`](Receiver::recv).
+    /// The poll function under [`recv`](Receiver::recv), for hand-written futures and streams.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         self.poll_at(None, cx)
     }
@@ -325,7 +354,7 @@ impl<T> Receiver<T> {
         polled
     }
 
-    /// The next value, if one is there.
+    /// The next value, if one is there: tokio's `try_recv`, asyncio's `get_nowait`.
     ///
     /// # Errors
     /// [`TryRecvError::Empty`] when none is there yet, [`TryRecvError::Disconnected`] when none will come.
@@ -361,7 +390,8 @@ impl<T> Receiver<T> {
         Poll::Ready(value)
     }
 
-    /// Takes no further values: senders fail from now on, what is in the queue can still be received.
+    /// Takes no further values: senders fail from now on, what is in the queue can still be received. tokio's `close`,
+    /// asyncio's `Queue.shutdown`.
     pub fn close(&mut self) {
         drop(self.shut());
     }

@@ -37,6 +37,15 @@ struct State<T> {
 }
 
 /// The end that sends.
+///
+/// ```
+/// use runtime::sync::oneshot;
+/// let (sender, receiver) = oneshot::channel();
+/// assert!(!sender.is_closed());
+/// drop(receiver);
+/// assert!(sender.is_closed());
+/// assert_eq!(sender.send("an answer that nobody waits for"), Err("an answer that nobody waits for"));
+/// ```
 #[derive(Debug)]
 pub struct Sender<T> {
     /// Until this end has done its part.
@@ -44,7 +53,7 @@ pub struct Sender<T> {
 }
 
 impl<T> Sender<T> {
-    /// Sends the value.
+    /// Sends the value: tokio's `send`, asyncio's `set_result`.
     ///
     /// # Errors
     /// The value comes back when the receiver is gone.
@@ -52,7 +61,7 @@ impl<T> Sender<T> {
         self.end(Some(value)).map_or(Ok(()), Err)
     }
 
-    /// Whether the receiver is gone.
+    /// Whether the receiver is gone: what nobody waits for need not be worked out. tokio's `is_closed`.
     pub fn is_closed(&self) -> bool {
         self.channel.as_ref().is_none_or(|channel| channel.lock().ended)
     }
@@ -86,6 +95,15 @@ impl<T> Drop for Sender<T> {
 ///
 /// # Cancel safety
 /// A `&mut Receiver` in a `timeout` loses nothing when it is dropped.
+///
+/// ```
+/// use runtime::sync::oneshot;
+/// let (sender, mut receiver) = oneshot::channel();
+/// assert_eq!(receiver.try_recv(), Ok(None));
+/// sender.send("here").unwrap();
+/// assert_eq!(receiver.try_recv(), Ok(Some("here")));
+/// assert!(receiver.try_recv().is_err()); // it has been taken
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct Receiver<T> {
@@ -94,7 +112,7 @@ pub struct Receiver<T> {
 }
 
 impl<T> Receiver<T> {
-    /// The value, if it has been sent.
+    /// The value, if it has been sent. tokio's `try_recv`, which has an error for "not yet".
     ///
     /// # Errors
     /// [`RecvError`] when the sender is gone and no value is left.

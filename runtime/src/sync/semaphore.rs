@@ -15,7 +15,7 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Lets at most `n` tasks at a time through; asyncio's and tokio's `Semaphore`.
+/// Lets at most `n` tasks at a time through; asyncio's and tokio's `Semaphore`, with tokio's names.
 ///
 /// Strictly first come, first served: a released permit goes to the first in line, and nobody overtakes, neither with
 /// [`acquire`](Semaphore::acquire) nor with [`try_acquire`](Semaphore::try_acquire). Not `Sync`: share it with `Rc`.
@@ -26,7 +26,10 @@ use std::task::{Context, Poll};
 ///     let semaphore = Semaphore::new(1);
 ///     let permit = semaphore.acquire().await;
 ///     assert!(semaphore.try_acquire().is_none());
-///     drop(permit);
+///     drop(permit); // asyncio's `release`
+///     assert_eq!(semaphore.available_permits(), 1);
+///     semaphore.add_permits(1); // two at a time from now on
+///     semaphore.acquire().await.forget(); // and one again
 ///     assert_eq!(semaphore.available_permits(), 1);
 /// });
 /// ```
@@ -179,7 +182,7 @@ pub struct Permit<'a> {
 }
 
 impl Permit<'_> {
-    /// Takes the permit away for good.
+    /// Takes the permit away for good; tokio's `forget`. The way back is [`Semaphore::add_permits`].
     pub fn forget(self) {
         std::mem::forget(self);
     }

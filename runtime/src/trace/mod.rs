@@ -179,6 +179,21 @@ pub fn note(text: impl AsRef<str>) {
 }
 
 /// Records what the loops of this thread do, until it is dropped.
+///
+/// ```
+/// use runtime::trace::{Recorder, note};
+///
+/// let recorder = Recorder::start().with_snapshots();
+/// runtime::block_on(async { note("here") });
+/// assert!(recorder.events().iter().any(|event| event.to_json().contains("here")));
+/// assert!(!recorder.snapshots().is_empty());
+///
+/// let mut lines = Vec::new();
+/// recorder.write_json(&mut lines)?;
+/// assert!(lines.starts_with(recorder.events()[0].to_json().as_bytes()));
+/// recorder.write_page("A page with one remark", std::io::sink())?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Recorder {
     state: Rc<RefCell<State>>,
 }
