@@ -122,7 +122,7 @@ fn a_oneshots_sender_that_goes_without_a_value_is_an_error_of_the_receiver() {
     drop(sender);
     assert_eq!(count.wakes(), 1);
     let error = receiver.try_recv().unwrap_err();
-    assert_eq!(error.to_string(), "the sender was dropped without sending a value");
+    assert_eq!(error.to_string(), "no value: the sender was dropped without one, or it was taken before");
     assert_eq!(poll_with(&mut receiver, &waker), Poll::Ready(Err(error)));
 }
 
@@ -569,7 +569,10 @@ fn a_send_polled_after_its_end_panics() {
     let (sender, _receiver) = mpsc::channel(1);
     let mut send = sender.send(1);
     assert!(poll_once(&mut send).is_ready());
-    assert_eq!(panic_message(|| poll_once(&mut send)), "Send was polled after it was done");
+    assert_eq!(
+        panic_message(|| poll_once(&mut send)),
+        "a Send was polled after it was done: call send again for the next value"
+    );
 }
 
 // Other threads.

@@ -217,7 +217,7 @@ impl<T> Future for Send<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
         let this = &mut *self;
-        let value = this.value.take().expect("Send was polled after it was done");
+        let value = this.value.take().expect("a Send was polled after it was done: call send again for the next value");
         let fresh = cx.waker().clone();
         let mut guard = this.sender.channel.lock();
         let state = &mut *guard;

@@ -174,13 +174,13 @@ impl<T> Drop for Receiver<T> {
     }
 }
 
-/// The sender was dropped without sending.
+/// The sender was dropped without sending, or the value has been taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecvError(());
 
 impl fmt::Display for RecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the sender was dropped without sending a value")
+        f.write_str("no value: the sender was dropped without one, or it was taken before")
     }
 }
 

@@ -86,7 +86,7 @@ impl Semaphore {
         for left in (1..=n).rev() {
             if self.state.borrow().line.is_empty() {
                 let mut state = self.state.borrow_mut();
-                state.free = state.free.checked_add(left).expect("a semaphore holds at most usize::MAX permits");
+                state.free = state.free.checked_add(left).expect("more than usize::MAX permits: add fewer");
                 trace!(PermitReleased { semaphore: self, left: state.free });
                 return;
             }
