@@ -51,6 +51,8 @@ struct Sentences {
 #[derive(Default)]
 struct Gathering {
     children: Option<u64>,
+    /// Its iterator cannot tell how many there will be.
+    cannot_tell: bool,
     started: u64,
     done: u64,
     /// Place → child, while it has not ended.
@@ -95,6 +97,7 @@ impl Sentences {
             let it = self.gathers.entry(gather).or_default();
             if kind == "GatherOpen" {
                 it.children = number("children");
+                it.cannot_tell = it.children.is_none();
             }
             if let Some(place) = number("place") {
                 let started = &mut it.started;
@@ -113,10 +116,15 @@ impl Sentences {
                 }
             }
             if let Some(alive) = number("alive") {
-                let remaining = it.children.unwrap_or(it.done + alive) - it.done;
+                // Without a limit all are taken from the iterator at once, and some wait for their start.
+                if it.cannot_tell && it.done + alive > it.started {
+                    it.children = Some(it.done + alive);
+                }
+                let all = it.children.or((!it.cannot_tell).then_some(it.done + alive));
+                let remaining = all.map(|all| all - it.done);
                 fact("done", it.done.into());
-                fact("remaining", remaining.into());
-                fact("one", (remaining == 1).into());
+                fact("remaining", remaining.map_or("an unknown number".into(), Value::from));
+                fact("one", (remaining == Some(1)).into());
             }
         }
         match kind.as_str() {

@@ -21,8 +21,10 @@ use runtime::trace::{self, Recorder};
 use runtime::{Runtime, block_on};
 use serde_json::json;
 use std::fs::{self, File};
+use std::future::{Future, poll_fn};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 use tests::virtually;
 
@@ -79,8 +81,74 @@ fn browse(name: &str, test: impl AsyncFnOnce(&mut Browser)) {
 #[test]
 fn the_state_that_the_page_rebuilds_is_the_loops_own_at_the_end_of_every_poll_and_turn() {
     for program in &PROGRAMS {
-        let Some(compared) = check_replay("the state of the page", &record(program)) else { return };
+        let Some(compared) = check_replay("the state of the page", &record(program), program.repeats) else { return };
         assert!(compared >= 4, "{}: {compared} snapshots", program.name);
+    }
+}
+
+#[test]
+fn what_other_threads_have_sent_stands_in_the_remote_queue_of_page_and_loop() {
+    let recorder = Recorder::start().with_snapshots();
+    let runtime = Runtime::builder().virtual_clock().build().unwrap();
+    let handle = runtime.handle();
+    runtime.block_on(async {
+        let own = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        // The thread ends before the poll does: nothing is on its way then.
+        let thread = std::thread::spawn(move || {
+            own.wake_by_ref();
+            drop(handle.spawn(async {}));
+            drop(handle.spawn(async {}));
+        });
+        thread.join().unwrap();
+        sleep(Duration::from_millis(1)).await;
+    });
+    let full = recorder.snapshots().iter().filter(|(_, state)| state.contains("\"remote\":3")).count();
+    assert_eq!(full, 2, "at the end of the poll and of its turn");
+    check_replay("the remote queue", &recorder, true);
+}
+
+/// A gather whose own count, told by `on_progress`, goes into the trace as notes.
+async fn counted<F: Future>(children: impl Iterator<Item = F>, limit: usize) {
+    gather(children).limit(limit).on_progress(|it| trace::note(format!("{:?} of {:?}", it.completed, it.total))).await;
+}
+
+#[test]
+fn the_counts_of_a_card_are_those_that_the_gather_tells_of_itself() {
+    let nap = |n: u64| sleep(Duration::from_millis(n * 7 % 5));
+    // Of ten numbers these are seven; what filters them cannot tell before.
+    let some = || (0..10).filter(|n| n % 4 != 1).map(nap);
+    for (what, is_known) in
+        [("all", true), ("all of some", true), ("two at once", true), ("two of some at once", false)]
+    {
+        let recorder = Recorder::start();
+        match what {
+            "all" => virtually(counted((0..7).map(nap), 9)),
+            "all of some" => virtually(counted(some(), usize::MAX)),
+            "two at once" => virtually(counted((0..7).map(nap), 2)),
+            _ => virtually(counted(some(), 2)),
+        }
+        let script = "
+            const told = [];
+            const state = emptyState();
+            for (const e of data.events) {
+                apply(state, e);
+                if (e.kind !== 'Note') continue;
+                const all = total(state.gathers[0]);
+                told.push([e.text, `${state.gathers[0].done} of ${all === null ? 'None' : `Some(${all})`}`]);
+            }
+            return told;
+        ";
+        let Some(told) = node("the counts of a gather", script, &data(&recorder)) else { return };
+        let told = told.as_array().unwrap();
+        assert_eq!(told.len(), 7, "{what}");
+        let unknown = told.iter().filter(|pair| pair[1].as_str().unwrap().ends_with("None")).count();
+        assert_eq!(unknown, if is_known { 0 } else { 7 }, "{what}: how often the page does not know: {told:?}");
+        for pair in told {
+            // The page need not know when the iterator has come to its end.
+            let own = pair[0].as_str().unwrap();
+            let own = if is_known { own.to_owned() } else { own.replace("Some(7)", "None") };
+            assert_eq!(own, pair[1], "{what}: the gather's own count and the page's");
+        }
     }
 }
 

@@ -55,9 +55,18 @@ pub(crate) fn node(test: &str, script: &str, data: &Value) -> Option<Value> {
 }
 
 /// Checks that the state that the page rebuilds is the loop's own wherever there is a snapshot. Gives their number.
-pub(crate) fn check_replay(test: &str, recorder: &Recorder) -> Option<usize> {
+///
+/// What stands in the remote queue is compared only where no other thread may send just then: while a message is on its
+/// way, the page knows of it and the queue does not hold it yet, or the other way round.
+pub(crate) fn check_replay(test: &str, recorder: &Recorder, with_remote: bool) -> Option<usize> {
     const SCRIPT: &str = r#"
         const state = emptyState();
+        const { names } = new History(data);
+        const called = (task, name) => name ?? `task ${task}`;
+        // Of a yield the loop keeps nothing, for the task is queued again already.
+        const waits = ({ wait }, theirs) => wait === "its next turn" ? theirs : wait ?? "something unknown";
+        // The loop knows the tasks that wait themselves; a child waits with a waker of its gather.
+        const who = ({ task, gather }) => gather === null ? task : null;
         const own = new Map(data.snapshots);
         let compared = 0;
         for (const e of data.events) {
@@ -67,11 +76,15 @@ pub(crate) fn check_replay(test: &str, recorder: &Recorder) -> Option<usize> {
             const slots = (o) => Object.entries(o).map(([key, value]) => [Number(key), value]);
             const ours = {
                 ready: state.queue,
-                tasks: slots(state.slab).map(([slot, task]) => [slot, task, state.tasks[task].queued, state.tasks[task].aborted]),
-                timers: slots(state.timers).map(([key, timer]) => [key, timer.fired ? null : timer.deadline]),
-                sources: slots(state.sources).map(([key, it]) => [key, it.read.ready, it.write.ready, it.read.ended, it.write.ended]),
+                tasks: slots(state.slab).map(([slot, task]) => [slot, task, state.tasks[task].queued, state.tasks[task].aborted, names[task], waits(state.tasks[task], theirs.tasks.find((it) => it[1] === task)?.[5])]),
+                timers: slots(state.timers).map(([key, timer]) => [key, ...(timer.fired ? [null, null] : [timer.deadline, who(timer.who)])]),
+                sources: slots(state.sources).map(([key, { read, write }]) => {
+                    return [key, read.ready, write.ready, read.ended, write.ended, [read, write].map((side) => side.waits.map(who))];
+                }),
+                remote: data.withRemote ? state.remote.length : theirs.remote,
                 jobs: Object.keys(state.jobs).length,
             };
+            for (const task of theirs.tasks) task[4] = called(task[1], task[4]);
             for (const part of Object.keys(theirs)) {
                 const [a, b] = [JSON.stringify(ours[part]), JSON.stringify(theirs[part])];
                 if (a !== b) return `after event ${e.seq}, ${e.kind}: ${part} of the page ${a}, of the loop ${b}`;
@@ -80,6 +93,8 @@ pub(crate) fn check_replay(test: &str, recorder: &Recorder) -> Option<usize> {
         }
         return compared;
     "#;
-    let result = node(test, SCRIPT, &data(recorder))?;
+    let mut data = data(recorder);
+    data["withRemote"] = with_remote.into();
+    let result = node(test, SCRIPT, &data)?;
     Some(result.as_u64().unwrap_or_else(|| panic!("{result}")) as usize)
 }

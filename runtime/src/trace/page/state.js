@@ -109,10 +109,15 @@ const CHANGES = {
 
   GatherStart(s, e) {
     set(s.gathers, e.gather, {
-      form: e.form, parent: actor(s), children: null, alive: null, started: 0, done: 0, polls: 0, places: {}, fate: null,
+      form: e.form, parent: actor(s), children: null, cannotTell: false, alive: null, started: 0, done: 0, polls: 0, places: {}, fate: null,
     });
   },
-  GatherOpen(s, e) { if (s.gathers[e.gather]) set(s.gathers[e.gather], "children", e.children); },
+  GatherOpen(s, e) {
+    const gather = s.gathers[e.gather];
+    if (!gather) return;
+    set(gather, "children", e.children);
+    set(gather, "cannotTell", e.children === null);
+  },
   GatherPoll(s, e) {
     const gather = s.gathers[e.gather];
     if (!gather) return;
@@ -141,6 +146,11 @@ const CHANGES = {
     set(place, "state", e.ready ? "done" : place.again ? "woken" : "idle");
     set(gather, "alive", e.alive);
     if (e.ready) set(gather, "done", gather.done + 1);
+    // Some wait for their start: without a limit all are taken from the iterator at once, so now they are counted.
+    if (gather.cannotTell && gather.done + e.alive > gather.started) {
+      set(gather, "children", gather.done + e.alive);
+      set(gather, "cannotTell", false);
+    }
   },
   ChildWoken(s, e) {
     const place = s.gathers[e.gather] && s.gathers[e.gather].places[e.place];
@@ -205,10 +215,11 @@ function apply(s, e) {
   return written();
 }
 
-// How many children there are: what the iterator said, or, as all are taken at once, those seen; null if neither.
+// How many children there are: what the iterator said, or, where all are there at once, those seen; null if neither.
 function total(gather) {
   if (gather.children !== null) return gather.children;
-  return gather.alive === null ? null : gather.done + gather.alive;
+  const isOpen = gather.cannotTell && gather.fate !== "done";
+  return gather.alive === null || isOpen ? null : gather.done + gather.alive;
 }
 
 // How many have not ended.
