@@ -19,14 +19,14 @@ use runtime::task::{self, yield_now};
 use runtime::time::sleep;
 use runtime::trace::{self, Recorder};
 use runtime::{Runtime, block_on};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::future::{Future, poll_fn};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
-use tests::virtually;
+use tests::{thread_number, until_parked, virtually};
 
 /// Records one of the programs of `step`, the drop of its runtime included.
 fn record(program: &Program) -> Recorder {
@@ -477,44 +477,85 @@ fn the_filter_shows_only_what_is_asked_for() {
     });
 }
 
+/// Goes through the page that is open from question to question; the first is answered wrongly, the others rightly. What
+/// was asked, and the choices.
+async fn predict(browser: &mut Browser) -> Vec<(String, Value)> {
+    browser.key("p").await;
+    let mut asked = Vec::new();
+    while browser.eval("app.index === app.history.length - 1").await == false {
+        browser.key("ArrowRight").await;
+        let question = browser.eval("app.predict.question").await;
+        if question.is_null() {
+            continue;
+        }
+        // What comes later is not shown, and no panel tells it.
+        assert_eq!(browser.eval("document.querySelectorAll('.row.later').length").await, 0);
+        match question["about"].as_str().unwrap() {
+            "queue" => {
+                assert_eq!(browser.text("queue").await, "Somebody is first. Who?");
+                let circle = "document.getElementById('circle').getAttribute('aria-label')";
+                let circle = browser.eval(circle).await;
+                assert!(!circle.as_str().unwrap().contains("in the ready queue"), "{circle}");
+            }
+            "park" => assert_eq!(browser.text("timers-note").await, "park: ?"),
+            _ => {}
+        }
+        let choices = question["choices"].as_array().unwrap();
+        let right = choices.iter().position(|it| *it == question["answer"]).expect("the answer can be chosen");
+        let index = browser.eval("app.index").await.as_i64().unwrap();
+        let choice = if asked.is_empty() { (right + 1) % choices.len() } else { right };
+        asked.push((question["text"].as_str().unwrap().to_owned(), question["choices"].clone()));
+        browser.key(&format!("{}", choice + 1)).await;
+        assert_eq!(browser.eval("app.index").await, index + 1);
+        assert_ne!(browser.text("timers-note").await, "park: ?", "it is told now");
+    }
+    let score = format!("{} of {} right", asked.len() - 1, asked.len());
+    assert!(browser.text("quiz").await.contains(&score), "{}", browser.text("quiz").await);
+    asked
+}
+
 #[test]
 fn predictions_are_asked_answered_from_the_trace_and_counted() {
-    let page = Page::of(named("gather"), "predict");
+    let (polls, next) = ("What does the poll of main return?", "Which task is polled next?");
+    let (parks, jumps) = ("How long will the loop park, at most?", "How far does the virtual clock jump?");
+    let programs: [(&str, &[&str]); 3] = [
+        ("gather", &[polls, jumps, "Child 1 of gather 0 ends. How many remain?"]),
+        ("semaphore", &[polls, next, jumps]),
+        ("sockets", &[polls, next, parks]),
+    ];
+    let pages = programs.map(|(name, questions)| (Page::of(named(name), &format!("predict-{name}")), questions));
+    let recorder = Recorder::start();
+    let runtime = Runtime::new().unwrap();
+    for ms in [900, 950] {
+        drop(runtime.spawn(async move { sleep(Duration::from_millis(ms)).await }));
+    }
+    runtime.turn(Some(Duration::ZERO));
+    let (handle, parked) = (runtime.handle(), thread_number());
+    let thread = std::thread::spawn(move || {
+        until_parked(parked);
+        drop(handle.spawn(async {}));
+    });
+    runtime.turn(None);
+    thread.join().unwrap();
+    drop(runtime);
+    let timers = Page::of(recorder, "predict-timers");
     browse("predict", async |browser| {
-        browser.open(&page.0).await;
-        browser.key("p").await;
-        let mut texts = Vec::new();
-        let mut wrong = 0;
-        for _ in 0..400 {
-            if browser.eval("app.index === app.history.length - 1").await == true {
-                break;
+        for (page, questions) in &pages {
+            browser.open(&page.0).await;
+            let asked = predict(browser).await;
+            for question in *questions {
+                assert!(asked.iter().any(|(text, _)| text == question), "{question:?} was never asked: {asked:?}");
             }
-            browser.key("ArrowRight").await;
-            let question = browser.eval("app.predict.question").await;
-            if question.is_null() {
-                continue;
-            }
-            // What comes later is not shown.
-            assert_eq!(browser.eval("document.querySelectorAll('.row.later').length").await, 0);
-            let choices = question["choices"].as_array().unwrap();
-            let right = choices.iter().position(|it| *it == question["answer"]).expect("the answer can be chosen");
-            let index = browser.eval("app.index").await.as_i64().unwrap();
-            // The first is answered wrongly.
-            let choice = if texts.is_empty() {
-                wrong += 1;
-                (right + 1) % choices.len()
-            } else {
-                right
-            };
-            texts.push(question["text"].as_str().unwrap().to_owned());
-            browser.key(&format!("{}", choice + 1)).await;
-            assert_eq!(browser.eval("app.index").await, index + 1);
         }
-        for part in ["What does the poll of main return?", "How far does the virtual clock jump?", "How many remain?"] {
-            assert!(texts.iter().any(|text| text.contains(part)), "{part:?} was never asked: {texts:?}");
+        // By the system's clock, which goes on between two events, no deadline is offered twice.
+        browser.open(&timers.0).await;
+        let asked = predict(browser).await;
+        let (_, choices) = asked.iter().find(|(text, _)| text == parks).expect("it parks");
+        let choices: Vec<&str> = choices.as_array().unwrap().iter().map(|choice| choice.as_str().unwrap()).collect();
+        assert_eq!(choices.len(), 4, "{choices:?}");
+        for choice in ["0 ms", "until an event or a wake"] {
+            assert!(choices.contains(&choice), "{choice} is not among {choices:?}");
         }
-        let score = format!("{} of {} right", texts.len() - wrong, texts.len());
-        assert!(browser.text("quiz").await.contains(&score), "{}", browser.text("quiz").await);
     });
 }
 

@@ -47,6 +47,10 @@ class Queue {
 
   show(state) {
     const { app } = this;
+    if (app.predict.secret === "queue") {
+      draw(this.parent, none("Somebody is first. Who?"));
+      return;
+    }
     const { length } = state.queue;
     const items = state.queue.slice(0, MOST_ROWS).map((task) => el("li", { key: String(task) }, chip(app, task)));
     const list = length ? el("ol", { class: "queue" }, ...items) : none(Object.keys(state.tasks).length ? "Empty: next, the loop would park." : "Empty: there is no task.");

@@ -18,7 +18,8 @@ class Timers {
     this.table.show([...next, ...fired], row, keys.length);
     const { park } = state;
     const parked = park && `parked, ${park.timeout === null ? "no timeout" : `at most ${time(park.timeout)}`}`;
-    draw($("timers-note"), parked ?? (armed.length ? `park: ${time(Math.max(0, state.timers[next[0]].deadline - state.at))}` : ""));
+    const isAsked = this.app.predict.secret === "park";
+    draw($("timers-note"), isAsked ? "park: ?" : parked ?? (armed.length ? `park: ${time(Math.max(0, state.timers[next[0]].deadline - state.at))}` : ""));
   }
 }
 
