@@ -21,10 +21,9 @@ use runtime::trace::{self, Recorder};
 use runtime::{Runtime, block_on};
 use serde_json::{Value, json};
 use std::fs::{self, File};
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 use tests::{thread_number, until_parked, virtually};
 
@@ -92,12 +91,11 @@ fn what_other_threads_have_sent_stands_in_the_remote_queue_of_page_and_loop() {
     let runtime = Runtime::builder().virtual_clock().build().unwrap();
     let handle = runtime.handle();
     runtime.block_on(async {
-        let own = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
         // The thread ends before the poll does: nothing is on its way then.
         let thread = std::thread::spawn(move || {
-            own.wake_by_ref();
-            drop(handle.spawn(async {}));
-            drop(handle.spawn(async {}));
+            for _ in 0..3 {
+                drop(handle.spawn(async {}));
+            }
         });
         thread.join().unwrap();
         sleep(Duration::from_millis(1)).await;
@@ -284,6 +282,8 @@ fn it_opens_from_a_file_asks_for_nothing_else_and_shows_every_panel() {
         }
         assert!(browser.text("tasks").await.contains("at poll"));
         assert!(browser.text("tasks").await.contains("child 0: timer 0, 30 ms"));
+        let held = "[...document.querySelectorAll('#tasks tbody tr')].map((it) => it.children[5].textContent)";
+        assert_eq!(browser.eval(held).await, json!(["gather 0"]));
         assert!(browser.text("timers").await.contains("30 ms"));
         assert!(browser.text("timers-note").await.contains("20 ms"));
         assert!(browser.text("queue").await.starts_with("Empty"));
@@ -300,6 +300,8 @@ fn it_opens_from_a_file_asks_for_nothing_else_and_shows_every_panel() {
         browser.open(&pages[1].0).await;
         browser.eval("app.go(app.history.events.findLast((e) => e.kind === 'IoWaits').seq)").await;
         assert!(browser.text("reactor").await.contains("server"));
+        let server = browser.eval(held).await[1].take();
+        assert!(server.as_str().unwrap().starts_with("socket "), "{server}");
 
         browser.open(&pages[2].0).await;
         browser.eval("app.go(app.history.events.find((e) => e.kind === 'RemoteSent').seq)").await;

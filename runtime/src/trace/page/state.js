@@ -35,7 +35,7 @@ const CHANGES = {
   TurnBegin(s) { atPoll(s, null, null); },
   Spawn(s, e) {
     set(s.tasks, e.task, {
-      slot: e.slot, generation: e.generation, queued: false, aborted: false, polls: 0, tickets: 0, wait: null,
+      slot: e.slot, generation: e.generation, queued: false, aborted: false, polls: 0, held: [], wait: null,
     });
     set(s.slab, e.slot, e.task);
   },
@@ -51,10 +51,13 @@ const CHANGES = {
     ofTask(s, e.task, "wait", null);
   },
   PollEnd(s) { atPoll(s, null, s.popped); },
-  Waits(s, e) { ofTask(s, s.poll, "wait", e.what); },
-  Wake(s, e) { if (e.last) CHANGES.TicketDropped(s, e); },
-  TicketCloned(s, e) { ofTask(s, e.task, "tickets", (s.tasks[e.task]?.tickets ?? 0) + 1); },
-  TicketDropped(s, e) { ofTask(s, e.task, "tickets", Math.max(0, (s.tasks[e.task]?.tickets ?? 0) - 1)); },
+  Waits(s, e) {
+    ofTask(s, s.poll, "wait", e.what);
+    if (e.what !== "its next turn") holds(s, e.what);
+  },
+  Wake(s, e) { if (e.last) released(s, e.task); },
+  TicketCloned(s, e) { cloned(s, e.task); },
+  TicketDropped(s, e) { released(s, e.task); },
   Abort(s, e) { ofTask(s, e.task, "aborted", true); },
   TaskEnd(s, e) {
     const task = s.tasks[e.task];
@@ -72,7 +75,10 @@ const CHANGES = {
   // The slots are taken out all at once when a runtime is dropped; the queue with them.
   TaskCancelled(s, e) { takeFirst(s.queue, (task) => task === e.task); },
 
-  TimerArmed(s, e) { set(s.timers, e.timer, { deadline: e.deadline, who: actor(s), fired: false }); },
+  TimerArmed(s, e) {
+    set(s.timers, e.timer, { deadline: e.deadline, who: actor(s), fired: false });
+    holds(s, "timer", e.timer);
+  },
   TimerFired(s, e) { if (s.timers[e.timer]) set(s.timers[e.timer], "fired", true); },
   TimerDropped(s, e) { set(s.timers, e.timer, undefined); },
 
@@ -83,7 +89,10 @@ const CHANGES = {
   IoReady(s, e) { side(s, e, (it) => { ready(it, true, e.ended); takeAll(it.waits, () => true); }); },
   IoWouldBlock(s, e) { side(s, e, (it) => ready(it, false, false)); },
   IoShort(s, e) { side(s, e, (it) => ready(it, it.ended, it.ended)); },
-  IoWaits(s, e) { side(s, e, (it) => enterLine(s, it.waits)); },
+  IoWaits(s, e) {
+    side(s, e, (it) => enterLine(s, it.waits));
+    holds(s, e.direction, e.source);
+  },
   IoLeft(s, e) { side(s, e, (it) => leaveLine(s, it.waits)); },
   IoDeregistered(s, e) { set(s.sources, e.source, undefined); },
 
@@ -103,13 +112,16 @@ const CHANGES = {
     set(semaphore(s, e), "free", e.left);
     leaveLine(s, semaphore(s, e).line);
   },
-  PermitWaiting(s, e) { enterLine(s, semaphore(s, e).line); },
+  PermitWaiting(s, e) {
+    enterLine(s, semaphore(s, e).line);
+    holds(s, "semaphore", e.semaphore);
+  },
   PermitLeft(s, e) { leaveLine(s, semaphore(s, e).line); },
   PermitReleased(s, e) { set(semaphore(s, e), "free", e.left); },
 
   GatherStart(s, e) {
     set(s.gathers, e.gather, {
-      form: e.form, parent: actor(s), children: null, cannotTell: false, alive: null, started: 0, done: 0, polls: 0, places: {}, fate: null,
+      form: e.form, parent: actor(s), children: null, cannotTell: false, alive: null, started: 0, done: 0, polls: 0, due: false, places: {}, fate: null,
     });
   },
   GatherOpen(s, e) {
@@ -122,9 +134,11 @@ const CHANGES = {
     const gather = s.gathers[e.gather];
     if (!gather) return;
     set(gather, "polls", gather.polls + 1);
+    set(gather, "due", false);
     set(gather.parent, "task", s.poll);
   },
   ChildPoll(s, e) {
+    holds(s, "gather", e.gather);
     append(s.children, { gather: e.gather, place: e.place });
     const gather = s.gathers[e.gather];
     if (!gather) return;
@@ -153,7 +167,9 @@ const CHANGES = {
     }
   },
   ChildWoken(s, e) {
-    const place = s.gathers[e.gather] && s.gathers[e.gather].places[e.place];
+    const gather = s.gathers[e.gather];
+    if (gather && e.due) set(gather, "due", true);
+    const place = gather && gather.places[e.place];
     if (!place || place.state === "done") return;
     if (place.state === "polled") set(place, "again", true); else set(place, "state", "woken");
   },

@@ -3,7 +3,7 @@
 class Tasks {
   constructor(app) {
     this.app = app;
-    this.table = new Table("tasks", ["slot", "gen.", "task", "state", "polls", "tickets", "waits for"], "");
+    this.table = new Table("tasks", ["slot", "gen.", "task", "state", "polls", "tickets held by", "waits for"], "");
   }
 
   show(state, e, places) {
@@ -17,7 +17,7 @@ class Tasks {
       const place = places.of.get(number);
       const text = place === "poll" ? (state.poll === number ? "at poll" : "next at poll") : place === "queue" ? "ready" : "waits";
       const wait = places.text(number) || (place === "others" ? "something that the trace does not know" : "");
-      return [number, [slot, task.generation, chip(app, number), text + (task.aborted ? ", aborted" : ""), task.polls, task.tickets, wait]];
+      return [number, [slot, task.generation, chip(app, number), text + (task.aborted ? ", aborted" : ""), task.polls, inShort(task.held, holderText, ", ") || "nobody", wait]];
     });
     this.note(slots.length, state);
   }
