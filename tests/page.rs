@@ -15,6 +15,7 @@ use examples::programs::{PROGRAMS, Program};
 use examples::transcript;
 use gather::gather;
 use node::{check_replay, data, node};
+use runtime::sync::Semaphore;
 use runtime::task::{self, yield_now};
 use runtime::time::sleep;
 use runtime::trace::{self, Recorder};
@@ -602,6 +603,52 @@ fn a_step_takes_one_event_and_touches_only_what_it_changes_however_long_the_trac
         for page in &pages {
             cost::measure(browser, &page.0).await;
             cost::check(browser).await;
+        }
+    });
+}
+
+#[test]
+fn of_many_things_the_one_that_acts_is_seen() {
+    const MANY: u64 = 90;
+    let recorder = Recorder::start();
+    virtually(async {
+        let tasks: Vec<_> = (0..MANY).map(|n| task::Builder::new().name(format!("<{n}>")).spawn(yield_now())).collect();
+        let semaphores: Vec<_> = (0..MANY).map(|_| Semaphore::new(1)).collect();
+        semaphores.iter().for_each(|semaphore| drop(semaphore.try_acquire()));
+        gather((0..MANY).map(|n| sleep(Duration::from_millis(MANY + 1 - n)))).await;
+        drop(tasks);
+    });
+    let page = Page::of(recorder, "many");
+    browse("many", async |browser| {
+        browser.look(1280, 800, "light").await;
+        browser.open(&page.0).await;
+        for (event, panel, wanted) in [
+            ("e.kind === 'Push' && app.history.name(e.task) === '<84>'", "queue", "<84>"),
+            ("e.kind === 'PollBegin' && app.history.name(e.task) === '<30>'", "tasks", "<30>"),
+            ("e.kind === 'PollEnd' && app.history.name(e.task) === '<85>'", "tasks", "<85>"),
+            ("e.kind === 'PermitTaken' && e.semaphore === 87", "pool", "semaphore 87"),
+            ("e.kind === 'ChildPoll' && e.place === 20", "gathers", "▶ 20 at poll"),
+            ("e.kind === 'ChildPoll' && e.place === 86", "gathers", "▶ 86 at poll"),
+            ("e.kind === 'ChildWoken' && e.place === 44", "gathers", "◔ 44 woken"),
+            ("e.kind === 'ChildPollEnd' && e.ready && e.place === 43", "gathers", "✓ 43 done"),
+            ("e.kind === 'TimerArmed' && e.timer === 3", "timers", "388 ms"),
+            ("e.kind === 'TimerFired' && e.timer === 45", "timers", "45fired"),
+        ] {
+            let seen = format!(
+                "new Promise((done) => {{
+                    app.go(app.history.events.find((e) => {event}).seq);
+                    requestAnimationFrame(() => setTimeout(() => {{
+                        const it = document.querySelector('#{panel} [aria-current]');
+                        const panel = document.getElementById('{panel}').closest('.scroll').getBoundingClientRect();
+                        const {{ top, bottom }} = it?.getBoundingClientRect() ?? {{}};
+                        done([it?.textContent, top >= panel.top && bottom <= panel.bottom, document.scrollingElement.scrollTop]);
+                    }}));
+                }})"
+            );
+            let seen = browser.eval(&seen).await;
+            assert!(seen[0].as_str().unwrap_or_default().contains(wanted), "{event}: {seen}");
+            assert_eq!(seen[1], true, "{event}: it is there and not seen: {seen}");
+            assert_eq!(seen[2], 0, "the page itself has moved");
         }
     });
 }
