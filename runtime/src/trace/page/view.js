@@ -137,7 +137,7 @@ function revealCurrent(parent) {
     const [it, all] = [current.getBoundingClientRect(), panel.getBoundingClientRect()];
     // The head of a table stays on top.
     if (it.top >= all.top + 24 && it.bottom <= all.bottom) return;
-    panel.scrollTop += it.top - all.top - all.height * 0.4;
+    panel.scrollTop += it.top - all.top - Math.max(24, Math.min(all.height * 0.4, all.height - it.height));
   });
 }
 
