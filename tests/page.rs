@@ -436,6 +436,118 @@ fn every_key_does_what_the_sheet_says() {
 }
 
 #[test]
+fn every_button_and_the_slider_move_as_their_keys_do() {
+    let page = Page::of(named("semaphore"), "buttons");
+    browse("buttons", async |browser| {
+        browser.look(1280, 800, "light").await;
+        browser.open(&page.0).await;
+        let buttons = browser.eval("[...document.querySelectorAll('[data-key]')].map((it) => it.dataset.key)").await;
+        let buttons: Vec<&str> = buttons.as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
+        // Each at the same event, by its key and by a click.
+        let seen =
+            "[app.index, document.documentElement.dataset.theme, app.predict.on, document.getElementById('help').open]";
+        for key in &buttons {
+            let mut ways = Vec::new();
+            for is_click in [false, true] {
+                browser.open(&page.0).await;
+                browser.eval("app.go(60)").await;
+                let before = browser.eval(seen).await;
+                if is_click {
+                    browser.click(&format!("[data-key='{key}']")).await
+                } else {
+                    browser.key(key).await
+                }
+                ways.push(browser.eval(seen).await);
+                assert_ne!(before, ways[ways.len() - 1], "{key} does nothing");
+            }
+            assert_eq!(ways[0], ways[1], "{key} and its button");
+        }
+        assert_eq!(buttons.len(), 9, "{buttons:?}");
+        browser.open(&page.0).await;
+        browser.click("#slider").await;
+        let half = browser.eval("app.index - app.history.length / 2").await.as_f64().unwrap();
+        assert!(half.abs() < 3.0, "the middle of the slider is {half} events from the middle of the trace");
+        browser.key("ArrowRight").await;
+        assert_eq!(browser.eval("app.index - app.history.length / 2").await.as_f64(), Some(half + 1.0));
+    });
+}
+
+#[test]
+fn a_breakpoint_on_a_task_stops_at_it_and_of_many_tasks_any_can_be_marked() {
+    let recorder = Recorder::start();
+    virtually(async {
+        for n in 0..200 {
+            task::Builder::new().name(format!("nr {n}.")).spawn(yield_now()).await.unwrap();
+        }
+    });
+    let page = Page::of(recorder, "stops");
+    browse("stops", async |browser| {
+        browser.look(1280, 800, "light").await;
+        browser.open(&page.0).await;
+        browser.key("b").await;
+        assert!(browser.text("stops-list").await.contains("and 141 more tasks"));
+        for name in ["nr 7.", "nr 190."] {
+            browser.eval("document.querySelector('#stops-list input[type=search]').select()").await;
+            browser.command("Input.insertText", json!({ "text": name })).await;
+            assert_eq!(browser.eval("document.querySelectorAll('#stops-list label').length").await, 1);
+            browser.click("#stops-list label input").await;
+        }
+        assert_eq!(browser.text("stops-count").await, "(2)");
+        browser.key("Escape").await;
+        let mut stops = Vec::new();
+        for _ in 0..40 {
+            browser.key(" ").await;
+            let stop = browser.eval("[app.event.kind, app.history.name(app.history.actors[app.index])]").await;
+            if stops.last() != Some(&stop[1]) {
+                stops.push(stop[1].clone());
+            }
+        }
+        assert_eq!(stops[..2], [json!("nr 7."), json!("nr 190.")], "{stops:?}");
+    });
+}
+
+#[test]
+fn queue_and_semaphores_are_told_in_their_order() {
+    let page = Page::of(named("semaphore"), "order");
+    browse("order", async |browser| {
+        browser.open(&page.0).await;
+        let chips = |id: &str| format!("[...document.querySelectorAll('#{id} .chip')].map((it) => it.lastChild.data)");
+        browser.eval("app.go(app.history.events.findLast((e) => e.kind === 'Spawn').seq + 1)").await;
+        assert_eq!(browser.eval(&chips("queue")).await, json!(["bread", "cake", "pie"]));
+        browser.eval("app.go(app.history.events.find((e) => e.kind === 'Pop' && e.turn === 2).seq)").await;
+        assert_eq!(browser.eval(&chips("queue")).await, json!(["cake", "pie"]), "bread is next at poll");
+        let circle = browser.eval("document.getElementById('circle').getAttribute('aria-label')").await;
+        assert!(circle.as_str().unwrap().starts_with("in the ready queue: cake, pie; at poll: bread"), "{circle}");
+        browser
+            .eval("app.go(app.history.events.findLast((e) => e.kind === 'PermitWaiting' && e.turn === 2).seq)")
+            .await;
+        assert_eq!(browser.eval(&chips("pool")).await, json!(["cake", "pie"]));
+        let pool = browser.text("pool").await;
+        assert!(pool.contains("semaphore 00 freein line: "), "{pool}");
+    });
+}
+
+#[test]
+fn whoever_wants_no_motion_gets_none_and_a_print_is_the_step_as_a_figure() {
+    let page = Page::of(named("gather"), "media");
+    browse("media", async |browser| {
+        browser.look(1280, 800, "light").await;
+        browser.open(&page.0).await;
+        browser.eval("app.go(26)").await;
+        let motion = "getComputedStyle(document.querySelector('.token')).transitionDuration";
+        assert_eq!(browser.eval(motion).await, "0.22s");
+        browser.media("screen", "prefers-reduced-motion", "reduce").await;
+        assert_eq!(browser.eval(motion).await, "0s");
+        browser.media("print", "prefers-color-scheme", "light").await;
+        let is_shown = "['.keys', '.map', '.events', '#say', '#program', '#runtime', '#circle', '#gathers', '#tasks', '#timers'].filter((it) => document.querySelector(it).offsetHeight > 20 || document.querySelector(it).clientHeight > 20)";
+        let shown = browser.eval(is_shown).await;
+        assert_eq!(shown, json!(["#say", "#program", "#runtime", "#circle", "#gathers", "#tasks", "#timers"]));
+        let cut = "[...document.querySelectorAll('.scroll, h2, .say')].filter((it) => it.offsetHeight && it.scrollHeight > it.clientHeight + 1).map((it) => it.id || it.textContent)";
+        assert_eq!(browser.eval(cut).await, json!([]), "on paper nothing can be scrolled");
+    });
+}
+
+#[test]
 fn a_link_opens_at_its_event_and_reasons_can_be_followed_by_clicks() {
     let page = Page::of(named("gather"), "links");
     browse("links", async |browser| {

@@ -136,12 +136,36 @@ impl Browser {
         self.command("Input.dispatchKeyEvent", event).await;
     }
 
+    /// Clicks into the middle of the first element that the selector finds.
+    pub(crate) async fn click(&mut self, selector: &str) {
+        let middle = format!(
+            "(() => {{ const it = document.querySelector(`{selector}`).getBoundingClientRect();
+             return [it.left + it.width / 2, it.top + it.height / 2]; }})()"
+        );
+        let at = self.eval(&middle).await;
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "clickCount": 1 });
+            self.command("Input.dispatchMouseEvent", event).await;
+        }
+    }
+
     /// Makes the window this wide and high, and light or dark.
     pub(crate) async fn look(&mut self, width: u32, height: u32, scheme: &str) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.command("Emulation.setDeviceMetricsOverride", metrics).await;
-        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.media("screen", "prefers-color-scheme", scheme).await;
+    }
+
+    /// What the page is shown on, and one of the reader's preferences.
+    pub(crate) async fn media(&mut self, media: &str, preference: &str, value: &str) {
+        let features = json!({ "media": media, "features": [{ "name": preference, "value": value }] });
         self.command("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// What is seen, as a PNG in base64.
+    pub(crate) async fn picture(&mut self) -> String {
+        let answer = self.command("Page.captureScreenshot", json!({})).await;
+        answer["data"].as_str().expect("a picture").to_owned()
     }
 }
 

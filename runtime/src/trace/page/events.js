@@ -1,6 +1,8 @@
 // The list of events with their reasons. However long it is, only the rows that are seen exist.
 
 const ROW = 22;
+// Breakpoints that are offered at once; of more tasks those that are searched for.
+const MOST_STOPS = 60;
 
 class EventList {
   constructor(app) {
@@ -81,17 +83,21 @@ class EventList {
     ];
   }
 
-  // The breakpoints: kinds and tasks.
-  stops() {
+  // The breakpoints: the kinds and tasks whose names contain this.
+  stops(part = "") {
     const { app } = this;
-    const box = (name, label) => {
+    const box = ([name, label]) => {
       const onchange = (event) => { app.moves.toggleStop(name, event.target.checked); this.countStops(); };
-      return el("label", {}, el("input", { type: "checkbox", onchange }), ` ${label}`);
+      return el("label", { key: name }, el("input", { type: "checkbox", checked: app.moves.stops.has(name) && "", onchange }), ` ${label}`);
     };
-    const kinds = [...new Set(app.history.events.map((e) => e.kind))];
-    const tasks = Object.keys(app.history.names).slice(0, 60);
-    draw($("stops-list"), el("p", { class: "none" }, "Space runs to the next event of a marked kind or task."),
-      ...kinds.map((kind) => box(`kind ${kind}`, kind)), ...tasks.map((task) => box(`task ${task}`, app.history.name(task))));
+    const kinds = [...new Set(app.history.events.map((e) => e.kind))].map((kind) => [`kind ${kind}`, kind]);
+    const tasks = Object.keys(app.history.names).map((task) => [`task ${task}`, app.history.name(task)]);
+    const isWanted = ([, label]) => label.toLowerCase().includes(part.toLowerCase());
+    const wanted = tasks.filter(isWanted);
+    const more = wanted.length > MOST_STOPS ? [none(`and ${wanted.length - MOST_STOPS} more tasks: search for them`)] : [];
+    draw($("stops-list"), el("p", { class: "none", key: "head" }, "Space runs to the next event of a marked kind or task. ",
+      el("input", { type: "search", placeholder: "kind or task", "aria-label": "Offer only kinds and tasks that contain this", oninput: (event) => this.stops(event.target.value) })),
+      ...kinds.filter(isWanted).map(box), ...wanted.slice(0, MOST_STOPS).map(box), ...more);
     this.countStops();
   }
 
