@@ -53,8 +53,12 @@ impl Page {
 
     /// Ends the recording: the browser is driven by a loop of this thread, too.
     fn of(recorder: Recorder, test: &str) -> Page {
+        Page::titled(recorder, test, test)
+    }
+
+    fn titled(recorder: Recorder, test: &str, title: &str) -> Page {
         let page = Page::path(test);
-        recorder.write_page(test, File::create(&page.0).unwrap()).unwrap();
+        recorder.write_page(title, File::create(&page.0).unwrap()).unwrap();
         page
     }
 }
@@ -301,6 +305,10 @@ fn it_opens_from_a_file_asks_for_nothing_else_and_shows_every_panel() {
         browser.open(&pages[1].0).await;
         browser.eval("app.go(app.history.events.findLast((e) => e.kind === 'IoWaits').seq)").await;
         assert!(browser.text("reactor").await.contains("server"));
+        // Between the event at the socket and the wake.
+        browser.eval("app.go(app.history.events.find((e) => e.kind === 'IoReady' && e.wakes.length).seq)").await;
+        assert!(browser.text("tasks").await.contains("which wakes it next"), "{}", browser.text("tasks").await);
+        browser.eval("app.go(app.history.events.findLast((e) => e.kind === 'IoWaits').seq)").await;
         let server = browser.eval(held).await[1].take();
         assert!(server.as_str().unwrap().starts_with("socket "), "{server}");
 
@@ -309,7 +317,7 @@ fn it_opens_from_a_file_asks_for_nothing_else_and_shows_every_panel() {
         assert!(!browser.text("remote").await.contains("empty"));
         browser.eval("app.go(app.history.events.find((e) => e.kind === 'JobStarted').seq)").await;
         assert!(
-            browser.text("pool").await.contains("job 0runs on glassloop-blocking"),
+            browser.text("pool").await.contains("job 0: runs on glassloop-blocking"),
             "{}",
             browser.text("pool").await
         );
@@ -523,7 +531,7 @@ fn queue_and_semaphores_are_told_in_their_order() {
             .await;
         assert_eq!(browser.eval(&chips("pool")).await, json!(["cake", "pie"]));
         let pool = browser.text("pool").await;
-        assert!(pool.contains("semaphore 00 freein line: "), "{pool}");
+        assert!(pool.contains("semaphore 0: 0 freein line: "), "{pool}");
     });
 }
 
@@ -765,24 +773,45 @@ fn of_many_things_the_one_that_acts_is_seen() {
     });
 }
 
+/// With `GLASSLOOP_PICTURES` set to a folder, this leaves pictures there to look at: of every program, light and dark, wide
+/// and narrow.
 #[test]
-fn nothing_overflows_at_1280_and_800_pixels_light_and_dark() {
-    let page = Page::of(named("semaphore"), "sizes");
+fn nothing_overflows_or_is_cut_at_1280_and_800_pixels_light_and_dark() {
+    let page = |it: Program| Page::titled(record(&it), &format!("sizes-{}", it.name), it.about);
+    let pages = PROGRAMS.map(|program| (program.name, page(program)));
+    let pictures = std::env::var_os("GLASSLOOP_PICTURES").map(PathBuf::from);
+    let leaves = "[...document.querySelectorAll('section, header, .saybox')].filter((it) => { const { left, right } = it.getBoundingClientRect(); return left < 0 || right > innerWidth + 0.5; }).length";
+    let cut = "[...document.querySelectorAll('.scroll, h1, h1 *, h2, h2 *, .where, .say, button, .chip, .none, th, td, .kid, .card, .card *')]
+        .filter((it) => it.scrollWidth > it.clientWidth + 1 && getComputedStyle(it).display !== 'inline' && it.clientWidth)
+        .map((it) => it.textContent)";
+    let rows = "(() => {
+        const { top, bottom } = document.getElementById('events').getBoundingClientRect();
+        const rows = [...document.querySelectorAll('.row')].map((it) => it.getBoundingClientRect());
+        return rows.filter((it) => (it.top < top - 1 && it.bottom > top + 1) || (it.top < bottom - 1 && it.bottom > bottom + 1)).length;
+    })()";
     browse("sizes", async |browser| {
         for (width, height) in [(1280, 800), (800, 900)] {
             for scheme in ["light", "dark"] {
                 browser.look(width, height, scheme).await;
-                browser.open(&page.0).await;
-                assert_eq!(browser.eval("document.documentElement.dataset.theme ?? 'light'").await, scheme);
-                for share in [0.2, 0.5, 0.9] {
-                    browser.eval(&format!("app.go(Math.floor(app.history.length * {share}))")).await;
-                    let wide = browser.eval("document.documentElement.scrollWidth - innerWidth").await;
-                    assert!(
-                        wide.as_i64().is_some_and(|wide| wide <= 0),
-                        "{width}, {scheme}: {wide} wider than the window"
-                    );
-                    let cut = "[...document.querySelectorAll('section, header, .saybox')].filter((it) => { const { left, right } = it.getBoundingClientRect(); return left < 0 || right > innerWidth + 0.5; }).length";
-                    assert_eq!(browser.eval(cut).await, 0, "{width}, {scheme}: a panel leaves the window");
+                // Colours take no room: one program is enough for those, if nobody looks.
+                let is_looked_at = |name| scheme == "light" || name == "semaphore" || pictures.is_some();
+                for (name, page) in pages.iter().filter(|page| is_looked_at(page.0)) {
+                    let context = format!("{name}, {width}, {scheme}");
+                    browser.open(&page.0).await;
+                    assert_eq!(browser.eval("document.documentElement.dataset.theme ?? 'light'").await, scheme);
+                    for share in [0.2, 0.6, 0.9] {
+                        let settled = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))";
+                        browser.eval(&format!("app.go(Math.floor(app.history.length * {share})); {settled}")).await;
+                        let wide = browser.eval("document.documentElement.scrollWidth - innerWidth").await;
+                        assert!(wide.as_i64().is_some_and(|wide| wide <= 0), "{context}: wider by {wide}");
+                        assert_eq!(browser.eval(leaves).await, 0, "{context}: a panel leaves the window");
+                        assert_eq!(browser.eval(cut).await, json!([]), "{context}: text is cut");
+                        assert_eq!(browser.eval(rows).await, 0, "{context}: half an event in the list");
+                        if let Some(folder) = pictures.as_ref().filter(|_| share == 0.6) {
+                            let name = format!("{name}-{width}-{scheme}.png");
+                            fs::write(folder.join(name), browser.picture().await).unwrap();
+                        }
+                    }
                 }
             }
         }

@@ -162,11 +162,31 @@ impl Browser {
         self.command("Emulation.setEmulatedMedia", features).await;
     }
 
-    /// What is seen, as a PNG in base64.
-    pub(crate) async fn picture(&mut self) -> String {
+    /// What is seen when nothing moves any more, without the bars that scroll it, as a PNG.
+    pub(crate) async fn picture(&mut self) -> Vec<u8> {
+        self.command("Emulation.setScrollbarsHidden", json!({ "hidden": true })).await;
+        let stands = "Promise.all(document.getAnimations().map((it) => it.finished)).then(() => true)";
+        self.eval(stands).await;
         let answer = self.command("Page.captureScreenshot", json!({})).await;
-        answer["data"].as_str().expect("a picture").to_owned()
+        from_base64(answer["data"].as_str().expect("a picture"))
     }
+}
+
+/// The bytes behind a text in base64: four letters are three bytes.
+fn from_base64(text: &str) -> Vec<u8> {
+    let value = |letter: u8| match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let letters: Vec<u8> = text.bytes().filter(|letter| *letter != b'=').map(value).collect();
+    let bytes = letters.chunks(4).flat_map(|four| {
+        let bits = four.iter().fold(0_u32, |bits, letter| bits << 6 | u32::from(*letter)) << (6 * (4 - four.len()));
+        bits.to_be_bytes().into_iter().skip(1).take(four.len() - 1)
+    });
+    bytes.collect()
 }
 
 impl Drop for Browser {

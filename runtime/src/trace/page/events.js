@@ -9,7 +9,7 @@ class EventList {
     this.app = app;
     this.space = document.createElement("div");
     $("events").append(this.space);
-    this.view = new View($("events"), () => this.draw());
+    this.view = new View($("events"), ROW, () => this.draw());
     this.list(app.history.events.map((e) => e.seq));
     this.said = new Map(); // the cells of the rows that are shown
     this.text = null; // what the filter searches, made when it is first used

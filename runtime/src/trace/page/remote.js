@@ -3,7 +3,7 @@
 class Remote {
   constructor(app) {
     this.app = app;
-    this.table = new Table("remote", ["message", "for", "from thread"], "The remote queue is empty: no other thread has sent a message.");
+    this.table = new Table("remote", ["message", "for", "from"], "The remote queue is empty: no other thread has sent a message.");
   }
 
   show(state, e) {
@@ -21,7 +21,7 @@ class Remote {
 class Pool {
   constructor(app) {
     this.app = app;
-    this.table = new Table("pool", ["pool, semaphores", "state", "who"], "The pool has no job; there is no semaphore.");
+    this.table = new Table("pool", ["job, semaphore", "who"], "The pool has no job; there is no semaphore.");
   }
 
   show(state, e) {
@@ -31,12 +31,12 @@ class Pool {
     const current = e?.job !== undefined ? `j${e.job}` : e?.semaphore !== undefined ? `s${e.semaphore}` : undefined;
     const job = (key) => {
       const { thread, who } = state.jobs[key];
-      return [`j${key}`, [`job ${key}`, thread ? `runs on ${thread}` : "in line", whoChip(app, who)]];
+      return [`j${key}`, [`job ${key}: ${thread ? `runs on ${thread}` : "in line"}`, whoChip(app, who)]];
     };
     const semaphore = (key) => {
       const { free, line } = state.semaphores[key];
       const waiting = line.length ? el("span", {}, "in line: ", ...lineChips(app, line)) : "nobody in line";
-      return [`s${key}`, [`semaphore ${key}`, free === null ? "" : `${free} free`, waiting]];
+      return [`s${key}`, [`semaphore ${key}${free === null ? "" : `: ${free} free`}`, waiting]];
     };
     const rows = [...jobs.map(job), ...semaphores.map(semaphore)];
     const all = Object.keys(state.jobs).length + Object.keys(state.semaphores).length;

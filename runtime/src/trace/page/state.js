@@ -244,6 +244,9 @@ function remaining(gather) {
   return all === null ? null : all - gather.done;
 }
 
+// Where those stand whose tickets these hold.
+const TOLD_AT = { timer: "timers", read: "reactor", write: "reactor" };
+
 // What each alive task waits for, by task: { station, who, what, key }. There may be thousands; `waitText` is for the few
 // that are shown.
 function waits(s) {
@@ -261,7 +264,11 @@ function waits(s) {
   for (const key of Object.keys(s.jobs)) add(s.jobs[key].who, "others", "job", key);
   for (const key of Object.keys(s.tasks)) {
     const task = Number(key);
-    if (s.tasks[key].wait && !found.has(task)) add({ task, gather: null }, "others", "task", key);
+    if (found.has(task)) continue;
+    // Until its wake, who was told of something stands where it was told.
+    const told = s.tasks[key].held.find(({ what }) => what in TOLD_AT);
+    if (told) add({ task, gather: null }, TOLD_AT[told.what], "told", holderText(told));
+    else if (s.tasks[key].wait) add({ task, gather: null }, "others", "task", key);
   }
   return found;
 }
@@ -273,6 +280,7 @@ function waitText(s, { what, key }) {
     case "semaphore": return `a permit of semaphore ${key}`;
     case "job": return `job ${key}`;
     case "task": return s.tasks[key].wait;
+    case "told": return `${key}, which wakes it next`;
     default: return `socket ${key} to ${what}`;
   }
 }

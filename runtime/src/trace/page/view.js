@@ -109,8 +109,9 @@ function chip(app, task) {
 // A part of the page that scrolls. Where it stands is kept here, for whoever asks the browser in the middle of a step makes
 // it lay out everything that has changed so far.
 class View {
-  constructor(parent, moved = () => {}) {
+  constructor(parent, row, moved = () => {}) {
     this.parent = parent;
+    this.row = row; // the height of a row: none is shown by half at the top
     this.top = 0;
     this.height = parent.clientHeight;
     this.target = null; // where to scroll before the next frame
@@ -122,7 +123,7 @@ class View {
   // Scrolls so that a line is seen, with some room above and below it.
   reveal(line, above, below) {
     if (line >= this.top + above && line <= this.top + this.height - below) return;
-    this.top = Math.max(0, line - this.height * 0.4);
+    this.top = Math.max(0, line - Math.round(this.height * 0.4 / this.row) * this.row);
     if (this.target === null) requestAnimationFrame(() => { this.parent.scrollTop = this.target; this.target = null; });
     this.target = this.top;
   }
@@ -137,7 +138,7 @@ function revealCurrent(parent) {
     const [it, all] = [current.getBoundingClientRect(), panel.getBoundingClientRect()];
     // The head of a table stays on top.
     if (it.top >= all.top + 24 && it.bottom <= all.bottom) return;
-    panel.scrollTop += it.top - all.top - Math.max(24, Math.min(all.height * 0.4, all.height - it.height));
+    panel.scrollTop += it.top - all.top - Math.max(24, Math.min(all.height * 0.4, all.height - it.height - 2));
   });
 }
 

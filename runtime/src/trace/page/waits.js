@@ -39,7 +39,7 @@ class ReactorPanel {
     this.table.show(sides, ([key, way]) => {
       const { ready, ended, waits: line } = state.sources[key][way];
       const who = line.length ? el("span", {}, ...lineChips(this.app, line)) : "–";
-      return [`${key}${way}`, [key, way, ended ? "yes, ended" : ready ? "yes" : "no", who]];
+      return [`${key}${way}`, [key, way, ended ? "ended" : ready ? "yes" : "no", who]];
     }, e?.source === undefined ? undefined : `${e.source}${e.direction ?? "read"}`, keys.length * DIRECTIONS.length);
   }
 }
