@@ -165,9 +165,11 @@ impl Browser {
     /// What is seen when nothing moves any more, without the bars that scroll it, as a PNG.
     pub(crate) async fn picture(&mut self) -> Vec<u8> {
         self.command("Emulation.setScrollbarsHidden", json!({ "hidden": true })).await;
-        let stands = "Promise.all(document.getAnimations().map((it) => it.finished)).then(() => true)";
+        let stands = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+            .then(() => Promise.all(document.getAnimations().map((it) => it.finished))).then(() => true)";
         self.eval(stands).await;
         let answer = self.command("Page.captureScreenshot", json!({})).await;
+        self.command("Emulation.setScrollbarsHidden", json!({ "hidden": false })).await;
         from_base64(answer["data"].as_str().expect("a picture"))
     }
 }

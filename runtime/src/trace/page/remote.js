@@ -3,7 +3,7 @@
 class Remote {
   constructor(app) {
     this.app = app;
-    this.table = new Table("remote", ["message", "for", "from"], "The remote queue is empty: no other thread has sent a message.");
+    this.table = new Table("remote", ["message", "for", "from"], "The remote queue is empty.");
   }
 
   show(state, e) {
@@ -21,7 +21,7 @@ class Remote {
 class Pool {
   constructor(app) {
     this.app = app;
-    this.table = new Table("pool", ["job, semaphore", "who"], "The pool has no job; there is no semaphore.");
+    this.table = new Table("pool", ["job, semaphore", "who"], "The pool has no job, and there is no semaphore.");
   }
 
   show(state, e) {
