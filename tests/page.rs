@@ -208,6 +208,31 @@ fn page_and_transcript_say_every_event_in_the_same_sentence() {
 }
 
 #[test]
+fn the_transcript_holds_what_the_page_shows() {
+    let line = |name: &str, is_it: &dyn Fn(&str) -> bool| {
+        let transcript = transcript::of(&named(name));
+        transcript.lines().find(|line| is_it(line)).unwrap_or_else(|| panic!("{transcript}")).to_owned()
+    };
+    let armed = line("gather", &|line| line.contains("Timer 1 is armed"));
+    assert!(armed.contains("  [runtime/src/time.rs:") && armed.contains(", for examples/programs.rs:"), "{armed}");
+    let poll = line("gather", &|line| line.contains("Child 1 of gather 0 is polled because timer 1 fired"));
+    assert!(poll.ends_with(", because of 22]"), "{poll}");
+    line("gather", &|line| line.ends_with("; jobs: 0; gather 0: 2 of 3 done"));
+    line("semaphore", &|line| line.ends_with("; gather 0: 0 of 3 done; semaphore 0: 0 free"));
+    line("error", &|line| line.starts_with("       ready: ") && !line.contains("gather"));
+    line("sockets", &|line| line.contains("; socket 2: not ready to read, server waits, ready to write"));
+    line("threads", &|line| line.starts_with("       ready: ") && line.contains("; jobs: 1"));
+    let recorder = Recorder::start().with_snapshots();
+    virtually(async {
+        for _ in 0..2 {
+            runtime::spawn(yield_now()).await.unwrap();
+        }
+    });
+    let transcript = transcript::of(&recorder);
+    assert!(transcript.contains("tasks: main, task 2 (slot 1, generation 1); "), "{transcript}");
+}
+
+#[test]
 fn the_readme_tells_the_second_turn_of_its_program_as_it_happens() {
     let read =
         |path: &str| fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap();

@@ -17,7 +17,7 @@ class Tasks {
       const task = state.tasks[number];
       const place = places.of.get(number);
       const text = place === "poll" ? (state.poll === number ? "at poll" : "next at poll") : place === "queue" ? "ready" : "waits";
-      const wait = places.text(number) || (place !== "others" ? "" : e?.kind === "Wake" && e.task === number ? "its place in the queue" : "something that the trace does not know");
+      const wait = places.text(number) || (place !== "others" ? "" : e?.kind === "Wake" && e.task === number ? "its place in the queue" : inShort(task.held, holderText, ", ") || "something that the trace does not know");
       return [number, [slot, task.generation, chip(app, number), text + (task.aborted ? ", aborted" : ""), task.polls, inShort(task.held, holderText, ", ") || "nobody", wait]];
     }, current, slots.length);
     this.note(slots.length, state);
