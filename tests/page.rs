@@ -254,6 +254,9 @@ fn every_kind_of_event_has_its_words() {
     for kind in trace::Kind::NAMES {
         assert!(kinds.contains(kind), "{kind} has no words");
     }
+    let architecture = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md")).unwrap();
+    let told = format!("The trace has {} kinds of events", kinds.len());
+    assert!(architecture.contains(&told), "ARCHITECTURE.md does not say: {told}");
 }
 
 #[test]
@@ -370,6 +373,19 @@ fn whoever_cannot_see_it_is_told_the_same() {
             let wrong = format!("[...document.querySelectorAll('{selector}')].filter((it) => {is_wrong}).length");
             assert_eq!(browser.eval(&wrong).await, 0, "{what}");
         }
+        // The list says which event is the one, and whose each is.
+        assert_eq!(
+            browser.eval("document.getElementById('events').getAttribute('aria-activedescendant')").await,
+            "event-60"
+        );
+        assert_eq!(browser.eval("document.getElementById('event-60').getAttribute('aria-selected')").await, "true");
+        let whose = "(() => {
+            const whose = document.querySelector('#event-58 .whose');
+            const chip = [...document.querySelectorAll('#tasks .chip')].find((it) => it.lastChild.data === whose.title);
+            const colour = (it) => getComputedStyle(it).color;
+            return [whose.title, whose.textContent === chip.firstChild.textContent, colour(whose) === colour(chip)];
+        })()";
+        assert_eq!(browser.eval(whose).await, json!(["cake", true, true]));
         // The picture in words is what the table says.
         let circle = browser.eval("document.getElementById('circle').getAttribute('aria-label')").await;
         assert!(circle.as_str().unwrap().contains("waiting for others: "), "{circle}");
@@ -728,6 +744,24 @@ fn a_name_full_of_markup_is_shown_as_text() {
         assert!(browser.text("tasks").await.contains(name));
         assert!(browser.text("stops-list").await.contains(name));
         assert_eq!(browser.eval("document.querySelectorAll('img').length").await, 0);
+    });
+}
+
+#[test]
+fn on_a_narrow_page_the_sentence_and_both_lines_of_code_stay_on_the_screen() {
+    let page = Page::of(named("semaphore"), "narrow");
+    browse("narrow", async |browser| {
+        browser.look(800, 900, "light").await;
+        browser.open(&page.0).await;
+        browser.eval("app.go(60); scrollTo(0, 1e6)").await;
+        assert!(browser.eval("scrollY").await.as_f64().is_some_and(|down| down > 300.0), "the page is longer");
+        let seen = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(
+            ['#say', '#program .lit', '#runtime .lit'].filter((it) => {
+                const { left, width, top, height } = document.querySelector(it).getBoundingClientRect();
+                const seen = document.elementFromPoint(left + Math.min(width, 60) / 2, top + height / 2);
+                return seen?.closest(it);
+            }))))) ";
+        assert_eq!(browser.eval(seen).await, json!(["#say", "#program .lit", "#runtime .lit"]));
     });
 }
 

@@ -58,6 +58,9 @@ class EventList {
     const shown = this.rows.slice(first, last).filter((seq) => !app.predict.hides(seq));
     const { events } = app.history;
     this.said = new Map(shown.map((seq) => [seq, this.said.get(seq) ?? this.cells(events[seq])]));
+    // Which of the rows is the one, for whoever hears the list.
+    const isShown = shown.includes(app.index);
+    attribute($("events"), "aria-activedescendant", isShown && `event-${app.index}`);
     draw(this.space, ...shown.map((seq, index) => this.row(events[seq], first + index, this.said.get(seq))));
   }
 
@@ -65,9 +68,10 @@ class EventList {
     const { app } = this;
     const task = app.history.actors[e.seq];
     const classes = ["row", e.seq === app.index ? "at" : "", e.seq > app.index ? "later" : ""];
-    if (task !== null && task === app.selected) classes.push("mine", colour(task));
+    if (task !== null) classes.push(colour(task));
+    if (task !== null && task === app.selected) classes.push("mine");
     const attributes = {
-      key: String(e.seq), class: classes.join(" "), role: "option", "aria-selected": String(e.seq === app.index), style: `top:${position * ROW}px`,
+      key: String(e.seq), id: `event-${e.seq}`, class: classes.join(" "), role: "option", "aria-selected": String(e.seq === app.index), style: `top:${position * ROW}px`,
       onclick: (event) => { if (event.target.tagName !== "A") app.go(e.seq); },
     };
     return el("div", attributes, ...cells);
@@ -77,9 +81,11 @@ class EventList {
   cells(e) {
     const { words, history } = this.app;
     const { reason } = words.say(e);
+    const task = history.actors[e.seq];
+    const whose = task === null ? el("span") : el("span", { class: "whose", title: history.name(task) }, sign(task));
     const link = reason === null ? el("span") : el("a", { href: `#e=${reason}`, title: words.text(history.events[reason]) }, `because ${reason}`);
     return [
-      el("span", {}, e.seq), el("span", {}, `turn ${e.turn}`), el("span", {}, time(e.at)), el("b", {}, words.word(e)), el("span", {}, words.text(e)), link,
+      el("span", {}, e.seq), el("span", {}, `turn ${e.turn}`), el("span", {}, time(e.at)), whose, el("b", {}, words.word(e)), el("span", {}, words.text(e)), link,
     ];
   }
 
