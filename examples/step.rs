@@ -6,6 +6,9 @@
 //! 53 events. Open it in a browser: file:///home/ada/glassloop/step.html
 //! ```
 //!
+//! The picture of it in the README is the first program's, of those that
+//! `GLASSLOOP_PICTURES=FOLDER cargo test -p tests --test page nothing_overflows` leaves in the folder.
+//!
 //! For a program of your own it is one line: `runtime::trace::page("page.html", future)`.
 
 use clap::Parser;

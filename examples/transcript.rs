@@ -2,7 +2,7 @@
 
 use runtime::trace::{Event, Kind, Recorder, WORDS};
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -23,9 +23,11 @@ pub fn of(recorder: &Recorder) -> String {
             out.push_str(&format!("\nturn {}, {}\n", event.turn, time(event.at.as_nanos() as u64)));
         }
         let (file, line) = event.source;
-        writeln!(out, "{seq:>5}  {sentence}  [{file}:{line}]").expect("a string takes everything");
+        let program = event.program.map_or(String::new(), |at| format!(", for {}:{}", at.file(), at.line()));
+        let cause = event.cause.map_or(String::new(), |cause| format!(", because of {cause}"));
+        writeln!(out, "{seq:>5}  {sentence}  [{file}:{line}{program}{cause}]").expect("a string takes everything");
         if let Some(state) = states.get(&seq).filter(|_| matches!(event.kind, Kind::TurnEnd {})) {
-            out.push_str(&told.state(state));
+            out.push_str(&told.state(seq, state));
         }
     }
     out
@@ -44,15 +46,25 @@ struct Sentences {
     /// Kind → sentence and reason.
     blocks: HashMap<&'static str, (&'static str, Option<&'static str>)>,
     names: HashMap<u64, String>,
+    /// Tasks that are not the first in their slots → which they are.
+    generations: HashMap<u64, u64>,
     at_poll: Option<u64>,
-    gathers: HashMap<u64, Gathering>,
+    gathers: BTreeMap<u64, Gathering>,
+    /// Semaphore → how many of its permits are free.
+    semaphores: BTreeMap<u64, u64>,
+    /// The end of a turn → the gathers and semaphores then.
+    counts: HashMap<u64, String>,
 }
 
 #[derive(Default)]
 struct Gathering {
     children: Option<u64>,
+    /// Its iterator cannot tell how many there will be.
+    cannot_tell: bool,
     started: u64,
     done: u64,
+    /// How many there are, if that is known.
+    all: Option<u64>,
     /// Place → child, while it has not ended.
     places: HashMap<u64, u64>,
 }
@@ -80,6 +92,7 @@ impl Sentences {
         if kind == "Spawn" {
             let task = number("task").expect("a task");
             self.names.insert(task, event["name"].as_str().map_or(format!("task {task}"), str::to_owned));
+            self.generations.extend(number("generation").filter(|it| *it > 0).map(|generation| (task, generation)));
         }
         match kind.as_str() {
             "TurnBegin" => self.at_poll = None,
@@ -95,6 +108,7 @@ impl Sentences {
             let it = self.gathers.entry(gather).or_default();
             if kind == "GatherOpen" {
                 it.children = number("children");
+                it.cannot_tell = it.children.is_none();
             }
             if let Some(place) = number("place") {
                 let started = &mut it.started;
@@ -113,10 +127,16 @@ impl Sentences {
                 }
             }
             if let Some(alive) = number("alive") {
-                let remaining = it.children.unwrap_or(it.done + alive) - it.done;
+                // Without a limit all are taken from the iterator at once, and some wait for their start.
+                if it.cannot_tell && it.done + alive > it.started {
+                    it.children = Some(it.done + alive);
+                }
+                let all = it.children.or((!it.cannot_tell).then_some(it.done + alive));
+                it.all = all;
+                let remaining = all.map(|all| all - it.done);
                 fact("done", it.done.into());
-                fact("remaining", remaining.into());
-                fact("one", (remaining == 1).into());
+                fact("remaining", remaining.map_or("an unknown number".into(), Value::from));
+                fact("one", (remaining == Some(1)).into());
             }
         }
         match kind.as_str() {
@@ -129,6 +149,14 @@ impl Sentences {
                 fact("subject", number("number").map(subject).into());
             }
             "Park" => _ = fact("parking", parking(&event).into()),
+            "GatherDone" | "GatherDropped" => _ = self.gathers.remove(&number("gather").expect("a gather")),
+            "PermitTaken" | "PermitReleased" => {
+                self.semaphores.extend(number("semaphore").zip(number("left")));
+            }
+            "TurnEnd" => {
+                let seq = number("seq").expect("a number");
+                self.counts.insert(seq, self.counted());
+            }
             _ => {}
         }
         event.as_object_mut().expect("an event is an object").extend(facts);
@@ -199,8 +227,18 @@ impl Sentences {
         self.names.get(&task).map_or_else(|| format!("task {task}"), Clone::clone)
     }
 
-    /// What was ready, armed, watched and under way, in a line.
-    fn state(&self, state: &Value) -> String {
+    /// The gathers and semaphores that there are now, with their counts.
+    fn counted(&self) -> String {
+        let gathers = self.gathers.iter().map(|(number, it)| match it.all {
+            Some(all) => format!("; gather {number}: {} of {all} done", it.done),
+            None => format!("; gather {number}: {} done", it.done),
+        });
+        let semaphores = self.semaphores.iter().map(|(number, free)| format!("; semaphore {number}: {free} free"));
+        gathers.chain(semaphores).collect()
+    }
+
+    /// What was ready, armed, watched and under way at the end of a turn, in a line.
+    fn state(&self, seq: u64, state: &Value) -> String {
         let list = |items: &Value, say: &dyn Fn(&Value) -> Option<String>| -> String {
             let said: Vec<String> = items.as_array().into_iter().flatten().filter_map(say).collect();
             if said.is_empty() { "none".to_owned() } else { said.join(", ") }
@@ -208,8 +246,30 @@ impl Sentences {
         let ready = list(&state["ready"], &|task| task.as_u64().map(|task| self.name(task)));
         let timers =
             list(&state["timers"], &|timer| timer[1].as_u64().map(|at| format!("{} at {}", timer[0], time(at))));
-        let tasks = list(&state["tasks"], &|slot| slot[1].as_u64().map(|task| self.name(task)));
-        format!("       ready: {ready}; tasks: {tasks}; timers: {timers}; jobs: {}\n", state["jobs"])
+        let tasks = list(&state["tasks"], &|slot| {
+            let task = slot[1].as_u64()?;
+            let generation = self.generations.get(&task).map(|it| format!(" (slot {}, generation {it})", slot[0]));
+            Some(self.name(task) + &generation.unwrap_or_default())
+        });
+        let (sources, jobs, remote) = (&state["sources"], &state["jobs"], &state["remote"]);
+        let sockets: String =
+            sources.as_array().into_iter().flatten().map(|it| format!("; socket {}", self.socket(it))).collect();
+        let remote = if *remote == 0 { String::new() } else { format!("; remote queue: {remote}") };
+        let counts = &self.counts[&seq];
+        format!("       ready: {ready}; tasks: {tasks}; timers: {timers}; jobs: {jobs}{sockets}{remote}{counts}\n")
+    }
+
+    /// What is known of a socket, and who waits there.
+    fn socket(&self, source: &Value) -> String {
+        let [read, write] = [(0, "read"), (1, "write")].map(|(at, way)| {
+            let ready = if source[1 + at] == true { "ready" } else { "not ready" };
+            let ended = if source[3 + at] == true { ", ended" } else { "" };
+            let who = |task: &Value| task.as_u64().map_or("a child".to_owned(), |task| self.name(task));
+            let waiting = source[5][at].as_array().into_iter().flatten();
+            let waiting: String = waiting.map(|task| format!(", {} waits", who(task))).collect();
+            format!("{ready} to {way}{ended}{waiting}")
+        });
+        format!("{}: {read}, {write}", source[0])
     }
 }
 

@@ -15,16 +15,18 @@ use examples::programs::{PROGRAMS, Program};
 use examples::transcript;
 use gather::gather;
 use node::{check_replay, data, node};
+use runtime::sync::Semaphore;
 use runtime::task::{self, yield_now};
 use runtime::time::sleep;
 use runtime::trace::{self, Recorder};
 use runtime::{Runtime, block_on};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs::{self, File};
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tests::virtually;
+use tests::{thread_number, until_parked, virtually};
 
 /// Records one of the programs of `step`, the drop of its runtime included.
 fn record(program: &Program) -> Recorder {
@@ -51,8 +53,12 @@ impl Page {
 
     /// Ends the recording: the browser is driven by a loop of this thread, too.
     fn of(recorder: Recorder, test: &str) -> Page {
+        Page::titled(recorder, test, test)
+    }
+
+    fn titled(recorder: Recorder, test: &str, title: &str) -> Page {
         let page = Page::path(test);
-        recorder.write_page(test, File::create(&page.0).unwrap()).unwrap();
+        recorder.write_page(title, File::create(&page.0).unwrap()).unwrap();
         page
     }
 }
@@ -79,8 +85,73 @@ fn browse(name: &str, test: impl AsyncFnOnce(&mut Browser)) {
 #[test]
 fn the_state_that_the_page_rebuilds_is_the_loops_own_at_the_end_of_every_poll_and_turn() {
     for program in &PROGRAMS {
-        let Some(compared) = check_replay("the state of the page", &record(program)) else { return };
+        let Some(compared) = check_replay("the state of the page", &record(program), program.repeats) else { return };
         assert!(compared >= 4, "{}: {compared} snapshots", program.name);
+    }
+}
+
+#[test]
+fn what_other_threads_have_sent_stands_in_the_remote_queue_of_page_and_loop() {
+    let recorder = Recorder::start().with_snapshots();
+    let runtime = Runtime::builder().virtual_clock().build().unwrap();
+    let handle = runtime.handle();
+    runtime.block_on(async {
+        // The thread ends before the poll does: nothing is on its way then.
+        let thread = std::thread::spawn(move || {
+            for _ in 0..3 {
+                drop(handle.spawn(async {}));
+            }
+        });
+        thread.join().unwrap();
+        sleep(Duration::from_millis(1)).await;
+    });
+    let full = recorder.snapshots().iter().filter(|(_, state)| state.contains("\"remote\":3")).count();
+    assert_eq!(full, 2, "at the end of the poll and of its turn");
+    check_replay("the remote queue", &recorder, true);
+}
+
+/// A gather whose own count, told by `on_progress`, goes into the trace as notes.
+async fn counted<F: Future>(children: impl Iterator<Item = F>, limit: usize) {
+    gather(children).limit(limit).on_progress(|it| trace::note(format!("{:?} of {:?}", it.completed, it.total))).await;
+}
+
+#[test]
+fn the_counts_of_a_card_are_those_that_the_gather_tells_of_itself() {
+    let nap = |n: u64| sleep(Duration::from_millis(n * 7 % 5));
+    // Of ten numbers these are seven; what filters them cannot tell before.
+    let some = || (0..10).filter(|n| n % 4 != 1).map(nap);
+    for (what, is_known) in
+        [("all", true), ("all of some", true), ("two at once", true), ("two of some at once", false)]
+    {
+        let recorder = Recorder::start();
+        match what {
+            "all" => virtually(counted((0..7).map(nap), 9)),
+            "all of some" => virtually(counted(some(), usize::MAX)),
+            "two at once" => virtually(counted((0..7).map(nap), 2)),
+            _ => virtually(counted(some(), 2)),
+        }
+        let script = "
+            const told = [];
+            const state = emptyState();
+            for (const e of data.events) {
+                apply(state, e);
+                if (e.kind !== 'Note') continue;
+                const all = total(state.gathers[0]);
+                told.push([e.text, `${state.gathers[0].done} of ${all === null ? 'None' : `Some(${all})`}`]);
+            }
+            return told;
+        ";
+        let Some(told) = node("the counts of a gather", script, &data(&recorder)) else { return };
+        let told = told.as_array().unwrap();
+        assert_eq!(told.len(), 7, "{what}");
+        let unknown = told.iter().filter(|pair| pair[1].as_str().unwrap().ends_with("None")).count();
+        assert_eq!(unknown, if is_known { 0 } else { 7 }, "{what}: how often the page does not know: {told:?}");
+        for pair in told {
+            // The page need not know when the iterator has come to its end.
+            let own = pair[0].as_str().unwrap();
+            let own = if is_known { own.to_owned() } else { own.replace("Some(7)", "None") };
+            assert_eq!(own, pair[1], "{what}: the gather's own count and the page's");
+        }
     }
 }
 
@@ -137,6 +208,31 @@ fn page_and_transcript_say_every_event_in_the_same_sentence() {
 }
 
 #[test]
+fn the_transcript_holds_what_the_page_shows() {
+    let line = |name: &str, is_it: &dyn Fn(&str) -> bool| {
+        let transcript = transcript::of(&named(name));
+        transcript.lines().find(|line| is_it(line)).unwrap_or_else(|| panic!("{transcript}")).to_owned()
+    };
+    let armed = line("gather", &|line| line.contains("Timer 1 is armed"));
+    assert!(armed.contains("  [runtime/src/time.rs:") && armed.contains(", for examples/programs.rs:"), "{armed}");
+    let poll = line("gather", &|line| line.contains("Child 1 of gather 0 is polled because timer 1 fired"));
+    assert!(poll.ends_with(", because of 22]"), "{poll}");
+    line("gather", &|line| line.ends_with("; jobs: 0; gather 0: 2 of 3 done"));
+    line("semaphore", &|line| line.ends_with("; gather 0: 0 of 3 done; semaphore 0: 0 free"));
+    line("error", &|line| line.starts_with("       ready: ") && !line.contains("gather"));
+    line("sockets", &|line| line.contains("; socket 2: not ready to read, server waits, ready to write"));
+    line("threads", &|line| line.starts_with("       ready: ") && line.contains("; jobs: 1"));
+    let recorder = Recorder::start().with_snapshots();
+    virtually(async {
+        for _ in 0..2 {
+            runtime::spawn(yield_now()).await.unwrap();
+        }
+    });
+    let transcript = transcript::of(&recorder);
+    assert!(transcript.contains("tasks: main, task 2 (slot 1, generation 1); "), "{transcript}");
+}
+
+#[test]
 fn the_readme_tells_the_second_turn_of_its_program_as_it_happens() {
     let read =
         |path: &str| fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap();
@@ -158,6 +254,9 @@ fn every_kind_of_event_has_its_words() {
     for kind in trace::Kind::NAMES {
         assert!(kinds.contains(kind), "{kind} has no words");
     }
+    let architecture = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md")).unwrap();
+    let told = format!("The trace has {} kinds of events", kinds.len());
+    assert!(architecture.contains(&told), "ARCHITECTURE.md does not say: {told}");
 }
 
 #[test]
@@ -216,6 +315,8 @@ fn it_opens_from_a_file_asks_for_nothing_else_and_shows_every_panel() {
         }
         assert!(browser.text("tasks").await.contains("at poll"));
         assert!(browser.text("tasks").await.contains("child 0: timer 0, 30 ms"));
+        let held = "[...document.querySelectorAll('#tasks tbody tr')].map((it) => it.children[5].textContent)";
+        assert_eq!(browser.eval(held).await, json!(["gather 0"]));
         assert!(browser.text("timers").await.contains("30 ms"));
         assert!(browser.text("timers-note").await.contains("20 ms"));
         assert!(browser.text("queue").await.starts_with("Empty"));
@@ -232,13 +333,19 @@ fn it_opens_from_a_file_asks_for_nothing_else_and_shows_every_panel() {
         browser.open(&pages[1].0).await;
         browser.eval("app.go(app.history.events.findLast((e) => e.kind === 'IoWaits').seq)").await;
         assert!(browser.text("reactor").await.contains("server"));
+        // Between the event at the socket and the wake.
+        browser.eval("app.go(app.history.events.find((e) => e.kind === 'IoReady' && e.wakes.length).seq)").await;
+        assert!(browser.text("tasks").await.contains("which wakes it next"), "{}", browser.text("tasks").await);
+        browser.eval("app.go(app.history.events.findLast((e) => e.kind === 'IoWaits').seq)").await;
+        let server = browser.eval(held).await[1].take();
+        assert!(server.as_str().unwrap().starts_with("socket "), "{server}");
 
         browser.open(&pages[2].0).await;
         browser.eval("app.go(app.history.events.find((e) => e.kind === 'RemoteSent').seq)").await;
         assert!(!browser.text("remote").await.contains("empty"));
         browser.eval("app.go(app.history.events.find((e) => e.kind === 'JobStarted').seq)").await;
         assert!(
-            browser.text("pool").await.contains("job 0runs on glassloop-blocking"),
+            browser.text("pool").await.contains("job 0: runs on glassloop-blocking"),
             "{}",
             browser.text("pool").await
         );
@@ -266,6 +373,19 @@ fn whoever_cannot_see_it_is_told_the_same() {
             let wrong = format!("[...document.querySelectorAll('{selector}')].filter((it) => {is_wrong}).length");
             assert_eq!(browser.eval(&wrong).await, 0, "{what}");
         }
+        // The list says which event is the one, and whose each is.
+        assert_eq!(
+            browser.eval("document.getElementById('events').getAttribute('aria-activedescendant')").await,
+            "event-60"
+        );
+        assert_eq!(browser.eval("document.getElementById('event-60').getAttribute('aria-selected')").await, "true");
+        let whose = "(() => {
+            const whose = document.querySelector('#event-58 .whose');
+            const chip = [...document.querySelectorAll('#tasks .chip')].find((it) => it.lastChild.data === whose.title);
+            const colour = (it) => getComputedStyle(it).color;
+            return [whose.title, whose.textContent === chip.firstChild.textContent, colour(whose) === colour(chip)];
+        })()";
+        assert_eq!(browser.eval(whose).await, json!(["cake", true, true]));
         // The picture in words is what the table says.
         let circle = browser.eval("document.getElementById('circle').getAttribute('aria-label')").await;
         assert!(circle.as_str().unwrap().contains("waiting for others: "), "{circle}");
@@ -365,6 +485,118 @@ fn every_key_does_what_the_sheet_says() {
 }
 
 #[test]
+fn every_button_and_the_slider_move_as_their_keys_do() {
+    let page = Page::of(named("semaphore"), "buttons");
+    browse("buttons", async |browser| {
+        browser.look(1280, 800, "light").await;
+        browser.open(&page.0).await;
+        let buttons = browser.eval("[...document.querySelectorAll('[data-key]')].map((it) => it.dataset.key)").await;
+        let buttons: Vec<&str> = buttons.as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
+        // Each at the same event, by its key and by a click.
+        let seen =
+            "[app.index, document.documentElement.dataset.theme, app.predict.on, document.getElementById('help').open]";
+        for key in &buttons {
+            let mut ways = Vec::new();
+            for is_click in [false, true] {
+                browser.open(&page.0).await;
+                browser.eval("app.go(60)").await;
+                let before = browser.eval(seen).await;
+                if is_click {
+                    browser.click(&format!("[data-key='{key}']")).await
+                } else {
+                    browser.key(key).await
+                }
+                ways.push(browser.eval(seen).await);
+                assert_ne!(before, ways[ways.len() - 1], "{key} does nothing");
+            }
+            assert_eq!(ways[0], ways[1], "{key} and its button");
+        }
+        assert_eq!(buttons.len(), 9, "{buttons:?}");
+        browser.open(&page.0).await;
+        browser.click("#slider").await;
+        let half = browser.eval("app.index - app.history.length / 2").await.as_f64().unwrap();
+        assert!(half.abs() < 3.0, "the middle of the slider is {half} events from the middle of the trace");
+        browser.key("ArrowRight").await;
+        assert_eq!(browser.eval("app.index - app.history.length / 2").await.as_f64(), Some(half + 1.0));
+    });
+}
+
+#[test]
+fn a_breakpoint_on_a_task_stops_at_it_and_of_many_tasks_any_can_be_marked() {
+    let recorder = Recorder::start();
+    virtually(async {
+        for n in 0..200 {
+            task::Builder::new().name(format!("nr {n}.")).spawn(yield_now()).await.unwrap();
+        }
+    });
+    let page = Page::of(recorder, "stops");
+    browse("stops", async |browser| {
+        browser.look(1280, 800, "light").await;
+        browser.open(&page.0).await;
+        browser.key("b").await;
+        assert!(browser.text("stops-list").await.contains("and 141 more tasks"));
+        for name in ["nr 7.", "nr 190."] {
+            browser.eval("document.querySelector('#stops-list input[type=search]').select()").await;
+            browser.command("Input.insertText", json!({ "text": name })).await;
+            assert_eq!(browser.eval("document.querySelectorAll('#stops-list label').length").await, 1);
+            browser.click("#stops-list label input").await;
+        }
+        assert_eq!(browser.text("stops-count").await, "(2)");
+        browser.key("Escape").await;
+        let mut stops = Vec::new();
+        for _ in 0..40 {
+            browser.key(" ").await;
+            let stop = browser.eval("[app.event.kind, app.history.name(app.history.actors[app.index])]").await;
+            if stops.last() != Some(&stop[1]) {
+                stops.push(stop[1].clone());
+            }
+        }
+        assert_eq!(stops[..2], [json!("nr 7."), json!("nr 190.")], "{stops:?}");
+    });
+}
+
+#[test]
+fn queue_and_semaphores_are_told_in_their_order() {
+    let page = Page::of(named("semaphore"), "order");
+    browse("order", async |browser| {
+        browser.open(&page.0).await;
+        let chips = |id: &str| format!("[...document.querySelectorAll('#{id} .chip')].map((it) => it.lastChild.data)");
+        browser.eval("app.go(app.history.events.findLast((e) => e.kind === 'Spawn').seq + 1)").await;
+        assert_eq!(browser.eval(&chips("queue")).await, json!(["bread", "cake", "pie"]));
+        browser.eval("app.go(app.history.events.find((e) => e.kind === 'Pop' && e.turn === 2).seq)").await;
+        assert_eq!(browser.eval(&chips("queue")).await, json!(["cake", "pie"]), "bread is next at poll");
+        let circle = browser.eval("document.getElementById('circle').getAttribute('aria-label')").await;
+        assert!(circle.as_str().unwrap().starts_with("in the ready queue: cake, pie; at poll: bread"), "{circle}");
+        browser
+            .eval("app.go(app.history.events.findLast((e) => e.kind === 'PermitWaiting' && e.turn === 2).seq)")
+            .await;
+        assert_eq!(browser.eval(&chips("pool")).await, json!(["cake", "pie"]));
+        let pool = browser.text("pool").await;
+        assert!(pool.contains("semaphore 0: 0 freein line: "), "{pool}");
+    });
+}
+
+#[test]
+fn whoever_wants_no_motion_gets_none_and_a_print_is_the_step_as_a_figure() {
+    let page = Page::of(named("gather"), "media");
+    browse("media", async |browser| {
+        browser.look(1280, 800, "light").await;
+        browser.open(&page.0).await;
+        browser.eval("app.go(26)").await;
+        let motion = "getComputedStyle(document.querySelector('.token')).transitionDuration";
+        assert_eq!(browser.eval(motion).await, "0.22s");
+        browser.media("screen", "prefers-reduced-motion", "reduce").await;
+        assert_eq!(browser.eval(motion).await, "0s");
+        browser.media("print", "prefers-color-scheme", "light").await;
+        let is_shown = "['.keys', '.map', '.events', '#say', '#program', '#runtime', '#circle', '#gathers', '#tasks', '#timers'].filter((it) => document.querySelector(it).offsetHeight > 20 || document.querySelector(it).clientHeight > 20)";
+        let shown = browser.eval(is_shown).await;
+        assert_eq!(shown, json!(["#say", "#program", "#runtime", "#circle", "#gathers", "#tasks", "#timers"]));
+        let cut = "[...document.querySelectorAll('.scroll, h2, .say')].filter((it) => it.offsetHeight && it.scrollHeight > it.clientHeight + 1).map((it) => it.id || it.textContent)";
+        assert_eq!(browser.eval(cut).await, json!([]), "on paper nothing can be scrolled");
+    });
+}
+
+#[test]
 fn a_link_opens_at_its_event_and_reasons_can_be_followed_by_clicks() {
     let page = Page::of(named("gather"), "links");
     browse("links", async |browser| {
@@ -409,44 +641,85 @@ fn the_filter_shows_only_what_is_asked_for() {
     });
 }
 
+/// Goes through the page that is open from question to question; the first is answered wrongly, the others rightly. What
+/// was asked, and the choices.
+async fn predict(browser: &mut Browser) -> Vec<(String, Value)> {
+    browser.key("p").await;
+    let mut asked = Vec::new();
+    while browser.eval("app.index === app.history.length - 1").await == false {
+        browser.key("ArrowRight").await;
+        let question = browser.eval("app.predict.question").await;
+        if question.is_null() {
+            continue;
+        }
+        // What comes later is not shown, and no panel tells it.
+        assert_eq!(browser.eval("document.querySelectorAll('.row.later').length").await, 0);
+        match question["about"].as_str().unwrap() {
+            "queue" => {
+                assert_eq!(browser.text("queue").await, "Somebody is first. Who?");
+                let circle = "document.getElementById('circle').getAttribute('aria-label')";
+                let circle = browser.eval(circle).await;
+                assert!(!circle.as_str().unwrap().contains("in the ready queue"), "{circle}");
+            }
+            "park" => assert_eq!(browser.text("timers-note").await, "park: ?"),
+            _ => {}
+        }
+        let choices = question["choices"].as_array().unwrap();
+        let right = choices.iter().position(|it| *it == question["answer"]).expect("the answer can be chosen");
+        let index = browser.eval("app.index").await.as_i64().unwrap();
+        let choice = if asked.is_empty() { (right + 1) % choices.len() } else { right };
+        asked.push((question["text"].as_str().unwrap().to_owned(), question["choices"].clone()));
+        browser.key(&format!("{}", choice + 1)).await;
+        assert_eq!(browser.eval("app.index").await, index + 1);
+        assert_ne!(browser.text("timers-note").await, "park: ?", "it is told now");
+    }
+    let score = format!("{} of {} right", asked.len() - 1, asked.len());
+    assert!(browser.text("quiz").await.contains(&score), "{}", browser.text("quiz").await);
+    asked
+}
+
 #[test]
 fn predictions_are_asked_answered_from_the_trace_and_counted() {
-    let page = Page::of(named("gather"), "predict");
+    let (polls, next) = ("What does the poll of main return?", "Which task is polled next?");
+    let (parks, jumps) = ("How long will the loop park, at most?", "How far does the virtual clock jump?");
+    let programs: [(&str, &[&str]); 3] = [
+        ("gather", &[polls, jumps, "Child 1 of gather 0 ends. How many remain?"]),
+        ("semaphore", &[polls, next, jumps]),
+        ("sockets", &[polls, next, parks]),
+    ];
+    let pages = programs.map(|(name, questions)| (Page::of(named(name), &format!("predict-{name}")), questions));
+    let recorder = Recorder::start();
+    let runtime = Runtime::new().unwrap();
+    for ms in [900, 950] {
+        drop(runtime.spawn(async move { sleep(Duration::from_millis(ms)).await }));
+    }
+    runtime.turn(Some(Duration::ZERO));
+    let (handle, parked) = (runtime.handle(), thread_number());
+    let thread = std::thread::spawn(move || {
+        until_parked(parked);
+        drop(handle.spawn(async {}));
+    });
+    runtime.turn(None);
+    thread.join().unwrap();
+    drop(runtime);
+    let timers = Page::of(recorder, "predict-timers");
     browse("predict", async |browser| {
-        browser.open(&page.0).await;
-        browser.key("p").await;
-        let mut texts = Vec::new();
-        let mut wrong = 0;
-        for _ in 0..400 {
-            if browser.eval("app.index === app.history.length - 1").await == true {
-                break;
+        for (page, questions) in &pages {
+            browser.open(&page.0).await;
+            let asked = predict(browser).await;
+            for question in *questions {
+                assert!(asked.iter().any(|(text, _)| text == question), "{question:?} was never asked: {asked:?}");
             }
-            browser.key("ArrowRight").await;
-            let question = browser.eval("app.predict.question").await;
-            if question.is_null() {
-                continue;
-            }
-            // What comes later is not shown.
-            assert_eq!(browser.eval("document.querySelectorAll('.row.later').length").await, 0);
-            let choices = question["choices"].as_array().unwrap();
-            let right = choices.iter().position(|it| *it == question["answer"]).expect("the answer can be chosen");
-            let index = browser.eval("app.index").await.as_i64().unwrap();
-            // The first is answered wrongly.
-            let choice = if texts.is_empty() {
-                wrong += 1;
-                (right + 1) % choices.len()
-            } else {
-                right
-            };
-            texts.push(question["text"].as_str().unwrap().to_owned());
-            browser.key(&format!("{}", choice + 1)).await;
-            assert_eq!(browser.eval("app.index").await, index + 1);
         }
-        for part in ["What does the poll of main return?", "How far does the virtual clock jump?", "How many remain?"] {
-            assert!(texts.iter().any(|text| text.contains(part)), "{part:?} was never asked: {texts:?}");
+        // By the system's clock, which goes on between two events, no deadline is offered twice.
+        browser.open(&timers.0).await;
+        let asked = predict(browser).await;
+        let (_, choices) = asked.iter().find(|(text, _)| text == parks).expect("it parks");
+        let choices: Vec<&str> = choices.as_array().unwrap().iter().map(|choice| choice.as_str().unwrap()).collect();
+        assert_eq!(choices.len(), 4, "{choices:?}");
+        for choice in ["0 ms", "until an event or a wake"] {
+            assert!(choices.contains(&choice), "{choice} is not among {choices:?}");
         }
-        let score = format!("{} of {} right", texts.len() - wrong, texts.len());
-        assert!(browser.text("quiz").await.contains(&score), "{}", browser.text("quiz").await);
     });
 }
 
@@ -475,6 +748,24 @@ fn a_name_full_of_markup_is_shown_as_text() {
 }
 
 #[test]
+fn on_a_narrow_page_the_sentence_and_both_lines_of_code_stay_on_the_screen() {
+    let page = Page::of(named("semaphore"), "narrow");
+    browse("narrow", async |browser| {
+        browser.look(800, 900, "light").await;
+        browser.open(&page.0).await;
+        browser.eval("app.go(60); scrollTo(0, 1e6)").await;
+        assert!(browser.eval("scrollY").await.as_f64().is_some_and(|down| down > 300.0), "the page is longer");
+        let seen = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(
+            ['#say', '#program .lit', '#runtime .lit'].filter((it) => {
+                const { left, width, top, height } = document.querySelector(it).getBoundingClientRect();
+                const seen = document.elementFromPoint(left + Math.min(width, 60) / 2, top + height / 2);
+                return seen?.closest(it);
+            }))))) ";
+        assert_eq!(browser.eval(seen).await, json!(["#say", "#program .lit", "#runtime .lit"]));
+    });
+}
+
+#[test]
 fn a_step_takes_one_event_and_touches_only_what_it_changes_however_long_the_trace_is() {
     let pages = [(900, 20_000), (4_400, 100_000)].map(|(children, at_least)| {
         let recorder = Recorder::start();
@@ -496,23 +787,90 @@ fn a_step_takes_one_event_and_touches_only_what_it_changes_however_long_the_trac
 }
 
 #[test]
-fn nothing_overflows_at_1280_and_800_pixels_light_and_dark() {
-    let page = Page::of(named("semaphore"), "sizes");
+fn of_many_things_the_one_that_acts_is_seen() {
+    const MANY: u64 = 90;
+    let recorder = Recorder::start();
+    virtually(async {
+        let tasks: Vec<_> = (0..MANY).map(|n| task::Builder::new().name(format!("<{n}>")).spawn(yield_now())).collect();
+        let semaphores: Vec<_> = (0..MANY).map(|_| Semaphore::new(1)).collect();
+        semaphores.iter().for_each(|semaphore| drop(semaphore.try_acquire()));
+        gather((0..MANY).map(|n| sleep(Duration::from_millis(MANY + 1 - n)))).await;
+        drop(tasks);
+    });
+    let page = Page::of(recorder, "many");
+    browse("many", async |browser| {
+        browser.look(1280, 800, "light").await;
+        browser.open(&page.0).await;
+        for (event, panel, wanted) in [
+            ("e.kind === 'Push' && app.history.name(e.task) === '<84>'", "queue", "<84>"),
+            ("e.kind === 'PollBegin' && app.history.name(e.task) === '<30>'", "tasks", "<30>"),
+            ("e.kind === 'PollEnd' && app.history.name(e.task) === '<85>'", "tasks", "<85>"),
+            ("e.kind === 'PermitTaken' && e.semaphore === 87", "pool", "semaphore 87"),
+            ("e.kind === 'ChildPoll' && e.place === 20", "gathers", "▶ 20 at poll"),
+            ("e.kind === 'ChildPoll' && e.place === 86", "gathers", "▶ 86 at poll"),
+            ("e.kind === 'ChildWoken' && e.place === 44", "gathers", "◔ 44 woken"),
+            ("e.kind === 'ChildPollEnd' && e.ready && e.place === 43", "gathers", "✓ 43 done"),
+            ("e.kind === 'TimerArmed' && e.timer === 3", "timers", "388 ms"),
+            ("e.kind === 'TimerFired' && e.timer === 45", "timers", "45fired"),
+        ] {
+            let seen = format!(
+                "new Promise((done) => {{
+                    app.go(app.history.events.find((e) => {event}).seq);
+                    requestAnimationFrame(() => setTimeout(() => {{
+                        const it = document.querySelector('#{panel} [aria-current]');
+                        const panel = document.getElementById('{panel}').closest('.scroll').getBoundingClientRect();
+                        const {{ top, bottom }} = it?.getBoundingClientRect() ?? {{}};
+                        done([it?.textContent, top >= panel.top && bottom <= panel.bottom, document.scrollingElement.scrollTop]);
+                    }}));
+                }})"
+            );
+            let seen = browser.eval(&seen).await;
+            assert!(seen[0].as_str().unwrap_or_default().contains(wanted), "{event}: {seen}");
+            assert_eq!(seen[1], true, "{event}: it is there and not seen: {seen}");
+            assert_eq!(seen[2], 0, "the page itself has moved");
+        }
+    });
+}
+
+/// With `GLASSLOOP_PICTURES` set to a folder, this leaves pictures there to look at: of every program, light and dark, wide
+/// and narrow.
+#[test]
+fn nothing_overflows_or_is_cut_at_1280_and_800_pixels_light_and_dark() {
+    let page = |it: Program| Page::titled(record(&it), &format!("sizes-{}", it.name), it.about);
+    let pages = PROGRAMS.map(|program| (program.name, page(program)));
+    let pictures = std::env::var_os("GLASSLOOP_PICTURES").map(PathBuf::from);
+    let leaves = "[...document.querySelectorAll('section, header, .saybox')].filter((it) => { const { left, right } = it.getBoundingClientRect(); return left < 0 || right > innerWidth + 0.5; }).length";
+    let cut = "[...document.querySelectorAll('.scroll, h1, h1 *, h2, h2 *, .where, .say, button, .chip, .none, th, td, .kid, .card, .card *')]
+        .filter((it) => it.scrollWidth > it.clientWidth + 1 && getComputedStyle(it).display !== 'inline' && it.clientWidth)
+        .map((it) => it.textContent)";
+    let rows = "(() => {
+        const { top, bottom } = document.getElementById('events').getBoundingClientRect();
+        const rows = [...document.querySelectorAll('.row')].map((it) => it.getBoundingClientRect());
+        return rows.filter((it) => (it.top < top - 1 && it.bottom > top + 1) || (it.top < bottom - 1 && it.bottom > bottom + 1)).length;
+    })()";
     browse("sizes", async |browser| {
         for (width, height) in [(1280, 800), (800, 900)] {
             for scheme in ["light", "dark"] {
                 browser.look(width, height, scheme).await;
-                browser.open(&page.0).await;
-                assert_eq!(browser.eval("document.documentElement.dataset.theme ?? 'light'").await, scheme);
-                for share in [0.2, 0.5, 0.9] {
-                    browser.eval(&format!("app.go(Math.floor(app.history.length * {share}))")).await;
-                    let wide = browser.eval("document.documentElement.scrollWidth - innerWidth").await;
-                    assert!(
-                        wide.as_i64().is_some_and(|wide| wide <= 0),
-                        "{width}, {scheme}: {wide} wider than the window"
-                    );
-                    let cut = "[...document.querySelectorAll('section, header, .saybox')].filter((it) => { const { left, right } = it.getBoundingClientRect(); return left < 0 || right > innerWidth + 0.5; }).length";
-                    assert_eq!(browser.eval(cut).await, 0, "{width}, {scheme}: a panel leaves the window");
+                // Colours take no room: one program is enough for those, if nobody looks.
+                let is_looked_at = |name| scheme == "light" || name == "semaphore" || pictures.is_some();
+                for (name, page) in pages.iter().filter(|page| is_looked_at(page.0)) {
+                    let context = format!("{name}, {width}, {scheme}");
+                    browser.open(&page.0).await;
+                    assert_eq!(browser.eval("document.documentElement.dataset.theme ?? 'light'").await, scheme);
+                    for share in [0.2, 0.6, 0.9] {
+                        let settled = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))";
+                        browser.eval(&format!("app.go(Math.floor(app.history.length * {share})); {settled}")).await;
+                        let wide = browser.eval("document.documentElement.scrollWidth - innerWidth").await;
+                        assert!(wide.as_i64().is_some_and(|wide| wide <= 0), "{context}: wider by {wide}");
+                        assert_eq!(browser.eval(leaves).await, 0, "{context}: a panel leaves the window");
+                        assert_eq!(browser.eval(cut).await, json!([]), "{context}: text is cut");
+                        assert_eq!(browser.eval(rows).await, 0, "{context}: half an event in the list");
+                        if let Some(folder) = pictures.as_ref().filter(|_| share == 0.6) {
+                            let name = format!("{name}-{width}-{scheme}.png");
+                            fs::write(folder.join(name), browser.picture().await).unwrap();
+                        }
+                    }
                 }
             }
         }

@@ -701,6 +701,40 @@ fn every_poll_has_a_cause_that_leads_to_a_spawn() {
 }
 
 #[test]
+fn a_poll_that_comes_from_outside_leads_to_a_spawn_or_to_another_threads_message() {
+    for name in ["sockets", "threads"] {
+        let program = examples::programs::PROGRAMS.iter().find(|program| program.name == name).expect("it is there");
+        let recorder = Recorder::start();
+        let runtime = Runtime::new().unwrap();
+        (program.run)(&runtime);
+        drop(runtime);
+        let events = recorder.events();
+        let mut polls = 0;
+        let mut beginnings = BTreeSet::new();
+        for poll in events.iter().filter(|event| matches!(event.kind, Kind::PollBegin { .. })) {
+            let mut event = poll;
+            let mut steps = 0;
+            while let Some(cause) = event.cause {
+                assert!(cause < event.seq, "{}", words(event));
+                event = &events[cause as usize];
+                steps += 1;
+            }
+            assert!(steps >= 3, "{name}: {}", words(poll));
+            polls += 1;
+            match &event.kind {
+                Kind::Spawn { .. } => assert_eq!(words(event), "spawn main", "{name}: {}", words(poll)),
+                Kind::RemoteSent { thread, .. } => assert_eq!(&**thread, "visitor", "{name}: {}", words(poll)),
+                _ => panic!("{name}: {} begins with {}", words(poll), words(event)),
+            }
+            beginnings.insert(event.kind.name());
+        }
+        let expected: &[&str] = if name == "sockets" { &["Spawn"] } else { &["RemoteSent", "Spawn"] };
+        assert_eq!(beginnings.into_iter().collect::<Vec<_>>(), expected, "{name}");
+        assert!(polls >= 4, "{name}: {polls} polls");
+    }
+}
+
+#[test]
 fn the_same_program_gives_the_same_trace() {
     for seed in [1, 2, 3] {
         let ((first, log), (second, again)) = (random_program(seed), random_program(seed));
@@ -1278,7 +1312,7 @@ fn the_page_rebuilds_the_state_of_random_programs() {
     for seed in 1..=12 {
         let recorder = Recorder::start().with_snapshots();
         random(seed);
-        let Some(compared) = node::check_replay("the state of random programs", &recorder) else { return };
+        let Some(compared) = node::check_replay("the state of random programs", &recorder, true) else { return };
         assert!(compared > 20, "{compared} snapshots");
     }
 }

@@ -136,7 +136,7 @@ impl<I: Iterator<Item: Future>, T> Places for Slots<I, T> {
     fn open(&mut self) {
         let iter = self.iter.as_mut().expect("opened once");
         let (low, high) = iter.size_hint();
-        runtime::trace!(GatherOpen { gather: (), children: high });
+        runtime::trace!(GatherOpen { gather: (), children: high.filter(|&high| high == low) });
         let slot = |inside, index| Slot { inside, index, note: Note::default() };
         if self.limit == NO_LIMIT {
             // Not collected: a vector that is moved after it was made costs as much as two children more.

@@ -42,7 +42,7 @@ pub(crate) struct Reactor {
     /// What is registered, by the low half of its token.
     pub(crate) sources: Slab<Registered>,
     /// Everybody who waits, in lines by source and direction.
-    waiters: Waiters,
+    pub(crate) waiters: Waiters,
     /// How many were ever registered: the high half of a token, so that a late event of a closed socket does not reach
     /// the next one in its place.
     registered: u32,
@@ -62,7 +62,7 @@ pub(crate) struct Side {
     /// The end, or an error, was signalled.
     pub(crate) ended: bool,
     /// The tasks that wait.
-    line: Line,
+    pub(crate) line: Line,
     /// The place of the latest task that asked with a poll function; the others are in async methods and keep theirs.
     polled: Option<Place>,
 }

@@ -49,7 +49,7 @@ pub(crate) struct Core {
     /// (5) The timers.
     pub(crate) timers: RefCell<Timers>,
     /// The remote queue's end, until the runtime is dropped.
-    messages: RefCell<Option<Receiver<Message>>>,
+    pub(crate) messages: RefCell<Option<Receiver<Message>>>,
     /// The part of this loop that other threads touch.
     pub(crate) inbox: Arc<Inbox>,
 

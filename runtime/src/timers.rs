@@ -59,7 +59,7 @@ pub(crate) struct Timer {
     /// The turn of its entry in the heap: another one there is of a timer that had the key before. Or [`FIRED`].
     pub(crate) turn: u64,
     /// Whom to wake: the latest task that polled it. Nobody once it has fired.
-    waker: Waker,
+    pub(crate) waker: Waker,
 }
 
 impl Timers {

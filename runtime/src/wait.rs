@@ -11,7 +11,7 @@ use std::task::Waker;
 /// The waiters of any number of lines.
 #[derive(Debug)]
 pub(crate) struct Waiters {
-    nodes: Slab<Node>,
+    pub(crate) nodes: Slab<Node>,
 }
 
 /// Where a waiter stands: its key in the slab, plus one, so that "nowhere" takes no room of its own.
@@ -21,23 +21,23 @@ pub(crate) struct Place(NonZeroU32);
 /// One line: who is first, who is last.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {
-    first: Option<Place>,
+    pub(crate) first: Option<Place>,
     last: Option<Place>,
 }
 
 /// One waiter.
 #[derive(Debug)]
-struct Node {
+pub(crate) struct Node {
     /// Whom to wake: the latest task that polled it. Nobody once it has been called; a waker all the same, for with an
     /// `Option` the slab would need eight bytes more to tell a node from a free slot.
-    waker: Waker,
+    pub(crate) waker: Waker,
     before: Option<Place>,
     /// Itself, once it has been called and stands in no line.
-    after: Option<Place>,
+    pub(crate) after: Option<Place>,
 }
 
 impl Place {
-    fn key(self) -> usize {
+    pub(crate) fn key(self) -> usize {
         self.0.get() as usize - 1
     }
 }

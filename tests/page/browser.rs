@@ -136,13 +136,59 @@ impl Browser {
         self.command("Input.dispatchKeyEvent", event).await;
     }
 
+    /// Clicks into the middle of the first element that the selector finds.
+    pub(crate) async fn click(&mut self, selector: &str) {
+        let middle = format!(
+            "(() => {{ const it = document.querySelector(`{selector}`).getBoundingClientRect();
+             return [it.left + it.width / 2, it.top + it.height / 2]; }})()"
+        );
+        let at = self.eval(&middle).await;
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "clickCount": 1 });
+            self.command("Input.dispatchMouseEvent", event).await;
+        }
+    }
+
     /// Makes the window this wide and high, and light or dark.
     pub(crate) async fn look(&mut self, width: u32, height: u32, scheme: &str) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.command("Emulation.setDeviceMetricsOverride", metrics).await;
-        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.media("screen", "prefers-color-scheme", scheme).await;
+    }
+
+    /// What the page is shown on, and one of the reader's preferences.
+    pub(crate) async fn media(&mut self, media: &str, preference: &str, value: &str) {
+        let features = json!({ "media": media, "features": [{ "name": preference, "value": value }] });
         self.command("Emulation.setEmulatedMedia", features).await;
     }
+
+    /// What is seen when nothing moves any more, without the bars that scroll it, as a PNG.
+    pub(crate) async fn picture(&mut self) -> Vec<u8> {
+        self.command("Emulation.setScrollbarsHidden", json!({ "hidden": true })).await;
+        let stands = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+            .then(() => Promise.all(document.getAnimations().map((it) => it.finished))).then(() => true)";
+        self.eval(stands).await;
+        let answer = self.command("Page.captureScreenshot", json!({})).await;
+        self.command("Emulation.setScrollbarsHidden", json!({ "hidden": false })).await;
+        from_base64(answer["data"].as_str().expect("a picture"))
+    }
+}
+
+/// The bytes behind a text in base64: four letters are three bytes.
+fn from_base64(text: &str) -> Vec<u8> {
+    let value = |letter: u8| match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let letters: Vec<u8> = text.bytes().filter(|letter| *letter != b'=').map(value).collect();
+    let bytes = letters.chunks(4).flat_map(|four| {
+        let bits = four.iter().fold(0_u32, |bits, letter| bits << 6 | u32::from(*letter)) << (6 * (4 - four.len()));
+        bits.to_be_bytes().into_iter().skip(1).take(four.len() - 1)
+    });
+    bytes.collect()
 }
 
 impl Drop for Browser {

@@ -34,10 +34,11 @@ pub(crate) fn node(test: &str, script: &str, data: &Value) -> Option<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/src/trace/page");
     let file = |name: &str| std::fs::read_to_string(folder.join(name)).expect("the page's script is there");
     let whole = format!(
-        "{}\n{}\n{}\n{}\nconst data = JSON.parse(require('fs').readFileSync(0));\n\
+        "{}\n{}\n{}\n{}\n{}\nconst data = JSON.parse(require('fs').readFileSync(0));\n\
          process.stdout.write(JSON.stringify((() => {{ {script} }})()));",
         file("changes.js"),
         file("state.js"),
+        file("tickets.js"),
         file("history.js"),
         file("words.js"),
     );
@@ -54,32 +55,72 @@ pub(crate) fn node(test: &str, script: &str, data: &Value) -> Option<Value> {
     Some(serde_json::from_slice(&output.stdout).expect("JSON"))
 }
 
-/// Checks that the state that the page rebuilds is the loop's own wherever there is a snapshot. Gives their number.
-pub(crate) fn check_replay(test: &str, recorder: &Recorder) -> Option<usize> {
+/// Checks that the state that the page rebuilds is the loop's own wherever there is a snapshot, and that it knows of every
+/// ticket who holds it. Gives the number of snapshots.
+///
+/// What stands in the remote queue is compared only where no other thread may send just then: while a message is on its
+/// way, the page knows of it and the queue does not hold it yet, or the other way round.
+pub(crate) fn check_replay(test: &str, recorder: &Recorder, with_remote: bool) -> Option<usize> {
     const SCRIPT: &str = r#"
         const state = emptyState();
+        const { names } = new History(data);
+        const called = (task, name) => name ?? `task ${task}`;
+        // Of a yield the loop keeps nothing, for the task is queued again already.
+        const waits = ({ wait }, theirs) => wait === "its next turn" ? theirs : wait ?? "something unknown";
+        // The loop knows the tasks that wait themselves; a child waits with a waker of its gather.
+        const who = ({ task, gather }) => gather === null ? task : null;
         const own = new Map(data.snapshots);
         let compared = 0;
+        const tickets = {};
         for (const e of data.events) {
             apply(state, e);
+            if (e.kind === "TicketCloned") tickets[e.task] = (tickets[e.task] ?? 0) + 1;
+            if (e.kind === "TicketDropped" || (e.kind === "Wake" && e.last)) tickets[e.task] -= 1;
             const theirs = own.get(e.seq);
             if (!theirs) continue;
             const slots = (o) => Object.entries(o).map(([key, value]) => [Number(key), value]);
             const ours = {
                 ready: state.queue,
-                tasks: slots(state.slab).map(([slot, task]) => [slot, task, state.tasks[task].queued, state.tasks[task].aborted]),
-                timers: slots(state.timers).map(([key, timer]) => [key, timer.fired ? null : timer.deadline]),
-                sources: slots(state.sources).map(([key, it]) => [key, it.read.ready, it.write.ready, it.read.ended, it.write.ended]),
+                tasks: slots(state.slab).map(([slot, task]) => [slot, task, state.tasks[task].queued, state.tasks[task].aborted, names[task], waits(state.tasks[task], theirs.tasks.find((it) => it[1] === task)?.[5])]),
+                timers: slots(state.timers).map(([key, timer]) => [key, ...(timer.fired ? [null, null] : [timer.deadline, who(timer.who)])]),
+                sources: slots(state.sources).map(([key, { read, write }]) => {
+                    return [key, read.ready, write.ready, read.ended, write.ended, [read, write].map((side) => side.waits.map(who))];
+                }),
+                remote: data.withRemote ? state.remote.length : theirs.remote,
                 jobs: Object.keys(state.jobs).length,
             };
+            for (const task of theirs.tasks) task[4] = called(task[1], task[4]);
             for (const part of Object.keys(theirs)) {
                 const [a, b] = [JSON.stringify(ours[part]), JSON.stringify(theirs[part])];
                 if (a !== b) return `after event ${e.seq}, ${e.kind}: ${part} of the page ${a}, of the loop ${b}`;
             }
+            for (const key of Object.keys(state.tasks)) {
+                const wrong = holders(state, Number(key), tickets[key] ?? 0);
+                if (wrong) return `after event ${e.seq}, ${e.kind}: ${wrong}`;
+            }
             compared += 1;
         }
         return compared;
+
+        // The holders of a task's tickets are as many as the tickets; each of them is there, and whoever waits is one.
+        function holders(state, number, count) {
+            const { held } = state.tasks[number];
+            const said = `tickets of task ${number} are with ${held.map(holderText)}`;
+            if (held.length !== count || held.some(({ what }) => what === null)) return `${count} ${said}`;
+            if (held.some((it) => isOver(state, number, it))) return `${said}, and that is over`;
+            const waits = (who) => who.task === number && who.gather === null;
+            const isMissing = (what, key) => !held.some((it) => it.what === what && it.key === Number(key));
+            for (const [key, { who, fired }] of Object.entries(state.timers)) {
+                if (!fired && waits(who) && isMissing("timer", key)) return `${said} and not with timer ${key}`;
+            }
+            for (const [key, source] of Object.entries(state.sources)) for (const way of DIRECTIONS) {
+                if (source[way].waits.some(waits) && isMissing(way, key)) return `${said} and not with socket ${key}`;
+            }
+            return null;
+        }
     "#;
-    let result = node(test, SCRIPT, &data(recorder))?;
+    let mut data = data(recorder);
+    data["withRemote"] = with_remote.into();
+    let result = node(test, SCRIPT, &data)?;
     Some(result.as_u64().unwrap_or_else(|| panic!("{result}")) as usize)
 }

@@ -20,9 +20,10 @@ const STYLE: &str = include_str!("page/style.css");
 pub const WORDS: &str = include_str!("page/words.txt");
 
 /// The script in pieces, in reading order: what is known at an event, how it is said, how it is shown, how one moves.
-const SCRIPT: [&str; 16] = [
+const SCRIPT: [&str; 17] = [
     include_str!("page/changes.js"),
     include_str!("page/state.js"),
+    include_str!("page/tickets.js"),
     include_str!("page/history.js"),
     include_str!("page/words.js"),
     include_str!("page/view.js"),

@@ -2,8 +2,14 @@
 
 use super::TaskNumber;
 use super::json::{Json, list};
+use crate::reactor::Side;
 use crate::run::Core;
+use crate::wait::Waiters;
+use crate::wake::Ticket;
 use std::cmp::Reverse;
+use std::iter::successors;
+use std::rc::Rc;
+use std::task::Waker;
 
 /// The state as a JSON object; see the test that compares it with the page's.
 pub(super) fn of(core: &Core) -> String {
@@ -15,20 +21,40 @@ pub(super) fn of(core: &Core) -> String {
     out.push_str(",\"tasks\":");
     list(&tasks.slots, &mut out, |(key, slot), out| {
         let task = TaskNumber::from(slot.ticket).0;
-        out.push_str(&format!("[{key},{task},{},{}]", slot.queued, slot.aborted));
+        out.push_str(&format!("[{key},{task},{},{},", slot.queued, slot.aborted));
+        Option::<Rc<str>>::from(&slot.body).write(out);
+        out.push(',');
+        <&str>::from(slot.wait).write(out);
+        out.push(']');
     });
     out.push_str(",\"timers\":");
     list(&timers.timers, &mut out, |(key, timer), out| {
         let mut entries = timers.heap.iter().map(|Reverse(entry)| entry);
         let armed = entries.find(|entry| entry.key == key as u32 && entry.turn == timer.turn);
         let deadline = armed.map_or("null".to_owned(), |entry| entry.deadline.to_string());
-        out.push_str(&format!("[{key},{deadline}]"));
+        out.push_str(&format!("[{key},{deadline},"));
+        woken_by(&timer.waker).write(out);
+        out.push(']');
     });
     out.push_str(",\"sources\":");
     list(&reactor.sources, &mut out, |(key, source), out| {
         let [read, write] = &source.sides;
-        out.push_str(&format!("[{key},{},{},{},{}]", read.ready, write.ready, read.ended, write.ended));
+        out.push_str(&format!("[{key},{},{},{},{},", read.ready, write.ready, read.ended, write.ended));
+        list([read, write], out, |side, out| list(waiting(side, &reactor.waiters), out, |who, out| who.write(out)));
+        out.push(']');
     });
-    out.push_str(&format!(",\"jobs\":{}}}", core.pool.under_way.borrow().len()));
+    let remote = core.messages.borrow().as_ref().map_or(0, |messages| messages.len());
+    out.push_str(&format!(",\"remote\":{remote},\"jobs\":{}}}", core.pool.under_way.borrow().len()));
     out
+}
+
+/// The task behind a waker; none behind a child's of a gather, and behind one that was used.
+fn woken_by(waker: &Waker) -> Option<TaskNumber> {
+    Ticket::of(waker).map(TaskNumber::from)
+}
+
+/// Who waits at one side of a source, from the first of the line on.
+fn waiting(side: &Side, waiters: &Waiters) -> Vec<Option<TaskNumber>> {
+    let line = successors(side.line.first, |place| waiters.nodes[place.key()].after);
+    line.map(|place| woken_by(&waiters.nodes[place.key()].waker)).collect()
 }

@@ -60,6 +60,8 @@ class Circle {
     if (e && e.kind === "Push" && this.app.history.events[e.cause]?.kind === "Spawn") ways[0] = "spawn";
     const paths = Object.entries(WAYS).map(([name, d]) => svg("path", { d, class: ways.includes(name) ? "way on" : "way" }));
     const boxes = Object.keys(STATIONS).map((name) => this.station(name, stations.includes(name), this.note(name, state, e), places.by[name]?.length ?? 0));
+    // Who is first in the queue, if that is asked for, is not told here either.
+    if (this.app.predict.secret === "queue") places = { ...places, by: { ...places.by, queue: [] } };
     draw(this.root, this.arrows, ...paths, ...boxes.flat(), ...this.tokens(places, state));
     this.root.setAttribute("aria-label", this.inWords(places));
   }

@@ -24,7 +24,7 @@ const BLOCK = 32;
 
 class Pane {
   constructor(id, files) {
-    this.view = new View($(id));
+    this.view = new View($(id), LINE);
     this.label = $(`${id}-file`);
     this.files = files;
     this.made = new Map(); // file → its element, made when it is first shown

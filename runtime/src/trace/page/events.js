@@ -1,13 +1,15 @@
 // The list of events with their reasons. However long it is, only the rows that are seen exist.
 
 const ROW = 22;
+// Breakpoints that are offered at once; of more tasks those that are searched for.
+const MOST_STOPS = 60;
 
 class EventList {
   constructor(app) {
     this.app = app;
     this.space = document.createElement("div");
     $("events").append(this.space);
-    this.view = new View($("events"), () => this.draw());
+    this.view = new View($("events"), ROW, () => this.draw());
     this.list(app.history.events.map((e) => e.seq));
     this.said = new Map(); // the cells of the rows that are shown
     this.text = null; // what the filter searches, made when it is first used
@@ -56,6 +58,9 @@ class EventList {
     const shown = this.rows.slice(first, last).filter((seq) => !app.predict.hides(seq));
     const { events } = app.history;
     this.said = new Map(shown.map((seq) => [seq, this.said.get(seq) ?? this.cells(events[seq])]));
+    // Which of the rows is the one, for whoever hears the list.
+    const isShown = shown.includes(app.index);
+    attribute($("events"), "aria-activedescendant", isShown && `event-${app.index}`);
     draw(this.space, ...shown.map((seq, index) => this.row(events[seq], first + index, this.said.get(seq))));
   }
 
@@ -63,9 +68,10 @@ class EventList {
     const { app } = this;
     const task = app.history.actors[e.seq];
     const classes = ["row", e.seq === app.index ? "at" : "", e.seq > app.index ? "later" : ""];
-    if (task !== null && task === app.selected) classes.push("mine", colour(task));
+    if (task !== null) classes.push(colour(task));
+    if (task !== null && task === app.selected) classes.push("mine");
     const attributes = {
-      key: String(e.seq), class: classes.join(" "), role: "option", "aria-selected": String(e.seq === app.index), style: `top:${position * ROW}px`,
+      key: String(e.seq), id: `event-${e.seq}`, class: classes.join(" "), role: "option", "aria-selected": String(e.seq === app.index), style: `top:${position * ROW}px`,
       onclick: (event) => { if (event.target.tagName !== "A") app.go(e.seq); },
     };
     return el("div", attributes, ...cells);
@@ -75,23 +81,29 @@ class EventList {
   cells(e) {
     const { words, history } = this.app;
     const { reason } = words.say(e);
+    const task = history.actors[e.seq];
+    const whose = task === null ? el("span") : el("span", { class: "whose", title: history.name(task) }, sign(task));
     const link = reason === null ? el("span") : el("a", { href: `#e=${reason}`, title: words.text(history.events[reason]) }, `because ${reason}`);
     return [
-      el("span", {}, e.seq), el("span", {}, `turn ${e.turn}`), el("span", {}, time(e.at)), el("b", {}, words.word(e)), el("span", {}, words.text(e)), link,
+      el("span", {}, e.seq), el("span", {}, `turn ${e.turn}`), el("span", {}, time(e.at)), whose, el("b", {}, words.word(e)), el("span", {}, words.text(e)), link,
     ];
   }
 
-  // The breakpoints: kinds and tasks.
-  stops() {
+  // The breakpoints: the kinds and tasks whose names contain this.
+  stops(part = "") {
     const { app } = this;
-    const box = (name, label) => {
+    const box = ([name, label]) => {
       const onchange = (event) => { app.moves.toggleStop(name, event.target.checked); this.countStops(); };
-      return el("label", {}, el("input", { type: "checkbox", onchange }), ` ${label}`);
+      return el("label", { key: name }, el("input", { type: "checkbox", checked: app.moves.stops.has(name) && "", onchange }), ` ${label}`);
     };
-    const kinds = [...new Set(app.history.events.map((e) => e.kind))];
-    const tasks = Object.keys(app.history.names).slice(0, 60);
-    draw($("stops-list"), el("p", { class: "none" }, "Space runs to the next event of a marked kind or task."),
-      ...kinds.map((kind) => box(`kind ${kind}`, kind)), ...tasks.map((task) => box(`task ${task}`, app.history.name(task))));
+    const kinds = [...new Set(app.history.events.map((e) => e.kind))].map((kind) => [`kind ${kind}`, kind]);
+    const tasks = Object.keys(app.history.names).map((task) => [`task ${task}`, app.history.name(task)]);
+    const isWanted = ([, label]) => label.toLowerCase().includes(part.toLowerCase());
+    const wanted = tasks.filter(isWanted);
+    const more = wanted.length > MOST_STOPS ? [none(`and ${wanted.length - MOST_STOPS} more tasks: search for them`)] : [];
+    draw($("stops-list"), el("p", { class: "none", key: "head" }, "Space runs to the next event of a marked kind or task. ",
+      el("input", { type: "search", placeholder: "kind or task", "aria-label": "Offer only kinds and tasks that contain this", oninput: (event) => this.stops(event.target.value) })),
+      ...kinds.filter(isWanted).map(box), ...wanted.slice(0, MOST_STOPS).map(box), ...more);
     this.countStops();
   }
 

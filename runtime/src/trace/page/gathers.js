@@ -20,13 +20,14 @@ class Gathers {
     const shown = [...keys.filter((key) => !isOver(key)), ...keys.filter(isOver)];
     // Of more gathers than are shown, the one that acts comes first.
     if (shown.indexOf(at) >= MOST_CARDS) shown.unshift(...shown.splice(shown.indexOf(at), 1));
-    const cards = shown.slice(0, MOST_CARDS).map((key) => this.card(key, state.gathers[key], state, at, now));
+    const cards = shown.slice(0, MOST_CARDS).map((key) => this.card(key, state.gathers[key], state, at, now, e));
     if (shown.length > MOST_CARDS) cards.push(none(`and ${shown.length - MOST_CARDS} more gathers`));
     draw(this.parent, ...(cards.length ? cards : [none("No gather: its children would be boxes here, counted as they end.")]));
+    revealCurrent(this.parent);
     this.before = now;
   }
 
-  card(key, gather, state, at, now) {
+  card(key, gather, state, at, now, e) {
     const all = total(gather);
     const left = remaining(gather);
     const of = all === null ? "" : ` of ${all}`;
@@ -35,14 +36,16 @@ class Gathers {
     const title = el("p", {}, `gather ${key}: ${gather.form}, awaited by `, whoChip(this.app, gather.parent), fate);
     const polls = el("p", {}, `the parent has polled it ${gather.polls} ${gather.polls === 1 ? "time" : "times"}`);
     const places = Object.keys(gather.places);
-    const kids = places.slice(0, MOST_CHILDREN).map((place) => {
+    const acts = e?.gather === key ? e.place : state.children.findLast((it) => it.gather === key)?.place;
+    const isCurrent = (place) => place === String(acts);
+    const kids = pinned(places, isCurrent, MOST_CHILDREN).map((place) => {
       const child = gather.places[place];
       const word = gather.fate === "dropped" && child.state !== "done" ? "dropped" : CHILD_WORDS[child.state];
       const text = [el("b", {}, `${CHILD_SIGNS[child.state]} ${child.child}`), ` ${word}`, el("br"), `polled ${child.polls}×`];
       const id = `${key}/${place}`;
       now.set(id, text.map(textOf).join(""));
       const isNew = this.before.has(id) && this.before.get(id) !== now.get(id);
-      return el("li", { key: place, class: `kid ${child.state}${isNew ? " new" : ""}` }, ...text);
+      return el("li", { key: place, class: `kid ${child.state}${isNew ? " new" : ""}`, "aria-current": isCurrent(place) && "step" }, ...text);
     });
     const list = el("ul", { class: `kids${places.length <= 4 ? " few" : ""}`, "aria-label": `children of gather ${key}` }, ...kids);
     const classes = `card${at === key && !gather.fate ? " now" : ""}${gather.fate ? " over" : ""}`;

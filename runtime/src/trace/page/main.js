@@ -71,7 +71,7 @@ class App {
     this.say(event);
     const places = this.circle.places(state);
     this.circle.show(state, event, places);
-    this.queue.show(state);
+    this.queue.show(state, event);
     this.tasks.show(state, event, places);
     for (const panel of this.panels) panel.show(state, event);
     this.list.show();

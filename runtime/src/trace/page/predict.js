@@ -16,6 +16,13 @@ class Predict {
     return this.on && seq > this.app.index;
   }
 
+  // What the next step is asked for, "queue" or "park" among others: no panel may tell it meanwhile.
+  get secret() {
+    const { app } = this;
+    const next = app.history.events[app.index + 1];
+    return this.on && next ? this.ask(app.state, next)?.about : undefined;
+  }
+
   toggle() {
     this.on = !this.on;
     this.question = null;
@@ -26,7 +33,7 @@ class Predict {
     this.app.show();
   }
 
-  // The question that the next event would answer: { text, choices, answer }, or null.
+  // The question that the next event would answer: { about, text, choices, answer }, or null.
   ask(state, e) {
     const { app } = this;
     const name = (task) => app.history.name(task);
@@ -35,17 +42,20 @@ class Predict {
         const others = Object.keys(state.tasks).map(Number).filter((task) => !state.tasks[task].queued);
         const choices = [...new Set([e.task, ...state.queue.slice(0, 4), ...others])].slice(0, 5).sort((a, b) => a - b);
         if (choices.length < 2) return null;
-        return { text: "Which task is polled next?", choices: choices.map(name), answer: name(e.task) };
+        return { about: "queue", text: "Which task is polled next?", choices: choices.map(name), answer: name(e.task) };
       }
       case "PollEnd":
-        return { text: `What does the poll of ${name(e.task)} return?`, choices: ["Ready", "Pending"], answer: e.ready ? "Ready" : "Pending" };
+        return { about: "poll", text: `What does the poll of ${name(e.task)} return?`, choices: ["Ready", "Pending"], answer: e.ready ? "Ready" : "Pending" };
       case "Park": case "Jump": {
         const length = e.kind === "Park" ? e.timeout : e.to - state.at;
         const text = e.kind === "Park" ? "How long will the loop park, at most?" : "How far does the virtual clock jump?";
         const answer = length === null ? "until an event or a wake" : time(length);
-        const timers = Object.values(state.timers).filter((timer) => !timer.fired).map((timer) => time(Math.max(0, timer.deadline - state.at)));
-        const choices = [...new Set([answer, ...timers, time(0), "until an event or a wake"])].slice(0, 4).sort();
-        return { text, choices, answer };
+        const armed = Object.values(state.timers).filter((timer) => !timer.fired).map((timer) => timer.deadline);
+        // The clock goes on between two events: as the loop saw it when it looked for the next deadline.
+        const now = e.kind === "Park" && e.deadline !== null ? Math.min(...armed) - e.deadline : state.at;
+        const timers = armed.sort((a, b) => a - b).slice(0, 2).map((deadline) => time(Math.max(0, deadline - now)));
+        const choices = [...new Set([answer, ...timers, time(0), "until an event or a wake"])].sort();
+        return { about: "park", text, choices, answer };
       }
       case "ChildPollEnd": {
         const gather = state.gathers[e.gather];
@@ -53,7 +63,7 @@ class Predict {
         if (!e.ready || before === null || before === undefined) return null;
         const answer = String(before - 1);
         const choices = [...new Set([answer, String(before), String(Math.max(0, before - 2)), String(gather.done)])].sort((a, b) => a - b);
-        return { text: `Child ${app.history.children[e.seq]} of gather ${e.gather} ends. How many remain?`, choices, answer };
+        return { about: "children", text: `Child ${app.history.children[e.seq]} of gather ${e.gather} ends. How many remain?`, choices, answer };
       }
       default: return null;
     }

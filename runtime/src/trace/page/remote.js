@@ -3,37 +3,43 @@
 class Remote {
   constructor(app) {
     this.app = app;
-    this.table = new Table("remote", ["message", "for", "from thread"], "The remote queue is empty: no other thread has sent a message.");
+    this.table = new Table("remote", ["message", "for", "from"], "The remote queue is empty.");
   }
 
-  show(state) {
-    this.table.show(state.remote, ({ message, number, thread }, index) => {
+  show(state, e) {
+    const { length } = state.remote;
+    const last = e?.kind === "RemoteSent" ? length - 1 : undefined;
+    const places = Array.from({ length: Math.min(length, MOST_ROWS) }, (_, place) => place);
+    this.table.show(last >= MOST_ROWS ? [last, ...places] : places, (place) => {
+      const { message, number, thread } = state.remote[place];
       const subject = number === null ? "" : message === "job end" ? `job ${number}` : chip(this.app, number);
-      return [index, [message, subject, thread]];
-    });
+      return [place, [message, subject, thread]];
+    }, last, length);
   }
 }
 
 class Pool {
   constructor(app) {
     this.app = app;
-    this.table = new Table("pool", ["pool, semaphores", "state", "who"], "The pool has no job; there is no semaphore.");
+    this.table = new Table("pool", ["job, semaphore", "who"], "The pool has no job, and there is no semaphore.");
   }
 
-  show(state) {
+  show(state, e) {
     const { app } = this;
-    const jobs = Object.keys(state.jobs);
-    const semaphores = Object.keys(state.semaphores);
+    const jobs = pinned(Object.keys(state.jobs), (key) => key === String(e?.job));
+    const semaphores = pinned(Object.keys(state.semaphores), (key) => key === String(e?.semaphore));
+    const current = e?.job !== undefined ? `j${e.job}` : e?.semaphore !== undefined ? `s${e.semaphore}` : undefined;
     const job = (key) => {
       const { thread, who } = state.jobs[key];
-      return [`j${key}`, [`job ${key}`, thread ? `runs on ${thread}` : "in line", whoChip(app, who)]];
+      return [`j${key}`, [`job ${key}: ${thread ? `runs on ${thread}` : "in line"}`, whoChip(app, who)]];
     };
     const semaphore = (key) => {
       const { free, line } = state.semaphores[key];
       const waiting = line.length ? el("span", {}, "in line: ", ...lineChips(app, line)) : "nobody in line";
-      return [`s${key}`, [`semaphore ${key}`, free === null ? "" : `${free} free`, waiting]];
+      return [`s${key}`, [`semaphore ${key}${free === null ? "" : `: ${free} free`}`, waiting]];
     };
-    const rows = [...jobs.slice(0, MOST_ROWS).map(job), ...semaphores.slice(0, MOST_ROWS).map(semaphore)];
-    this.table.show(rows, (row) => row, jobs.length + semaphores.length);
+    const rows = [...jobs.map(job), ...semaphores.map(semaphore)];
+    const all = Object.keys(state.jobs).length + Object.keys(state.semaphores).length;
+    this.table.show(pinned(rows, ([key]) => key === current), (row) => row, current, all);
   }
 }

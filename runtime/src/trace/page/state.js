@@ -35,7 +35,7 @@ const CHANGES = {
   TurnBegin(s) { atPoll(s, null, null); },
   Spawn(s, e) {
     set(s.tasks, e.task, {
-      slot: e.slot, generation: e.generation, queued: false, aborted: false, polls: 0, tickets: 0, wait: null,
+      slot: e.slot, generation: e.generation, queued: false, aborted: false, polls: 0, held: [], wait: null,
     });
     set(s.slab, e.slot, e.task);
   },
@@ -51,10 +51,13 @@ const CHANGES = {
     ofTask(s, e.task, "wait", null);
   },
   PollEnd(s) { atPoll(s, null, s.popped); },
-  Waits(s, e) { ofTask(s, s.poll, "wait", e.what); },
-  Wake(s, e) { if (e.last) CHANGES.TicketDropped(s, e); },
-  TicketCloned(s, e) { ofTask(s, e.task, "tickets", (s.tasks[e.task]?.tickets ?? 0) + 1); },
-  TicketDropped(s, e) { ofTask(s, e.task, "tickets", Math.max(0, (s.tasks[e.task]?.tickets ?? 0) - 1)); },
+  Waits(s, e) {
+    ofTask(s, s.poll, "wait", e.what);
+    if (e.what !== "its next turn") holds(s, e.what);
+  },
+  Wake(s, e) { if (e.last) released(s, e.task); },
+  TicketCloned(s, e) { cloned(s, e.task); },
+  TicketDropped(s, e) { released(s, e.task); },
   Abort(s, e) { ofTask(s, e.task, "aborted", true); },
   TaskEnd(s, e) {
     const task = s.tasks[e.task];
@@ -72,7 +75,10 @@ const CHANGES = {
   // The slots are taken out all at once when a runtime is dropped; the queue with them.
   TaskCancelled(s, e) { takeFirst(s.queue, (task) => task === e.task); },
 
-  TimerArmed(s, e) { set(s.timers, e.timer, { deadline: e.deadline, who: actor(s), fired: false }); },
+  TimerArmed(s, e) {
+    set(s.timers, e.timer, { deadline: e.deadline, who: actor(s), fired: false });
+    holds(s, "timer", e.timer);
+  },
   TimerFired(s, e) { if (s.timers[e.timer]) set(s.timers[e.timer], "fired", true); },
   TimerDropped(s, e) { set(s.timers, e.timer, undefined); },
 
@@ -83,7 +89,10 @@ const CHANGES = {
   IoReady(s, e) { side(s, e, (it) => { ready(it, true, e.ended); takeAll(it.waits, () => true); }); },
   IoWouldBlock(s, e) { side(s, e, (it) => ready(it, false, false)); },
   IoShort(s, e) { side(s, e, (it) => ready(it, it.ended, it.ended)); },
-  IoWaits(s, e) { side(s, e, (it) => enterLine(s, it.waits)); },
+  IoWaits(s, e) {
+    side(s, e, (it) => enterLine(s, it.waits));
+    holds(s, e.direction, e.source);
+  },
   IoLeft(s, e) { side(s, e, (it) => leaveLine(s, it.waits)); },
   IoDeregistered(s, e) { set(s.sources, e.source, undefined); },
 
@@ -103,23 +112,33 @@ const CHANGES = {
     set(semaphore(s, e), "free", e.left);
     leaveLine(s, semaphore(s, e).line);
   },
-  PermitWaiting(s, e) { enterLine(s, semaphore(s, e).line); },
+  PermitWaiting(s, e) {
+    enterLine(s, semaphore(s, e).line);
+    holds(s, "semaphore", e.semaphore);
+  },
   PermitLeft(s, e) { leaveLine(s, semaphore(s, e).line); },
   PermitReleased(s, e) { set(semaphore(s, e), "free", e.left); },
 
   GatherStart(s, e) {
     set(s.gathers, e.gather, {
-      form: e.form, parent: actor(s), children: null, alive: null, started: 0, done: 0, polls: 0, places: {}, fate: null,
+      form: e.form, parent: actor(s), children: null, cannotTell: false, alive: null, started: 0, done: 0, polls: 0, due: false, places: {}, fate: null,
     });
   },
-  GatherOpen(s, e) { if (s.gathers[e.gather]) set(s.gathers[e.gather], "children", e.children); },
+  GatherOpen(s, e) {
+    const gather = s.gathers[e.gather];
+    if (!gather) return;
+    set(gather, "children", e.children);
+    set(gather, "cannotTell", e.children === null);
+  },
   GatherPoll(s, e) {
     const gather = s.gathers[e.gather];
     if (!gather) return;
     set(gather, "polls", gather.polls + 1);
+    set(gather, "due", false);
     set(gather.parent, "task", s.poll);
   },
   ChildPoll(s, e) {
+    holds(s, "gather", e.gather);
     append(s.children, { gather: e.gather, place: e.place });
     const gather = s.gathers[e.gather];
     if (!gather) return;
@@ -141,9 +160,16 @@ const CHANGES = {
     set(place, "state", e.ready ? "done" : place.again ? "woken" : "idle");
     set(gather, "alive", e.alive);
     if (e.ready) set(gather, "done", gather.done + 1);
+    // Some wait for their start: without a limit all are taken from the iterator at once, so now they are counted.
+    if (gather.cannotTell && gather.done + e.alive > gather.started) {
+      set(gather, "children", gather.done + e.alive);
+      set(gather, "cannotTell", false);
+    }
   },
   ChildWoken(s, e) {
-    const place = s.gathers[e.gather] && s.gathers[e.gather].places[e.place];
+    const gather = s.gathers[e.gather];
+    if (gather && e.due) set(gather, "due", true);
+    const place = gather && gather.places[e.place];
     if (!place || place.state === "done") return;
     if (place.state === "polled") set(place, "again", true); else set(place, "state", "woken");
   },
@@ -205,10 +231,11 @@ function apply(s, e) {
   return written();
 }
 
-// How many children there are: what the iterator said, or, as all are taken at once, those seen; null if neither.
+// How many children there are: what the iterator said, or, where all are there at once, those seen; null if neither.
 function total(gather) {
   if (gather.children !== null) return gather.children;
-  return gather.alive === null ? null : gather.done + gather.alive;
+  const isOpen = gather.cannotTell && gather.fate !== "done";
+  return gather.alive === null || isOpen ? null : gather.done + gather.alive;
 }
 
 // How many have not ended.
@@ -216,6 +243,9 @@ function remaining(gather) {
   const all = total(gather);
   return all === null ? null : all - gather.done;
 }
+
+// Where those stand whose tickets these hold.
+const TOLD_AT = { timer: "timers", read: "reactor", write: "reactor" };
 
 // What each alive task waits for, by task: { station, who, what, key }. There may be thousands; `waitText` is for the few
 // that are shown.
@@ -234,7 +264,11 @@ function waits(s) {
   for (const key of Object.keys(s.jobs)) add(s.jobs[key].who, "others", "job", key);
   for (const key of Object.keys(s.tasks)) {
     const task = Number(key);
-    if (s.tasks[key].wait && !found.has(task)) add({ task, gather: null }, "others", "task", key);
+    if (found.has(task)) continue;
+    // Until its wake, who was told of something stands where it was told.
+    const told = s.tasks[key].held.find(({ what }) => what in TOLD_AT);
+    if (told) add({ task, gather: null }, TOLD_AT[told.what], "told", holderText(told));
+    else if (s.tasks[key].wait) add({ task, gather: null }, "others", "task", key);
   }
   return found;
 }
@@ -246,6 +280,7 @@ function waitText(s, { what, key }) {
     case "semaphore": return `a permit of semaphore ${key}`;
     case "job": return `job ${key}`;
     case "task": return s.tasks[key].wait;
+    case "told": return `${key}, which wakes it next`;
     default: return `socket ${key} to ${what}`;
   }
 }

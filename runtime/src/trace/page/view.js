@@ -109,8 +109,9 @@ function chip(app, task) {
 // A part of the page that scrolls. Where it stands is kept here, for whoever asks the browser in the middle of a step makes
 // it lay out everything that has changed so far.
 class View {
-  constructor(parent, moved = () => {}) {
+  constructor(parent, row, moved = () => {}) {
     this.parent = parent;
+    this.row = row; // the height of a row: none is shown by half at the top
     this.top = 0;
     this.height = parent.clientHeight;
     this.target = null; // where to scroll before the next frame
@@ -122,10 +123,30 @@ class View {
   // Scrolls so that a line is seen, with some room above and below it.
   reveal(line, above, below) {
     if (line >= this.top + above && line <= this.top + this.height - below) return;
-    this.top = Math.max(0, line - this.height * 0.4);
+    this.top = Math.max(0, line - Math.round(this.height * 0.4 / this.row) * this.row);
     if (this.target === null) requestAnimationFrame(() => { this.parent.scrollTop = this.target; this.target = null; });
     this.target = this.top;
   }
+}
+
+// Scrolls a panel so that what the step is about is seen. Asked right before a frame, when the page is laid out anyway.
+function revealCurrent(parent) {
+  requestAnimationFrame(() => {
+    const current = parent.querySelector("[aria-current]");
+    if (!current) return;
+    const panel = parent.closest(".scroll");
+    const [it, all] = [current.getBoundingClientRect(), panel.getBoundingClientRect()];
+    // The head of a table stays on top.
+    if (it.top >= all.top + 24 && it.bottom <= all.bottom) return;
+    panel.scrollTop += it.top - all.top - Math.max(24, Math.min(all.height * 0.4, all.height - it.height - 2));
+  });
+}
+
+// Of more items than are shown, those that the step is about come first.
+function pinned(items, isCurrent, most = MOST_ROWS) {
+  if (items.length <= most) return items;
+  const late = items.slice(most).filter(isCurrent);
+  return [...late, ...items.slice(0, most)].slice(0, most);
 }
 
 // The first few of many, and how many more there are.
@@ -165,15 +186,17 @@ class Table {
     this.before = null;
   }
 
-  // `all` is how many there are, if not all of them are among the items.
-  show(items, row, all = items.length) {
+  // `current` is the key of the row that the step is about; `all` is how many there are, if not all of them are among the
+  // items.
+  show(items, row, current, all = items.length) {
     const now = new Map(); // key → the texts of a row
     const lines = items.slice(0, MOST_ROWS).map((item) => {
       const [key, cells] = row(item);
       const texts = cells.map(textOf);
       const before = this.before && (this.before.get(String(key)) ?? []);
       now.set(String(key), texts);
-      return el("tr", { key: String(key) }, ...cells.map((cell, at) => this.cell(cell, texts[at], before && before[at] !== texts[at])));
+      const isCurrent = String(key) === String(current);
+      return el("tr", { key: String(key), "aria-current": isCurrent && "step" }, ...cells.map((cell, at) => this.cell(cell, texts[at], before && before[at] !== texts[at])));
     });
     this.before = now;
     if (items.length === 0) {
@@ -182,6 +205,7 @@ class Table {
     }
     const more = all > MOST_ROWS ? [none(`and ${all - MOST_ROWS} more`)] : [];
     draw(this.parent, el("table", {}, this.heads, el("tbody", {}, ...lines)), ...more);
+    revealCurrent(this.parent);
   }
 
   cell(cell, text, isNew) {

@@ -6,7 +6,7 @@ class Timers {
     this.table = new Table("timers", ["timer", "at", "wakes"], "No timers: park would last until an event or a wake.");
   }
 
-  show(state) {
+  show(state, e) {
     const keys = Object.keys(state.timers);
     const fired = keys.filter((key) => state.timers[key].fired);
     const armed = keys.filter((key) => !state.timers[key].fired);
@@ -15,10 +15,14 @@ class Timers {
       return [key, [key, timer.fired ? "fired" : time(timer.deadline), whoChip(this.app, timer.who)]];
     };
     const next = earliest(armed, (key) => state.timers[key].deadline);
-    this.table.show([...next, ...fired], row, keys.length);
+    const current = e?.timer;
+    const rest = keys.length > MOST_ROWS && current !== undefined && state.timers[current] ? [String(current)] : [];
+    const shown = [...new Set([...next, ...fired, ...rest])];
+    this.table.show(pinned(shown, (key) => key === String(current)), row, current, keys.length);
     const { park } = state;
     const parked = park && `parked, ${park.timeout === null ? "no timeout" : `at most ${time(park.timeout)}`}`;
-    draw($("timers-note"), parked ?? (armed.length ? `park: ${time(Math.max(0, state.timers[next[0]].deadline - state.at))}` : ""));
+    const isAsked = this.app.predict.secret === "park";
+    draw($("timers-note"), isAsked ? "park: ?" : parked ?? (armed.length ? `park: ${time(Math.max(0, state.timers[next[0]].deadline - state.at))}` : ""));
   }
 }
 
@@ -28,13 +32,14 @@ class ReactorPanel {
     this.table = new Table("reactor", ["token", "interest", "ready", "who waits"], "No sockets: nothing but a ring could end a park early.");
   }
 
-  show(state) {
+  show(state, e) {
     const keys = Object.keys(state.sources);
-    const sides = keys.slice(0, MOST_ROWS).flatMap((key) => DIRECTIONS.map((way) => [key, way]));
+    const shown = pinned(keys, (key) => key === String(e?.source), MOST_ROWS / DIRECTIONS.length);
+    const sides = shown.flatMap((key) => DIRECTIONS.map((way) => [key, way]));
     this.table.show(sides, ([key, way]) => {
       const { ready, ended, waits: line } = state.sources[key][way];
       const who = line.length ? el("span", {}, ...lineChips(this.app, line)) : "–";
-      return [`${key}${way}`, [key, way, ended ? "yes, ended" : ready ? "yes" : "no", who]];
-    }, keys.length * DIRECTIONS.length);
+      return [`${key}${way}`, [key, way, ended ? "ended" : ready ? "yes" : "no", who]];
+    }, e?.source === undefined ? undefined : `${e.source}${e.direction ?? "read"}`, keys.length * DIRECTIONS.length);
   }
 }
