@@ -36,9 +36,10 @@ impl Copy {
         }
         fs::copy(top.join("Cargo.lock"), folder.join("Cargo.lock"))?;
         // The other members stay out.
-        let manifest =
-            fs::read_to_string(top.join("Cargo.toml"))?.replace("\"examples\", ", "").replace(", \"tests\"", "");
-        fs::write(folder.join("Cargo.toml"), manifest.replace("examples = { path = \"examples\" }", ""))?;
+        let manifest = fs::read_to_string(top.join("Cargo.toml"))?;
+        let lines = manifest.lines().filter(|line| !line.starts_with("examples = "));
+        let manifest = lines.map(|line| line.replace("\"examples\", ", "").replace(", \"tests\"", "") + "\n");
+        fs::write(folder.join("Cargo.toml"), manifest.collect::<String>())?;
         Ok(Copy { folder, target })
     }
 
