@@ -279,48 +279,56 @@ fn a_loop_that_is_being_dropped_does_not_swallow_the_wakes_of_the_next_one_of_it
 
 #[test]
 fn a_wake_from_another_thread_ends_a_park() {
-    let runtime = Runtime::new().unwrap();
-    let waiter = Waiter::new(&runtime);
-    let (waker, parked) = (waiter.waker.clone(), thread_number());
-    let thread = thread::spawn(move || {
-        until_parked(parked);
-        waker.wake();
+    alone("a_wake_from_another_thread_ends_a_park", || {
+        let runtime = Runtime::new().unwrap();
+        let waiter = Waiter::new(&runtime);
+        let (waker, parked) = (waiter.waker.clone(), thread_number());
+        let thread = thread::spawn(move || {
+            until_parked(parked);
+            waker.wake();
+        });
+        assert_eq!(counts(runtime.turn(None)), [1, 0, 0, 1]);
+        thread.join().unwrap();
     });
-    assert_eq!(counts(runtime.turn(None)), [1, 0, 0, 1]);
-    thread.join().unwrap();
 }
 
 #[test]
 fn wakes_from_another_thread_between_two_turns_wait_for_the_next() {
-    let runtime = Runtime::new().unwrap();
-    let waiter = Waiter::new(&runtime);
-    let waker = waiter.waker.clone();
-    thread::spawn(move || {
-        for _ in 0..5 {
-            waker.wake_by_ref();
-        }
-    })
-    .join()
-    .unwrap();
-    // Five messages, one poll; and it does not park, though it may.
-    assert_eq!(counts(runtime.turn(None)), [1, 0, 0, 5]);
-    assert_eq!(waiter.polls.get(), 2);
+    alone("wakes_from_another_thread_between_two_turns_wait_for_the_next", || {
+        let runtime = Runtime::new().unwrap();
+        let waiter = Waiter::new(&runtime);
+        let waker = waiter.waker.clone();
+        thread::spawn(move || {
+            for _ in 0..5 {
+                waker.wake_by_ref();
+            }
+        })
+        .join()
+        .unwrap();
+        // Five messages, one poll; and it does not park, though it may.
+        assert_eq!(counts(runtime.turn(None)), [1, 0, 0, 5]);
+        assert_eq!(waiter.polls.get(), 2);
+    });
 }
 
 #[test]
 fn a_wake_from_outside_the_loop_goes_through_the_remote_queue() {
-    let runtime = virtual_runtime();
-    let waiter = Waiter::new(&runtime);
-    waiter.waker.wake_by_ref();
-    assert_eq!(counts(runtime.turn(ZERO)), [1, 0, 0, 1]);
+    alone("a_wake_from_outside_the_loop_goes_through_the_remote_queue", || {
+        let runtime = virtual_runtime();
+        let waiter = Waiter::new(&runtime);
+        waiter.waker.wake_by_ref();
+        assert_eq!(counts(runtime.turn(ZERO)), [1, 0, 0, 1]);
+    });
 }
 
 #[test]
 fn a_wake_from_the_loop_of_another_runtime_goes_through_the_remote_queue() {
-    let (one, two) = (virtual_runtime(), virtual_runtime());
-    let waiter = Waiter::new(&one);
-    two.block_on(async { waiter.waker.wake_by_ref() });
-    assert_eq!(counts(one.turn(ZERO)), [1, 0, 0, 1]);
+    alone("a_wake_from_the_loop_of_another_runtime_goes_through_the_remote_queue", || {
+        let (one, two) = (virtual_runtime(), virtual_runtime());
+        let waiter = Waiter::new(&one);
+        two.block_on(async { waiter.waker.wake_by_ref() });
+        assert_eq!(counts(one.turn(ZERO)), [1, 0, 0, 1]);
+    });
 }
 
 #[test]
