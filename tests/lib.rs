@@ -1,7 +1,7 @@
 //! What the integration tests share.
 
 use runtime::net::{TcpListener, TcpStream};
-use runtime::{Runtime, Turn};
+use runtime::{Runtime, Turn, spawn, task::yield_now};
 use socket2::{Domain, Socket, Type};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
@@ -93,6 +93,32 @@ impl Stamp {
     /// What the counter said; `None` while nobody has woken it.
     pub fn at(&self) -> Option<usize> {
         *self.at.lock().expect("nothing panics under it")
+    }
+}
+
+/// Spawns tasks that never rest: each counts its polls and yields, for as long as the loop runs.
+pub fn spawn_busy(n: usize, polls: &Arc<AtomicUsize>) {
+    for _ in 0..n {
+        let polls = Arc::clone(polls);
+        drop(spawn(async move {
+            loop {
+                polls.fetch_add(1, Ordering::SeqCst);
+                yield_now().await;
+            }
+        }));
+    }
+}
+
+/// Yields, and counts the polls that it takes, until the stamp's waker was woken; gives what the counter said then.
+pub async fn yield_until_woken(stamp: &Stamp) -> usize {
+    let begun = stamp.polls.load(Ordering::SeqCst);
+    loop {
+        yield_now().await;
+        let now = stamp.polls.fetch_add(1, Ordering::SeqCst);
+        if let Some(at) = stamp.at() {
+            return at;
+        }
+        assert!(now < begun + 10_000, "the loop does not look around");
     }
 }
 

@@ -19,7 +19,7 @@ use std::thread;
 use std::time::Duration;
 use tests::{
     Count, LOCAL, Random, Stamp, allow_descriptors, alone, counted, counts, full_listener, inside, narrow,
-    open_descriptors, pair, poll_once, rest, thread_number, until, until_parked,
+    open_descriptors, pair, poll_once, rest, spawn_busy, thread_number, until, until_parked, yield_until_woken,
 };
 
 const ZERO: Option<Duration> = Some(Duration::ZERO);
@@ -603,15 +603,7 @@ fn tasks_that_never_rest_keep_a_socket_waiting_for_no_more_than_61_polls() {
         let poll = |polls: &AtomicUsize| _ = polls.fetch_add(1, SeqCst);
         runtime.block_on(async {
             poll(&polls);
-            for _ in 0..neighbours {
-                let polls = Arc::clone(&polls);
-                drop(spawn(async move {
-                    loop {
-                        poll(&polls);
-                        yield_now().await;
-                    }
-                }));
-            }
+            spawn_busy(neighbours, &polls);
             let mut last_look = None;
             // A byte comes at another distance from the last look each time.
             for distance in 0..70 {
@@ -625,15 +617,7 @@ fn tasks_that_never_rest_keep_a_socket_waiting_for_no_more_than_61_polls() {
                 peer.write_all(b"x").unwrap();
                 until_arrived(&view, 1);
                 let arrived = polls.load(SeqCst);
-                let heard = loop {
-                    yield_now().await;
-                    if let Some(at) = stamp.at() {
-                        break at;
-                    }
-                    poll(&polls);
-                    assert!(polls.load(SeqCst) <= arrived + 10_000, "the system was not asked");
-                };
-                poll(&polls);
+                let heard = yield_until_woken(&stamp).await;
                 drop(readable);
                 assert_eq!(near.try_read(&mut [0; 2]).unwrap(), 1);
                 // The loop looks around after every 61st poll, and this is the first time since the byte came.

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 use tests::{
     Count, CountingAllocator, Dropped, Log, Random, Stamp, allocations, bytes_in_use, cases, counted, inside,
-    peak_bytes, poll_once, until, virtually,
+    peak_bytes, poll_once, spawn_busy, until, virtually, yield_until_woken,
 };
 
 #[global_allocator]
@@ -510,15 +510,7 @@ fn tasks_that_never_rest_make_a_timer_late_by_no_more_than_61_polls() {
         let poll = |polls: &AtomicUsize| _ = polls.fetch_add(1, SeqCst);
         runtime::block_on(async {
             poll(&polls);
-            for _ in 0..neighbours {
-                let polls = Arc::clone(&polls);
-                drop(spawn(async move {
-                    loop {
-                        poll(&polls);
-                        yield_now().await;
-                    }
-                }));
-            }
+            spawn_busy(neighbours, &polls);
             // Armed at another distance from the last look each time.
             for distance in 0..70 {
                 for _ in 0..distance / (1 + neighbours) {
@@ -528,15 +520,7 @@ fn tasks_that_never_rest_make_a_timer_late_by_no_more_than_61_polls() {
                 let (stamp, waker) = Stamp::new(&polls);
                 let _timer = overdue(&waker);
                 let armed = polls.load(SeqCst);
-                let fired = loop {
-                    yield_now().await;
-                    if let Some(at) = stamp.at() {
-                        break at;
-                    }
-                    poll(&polls);
-                    assert!(polls.load(SeqCst) <= armed + 10_000, "the clock was not asked");
-                };
-                poll(&polls);
+                let fired = yield_until_woken(&stamp).await;
                 // The loop looks around after every 61st poll, and this is the next time that it does.
                 let next_look = armed.div_ceil(POLLS_BETWEEN_LOOKS) * POLLS_BETWEEN_LOOKS;
                 assert_eq!(fired, next_look, "{neighbours} neighbours, armed at poll {armed}");

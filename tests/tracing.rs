@@ -225,17 +225,23 @@ fn tasks_that_are_dropped_with_their_runtime_are_cancelled_in_the_trace() {
     assert_eq!(steps[steps.len() - 4..], ["turn ends", "cancel 1", "disarm 0", "end 1, dropped"]);
 }
 
-#[test]
-fn a_parked_loop_is_woken_by_another_thread() {
-    let runtime = Runtime::new().unwrap();
-    let (give, take) = std::sync::mpsc::channel::<Waker>();
+/// Spawns a task that waits for ever. Its waker comes at every poll.
+fn spawn_waiter(runtime: &Runtime) -> std::sync::mpsc::Receiver<Waker> {
+    let (give, wakers) = std::sync::mpsc::channel();
     drop(runtime.spawn(poll_fn(move |cx| {
         give.send(cx.waker().clone()).unwrap();
         Poll::<()>::Pending
     })));
+    wakers
+}
+
+#[test]
+fn a_parked_loop_is_woken_by_another_thread() {
+    let runtime = Runtime::new().unwrap();
+    let wakers = spawn_waiter(&runtime);
     let recorder = Recorder::start();
     runtime.turn(ZERO);
-    let (waker, parked) = (take.recv().unwrap(), thread_number());
+    let (waker, parked) = (wakers.recv().unwrap(), thread_number());
     let thread = thread::spawn(move || {
         until_parked(parked);
         waker.wake();
@@ -394,13 +400,9 @@ fn a_poll_for_a_socket_comes_from_its_event() {
 #[test]
 fn a_remote_wake_in_the_middle_of_a_turn_does_not_come_from_the_task_polled_before() {
     let runtime = virtual_runtime();
-    let (give, take) = std::sync::mpsc::channel::<Waker>();
-    drop(runtime.spawn(poll_fn(move |cx| {
-        give.send(cx.waker().clone()).unwrap();
-        Poll::<()>::Pending
-    })));
+    let wakers = spawn_waiter(&runtime);
     runtime.turn(ZERO);
-    let waker = take.recv().unwrap();
+    let waker = wakers.recv().unwrap();
     let recorder = Recorder::start();
     // Sent by another thread in the middle of a turn, before the loop looks around: after 61 polls at the latest.
     let mut waker = Some(waker);
@@ -1185,14 +1187,10 @@ fn permits_that_are_added_are_seen_and_semaphores_keep_their_numbers() {
 #[test]
 fn a_wake_from_another_thread_names_that_thread() {
     let runtime = Runtime::new().unwrap();
-    let (give, take) = std::sync::mpsc::channel::<Waker>();
-    drop(runtime.spawn(poll_fn(move |cx| {
-        give.send(cx.waker().clone()).unwrap();
-        Poll::<()>::Pending
-    })));
+    let wakers = spawn_waiter(&runtime);
     let recorder = Recorder::start();
     runtime.turn(ZERO);
-    let waker = take.recv().unwrap();
+    let waker = wakers.recv().unwrap();
     thread::Builder::new().name("visitor".into()).spawn(move || waker.wake()).unwrap().join().unwrap();
     runtime.turn(ZERO);
     let sent = recorder.events().into_iter().find_map(|event| match event.kind {
