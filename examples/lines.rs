@@ -183,7 +183,9 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = remove_dir_all(&self.0);
+        // Jobs of the pool run on and may make a file while this one removes: as long as one does, once more. Without
+        // the folder they make none.
+        while remove_dir_all(&self.0).is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty) {}
     }
 }
 
