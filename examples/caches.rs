@@ -131,8 +131,10 @@ fn told(error: impl Display) -> String {
 /// An error of the codec, or of the system where that is inside it.
 fn broken(error: RedisProtocolError) -> String {
     match error.kind() {
-        RedisProtocolErrorKind::IO(error) => error.to_string(),
-        _ => error.to_string(),
+        // The codec's own, not the system's: the end came, and bytes were left over.
+        RedisProtocolErrorKind::IO(error) if error.raw_os_error().is_none() => told("the server hung up midway"),
+        RedisProtocolErrorKind::IO(error) => told(error),
+        _ => told(error),
     }
 }
 
@@ -145,8 +147,7 @@ async fn call(client: &mut Client, commands: impl IntoIterator<Item = Frame>) ->
     }
     SinkExt::<Frame>::flush(client).await.map_err(broken)?;
     for place in &mut replies {
-        let reply = client.next().await.ok_or("the server hung up")?.map_err(broken)?;
-        match reply {
+        match client.next().await.ok_or("the server hung up")?.map_err(broken)? {
             Frame::Error(error) => return Err(error.to_string()),
             reply => *place = reply,
         }

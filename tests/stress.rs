@@ -35,7 +35,7 @@ const FOREIGN: usize = 3;
 const BAG: usize = 200;
 
 /// One of the threads has not moved for so long: it hangs. Generous, for valgrind's sake.
-const HANG: Duration = Duration::from_secs(60);
+const HANG: Duration = Duration::from_secs(240);
 
 /// What is counted, for the checks and for the report at the end.
 #[derive(Default)]

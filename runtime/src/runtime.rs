@@ -82,7 +82,7 @@ impl Runtime {
     /// Exactly one turn, for stepping by hand and for embedding in another loop.
     ///
     /// It polls what is ready, each task at most once, and hears of timers and sockets: whom these wake is polled in the
-    /// next turn, unless nothing else was ready. With nothing ready it parks until an event, a deadline, a wake or
+    /// next turn, unless nothing else was ready. With nothing ready it parks until an event, a deadline, a wake, a signal or
     /// `timeout` (`None`: for as long as it takes), even with no task at all. Under the virtual clock time jumps to the
     /// next deadline, or by `timeout`, instead.
     ///

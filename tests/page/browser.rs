@@ -72,8 +72,8 @@ impl Browser {
         }
         self.socket.send(Message::text(message.to_string())).await.expect("the browser listens");
         loop {
-            let answer = timeout(Duration::from_secs(60), self.socket.next()).await;
-            let answer = answer.expect("the browser answers within a minute").expect("no end").expect("no error");
+            let answer = timeout(Duration::from_secs(240), self.socket.next()).await;
+            let answer = answer.expect("the browser answers in time").expect("no end").expect("no error");
             let Ok(text) = answer.to_text() else { continue };
             let mut answer: Value = serde_json::from_str(text).expect("JSON");
             if answer["id"] == self.commands {
@@ -115,7 +115,7 @@ impl Browser {
         self.command("Page.navigate", json!({ "url": "about:blank" })).await;
         self.command("Page.navigate", json!({ "url": url })).await;
         // The page tells when it stands; until then there is nothing to wait for but time.
-        for _ in 0..3_000 {
+        for _ in 0..24_000 {
             if self.eval("document.readyState === 'complete' && typeof app === 'object'").await == true {
                 return;
             }

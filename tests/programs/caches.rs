@@ -56,6 +56,21 @@ fn a_server_that_dies_or_freezes_in_the_middle_is_told_from_one_that_is_well() {
     assert!(done.line(&freezing.address().to_string()).contains("no answer within 8s"), "{done:?}");
 }
 
+#[test]
+fn a_server_that_hangs_up_in_the_middle_of_a_reply_is_told() {
+    let address = serve(|stream| {
+        // A command is heard, and half of an answer is given.
+        let _ = BufReader::new(&stream).read_line(&mut String::new());
+        let _ = (&stream).write_all(b"$5\r\nab");
+        // Whoever hangs up on unread bytes resets the connection: they are taken first.
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = std::io::copy(&mut &stream, &mut std::io::sink());
+    });
+    let done = run("caches", &[&format!("redis://{address}"), "--keys", "1"]);
+    assert_eq!(done.code(), 1, "{done:?}");
+    assert!(done.line("0 of 1 keys").ends_with("the server hung up midway"), "{done:?}");
+}
+
 /// A Redis that has only SET and GET, and a stroke: what comes over its first connection is heard until there were 500
 /// commands.
 fn one_with_a_stroke() -> SocketAddr {

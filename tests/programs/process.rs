@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 /// A program that has not ended by then hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The programs whose dependencies come with a feature of the same name.
 const HEAVY: [&str; 3] = ["pool", "caches", "scrape"];
@@ -139,7 +139,7 @@ fn build<'a>(profile: &Path, what: impl IntoIterator<Item = &'a str>) {
         cargo.arg("--release");
     }
     // What cargo has said about this package to this program: ring asks for it, and would be built again each time.
-    let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    let told = |name: &str| name == "OUT_DIR" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     for (name, _) in std::env::vars().filter(|(name, _)| told(name)) {
         cargo.env_remove(name);
     }
