@@ -33,10 +33,12 @@ fn a_pool_is_as_narrow_as_a_gather_with_its_limit_and_no_way_is_early() {
 
 #[test]
 fn a_way_that_cannot_be_gone_is_reported_and_the_others_are_measured() {
-    // Room for the program, and not for a thousand stacks.
+    // Room for the program, and not for a thousand stacks. Each is large, so that where there is no room for one more,
+    // there still is for what the program has to say; and no thread reserves memory of its own.
     let mut command = std::process::Command::new("sh");
     let program = crate::process::binary("threads");
     command.args(["-c", "ulimit -v 400000; exec \"$0\" --waits 1000 --pool 10 --seconds 0.01"]).arg(program);
+    command.env("RUST_MIN_STACK", (16 << 20).to_string()).env("MALLOC_ARENA_MAX", "1");
     let done = crate::process::Program::spawn(&mut command).finish();
     assert_eq!(done.code(), 1, "{done:?}");
     let line = done.line("a thread for each");
