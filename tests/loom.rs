@@ -5,8 +5,7 @@
 //! interleaving with up to two or three preemptions (switches at a place where a thread could have gone on) is tried.
 //!
 //! Around the file stand the loop and the senders, written for the model: what `run.rs` and `wake.rs` do, reduced to
-//! what takes part. That the runtime itself sends before it asks, and announces before it looks, is not checked here;
-//! when it does not, the stress of foreign threads hangs.
+//! what takes part. The order that counts, to send before one asks and to announce before one looks, is the file's own.
 //!
 //! The model's queue orders nothing by itself but a message's content, so that it is the handshake that is tested; the
 //! bell, as epoll's, keeps a ring until the next park. A lost wake-up is a loop that parks for ever: loom calls that a
@@ -66,17 +65,22 @@ impl Inbox {
 
     /// `Inbox::post` for a queue that is open.
     fn post(&self) {
-        self.queue.fetch_add(1, Ordering::Release);
-        self.ring_if_parked();
+        self.post_by(|| {
+            self.queue.fetch_add(1, Ordering::Release);
+            Ok(())
+        })
+        .unwrap();
     }
 
-    fn ring_if_parked(&self) {
-        if self.parking.must_ring()
+    /// `Inbox::post`, with its own way to send.
+    fn post_by(&self, send: impl FnOnce() -> Result<(), ()>) -> Result<(), ()> {
+        if self.parking.must_ring(send)?
             && let Some(bell) = &*self.bell.lock().unwrap()
         {
             self.rings.fetch_add(1, Ordering::Relaxed);
             bell.ring();
         }
+        Ok(())
     }
 }
 
@@ -97,9 +101,8 @@ impl Loop {
     /// `Core::park`, without timers.
     fn park(&mut self) {
         self.parks += 1;
-        self.inbox.parking.announce();
         // Relaxed: what makes the message visible here has to be the fences.
-        if self.inbox.queue.load(Ordering::Relaxed) == 0 {
+        if self.inbox.parking.announce(|| self.inbox.queue.load(Ordering::Relaxed)) == 0 {
             self.bell.wait();
         }
         self.inbox.parking.leave();
@@ -187,7 +190,7 @@ fn nobody_rings_for_a_loop_that_does_not_park() {
     check(None, || {
         let (inbox, mut turns) = Inbox::new();
         // It was about to park, and is awake again.
-        inbox.parking.announce();
+        inbox.parking.announce(|| ());
         inbox.parking.leave();
         let sender = thread::spawn({
             let inbox = Arc::clone(&inbox);
@@ -212,18 +215,14 @@ fn a_runtime_may_go_while_senders_ring_and_every_message_is_heard_or_comes_back(
         let queue: Closable = Arc::new(Mutex::new(Some(0)));
         let senders = [(); 2].map(|()| {
             let (inbox, queue) = (Arc::clone(&inbox), Arc::clone(&queue));
-            // `Inbox::post`; gives how many messages came back.
+            // Gives how many messages came back.
             thread::spawn(move || {
-                match &mut *queue.lock().unwrap() {
-                    Some(messages) => *messages += 1,
-                    None => return 1,
-                }
-                inbox.ring_if_parked();
-                0
+                let sent = inbox.post_by(|| queue.lock().unwrap().as_mut().map(|messages| *messages += 1).ok_or(()));
+                usize::from(sent.is_err())
             })
         });
         // A park that ends at once, as one with a timeout does, and `Core::close`.
-        inbox.parking.announce();
+        inbox.parking.announce(|| ());
         inbox.parking.leave();
         *inbox.bell.lock().unwrap() = None;
         drop(turns);

@@ -30,12 +30,13 @@ impl Parking {
         Parking { parked: AtomicBool::new(false) }
     }
 
-    /// (a) The loop says that it will park. It must look at its queue once more before it does.
-    pub(crate) fn announce(&self) {
+    /// (a) The loop says that it will park, and then (b) takes the look at its queue that this returns.
+    pub(crate) fn announce<T>(&self, look: impl FnOnce() -> T) -> T {
         // A swap, though nobody asks what was there: the order of two writes is plain, to a model checker too, when the
         // later one has read the earlier. A system call follows; beside it this costs nothing.
         self.parked.swap(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
+        look()
     }
 
     /// (c) The loop is awake again, or found a message in (b).
@@ -43,10 +44,14 @@ impl Parking {
         self.parked.store(false, Ordering::Relaxed);
     }
 
-    /// (y) A sender whose message is in the queue asks whether it has to ring. True for one sender of a batch.
-    #[must_use = "when this says true, the loop sleeps on until somebody rings"]
-    pub(crate) fn must_ring(&self) -> bool {
+    /// (x) A sender puts its message into the queue, and then (y) hears whether it has to ring. True for one sender of a
+    /// batch; until somebody rings, the loop sleeps on.
+    ///
+    /// # Errors
+    /// That of `send`: there is no queue any more.
+    pub(crate) fn must_ring<E>(&self, send: impl FnOnce() -> Result<(), E>) -> Result<bool, E> {
+        send()?;
         fence(Ordering::SeqCst);
-        self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::Relaxed)
+        Ok(self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::Relaxed))
     }
 }

@@ -215,11 +215,10 @@ impl Core {
     /// Parks until an event, a ring, the next deadline or `limit`.
     fn park(&self, limit: Option<Duration>, turn: &mut Turn) {
         // Announced first and looked at second: see `Parking`.
-        self.inbox.parking.announce();
+        let is_late = self.inbox.parking.announce(|| self.has_messages());
         let next = self.timers.borrow().next().filter(|_| self.clock.standing.get().is_none());
         let until_next = next.map(|next| Duration::from_nanos(next.saturating_sub(self.clock.nanos())));
-        let until = until_next.into_iter().chain(limit).min();
-        let timeout = if self.has_messages() { Some(Duration::ZERO) } else { until };
+        let timeout = if is_late { Some(Duration::ZERO) } else { until_next.into_iter().chain(limit).min() };
         trace!(Park { timeout: timeout, deadline: until_next, limit: limit });
         self.react(timeout, turn);
         trace!(Unpark);

@@ -191,12 +191,12 @@ impl Inbox {
     /// Hands a message to the loop, from any thread. When the loop is gone the message is dropped.
     pub(crate) fn post(&self, message: Message) {
         trace!(@sent(self, &message));
-        match self.messages.send(message) {
-            Ok(()) if self.parking.must_ring() => {
+        match self.parking.must_ring(|| self.messages.send(message)) {
+            Ok(true) => {
                 let rung = self.bell.lock().as_ref().map_or(Ok(()), mio::Waker::wake);
                 rung.expect("the loop's eventfd takes a write for as long as the loop lives");
             }
-            Ok(()) => {}
+            Ok(false) => {}
             Err(refused) => quiet_drop(refused),
         }
     }

@@ -117,7 +117,7 @@ impl Semaphore {
     }
 }
 
-/// The future of [`Semaphore::acquire`].
+/// The future of [`Semaphore::acquire`]. Polled again after it was ready, it acquires another permit.
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct Acquire<'a> {
