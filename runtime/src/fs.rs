@@ -62,8 +62,8 @@ impl Lines {
     /// The next line, without its line break; `None` after the last. tokio's `Lines::next_line`.
     ///
     /// # Errors
-    /// The system's, with the path if the file cannot be opened, after which there are no more lines; `InvalidData` for a line that is not UTF-8, after which the
-    /// next line follows.
+    /// The system's, with the path if the file cannot be opened, after which there are no more lines; `InvalidData` for a
+    /// line that is not UTF-8, after which the next line follows.
     ///
     /// # Panics
     /// When it is polled outside a runtime and more of the file has to be read.
