@@ -1,6 +1,7 @@
 //! What the integration tests share.
 
 use runtime::net::{TcpListener, TcpStream};
+use runtime::time::{Sleep, sleep};
 use runtime::{Runtime, Turn, spawn, task::yield_now};
 use socket2::{Domain, Socket, Type};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -9,12 +10,13 @@ use std::future::Future;
 use std::io::Write;
 use std::mem::ManuallyDrop;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::pin;
+use std::os::fd::AsRawFd;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Runs `future` on a fresh runtime with the virtual clock: time costs nothing and stands still while work is ready.
 #[track_caller]
@@ -140,7 +142,7 @@ pub async fn counted<F: Future>(polls: &Cell<usize>, future: F) -> F::Output {
 
 /// Polls a future once, with a waker that does nothing.
 pub fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
-    std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// An allocator that counts what this thread allocates; a test target installs it with `#[global_allocator]`.
@@ -307,6 +309,25 @@ pub fn forever<T: 'static>(value: T) -> &'static T {
     value
 }
 
+/// A timer of the running loop, armed for `waker` and due after `lead`; after longer if the machine stood still for so
+/// long that it was due before it could be armed.
+pub fn armed(mut lead: Duration, waker: &Waker) -> Sleep {
+    loop {
+        let mut timer = sleep(lead);
+        if Pin::new(&mut timer).poll(&mut Context::from_waker(waker)).is_pending() {
+            return timer;
+        }
+        lead *= 2;
+    }
+}
+
+/// A timer whose deadline has come since it was armed, for `waker`. The loop has not heard of it yet.
+pub fn overdue(waker: &Waker) -> Sleep {
+    let timer = armed(Duration::from_nanos(1), waker);
+    until(|| Instant::now() >= timer.deadline());
+    timer
+}
+
 // For the tests of the loop itself.
 
 /// A runtime with the virtual clock.
@@ -457,7 +478,17 @@ pub fn full_listener() -> (SocketAddr, Socket, std::net::TcpStream) {
     listener.listen(0).unwrap();
     let address = listener.local_addr().unwrap().as_socket().unwrap();
     let queued = std::net::TcpStream::connect(address).unwrap();
+    until_readable(&listener);
     (address, listener, queued)
+}
+
+/// Returns when there is something to read, or somebody to accept. That the other side has sent it does not say so: under
+/// load the system passes packets on when it gets round to it, on the loopback, too.
+pub fn until_readable(socket: &impl AsRawFd) {
+    let mut asked = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    #[allow(unsafe_code, reason = "the standard library does not wait for a listener")]
+    // SAFETY: the call gets the address of one whole `pollfd` on this stack, and keeps it no longer than it lasts.
+    until(|| unsafe { libc::poll(&mut asked, 1, -1) } == 1);
 }
 
 /// Turns until nothing is left to do.

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 use tests::{
-    Count, CountingAllocator, Dropped, Log, Random, Stamp, allocations, bytes_in_use, cases, counted, inside,
-    peak_bytes, poll_once, spawn_busy, until, virtually, yield_until_woken,
+    Count, CountingAllocator, Dropped, Log, Random, Stamp, allocations, armed, bytes_in_use, cases, counted, inside,
+    overdue, peak_bytes, poll_once, spawn_busy, virtually, yield_until_woken,
 };
 
 #[global_allocator]
@@ -153,17 +153,16 @@ fn a_timer_is_never_early_by_the_systems_clock() {
 #[test]
 fn a_turn_by_the_systems_clock_parks_until_the_deadline() {
     let runtime = Runtime::new().unwrap();
-    let start = Instant::now();
-    let task = runtime.spawn(sleep_until(start + 50 * MS));
-    assert_eq!(runtime.turn(None).polls, 1);
+    let (count, waker) = Count::new();
+    let timer = inside(&runtime, || armed(50 * MS, &waker));
     let mut turns = Vec::new();
-    while !task.is_finished() {
+    while count.wakes() == 0 {
         turns.push(runtime.turn(None));
     }
-    assert!(start.elapsed() >= 50 * MS);
+    assert!(Instant::now() >= timer.deadline());
     let fired: Vec<_> = turns.iter().filter(|turn| turn.fired_timers > 0).collect();
     assert_eq!(fired.len(), 1);
-    assert_eq!((fired[0].fired_timers, fired[0].polls), (1, 1));
+    assert_eq!((fired[0].fired_timers, fired[0].polls), (1, 0));
 }
 
 // Wakers.
@@ -488,19 +487,6 @@ fn an_interval_of_zero_panics() {
 
 /// The loop's `POLLS_BETWEEN_LOOKS`.
 const POLLS_BETWEEN_LOOKS: usize = 61;
-
-/// A timer whose deadline has come since it was armed, for `waker`.
-fn overdue(waker: &Waker) -> Sleep {
-    let mut lead = Duration::from_nanos(1);
-    loop {
-        let mut sleep = sleep_until(Instant::now() + lead);
-        if Pin::new(&mut sleep).poll(&mut Context::from_waker(waker)).is_pending() {
-            until(|| Instant::now() >= sleep.deadline());
-            return sleep;
-        }
-        lead *= 2;
-    }
-}
 
 #[test]
 fn tasks_that_never_rest_make_a_timer_late_by_no_more_than_61_polls() {

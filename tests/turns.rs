@@ -3,19 +3,18 @@
 use runtime::net::{TcpListener, TcpStream};
 use runtime::sync::{Semaphore, mpsc, oneshot};
 use runtime::task::{self, yield_now};
-use runtime::time::{interval, now, sleep, sleep_until, timeout};
+use runtime::time::{interval, now, sleep, timeout};
 use runtime::{JoinHandle, Runtime, Turn, spawn};
 use std::cell::Cell;
-use std::future::{Future, pending, poll_fn};
+use std::future::{pending, poll_fn};
 use std::io::Write;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 use tests::{
-    Count, CountingAllocator, Log, OnDrop, bytes_in_use, counted, counts, forever, inside, panic_message, poll_once,
-    thread_number, until, until_parked, virtual_runtime, virtually,
+    Count, CountingAllocator, Log, OnDrop, armed, bytes_in_use, counted, counts, forever, inside, overdue,
+    panic_message, poll_once, thread_number, until, until_parked, until_readable, virtual_runtime, virtually,
 };
 
 #[global_allocator]
@@ -36,6 +35,18 @@ fn spawn_yielding(runtime: &Runtime, yields: usize) -> JoinHandle<()> {
 /// How many polls the turns have until nothing is ready any more.
 fn polls_by_turn(runtime: &Runtime) -> Vec<usize> {
     std::iter::from_fn(|| Some(runtime.turn(ZERO).polls)).take_while(|&polls| polls > 0).collect()
+}
+
+/// Sleeps, and holds the loop up in its first poll until the time is over: the next look finds the timer due.
+async fn sleep_past(duration: Duration) {
+    let nap = poll_fn(|cx| Poll::Ready(armed(duration, cx.waker()))).await;
+    until(|| Instant::now() >= nap.deadline());
+    nap.await;
+}
+
+/// Sleeps; its first poll arms the timer, however long it is held up.
+async fn sleep_armed(duration: Duration) {
+    poll_fn(|cx| Poll::Ready(armed(duration, cx.waker()))).await.await;
 }
 
 // What a turn runs and counts.
@@ -181,11 +192,9 @@ fn turns_and_block_on_alternate() {
 #[test]
 fn a_turn_fires_the_timers_that_are_due() {
     let runtime = Runtime::new().unwrap();
-    let due = Instant::now() + Duration::from_millis(50);
-    let tasks = [(); 3].map(|()| runtime.spawn(sleep_until(due)));
+    let tasks = [(); 3].map(|()| runtime.spawn(sleep_past(Duration::from_nanos(1))));
     let late = runtime.spawn(sleep(SECOND * 3_600));
     assert_eq!(counts(runtime.turn(ZERO)), [4, 0, 0, 0]);
-    until(|| Instant::now() >= due);
     assert_eq!(counts(runtime.turn(ZERO)), [3, 3, 0, 0]);
     assert!(tasks.iter().all(JoinHandle::is_finished) && !late.is_finished());
 }
@@ -216,10 +225,7 @@ fn a_turn_without_tasks_parks_until_a_message() {
 fn a_turn_without_tasks_parks_until_a_deadline() {
     let runtime = Runtime::new().unwrap();
     let (count, waker) = Count::new();
-    let mut nap = sleep(Duration::from_millis(30));
-    runtime.block_on(async {
-        assert!(Pin::new(&mut nap).poll(&mut Context::from_waker(&waker)).is_pending());
-    });
+    let nap = inside(&runtime, || armed(Duration::from_millis(30), &waker));
     let turn = runtime.turn(None);
     assert!(Instant::now() >= nap.deadline());
     assert_eq!(counts(turn), [0, 1, 0, 0]);
@@ -230,11 +236,7 @@ fn a_turn_without_tasks_parks_until_a_deadline() {
 fn a_turn_that_comes_too_late_for_a_deadline_does_not_park() {
     let runtime = Runtime::new().unwrap();
     let (count, waker) = Count::new();
-    let mut nap = sleep(Duration::from_millis(30));
-    runtime.block_on(async {
-        assert!(Pin::new(&mut nap).poll(&mut Context::from_waker(&waker)).is_pending());
-    });
-    until(|| Instant::now() >= nap.deadline());
+    let _nap = inside(&runtime, || overdue(&waker));
     assert_eq!(counts(runtime.turn(None)), [0, 1, 0, 0]);
     assert_eq!(count.wakes(), 1);
 }
@@ -255,7 +257,7 @@ fn a_turn_without_tasks_parks_until_an_event() {
 #[test]
 fn a_timeout_longer_than_the_next_deadline_waits_for_the_deadline_only() {
     let runtime = Runtime::new().unwrap();
-    let task = runtime.spawn(async { sleep(Duration::from_millis(50)).await });
+    let task = runtime.spawn(sleep_armed(Duration::from_millis(50)));
     runtime.turn(ZERO);
     assert!(!task.is_finished());
     assert_eq!(counts(runtime.turn(Some(SECOND * 3_600))), [1, 1, 0, 0]);
@@ -278,14 +280,14 @@ fn a_turn_by_hand_looks_around_although_a_task_is_always_ready() {
     // A game that turns the loop once a frame must not hear of its timers and sockets once a second.
     let runtime = Runtime::new().unwrap();
     drop(spawn_yielding(&runtime, usize::MAX));
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (view, address) = (listener.try_clone().unwrap(), listener.local_addr().unwrap());
+    let listener = inside(&runtime, || TcpListener::from_std(listener)).unwrap();
     let server = runtime.spawn(async move { listener.accept().await.map(drop) });
-    let due = Instant::now() + Duration::from_millis(100);
-    let nap = runtime.spawn(sleep_until(due));
+    let nap = runtime.spawn(sleep_past(Duration::from_nanos(1)));
     assert_eq!(runtime.turn(ZERO).polls, 3);
     let _client = std::net::TcpStream::connect(address).unwrap();
-    until(|| Instant::now() >= due);
+    until_readable(&view);
     assert_eq!(counts(runtime.turn(ZERO)), [1, 1, 1, 0]);
     assert_eq!(runtime.turn(ZERO).polls, 3);
     assert!(server.is_finished() && nap.is_finished());
@@ -616,10 +618,10 @@ fn a_task_that_never_rests_does_not_hold_up_timers() {
                 yield_now().await;
             }
         });
-        let start = Instant::now();
+        let mut nap = poll_fn(|cx| Poll::Ready(armed(Duration::from_millis(30), cx.waker()))).await;
         let polls = Cell::new(0);
-        counted(&polls, sleep(Duration::from_millis(30))).await;
-        assert!(start.elapsed() >= Duration::from_millis(30));
+        counted(&polls, &mut nap).await;
+        assert!(Instant::now() >= nap.deadline());
         assert_eq!(polls.get(), 2);
         assert!(!busy.is_finished());
     });
@@ -635,8 +637,9 @@ fn ten_thousand_tasks_that_never_rest_do_not_hold_up_timers() {
                 }
             }));
         }
+        let nap = poll_fn(|cx| Poll::Ready(armed(Duration::from_millis(30), cx.waker()))).await;
         let polls = Cell::new(0);
-        counted(&polls, sleep(Duration::from_millis(30))).await;
+        counted(&polls, nap).await;
         assert_eq!(polls.get(), 2);
     });
 }
@@ -654,8 +657,7 @@ fn a_chain_of_aborted_tasks_does_not_hold_up_timers() {
         spawn(async { drop(next) }).abort();
     }
     runtime::block_on(async {
-        let mut nap = Box::pin(sleep(Duration::from_millis(50)));
-        assert!(poll_once(&mut nap).is_pending());
+        let nap = armed(Duration::from_millis(50), Waker::noop());
         let left = Rc::new(Cell::new(10_000_000));
         link(Rc::clone(&left));
         nap.await;
