@@ -7,14 +7,15 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::panic::panic_any;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 use tests::{
-    OnDrop, Random, alone, counted, counts, inside, is_alive, panic_message, poll_once, thread_number, until,
+    Count, OnDrop, Random, alone, counted, counts, inside, is_alive, panic_message, poll_once, thread_number, until,
     until_parked, virtual_runtime, virtually, writes,
 };
 
@@ -342,6 +343,20 @@ fn a_job_whose_handle_was_dropped_runs_and_its_result_is_dropped_by_the_loop() {
     });
     assert_eq!(counts(runtime.turn(None)), [0, 0, 0, 1]);
     assert_eq!((take(&dropped), take(&place)), (vec!["result"], vec![thread_number()]));
+}
+
+#[test]
+fn a_turn_does_not_park_after_it_heard_of_a_job_that_ended_before_it_began() {
+    let runtime = with_threads(1);
+    let (count, waker) = Count::new();
+    let mut job = inside(&runtime, || task::spawn_blocking(|| 5));
+    assert!(Pin::new(&mut job).poll(&mut Context::from_waker(&waker)).is_pending());
+    // The thread has told the loop of the first when it begins the second.
+    let held = inside(&runtime, Held::submit);
+    held.begun();
+    assert_eq!(counts(runtime.turn(None)), [0, 0, 0, 1]);
+    assert_eq!(count.wakes(), 1);
+    held.release.send(()).unwrap();
 }
 
 // Panics and aborts.

@@ -197,12 +197,12 @@ impl Core {
     /// to `limit` if nothing is ready, and under the virtual clock for as long as it takes.
     fn look(&self, limit: Option<Duration>, turn: &mut Turn) {
         self.polls_since_look.set(0);
+        let before = *turn;
         self.receive(turn);
-        let fired = turn.fired_timers;
         self.fire(turn);
-        // A timer that fired was waited for, though its waker may be no task's: whoever turns the loop wants to know. In
-        // the middle of a turn nobody parks, and `ready`, which begins the next batch, is not asked.
-        let parks = limit != Some(Duration::ZERO) && turn.fired_timers == fired && !self.tasks.borrow_mut().ready();
+        // A message or a timer that fired was waited for, though its waker may be no task's: whoever turns the loop wants
+        // to know. In the middle of a turn nobody parks, and `ready`, which begins the next batch, is not asked.
+        let parks = limit != Some(Duration::ZERO) && *turn == before && !self.tasks.borrow_mut().ready();
         if parks {
             self.park(limit, turn);
             self.receive(turn);

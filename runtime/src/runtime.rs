@@ -105,8 +105,9 @@ impl Runtime {
         self.core.catch_up(&mut turn);
         // Between two turns by hand a whole frame of a game may lie: each of them looks around.
         self.core.polls_since_look.set(POLLS_BETWEEN_LOOKS);
-        let mut no_main = |_: &mut Context<'_>| unreachable!("main has a slot only during block_on");
-        let _ = self.core.turn(&mut no_main, timeout, &mut turn);
+        // It has heard of something already: no reason to park.
+        let limit = if turn.remote_wakes > 0 { Some(Duration::ZERO) } else { timeout };
+        let _ = self.core.turn(&mut |_| unreachable!("main has a slot only during block_on"), limit, &mut turn);
         turn
     }
 
