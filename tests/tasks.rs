@@ -1,4 +1,7 @@
 //! Tasks: in which order they run, what their handles say, and how they are aborted.
+//!
+//! A test that wakes or aborts tasks of a runtime that is gone runs alone: the next runtime of that number hears of it,
+//! and others here count what they hear.
 
 use runtime::sync::{Semaphore, oneshot};
 use runtime::task::{self, yield_now};
@@ -12,7 +15,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
-use tests::{Count, Dropped, Log, OnDrop, counted, counts, panic_message, poll_once, virtual_runtime, virtually};
+use tests::{
+    Count, Dropped, Log, OnDrop, alone, counted, counts, panic_message, poll_once, virtual_runtime, virtually,
+};
 
 const ZERO: Option<Duration> = Some(Duration::ZERO);
 
@@ -671,27 +676,29 @@ fn an_abort_from_another_thread_is_one_message_and_one_drop() {
 
 #[test]
 fn an_abort_handle_that_outlives_its_runtime_does_nothing() {
-    let log = Log::new();
-    let runtime = virtual_runtime();
-    let task = runtime.spawn(pending::<()>());
-    let abort = task.abort_handle();
-    drop(runtime);
-    abort.abort();
-    task.abort();
-    assert!(task.is_finished());
-    // In the loop of another runtime, too, which may have the number of the first and a task in the same slot.
-    virtually(async {
-        let inner = log.clone();
-        let innocent = spawn(async move {
-            yield_now().await;
-            inner.add("went on");
-        });
-        yield_now().await;
+    alone("an_abort_handle_that_outlives_its_runtime_does_nothing", || {
+        let log = Log::new();
+        let runtime = virtual_runtime();
+        let task = runtime.spawn(pending::<()>());
+        let abort = task.abort_handle();
+        drop(runtime);
         abort.abort();
         task.abort();
-        innocent.await.unwrap();
+        assert!(task.is_finished());
+        // In the loop of another runtime, too, which may have the number of the first and a task in the same slot.
+        virtually(async {
+            let inner = log.clone();
+            let innocent = spawn(async move {
+                yield_now().await;
+                inner.add("went on");
+            });
+            yield_now().await;
+            abort.abort();
+            task.abort();
+            innocent.await.unwrap();
+        });
+        assert_eq!(log.take(), ["went on"]);
     });
-    assert_eq!(log.take(), ["went on"]);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Wakes: the ticket in every waker, wakes from here and from other threads, stale ones, and user code that runs inside
 //! a waker at the worst moment.
+//!
+//! A test that wakes or aborts tasks of a runtime that is gone runs alone: the next runtime of that number hears of it,
+//! and others here count what they hear.
 
 use runtime::net::{TcpListener, TcpStream};
 use runtime::sync::{Semaphore, mpsc, oneshot};
@@ -184,21 +187,23 @@ fn a_main_that_woke_itself_in_its_last_poll_leaves_nothing_to_poll() {
 
 #[test]
 fn wakers_that_outlive_their_runtime_do_nothing() {
-    let runtime = virtual_runtime();
-    let waiters: Vec<Waiter> = (0..3).map(|_| Waiter::new(&runtime)).collect();
-    drop(runtime);
-    for Waiter { task, waker, polls } in waiters {
-        assert!(task.is_finished());
-        waker.wake_by_ref();
-        let other = waker.clone();
-        thread::spawn(move || other.wake()).join().unwrap();
-        virtually(async {
+    alone("wakers_that_outlive_their_runtime_do_nothing", || {
+        let runtime = virtual_runtime();
+        let waiters: Vec<Waiter> = (0..3).map(|_| Waiter::new(&runtime)).collect();
+        drop(runtime);
+        for Waiter { task, waker, polls } in waiters {
+            assert!(task.is_finished());
             waker.wake_by_ref();
-            yield_now().await;
-        });
-        waker.wake();
-        assert_eq!(polls.get(), 1);
-    }
+            let other = waker.clone();
+            thread::spawn(move || other.wake()).join().unwrap();
+            virtually(async {
+                waker.wake_by_ref();
+                yield_now().await;
+            });
+            waker.wake();
+            assert_eq!(polls.get(), 1);
+        }
+    });
 }
 
 #[test]
