@@ -26,7 +26,7 @@ use std::time::Duration;
 use tests::{
     Count, CountingAllocator, LOCAL, OnDrop, Random, allow_descriptors, alone, counted, counts, full_listener, inside,
     limit, narrow, open_descriptors, pair, panic_message, peak_bytes, poll_once, rest, take_all_descriptors,
-    thread_number, until, until_parked,
+    thread_number, until, until_parked, virtually,
 };
 
 #[global_allocator]
@@ -593,7 +593,8 @@ fn a_gigabyte_in_each_direction_at_once_arrives_byte_for_byte() {
 fn connects_that_are_never_answered_end_by_timeout_and_give_their_descriptors_back() {
     alone("connects_that_are_never_answered_end_by_timeout_and_give_their_descriptors_back", || {
         let (address, listener, _queued) = full_listener();
-        block_on(async {
+        // By the virtual clock: no time is over before all of them wait.
+        virtually(async {
             let before = open_descriptors();
             let start = now();
             let connects: Vec<_> =
@@ -770,9 +771,10 @@ fn ten_thousand_connections_opened_and_dropped_at_every_stage_leave_nothing_behi
             for _ in 0..accepted.get() {
                 ended.acquire().await.forget();
             }
-            // All but those that were never polled or turned away, and those that were aborted before they connected.
+            // All but those that were never polled or turned away. Those that were aborted, or dropped while they connected,
+            // may or may not have got through.
             let each = CONNECTIONS as usize / STAGES.len();
-            assert!((7 * each + 1..=8 * each + 1).contains(&accepted.get()), "{}", accepted.get());
+            assert!((6 * each + 1..=8 * each + 1).contains(&accepted.get()), "{}", accepted.get());
             for server in servers {
                 server.abort();
                 assert!(server.await.unwrap_err().is_cancelled());
@@ -954,8 +956,10 @@ fn fifty_sockets_in_one_place_each_hear_of_themselves_alone() {
         let (count, waker) = Count::new();
         let mut waiting = Box::pin(near.readable());
         assert!(Pin::new(&mut waiting).poll(&mut Context::from_waker(&waker)).is_pending());
-        for (peer, _) in &mut gone {
+        for (m, (peer, view)) in gone.iter_mut().enumerate() {
             peer.write_all(&[n]).unwrap();
+            let all = usize::from(n) - m;
+            until(|| view.peek(&mut [0; 64]).is_ok_and(|seen| seen == all));
         }
         rest(&runtime);
         assert_eq!(count.wakes(), 0, "socket {n} heard of others");
