@@ -859,7 +859,9 @@ fn a_connection_to_a_closed_port_is_refused() {
 #[test]
 fn a_port_that_is_taken_is_an_error_and_the_next_address_is_tried() {
     block_on(async {
-        let first = TcpListener::bind(LOCAL).await.unwrap();
+        // An address of this machine at which nobody else is, so that nobody takes the port meanwhile.
+        let [_, a, b, c] = std::process::id().to_be_bytes();
+        let first = TcpListener::bind((Ipv4Addr::new(127, 1 + (a & 63), b, c), 0)).await.unwrap();
         let taken = first.local_addr().unwrap();
         assert_eq!(TcpListener::bind(taken).await.unwrap_err().kind(), ErrorKind::AddrInUse);
         let second = TcpListener::bind(&[taken, LOCAL.into()][..]).await.unwrap();
@@ -1139,7 +1141,8 @@ fn a_datagram_to_nobody_is_refused_to_the_one_that_waits() {
     block_on(async {
         let (one, two) = (UdpSocket::bind(LOCAL).await.unwrap(), UdpSocket::bind(LOCAL).await.unwrap());
         one.connect(two.local_addr().unwrap()).await.unwrap();
-        drop(two);
+        // It hears of itself alone: to everybody else nobody is there. And nobody else gets its port.
+        two.connect(two.local_addr().unwrap()).await.unwrap();
         let waiting = {
             let mut buffer = [0];
             let mut waiting = Box::pin(one.recv(&mut buffer));
