@@ -84,13 +84,14 @@ pub fn try_gather<I: IntoIterator<Item: Future<Output = Result<T, E>>>, T, E>(it
 /// ```
 /// use std::time::Duration;
 /// use gather::race;
-/// use runtime::time::sleep;
+/// use runtime::{Runtime, time::sleep};
 ///
-/// let first = runtime::block_on(race([30, 1, 20].map(|ms| async move {
+/// let first = Runtime::builder().virtual_clock().build()?.block_on(race([30, 1, 20].map(|ms| async move {
 ///     sleep(Duration::from_millis(ms)).await;
 ///     ms
 /// })));
 /// assert_eq!(first, Some((1, 1)));
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[track_caller]
 pub fn race<I: IntoIterator<Item: Future>>(iter: I) -> Race<I::IntoIter> {

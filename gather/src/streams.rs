@@ -28,9 +28,9 @@ const ITEMS_IN_A_ROW: usize = 32;
 /// ```
 /// use std::time::Duration;
 /// use gather::as_completed;
-/// use runtime::time::sleep;
+/// use runtime::{Runtime, time::sleep};
 ///
-/// runtime::block_on(async {
+/// Runtime::builder().virtual_clock().build()?.block_on(async {
 ///     let mut laps = as_completed([20, 1, 10].map(|ms| async move {
 ///         sleep(Duration::from_millis(ms)).await;
 ///         ms
@@ -40,6 +40,7 @@ const ITEMS_IN_A_ROW: usize = 32;
 ///     assert_eq!(laps.next().await, Some((0, 20)));
 ///     assert_eq!(laps.next().await, None);
 /// });
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[track_caller]
 pub fn as_completed<I: IntoIterator<Item: Future>>(iter: I) -> AsCompleted<I::IntoIter> {
