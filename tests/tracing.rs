@@ -707,10 +707,10 @@ fn a_poll_that_comes_from_outside_leads_to_a_spawn_or_to_another_threads_message
     let visited = |runtime: &Runtime| {
         let handle = runtime.handle();
         runtime.block_on(async {
-            let visitor = thread::Builder::new().name("visitor".into());
-            visitor.spawn(move || drop(handle.spawn(async {}))).unwrap().join().unwrap();
-            // The loop takes the message before it looks for the timer.
-            sleep(Duration::from_millis(1)).await;
+            let (visitor, (tell, told)) = (thread::Builder::new().name("visitor".into()), oneshot::channel());
+            let visit = async { tell.send(()).unwrap() };
+            visitor.spawn(move || drop(handle.spawn(visit))).unwrap().join().unwrap();
+            told.await.unwrap();
         });
     };
     let program = |name| examples::programs::PROGRAMS.iter().find(|program| program.name == name).expect("it is there");
@@ -1140,10 +1140,10 @@ fn where_the_program_acted_the_event_names_the_programs_line() {
 fn a_wait_at_a_socket_names_the_programs_line() {
     let first = line!();
     let events = record(|| async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let far = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (near, _) = listener.accept().await.unwrap();
-        let mut byte = [0];
+        let near = TcpStream::from_std(listener.accept().unwrap().0).unwrap();
+        let (listener, mut byte) = (TcpListener::from_std(listener).unwrap(), [0]);
         assert!(timeout(Duration::from_millis(1), listener.accept()).await.is_err());
         assert!(timeout(Duration::from_millis(1), near.read(&mut byte)).await.is_err());
         assert!(timeout(Duration::from_millis(1), near.readable()).await.is_err());
