@@ -690,8 +690,8 @@ fn predictions_are_asked_answered_from_the_trace_and_counted() {
     let pages = programs.map(|(name, questions)| (Page::of(named(name), &format!("predict-{name}")), questions));
     let recorder = Recorder::start();
     let runtime = Runtime::new().unwrap();
-    for ms in [900, 950] {
-        drop(runtime.spawn(async move { sleep(Duration::from_millis(ms)).await }));
+    for seconds in [900, 950] {
+        drop(runtime.spawn(async move { sleep(Duration::from_secs(seconds)).await }));
     }
     runtime.turn(Some(Duration::ZERO));
     let (handle, parked) = (runtime.handle(), thread_number());
