@@ -328,6 +328,31 @@ pub fn overdue(waker: &Waker) -> Sleep {
     timer
 }
 
+/// How many machine instructions `f` takes on this thread, so that "constant time" can be asserted without a clock. One
+/// caller at a time, in a process of its own.
+#[cfg(target_arch = "x86_64")]
+pub fn instructions(f: impl FnOnce()) -> usize {
+    use std::arch::asm;
+    /// The processor traps after every instruction while this bit of its flags is set.
+    const TRAP: u64 = 1 << 8;
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn trapped(_signal: libc::c_int) {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+    }
+    COUNT.store(0, Ordering::Relaxed);
+    #[allow(unsafe_code, reason = "signals and the processor's flags are beyond safe code")]
+    // SAFETY: the handler only adds to an atomic, which a signal handler may. The two pieces of assembly change one
+    // bit of the flags and nothing else. They use the stack, as `asm!` allows without `nostack`, and leave it as it
+    // was. The second takes back what the first did, on the same thread.
+    unsafe {
+        libc::signal(libc::SIGTRAP, trapped as extern "C" fn(libc::c_int) as libc::sighandler_t);
+        asm!("pushfq", "or qword ptr [rsp], {}", "popfq", const TRAP);
+        f();
+        asm!("pushfq", "and qword ptr [rsp], {}", "popfq", const !TRAP as i32);
+    }
+    COUNT.load(Ordering::Relaxed)
+}
+
 // For the tests of the loop itself.
 
 /// A runtime with the virtual clock.

@@ -308,38 +308,6 @@ fn ten_thousand_waiters_allocate_nothing_when_they_leave_wake_nobody_and_leave_n
     assert_eq!(semaphore.available_permits(), 1);
 }
 
-/// Counts machine instructions, so that "constant time" can be asserted without a clock.
-#[cfg(target_arch = "x86_64")]
-mod instructions {
-    use std::arch::asm;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-
-    /// The processor traps after every instruction while this bit of its flags is set.
-    const TRAP: u64 = 1 << 8;
-
-    extern "C" fn trapped(_signal: libc::c_int) {
-        COUNT.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How many instructions `f` takes on this thread. One caller at a time, in a process of its own.
-    pub(super) fn count(f: impl FnOnce()) -> usize {
-        COUNT.store(0, Ordering::Relaxed);
-        #[allow(unsafe_code, reason = "signals and the processor's flags are beyond safe code")]
-        // SAFETY: the handler only adds to an atomic, which a signal handler may. The two pieces of assembly change one
-        // bit of the flags and nothing else. They use the stack, as `asm!` allows without `nostack`, and leave it as it
-        // was. The second takes back what the first did, on the same thread.
-        unsafe {
-            libc::signal(libc::SIGTRAP, trapped as extern "C" fn(libc::c_int) as libc::sighandler_t);
-            asm!("pushfq", "or qword ptr [rsp], {}", "popfq", const TRAP);
-            f();
-            asm!("pushfq", "and qword ptr [rsp], {}", "popfq", const !TRAP as i32);
-        }
-        COUNT.load(Ordering::Relaxed)
-    }
-}
-
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn to_leave_a_line_of_ten_thousand_takes_as_many_instructions_as_to_leave_one_of_ten() {
@@ -349,7 +317,7 @@ fn to_leave_a_line_of_ten_thousand_takes_as_many_instructions_as_to_leave_one_of
             let mut line: Vec<Option<Acquire<'_>>> = (0..length).map(|_| Some(semaphore.acquire())).collect();
             assert!(line.iter_mut().flatten().all(|acquire| poll_once(acquire).is_pending()));
             let leaver = line[place].take();
-            instructions::count(|| drop(leaver))
+            tests::instructions(|| drop(leaver))
         };
         for (name, short, long) in [("first", 0, 0), ("middle", 5, 5_000), ("last", 9, 9_999)] {
             let (few, many) = (cost(10, short), cost(10_000, long));
