@@ -80,6 +80,13 @@ fn browse(name: &str, test: impl AsyncFnOnce(&mut Browser)) {
     });
 }
 
+/// Begins to count the links that are followed on the page. It has seen to each itself when it is counted.
+const COUNT_LINKS: &str = "window.links = 0; window.onhashchange = () => { links += 1; }; links";
+
+/// Waits for the first of them.
+const ONE_LINK: &str =
+    "new Promise((done) => { const look = () => links ? done(links) : setTimeout(look, 10); look(); })";
+
 // Without a browser.
 
 #[test]
@@ -470,9 +477,12 @@ fn every_key_does_what_the_sheet_says() {
         press(browser, "p").await;
         // A jump by a link can be undone.
         browser.eval("app.go(60)").await;
+        browser.eval(COUNT_LINKS).await;
         browser.eval("document.querySelector('#say a, #events a').click()").await;
+        browser.eval(ONE_LINK).await;
+        browser.eval(COUNT_LINKS).await;
         press(browser, "Backspace").await;
-        browser.eval("new Promise((done) => setTimeout(done, 50))").await;
+        browser.eval(ONE_LINK).await;
         assert_eq!(browser.eval(index).await, 60);
         // The sheet lists them all, and all were pressed.
         let keys = browser.eval("KEYS.map(([key]) => key)").await;
@@ -603,14 +613,15 @@ fn a_link_opens_at_its_event_and_reasons_can_be_followed_by_clicks() {
         browser.goto(&format!("file://{}#e=26", page.0.display())).await;
         assert_eq!(browser.eval("app.index").await, 26);
         assert_eq!(browser.text("say").await, "main is polled because child 1 of gather 0 was woken.");
+        browser.eval(COUNT_LINKS).await;
         browser.eval("document.querySelector('#say a').click()").await;
-        browser.eval("new Promise((done) => setTimeout(done, 50))").await;
+        browser.eval(ONE_LINK).await;
         assert_eq!(
             browser.text("say").await,
             "Child 1 of gather 0 is woken because timer 1 fired; the parent is woken next."
         );
         for (hash, index) in [("#e=99999", 52), ("#e=-7", -1), ("#e=x", -1), ("#e=3", 3)] {
-            browser.eval(&format!("location.hash = '{hash}'; new Promise((done) => setTimeout(done, 50))")).await;
+            browser.eval(&format!("{COUNT_LINKS}; location.hash = '{hash}'; {ONE_LINK}")).await;
             assert_eq!(browser.eval("app.index").await, index, "{hash}");
         }
         // And the address becomes the link to wherever the steps rest.
@@ -690,6 +701,7 @@ fn predictions_are_asked_answered_from_the_trace_and_counted() {
     let pages = programs.map(|(name, questions)| (Page::of(named(name), &format!("predict-{name}")), questions));
     let recorder = Recorder::start();
     let runtime = Runtime::new().unwrap();
+    // Far away: it parks, however long it takes to get there.
     for seconds in [900, 950] {
         drop(runtime.spawn(async move { sleep(Duration::from_secs(seconds)).await }));
     }

@@ -30,6 +30,9 @@ impl Browser {
         let started = NAMES.iter().find_map(|name| {
             Command::new(name)
                 .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0"])
+                // Keys and clicks count before the page was drawn for the first time, and small machines may share
+                // little memory.
+                .args(["--allow-pre-commit-input", "--disable-dev-shm-usage"])
                 .arg(format!("--user-data-dir={}", profile.display()))
                 .arg("about:blank")
                 .stdin(Stdio::null())
@@ -53,9 +56,17 @@ impl Browser {
         let stream = TcpStream::connect(address.as_str()).await.expect("it listens");
         let (socket, _) = client_async(&url, stream).await.expect("it speaks WebSocket");
         let mut browser = Browser { child, profile, socket, session: String::new(), commands: 0 };
-        let targets = browser.command("Target.getTargets", json!({})).await;
-        let targets = targets["targetInfos"].as_array().expect("a list").clone();
-        let target = targets.into_iter().find(|target| target["type"] == "page").expect("it opens with a page");
+        // It opens with a page, which may come after it listens, and is told of then.
+        browser.command("Target.setDiscoverTargets", json!({ "discover": true })).await;
+        let target = loop {
+            let targets = browser.command("Target.getTargets", json!({})).await;
+            let targets = targets["targetInfos"].as_array().expect("a list").clone();
+            match targets.into_iter().find(|target| target["type"] == "page") {
+                Some(target) => break target,
+                None => while browser.hear().await["method"] != "Target.targetCreated" {},
+            }
+        };
+        browser.command("Target.setDiscoverTargets", json!({ "discover": false })).await;
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = browser.command("Target.attachToTarget", attach).await;
         browser.session = attached["sessionId"].as_str().expect("a session").to_owned();
@@ -72,13 +83,21 @@ impl Browser {
         }
         self.socket.send(Message::text(message.to_string())).await.expect("the browser listens");
         loop {
-            let answer = timeout(Duration::from_secs(240), self.socket.next()).await;
-            let answer = answer.expect("the browser answers in time").expect("no end").expect("no error");
-            let Ok(text) = answer.to_text() else { continue };
-            let mut answer: Value = serde_json::from_str(text).expect("JSON");
+            let mut answer = self.hear().await;
             if answer["id"] == self.commands {
                 assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
                 return answer["result"].take();
+            }
+        }
+    }
+
+    /// What the browser says next: an answer, or an event.
+    async fn hear(&mut self) -> Value {
+        loop {
+            let said = timeout(Duration::from_secs(240), self.socket.next()).await;
+            let said = said.expect("the browser answers in time").expect("no end").expect("no error");
+            if let Message::Text(text) = said {
+                return serde_json::from_str(&text).expect("JSON");
             }
         }
     }
