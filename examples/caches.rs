@@ -35,7 +35,10 @@ use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 const BATCH: usize = 500;
 
 /// How long a Redis that was just started may take until it answers.
-const START: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(60);
+
+/// How many ports are tried for it.
+const PORTS: usize = 20;
 
 /// Many keys over several cache servers at once.
 #[derive(Debug, Parser)]
@@ -163,6 +166,16 @@ struct Local {
 
 impl Local {
     async fn start() -> Result<Local, String> {
+        for _ in 0..PORTS {
+            if let Some(local) = Local::try_port().await? {
+                return Ok(local);
+            }
+        }
+        Err(format!("redis-server ends as soon as it was started, on {PORTS} ports"))
+    }
+
+    /// Starts it on a port that was free a moment ago. Nothing when it ends, as it does if somebody else has the port now.
+    async fn try_port() -> Result<Option<Local>, String> {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = port.map_err(told)?.port().to_string();
         let mut redis = Command::new("redis-server");
@@ -175,17 +188,25 @@ impl Local {
         let mut local = Local { server, process };
         let answers = async {
             while local.process.try_wait().is_ok_and(|ended| ended.is_none()) {
-                if let Ok(mut client) = local.server.connect().await
-                    && call(&mut client, [command(["PING"])]).await.is_ok()
-                {
+                if timeout(Duration::from_secs(1), local.answers()).await == Ok(true) {
                     return true;
                 }
                 sleep(Duration::from_millis(5)).await;
             }
             false
         };
-        let answers = timeout(START, answers).await.unwrap_or(false);
-        if answers { Ok(local) } else { Err(format!("redis-server does not start on port {port}")) }
+        match timeout(START, answers).await {
+            Ok(answers) => Ok(answers.then_some(local)),
+            Err(_) => Err(format!("redis-server does not answer on port {port}")),
+        }
+    }
+
+    /// Whether the one that answers at the port is this process.
+    async fn answers(&self) -> bool {
+        let Ok(mut client) = self.server.connect().await else { return false };
+        let own = format!("process_id:{}\r\n", self.process.id());
+        let info = call(&mut client, [command(["INFO", "server"])]).await;
+        info.is_ok_and(|replies| replies[0].as_str().is_some_and(|info| info.contains(&own)))
     }
 }
 

@@ -1,11 +1,11 @@
 //! `caches`, against Redis: three that it starts itself, and one that `tests/services` has started, behind proxies.
 
-use crate::process::{Program, run};
+use crate::process::{Program, nobody, run};
 use crate::proxy::{Fate, Proxy};
 use crate::serve;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,9 +36,40 @@ fn a_slow_and_a_dead_server_cost_their_own_keys_and_nobody_else_s() {
         );
     }
     for line in &rounds[0][1..] {
-        let address = line.split_whitespace().next().expect("an address");
-        TcpStream::connect(address).expect_err("a Redis that was started is stopped");
+        // Somebody else may listen there by now. It calls itself by its program and its port.
+        let port = line.split_whitespace().next().and_then(|it| it.rsplit(':').next()).expect("an address");
+        assert!(!redis_servers().any(|it| it.contains(port)), "the one on port {port} was started and is not stopped");
     }
+}
+
+/// What each Redis on this machine calls itself.
+fn redis_servers() -> impl Iterator<Item = String> {
+    let processes = std::fs::read_dir("/proc").expect("Linux lists processes").filter_map(Result::ok);
+    let names = processes.filter_map(|process| std::fs::read_to_string(process.path().join("cmdline")).ok());
+    names.filter(|name| name.starts_with("redis-server"))
+}
+
+#[test]
+fn a_port_that_somebody_takes_first_is_given_up_for_another() {
+    let Ok(redis) = Command::new("sh").args(["-c", "command -v redis-server"]).output() else { return };
+    if !redis.status.success() {
+        return left_out("there is no redis-server");
+    }
+    // The first that is started ends at once, as it does when it does not get its port.
+    let folder = format!("{}/one-redis-ends", env!("CARGO_TARGET_TMPDIR"));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("the target folder takes folders");
+    let redis = String::from_utf8_lossy(&redis.stdout);
+    let script = format!("#!/bin/sh\nmkdir '{folder}/ended' 2>/dev/null && exit 1\nexec {} \"$@\"\n", redis.trim());
+    let program = format!("{folder}/redis-server");
+    // By a process of its own: a file that a child of another test has still open for writing cannot be run.
+    let writes = ["-c", "printf %s \"$1\" >\"$2\" && chmod +x \"$2\"", "sh", &script, &program];
+    assert!(Command::new("sh").args(writes).status().expect("there is a sh").success());
+    let path = format!("{folder}:{}", std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new(crate::process::binary("caches"));
+    let done = Program::spawn(command.args(["--keys", "30", "--timeout", "4"]).env("PATH", path)).finish();
+    assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
+    assert!(std::path::Path::new(&folder).join("ended").exists(), "one has ended");
 }
 
 #[test]
@@ -119,7 +150,7 @@ fn a_server_that_could_not_be_filled_says_why_keys_are_missing() {
 
 #[test]
 fn nobody_there_and_a_wrong_password_are_told_by_address() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let (nobody, _kept) = nobody();
     let done = run("caches", &[&format!("redis://{nobody}"), "--keys", "10"]);
     assert_eq!(done.code(), 1, "{done:?}");
     assert!(
