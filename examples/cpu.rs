@@ -52,10 +52,17 @@ struct Options {
     /// How many kill the next one, too: they are reported
     #[arg(long, value_name = "N", default_value = "0")]
     poison: u64,
+    /// How many hang the process that they are done in first, until somebody kills it
+    #[arg(long, value_name = "N", default_value = "0")]
+    hang: u64,
     /// Be a worker: read jobs and write answers
     #[arg(long, hide = true)]
     worker: bool,
 }
+
+/// What a worker is given instead of a job to die of, and to hang at.
+const DIE: &str = "die";
+const HANG: &str = "hang";
 
 /// Counts the primes below `below`, slowly: it tries all divisors.
 fn primes(below: u64) -> u64 {
@@ -64,12 +71,15 @@ fn primes(below: u64) -> u64 {
     (2..below).filter(is_prime).count() as u64
 }
 
-/// The worker's side: a line is a job, and the answer is a line. It dies of a line that is no job.
+/// The worker's side: a line is a job, and the answer is a line. It dies of a line that is no job, or hangs.
 fn work() -> io::Result<()> {
     for line in io::stdin().lock().lines() {
         let line = line?;
         match line.parse() {
             Ok(below) => println!("{}", primes(below)),
+            Err(_) if line == HANG => loop {
+                std::thread::park();
+            },
             Err(_) => std::process::exit(1),
         }
     }
@@ -131,15 +141,15 @@ struct Workers {
 }
 
 impl Workers {
-    /// Does a job, once more if its worker dies of it. It kills as many as `kills` says.
-    async fn ask(&self, number: u64, below: u64, kills: usize) -> Result<u64, String> {
+    /// Does a job, once more if its worker dies. `harms` is what the first and the second are given instead of it.
+    async fn ask(&self, number: u64, below: u64, harms: [Option<&str>; 2]) -> Result<u64, String> {
         let _place = self.places.acquire().await;
-        for attempt in 0..2 {
-            self.again.set(self.again.get() + attempt as u64);
+        for (attempt, harm) in (0..).zip(harms) {
+            self.again.set(self.again.get() + attempt);
             let idle = self.idle.borrow_mut().pop();
             let worker = idle.map_or_else(Worker::start, Ok);
             let worker = worker.map_err(|error| format!("job {number}: no process to do it in: {error}"))?;
-            let job = if attempt < kills { "!\n".to_string() } else { format!("{below}\n") };
+            let job = harm.map_or_else(|| format!("{below}\n"), |harm| format!("{harm}\n"));
             if let Ok(answer) = worker.ask(&job).await {
                 self.idle.borrow_mut().push(worker);
                 return Ok(answer);
@@ -164,9 +174,10 @@ async fn measure<T>(title: &str, bar: &ProgressBar, work: impl Future<Output = T
         }
     });
     yield_now().await;
-    let start = now();
+    // The first tick is due at once.
+    let (start, before) = (now(), ticks.get());
     let answers = work.await;
-    let (took, ticks) = (now() - start, ticks.get());
+    let (took, ticks) = (now() - start, ticks.get() - before);
     // Those that should have come meanwhile come now.
     sleep(TICK).await;
     witness.abort();
@@ -186,8 +197,12 @@ async fn cpu(options: Options) -> io::Result<ExitCode> {
     let on_the_pool = measure("on the blocking pool", &bar, on_the_pool.limit(workers).on_progress(done)).await;
     let (idle, died, again) = Default::default();
     let workers = Workers { places: Semaphore::new(workers), idle, died, again };
-    let kills = |number| if number < options.poison { 2 } else { usize::from(number < options.crash) };
-    let in_processes = gather(jobs().map(|number| workers.ask(number, below, kills(number)))).on_progress(done);
+    let dies = |number| (number < options.poison).then_some(DIE);
+    let harms = |number| {
+        let hangs = (number < options.hang).then_some(HANG);
+        [hangs.or((number < options.crash.max(options.poison)).then_some(DIE)), dies(number)]
+    };
+    let in_processes = gather(jobs().map(|number| workers.ask(number, below, harms(number)))).on_progress(done);
     let in_processes = measure("in worker processes", &bar, in_processes).await;
     bar.finish_and_clear();
     let (died, again) = (workers.died.get(), workers.again.get());

@@ -15,9 +15,9 @@ fn ticks(done: &Done, way: &str) -> u64 {
 fn work_on_the_loop_stops_the_tick_and_elsewhere_it_does_not() {
     let done = run("cpu", &["--jobs", "4", "--below", "100000"]);
     assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
-    assert_eq!(ticks(&done, "on the loop"), 1, "only the one that was due before: {done:?}");
-    assert!(ticks(&done, "on the blocking pool") > 1, "{done:?}");
-    assert!(ticks(&done, "in worker processes") > 1, "{done:?}");
+    assert_eq!(ticks(&done, "on the loop"), 0, "{done:?}");
+    assert!(ticks(&done, "on the blocking pool") > 0, "{done:?}");
+    assert!(ticks(&done, "in worker processes") > 0, "{done:?}");
     done.says("the answer: 9592 primes, three times\n");
 }
 
@@ -31,7 +31,9 @@ fn a_job_whose_worker_dies_is_given_to_another() {
 
 #[test]
 fn a_worker_that_is_killed_in_the_middle_costs_no_answer() {
-    let mut program = Program::start("cpu", &["--jobs", "2", "--below", "300000", "--workers", "2"]);
+    // The first job is under way until then.
+    let arguments = ["--jobs", "2", "--below", "1000", "--workers", "1", "--hang", "1"];
+    let mut program = Program::start("cpu", &arguments);
     let children = format!("/proc/{0}/task/{0}/children", program.child.id());
     let victim = loop {
         let list = std::fs::read_to_string(Path::new(&children)).unwrap_or_default();
