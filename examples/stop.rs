@@ -55,15 +55,18 @@ pub fn signal() -> io::Result<impl Future<Output = u8>> {
     let (stopped, status) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     for signal in [SIGINT, SIGTERM] {
         let code = 128 + signal;
-        // In this order: the first one finds the flag down, and the second one up.
+        // In this order: one that comes before all are there is in the status; the first one finds the flag down, and the
+        // second one up; who is woken finds all of it.
+        flag::register_usize(signal, Arc::clone(&status), code as usize)?;
         flag::register_conditional_shutdown(signal, code, Arc::clone(&stopped))?;
         flag::register(signal, Arc::clone(&stopped))?;
-        flag::register_usize(signal, Arc::clone(&status), code as usize)?;
         low_level::pipe::register(signal, sender.try_clone()?)?;
     }
     Ok(async move {
         // An error would be the end of the pipe, whose other end is kept by the handlers.
-        let _ = receiver.read_with(|mut pipe| pipe.read(&mut [0])).await;
+        if status.load(Ordering::SeqCst) == 0 {
+            let _ = receiver.read_with(|mut pipe| pipe.read(&mut [0])).await;
+        }
         status.load(Ordering::SeqCst) as u8
     })
 }
