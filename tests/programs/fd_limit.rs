@@ -1,8 +1,10 @@
 //! `fd_limit`: what fails when there are no descriptors left, and what cures it.
 
-use crate::process::{Done, Program, run};
-use std::io::{BufRead, BufReader, Read};
-use std::process::Command;
+use crate::process::{Done, Program, binary, run};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use tests::{OnDrop, until};
 
 /// The two tries: how many connections were answered, and how many found too many files open.
 #[track_caller]
@@ -38,21 +40,47 @@ fn a_limit_that_is_too_high_cures_nothing() {
 
 #[test]
 fn a_server_that_is_killed_fails_the_connections_that_are_left_and_hangs_none() {
-    let mut program = Program::start("fd_limit", &["--connections", "20000"]);
-    let children = format!("/proc/{0}/task/{0}/children", program.child.id());
-    let mut output = BufReader::new(program.child.stdout.take().expect("piped"));
-    let mut said = String::new();
-    while !said.contains("without a limit") {
-        assert!(output.read_line(&mut said).expect("text") > 0, "it goes on: {said}");
-    }
-    let server = std::fs::read_to_string(&children).expect("it has a server");
-    assert!(Command::new("kill").args(["-9", server.trim()]).status().expect("there is a kill").success());
-    output.read_to_string(&mut said).expect("text");
+    // A pipe that is full holds the program up at its first line: then its server is there, and nobody was asked.
+    let (mut full, mut output) = mio::unix::pipe::new().expect("a pipe");
+    while full.write(&[b'\n'; 4096]).or_else(|_| full.write(b"\n")).is_ok() {}
+    full.set_nonblocking(false).and_then(|()| output.set_nonblocking(false)).expect("it is a pipe");
+    let mut command = Command::new(binary("fd_limit"));
+    command.args(["--connections", "2000", "--files", "200"]).stdin(Stdio::null()).stdout(OwnedFd::from(full));
+    let mut program = Program { child: command.spawn().expect("the program starts") };
+    drop(command);
+    let of = |what: &str| format!("/proc/{}/{what}", program.child.id());
+    // It takes its limit last.
+    let limits = || std::fs::read_to_string(of("limits")).expect("it is our child");
+    until(|| {
+        limits()
+            .lines()
+            .any(|line| line.starts_with("Max open files ") && line.split_whitespace().nth(3) == Some("200"))
+    });
+    let server =
+        std::fs::read_to_string(of(&format!("task/{}/children", program.child.id()))).expect("it has a server");
+    let tell = |signal: &str| {
+        assert!(Command::new("kill").args([signal, server.trim()]).status().expect("there is a kill").success());
+    };
+    // Stopped, it answers nobody: all connections for which there are files are open when it is killed.
+    let killed = OnDrop::new(|| tell("-9"));
+    tell("-STOP");
+    let reader = std::thread::spawn(move || {
+        let mut said = String::new();
+        output.read_to_string(&mut said).expect("text");
+        said
+    });
+    until(|| std::fs::read_dir(of("fd")).expect("it is our child").count() > 150);
+    drop(killed);
+    let said = reader.join().expect("it reads");
     assert_eq!(program.child.wait().expect("it is our child").code(), Some(1), "{said}");
-    let second = said.split("with .limit(200)").nth(1).expect("the second try");
-    assert!(second.contains("failed: Connection "), "{said}");
-    let counts = second.lines().filter_map(|line| line.split_whitespace().next()?.replace(',', "").parse::<u64>().ok());
-    assert_eq!(counts.sum::<u64>(), 20_000, "{said}");
+    let tries: Vec<&str> = said.trim().split("\n\n").filter(|it| it.contains("answered")).collect();
+    assert_eq!(tries.len(), 2, "{said}");
+    for one in tries {
+        assert!(one.contains("failed: Connection "), "{said}");
+        let counts =
+            one.lines().filter_map(|line| line.split_whitespace().next()?.replace(',', "").parse::<u64>().ok());
+        assert_eq!(counts.sum::<u64>(), 2_000, "{said}");
+    }
 }
 
 #[test]
