@@ -1,12 +1,13 @@
 //! `pool`, against a PostgreSQL that `tests/services` has started.
 
-use crate::process::{Done, Program, run};
+use crate::process::{Done, Program, nobody, run};
 use crate::proxy::{Fate, Proxy};
 use runtime::net::TcpStream;
 use runtime::{block_on, spawn};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tests::service;
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
@@ -55,9 +56,13 @@ fn run_within(limit: usize, url: &str, arguments: &[&str]) -> Done {
     let own = format!("postgres://{user}:secret@{}/postgres", address(url));
     let done = run("pool", &[&[&*own], arguments].concat());
     with_client(url, async |client| {
+        // One that was called off says so before it has done with it.
         let still = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND state = 'active'";
-        let still: i64 = client.query_one(still, &[&user]).await.expect("a row").get(0);
-        assert_eq!(still, 0, "queries that run on, with nobody to hear the answer: {done:?}");
+        let begun = Instant::now();
+        while client.query_one(still, &[&user]).await.expect("a row").get::<_, i64>(0) > 0 {
+            let patience = Duration::from_secs(60);
+            assert!(begun.elapsed() < patience, "queries that run on, with nobody to hear the answer: {done:?}");
+        }
         let drop = format!("DROP ROLE {user}");
         client.batch_execute(&drop).await.expect("it owns nothing");
     });
@@ -102,7 +107,8 @@ fn a_query_that_kills_its_connection_every_time_is_reported_and_the_others_are_a
     let Some((url, _turn)) = server() else { return };
     let done = run("pool", &[&url, "--queries", "100", "--poison", "4"]);
     assert_eq!(done.code(), 1, "{done:?}");
-    assert_eq!((number(&done, "answered"), number(&done, "failed"), number(&done, "connections")), (96, 4, 20));
+    assert_eq!((number(&done, "answered"), number(&done, "failed")), (96, 4));
+    assert!(number(&done, "connections") <= 20, "{done:?}");
     for query in [24, 49, 74, 99] {
         let why = "failed twice: FATAL: terminating connection due to administrator command";
         done.says(&format!("query {query}: {why}\n"));
@@ -112,21 +118,19 @@ fn a_query_that_kills_its_connection_every_time_is_reported_and_the_others_are_a
 #[test]
 fn no_query_is_lost_when_all_connections_die_at_once() {
     let Some((url, _turn)) = server() else { return };
-    let mut program = Program::start("pool", &[&url, "--queries", "4000"]);
+    // All take an hour, and are asked again when their connection has died: then they do not.
+    let program = Program::start("pool", &[&url, "--queries", "20", "--stall", "20", "--timeout", "200"]);
     let name = format!("glassloop pool {}", program.child.id());
     with_client(&url, async |client| {
-        // All of them, and none that is just being opened.
-        let all = "SELECT count(*) = 20 AND min(now() - backend_start) > '50 ms' FROM pg_stat_activity \
-                   WHERE application_name = $1";
-        while !client.query_one(all, &[&name]).await.expect("a row").get::<_, Option<bool>>(0).unwrap_or(false) {
-            assert_eq!(program.child.try_wait().expect("it is our child"), None, "it should take longer");
-        }
+        let asleep = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND wait_event = 'PgSleep'";
+        while client.query_one(asleep, &[&name]).await.expect("a row").get::<_, i64>(0) < 20 {}
         let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1";
         assert_eq!(client.query_one(kill, &[&name]).await.expect("a row").get::<_, i64>(0), 20);
     });
     let done = program.finish();
     assert_eq!(done.code(), 0, "{done:?}");
-    assert_eq!((number(&done, "answered"), number(&done, "failed"), number(&done, "connections")), (4000, 0, 20));
+    assert_eq!((number(&done, "answered"), number(&done, "failed"), number(&done, "connections")), (20, 0, 20));
+    done.says("20 asked twice");
     done.says("40 opened in all");
 }
 
@@ -156,7 +160,7 @@ fn a_server_that_stops_answering_is_given_up_on() {
 
 #[test]
 fn what_cannot_be_meant_is_refused_with_the_cure() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let (nobody, _kept) = nobody();
     for (arguments, why) in [
         (vec!["nonsense"], "error: invalid connection string; name one (postgres://"),
         (vec!["--connections", "0"], "a count is a whole number"),
