@@ -36,17 +36,20 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming() {
                 let client = client.expect("a connection");
-                if state.lock().expect("nobody panics with it").is_dead() {
+                let server = TcpStream::connect(server).expect("the server listens");
+                // Before anything passes: who dies knows all connections.
+                let mut now = state.lock().expect("nobody panics with it");
+                if now.is_dead() {
                     // The listener goes with this thread.
                     return;
                 }
-                let server = TcpStream::connect(server).expect("the server listens");
+                now.streams.extend([&client, &server].map(|stream| stream.try_clone().expect("a socket")));
+                drop(now);
                 for (from, to, is_server) in [(&client, &server, false), (&server, &client, true)] {
                     let (from, to) = (from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
                     let state = Arc::clone(&state);
                     thread::spawn(move || while pass(&state, &from, &to, is_server).unwrap_or(false) {});
                 }
-                state.lock().expect("nobody panics with it").streams.extend([client, server]);
             }
         });
         Proxy { address }
@@ -83,7 +86,13 @@ fn pass(state: &Mutex<State>, mut from: &TcpStream, mut to: &TcpStream, is_serve
             let _ = TcpStream::connect(listener);
             Ok(false)
         }
-        0 => Ok(length > 0),
+        0 => {
+            // A client that has left: the real server need not stay for it.
+            if length == 0 && !is_server {
+                to.shutdown(Shutdown::Write)?;
+            }
+            Ok(length > 0)
+        }
         _ => {
             drop(state);
             to.write_all(&buffer[..length])?;

@@ -1,6 +1,6 @@
 //! `scrape`, on its own site and on servers that are well, rude or gone.
 
-use crate::process::{Done, Program, run};
+use crate::process::{Done, Program, nobody, run};
 use crate::proxy::{Fate, Proxy};
 use crate::{answer_each, serve, url};
 use std::io::Read;
@@ -43,7 +43,8 @@ fn paths(asked: &Mutex<Vec<String>>) -> Vec<String> {
 
 #[test]
 fn two_hundred_pages_and_all_that_goes_wrong_on_the_web() {
-    let programs = [(), ()].map(|()| Program::start("scrape", &["--concurrency", "40"]));
+    // One page never answers, whatever the time. All others should have enough of it on a machine that is held up.
+    let programs = [(), ()].map(|()| Program::start("scrape", &["--concurrency", "40", "--timeout", "5"]));
     let [done, again] = programs.map(Program::finish);
     assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
     for (path, expected) in [
@@ -156,14 +157,18 @@ fn a_first_page_that_fails_fails_the_run() {
 #[test]
 fn a_server_that_dies_in_the_middle_leaves_failed_pages_and_no_hang() {
     const LINKS: &str = "<title>home</title><a href=/1>1</a><a href=/2>2</a><a href=/3>3</a><a href=/4>4</a>";
-    let (server, _) = site("404 Not Found\n", &[("/", LINKS), ("/1", LINKS), ("/2", LINKS), ("/3", LINKS)]);
+    let (server, _) =
+        site("404 Not Found\n", &[("/", LINKS), ("/1", LINKS), ("/2", LINKS), ("/3", LINKS), ("/4", LINKS)]);
+    // That is what /robots.txt, / and one of the others take, whichever comes first; it may still be under way then.
     let proxy = Proxy::start(server, Fate::Dies, 400);
     let done = run("scrape", &[&url(proxy.address()), "--delay", "0.001"]);
     assert_eq!(done.code(), 0, "{done:?}");
     assert_eq!(note(&done, "/"), "home (83 bytes)");
-    assert!(note(&done, "/4").ends_with(", 3 times"), "{done:?}");
-    let failed: usize = done.line("5 pages, ").split(' ').nth(4).and_then(|it| it.parse().ok()).expect("a count");
-    assert!((1..=4).contains(&failed), "{done:?}");
+    let notes = ["/1", "/2", "/3", "/4"].map(|path| note(&done, path));
+    let came = notes.iter().filter(|note| **note == "home (83 bytes)").count();
+    let failed = notes.iter().filter(|note| note.ends_with(", 3 times")).count();
+    assert!(came <= 1 && came + failed == 4, "{done:?}");
+    done.says(&format!("5 pages, {failed} failed, in "));
 }
 
 #[test]
@@ -178,7 +183,7 @@ fn a_reader_who_leaves_is_no_reason_to_fail() {
 
 #[test]
 fn what_cannot_be_fetched_is_refused_before_any_request() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let (nobody, _kept) = nobody();
     let nobody = url(nobody);
     for (arguments, why) in [
         (["nonsense", "--depth=1"], "relative URL without a base"),
