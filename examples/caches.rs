@@ -34,9 +34,6 @@ use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 /// So many commands are sent before their replies are read.
 const BATCH: usize = 500;
 
-/// How long a Redis that was just started may take until it answers.
-const START: Duration = Duration::from_secs(60);
-
 /// How many ports are tried for it.
 const PORTS: usize = 20;
 
@@ -165,48 +162,33 @@ struct Local {
 }
 
 impl Local {
+    /// Starts it on a port that was free a moment ago. If somebody else has it now, Redis ends, and another is tried.
     async fn start() -> Result<Local, String> {
         for _ in 0..PORTS {
-            if let Some(local) = Local::try_port().await? {
-                return Ok(local);
+            let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).map_err(told)?;
+            let port = address.port().to_string();
+            let mut redis = Command::new("redis-server");
+            redis.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
+            let process = redis.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+            let process = process.map_err(|error| match error.kind() {
+                ErrorKind::NotFound => told("there is no redis-server here: install it, or name servers of yours"),
+                _ => format!("redis-server: {error}"),
+            })?;
+            let mut local = Local { server: Server { address: address.to_string(), login: Vec::new() }, process };
+            while local.process.try_wait().is_ok_and(|ended| ended.is_none()) {
+                if timeout(Duration::from_secs(1), local.answers()).await == Ok(Ok(true)) {
+                    return Ok(local);
+                }
+                sleep(Duration::from_millis(5)).await;
             }
         }
         Err(format!("redis-server ends as soon as it was started, on {PORTS} ports"))
     }
 
-    /// Starts it on a port that was free a moment ago. Nothing when it ends, as it does if somebody else has the port now.
-    async fn try_port() -> Result<Option<Local>, String> {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let port = port.map_err(told)?.port().to_string();
-        let mut redis = Command::new("redis-server");
-        redis.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
-        let process = redis.stdin(Stdio::null()).stdout(Stdio::null()).spawn().map_err(|error| match error.kind() {
-            ErrorKind::NotFound => "there is no redis-server here: install it, or name servers of yours".to_string(),
-            _ => format!("redis-server: {error}"),
-        })?;
-        let server = Server { address: format!("127.0.0.1:{port}"), login: Vec::new() };
-        let mut local = Local { server, process };
-        let answers = async {
-            while local.process.try_wait().is_ok_and(|ended| ended.is_none()) {
-                if timeout(Duration::from_secs(1), local.answers()).await == Ok(true) {
-                    return true;
-                }
-                sleep(Duration::from_millis(5)).await;
-            }
-            false
-        };
-        match timeout(START, answers).await {
-            Ok(answers) => Ok(answers.then_some(local)),
-            Err(_) => Err(format!("redis-server does not answer on port {port}")),
-        }
-    }
-
     /// Whether the one that answers at the port is this process.
-    async fn answers(&self) -> bool {
-        let Ok(mut client) = self.server.connect().await else { return false };
-        let own = format!("process_id:{}\r\n", self.process.id());
-        let info = call(&mut client, [command(["INFO", "server"])]).await;
-        info.is_ok_and(|replies| replies[0].as_str().is_some_and(|info| info.contains(&own)))
+    async fn answers(&self) -> Result<bool, String> {
+        let info = call(&mut self.server.connect().await?, [command(["INFO", "server"])]).await?;
+        Ok(info[0].as_str().is_some_and(|info| info.contains(&format!("process_id:{}\r\n", self.process.id()))))
     }
 }
 

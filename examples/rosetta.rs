@@ -121,7 +121,7 @@ async fn forms(options: &Options, build: &Path, bar: &ProgressBar) -> io::Result
         let forms = ["gather", "return_exceptions", "group"];
         add("python", &names, Path::new("python3"), &|form| vec![source("gather.py"), forms[form].into()]);
     }
-    if is_asked("javascript") && is_there("javascript", "node", &["--version".as_ref()]).await {
+    if is_asked("javascript") && is_there("javascript", "node", &["-e".as_ref(), "performance.now()".as_ref()]).await {
         let names = ["Promise.all", "Promise.allSettled"];
         let forms = ["all", "settled"];
         add("javascript", &names, Path::new("node"), &|form| vec![source("gather.mjs"), forms[form].into()]);
