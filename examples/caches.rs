@@ -34,7 +34,7 @@ use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 /// So many commands are sent before their replies are read.
 const BATCH: usize = 500;
 
-/// How many ports are tried for it.
+/// How many ports are tried for a Redis that is started.
 const PORTS: usize = 20;
 
 /// Many keys over several cache servers at once.
@@ -169,20 +169,20 @@ impl Local {
             let port = address.port().to_string();
             let mut redis = Command::new("redis-server");
             redis.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
-            let process = redis.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-            let process = process.map_err(|error| match error.kind() {
+            let process = redis.stdout(Stdio::null()).spawn().map_err(|error| match error.kind() {
                 ErrorKind::NotFound => told("there is no redis-server here: install it, or name servers of yours"),
                 _ => format!("redis-server: {error}"),
             })?;
             let mut local = Local { server: Server { address: address.to_string(), login: Vec::new() }, process };
-            while local.process.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let end = now() + Duration::from_secs(30);
+            while now() < end && local.process.try_wait().is_ok_and(|ended| ended.is_none()) {
                 if timeout(Duration::from_secs(1), local.answers()).await == Ok(Ok(true)) {
                     return Ok(local);
                 }
                 sleep(Duration::from_millis(5)).await;
             }
         }
-        Err(format!("redis-server ends as soon as it was started, on {PORTS} ports"))
+        Err(format!("redis-server was started on {PORTS} ports, and answers on none"))
     }
 
     /// Whether the one that answers at the port is this process.
