@@ -93,7 +93,8 @@ fn a_server_that_dies_or_freezes_in_the_middle_is_told_from_one_that_is_well() {
 #[test]
 fn a_server_that_hangs_up_in_the_middle_of_a_reply_is_told() {
     let address = serve(|stream| {
-        // A command is heard, and half of an answer is given.
+        // A command is heard, and half of an answer is given. An error here is a client that has left: what it says of that
+        // is checked below.
         let _ = BufReader::new(&stream).read_line(&mut String::new());
         let _ = (&stream).write_all(b"$5\r\nab");
         // Whoever hangs up on unread bytes resets the connection: they are taken first.
