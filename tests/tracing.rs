@@ -685,19 +685,25 @@ fn the_invariants_hold_for_as_many_tasks_as_a_turn_polls_and_for_more() {
     }
 }
 
+/// Where the causes of a poll begin: at least three steps back, each to an earlier event.
+fn beginning<'a>(events: &'a [Event], poll: &'a Event) -> &'a Event {
+    let mut event = poll;
+    let mut steps = 0;
+    while let Some(cause) = event.cause {
+        assert!(cause < event.seq, "{}", words(event));
+        event = &events[cause as usize];
+        steps += 1;
+    }
+    assert!(steps >= 3, "{}", words(poll));
+    event
+}
+
 #[test]
 fn every_poll_has_a_cause_that_leads_to_a_spawn() {
     for seed in 1..=20 {
         let (events, _) = random_program(seed);
         for poll in events.iter().filter(|event| matches!(event.kind, Kind::PollBegin { .. })) {
-            let mut event = poll;
-            let mut steps = 0;
-            while let Some(cause) = event.cause {
-                event = &events[cause as usize];
-                steps += 1;
-            }
-            assert!(steps >= 3, "{}", words(poll));
-            assert_eq!(words(event), "spawn main", "{} has another beginning", words(poll));
+            assert_eq!(words(beginning(&events, poll)), "spawn main", "{} has another beginning", words(poll));
         }
     }
 }
@@ -726,14 +732,7 @@ fn a_poll_that_comes_from_outside_leads_to_a_spawn_or_to_another_threads_message
         let mut polls = 0;
         let mut beginnings = BTreeSet::new();
         for poll in events.iter().filter(|event| matches!(event.kind, Kind::PollBegin { .. })) {
-            let mut event = poll;
-            let mut steps = 0;
-            while let Some(cause) = event.cause {
-                assert!(cause < event.seq, "{}", words(event));
-                event = &events[cause as usize];
-                steps += 1;
-            }
-            assert!(steps >= 3, "{name}: {}", words(poll));
+            let event = beginning(&events, poll);
             polls += 1;
             match &event.kind {
                 Kind::Spawn { .. } => assert_eq!(words(event), "spawn main", "{name}: {}", words(poll)),
