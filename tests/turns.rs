@@ -3,7 +3,7 @@
 use runtime::net::{TcpListener, TcpStream};
 use runtime::sync::{Semaphore, mpsc, oneshot};
 use runtime::task::{self, yield_now};
-use runtime::time::{interval, now, sleep, timeout};
+use runtime::time::{Sleep, interval, now, sleep, timeout};
 use runtime::{JoinHandle, Runtime, Turn, spawn};
 use std::cell::Cell;
 use std::future::{pending, poll_fn};
@@ -37,16 +37,21 @@ fn polls_by_turn(runtime: &Runtime) -> Vec<usize> {
     std::iter::from_fn(|| Some(runtime.turn(ZERO).polls)).take_while(|&polls| polls > 0).collect()
 }
 
+/// A timer, armed for the task that asks for it.
+async fn armed_here(duration: Duration) -> Sleep {
+    poll_fn(|cx| Poll::Ready(armed(duration, cx.waker()))).await
+}
+
 /// Sleeps, and holds the loop up in its first poll until the time is over: the next look finds the timer due.
 async fn sleep_past(duration: Duration) {
-    let nap = poll_fn(|cx| Poll::Ready(armed(duration, cx.waker()))).await;
+    let nap = armed_here(duration).await;
     until(|| Instant::now() >= nap.deadline());
     nap.await;
 }
 
 /// Sleeps; its first poll arms the timer, however long it is held up.
 async fn sleep_armed(duration: Duration) {
-    poll_fn(|cx| Poll::Ready(armed(duration, cx.waker()))).await.await;
+    armed_here(duration).await.await;
 }
 
 // What a turn runs and counts.
@@ -618,7 +623,7 @@ fn a_task_that_never_rests_does_not_hold_up_timers() {
                 yield_now().await;
             }
         });
-        let mut nap = poll_fn(|cx| Poll::Ready(armed(Duration::from_millis(30), cx.waker()))).await;
+        let mut nap = armed_here(Duration::from_millis(30)).await;
         let polls = Cell::new(0);
         counted(&polls, &mut nap).await;
         assert!(Instant::now() >= nap.deadline());
@@ -637,7 +642,7 @@ fn ten_thousand_tasks_that_never_rest_do_not_hold_up_timers() {
                 }
             }));
         }
-        let nap = poll_fn(|cx| Poll::Ready(armed(Duration::from_millis(30), cx.waker()))).await;
+        let nap = armed_here(Duration::from_millis(30)).await;
         let polls = Cell::new(0);
         counted(&polls, nap).await;
         assert_eq!(polls.get(), 2);
