@@ -4,14 +4,14 @@
 //! With one message, every interleaving is tried. With two messages or two senders there are too many: every
 //! interleaving with up to two or three preemptions (switches at a place where a thread could have gone on) is tried.
 //!
-//! Around the file stand the loop and the senders, written for the model: what `run.rs` and `wake.rs` do, reduced to
+//! Around the file stand the loop and the senders, written for the model: what `circle/run.rs` and `threads/inbox.rs` do, reduced to
 //! what takes part. The order that counts, to send before one asks and to announce before one looks, is the file's own.
 //!
 //! The model's queue orders nothing by itself but a message's content, so that it is the handshake that is tested; the
 //! bell, as epoll's, keeps a ring until the next park. A lost wake-up is a loop that parks for ever: loom calls that a
 //! deadlock.
 
-#[path = "../runtime/src/park.rs"]
+#[path = "../runtime/src/parts/park.rs"]
 mod park;
 
 use loom::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,8 @@
 //! Files, as far as `gather` is shown with them: [`lines`], read in chunks on the blocking pool.
 
-use crate::join::JoinHandle;
-use crate::{context, task::spawn_blocking};
+use crate::JoinHandle;
+use crate::circle::context;
+use crate::task::spawn_blocking;
 use std::fs::File;
 use std::future::{Future, poll_fn};
 use std::io::{self, Read};

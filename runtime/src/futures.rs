@@ -1,9 +1,9 @@
 //! The feature `futures`: the traits of futures-io and futures-core on what the loop has, so that their combinators work.
 
+use crate::circle::reactor::Direction;
 use crate::fs::Lines;
 use crate::io::Async;
 use crate::net::TcpStream;
-use crate::reactor::Direction;
 use crate::sync::mpsc::Receiver;
 use crate::time::Interval;
 use futures_core::Stream;

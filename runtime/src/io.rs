@@ -2,10 +2,11 @@
 //!
 //! One helper does it all: try; if the system would block, wait for the reactor's word; try again.
 
-use crate::reactor::{Direction, Own, Reactor, SourceKey};
-use crate::run::Core;
-use crate::wait::Place;
-use crate::{At, context};
+use crate::At;
+use crate::circle::context;
+use crate::circle::reactor::{Direction, Own, Reactor, SourceKey};
+use crate::circle::run::Core;
+use crate::parts::line::WaiterKey;
 use mio::event::Source;
 use std::cell::RefMut;
 use std::io;
@@ -46,7 +47,7 @@ use std::task::{Context, Poll, ready};
 pub struct Async<T: Source> {
     /// What is watched.
     source: T,
-    /// Its place in the reactor.
+    /// Its key in the reactor.
     key: SourceKey,
     /// Whose reactor.
     core: Rc<Core>,
@@ -117,7 +118,7 @@ impl<T: Source> Async<T> {
     where
         A: FnMut(&Async<T>) -> io::Result<R>,
     {
-        Retry { io: self, direction, place: None, attempt, at: At::here() }
+        Retry { io: self, direction, waiter: None, attempt, at: At::here() }
     }
 
     /// Runs `op`, which must not block, until it says something else than `WouldBlock`; waits for the source to become
@@ -211,8 +212,8 @@ impl<T: Source> Drop for Async<T> {
 pub(crate) struct Retry<'io, T: Source, A> {
     io: &'io Async<T>,
     direction: Direction,
-    /// Where it stands in the reactor's line, from the first poll that had to wait.
-    place: Option<Place>,
+    /// Its waiter in the reactor's line, from the first poll that had to wait.
+    waiter: Option<WaiterKey>,
     /// What is tried: by way of [`Async::try_io`], which costs no system call while there is nothing to hope for.
     attempt: A,
     /// Who waits, for the trace.
@@ -226,21 +227,21 @@ impl<T: Source, R, A: FnMut(&Async<T>) -> io::Result<R>> Future for Retry<'_, T,
     type Output = io::Result<R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
-        let Retry { io, direction, ref mut place, ref mut attempt, at } = *self;
+        let Retry { io, direction, ref mut waiter, ref mut attempt, at } = *self;
         loop {
             match attempt(io) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
-            ready!(io.poll_ready(direction, Some((place, at)), cx))?;
+            ready!(io.poll_ready(direction, Some((waiter, at)), cx))?;
         }
     }
 }
 
 impl<T: Source, A> Drop for Retry<'_, T, A> {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            let waker = self.io.reactor().leave(self.io.key, self.direction, place);
+        if let Some(waiter) = self.waiter {
+            let waker = self.io.reactor().leave(self.io.key, self.direction, waiter);
             drop(waker);
         }
     }

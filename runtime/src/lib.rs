@@ -76,7 +76,7 @@
 //! ```
 
 #[cfg(not(target_pointer_width = "64"))]
-compile_error!("a ticket needs the 64 bits of a pointer (see wake.rs): 32-bit targets are not supported");
+compile_error!("a ticket needs the 64 bits of a pointer (see circle/ticket.rs): 32-bit targets are not supported");
 
 // The macro first: every file below uses it.
 #[macro_use]
@@ -85,32 +85,16 @@ mod macros;
 pub(crate) use macros::Identity;
 pub use macros::{At, Mark};
 
-// The circle.
-pub mod task;
-mod ready;
-mod run;
-mod reactor;
-mod timers;
-mod wake;
-mod park;
+mod parts;
+mod circle;
+mod threads;
 
-// What holds its ends together.
-mod join;
-mod context;
-mod clock;
-mod table;
-mod report;
-mod wait;
-mod lock;
 mod runtime;
-mod remote;
-
-// The leaves.
+pub mod task;
 pub mod time;
 pub mod io;
 pub mod net;
 pub mod sync;
-mod blocking;
 pub mod fs;
 #[cfg(feature = "futures")]
 mod futures;
@@ -119,6 +103,8 @@ mod futures;
 #[cfg(feature = "trace")]
 pub mod trace;
 
-pub use join::{AbortHandle, JoinError, JoinHandle};
-pub use remote::Handle;
-pub use runtime::{Builder, Runtime, Turn, block_on, spawn};
+pub use circle::join::{AbortHandle, JoinHandle};
+pub use circle::result::JoinError;
+pub use circle::run::Turn;
+pub use runtime::{Builder, Runtime, block_on, spawn};
+pub use threads::handle::Handle;

@@ -1,12 +1,17 @@
 //! [`Runtime`]: the loop as its users hold it, with its settings, and the free functions [`block_on`] and [`spawn`].
 
-use crate::context;
-use crate::join::JoinHandle;
-use crate::ready::Body;
-use crate::remote::Handle;
-use crate::run::{Core, POLLS_BETWEEN_LOOKS};
-use crate::task::Birth;
-use crate::wake::Ticket;
+use crate::circle::context;
+use crate::circle::join::JoinHandle;
+use crate::circle::reactor::Reactor;
+use crate::circle::ready::Body;
+use crate::circle::remote;
+use crate::circle::run::{Core, POLLS_BETWEEN_CHECKS, Turn};
+use crate::circle::task::Birth;
+use crate::circle::ticket::Ticket;
+use crate::parts::clock::Clock;
+use crate::threads::blocking::Pool;
+use crate::threads::handle::Handle;
+use crate::threads::inbox::{Inbox, OtherThreads};
 use std::future::Future;
 use std::io;
 use std::panic::Location;
@@ -31,6 +36,8 @@ use std::time::Duration;
 pub struct Runtime {
     /// Shared with sockets and timers only, never with tasks.
     core: Rc<Core>,
+    /// What other threads may touch of it: for [`Runtime::handle`].
+    inbox: Arc<Inbox>,
 }
 
 impl Runtime {
@@ -72,9 +79,7 @@ impl Runtime {
         let _seat = Seat::take(core, Location::caller());
         let mut output = None;
         let mut poll_main = |cx: &mut Context<'_>| main.as_mut().poll(cx).map(|value| output = Some(value));
-        let mut turn = Turn::default();
-        core.catch_up(&mut turn);
-        core.run(&mut poll_main, &mut turn);
+        core.run(&mut poll_main);
         trace!(TurnEnd);
         output.expect("the turns go on until main has its output")
     }
@@ -103,11 +108,9 @@ impl Runtime {
         let _entered = self.core.enter("turn");
         let mut turn = Turn::default();
         self.core.catch_up(&mut turn);
-        // Between two turns by hand a whole frame of a game may lie: each of them looks around.
-        self.core.polls_since_look.set(POLLS_BETWEEN_LOOKS);
-        // It has heard of something already: no reason to park.
-        let limit = if turn.remote_wakes > 0 { Some(Duration::ZERO) } else { timeout };
-        let _ = self.core.turn(&mut |_| unreachable!("main has a slot only during block_on"), limit, &mut turn);
+        // Between two turns by hand a whole frame of a game may lie: each of them checks what has come.
+        self.core.polls_since_check.set(POLLS_BETWEEN_CHECKS);
+        let _ = self.core.turn(&mut |_| unreachable!("main has a slot only during block_on"), timeout, &mut turn);
         turn
     }
 
@@ -124,22 +127,8 @@ impl Runtime {
 
     /// Something that can spawn from other threads; tokio's `Runtime::handle`. For an example see [`Handle::spawn`].
     pub fn handle(&self) -> Handle {
-        Handle::new(Arc::clone(&self.core.inbox))
+        Handle::new(Arc::clone(&self.inbox))
     }
-}
-
-/// What one turn did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Turn {
-    /// Tasks polled.
-    pub polls: usize,
-    /// Timers whose deadline came.
-    pub fired_timers: usize,
-    /// I/O events taken from the system.
-    pub events: usize,
-    /// Messages taken from the remote queue: wakes, aborts and spawns of other threads, ends of blocking jobs.
-    pub remote_wakes: usize,
 }
 
 impl Drop for Runtime {
@@ -168,7 +157,7 @@ impl Drop for Seat<'_> {
     fn drop(&mut self) {
         // It is there still when main did not end but was left by a panic.
         let left = self.core.tasks.borrow_mut().remove(self.ticket);
-        drop(left.inspect(|_| trace!(TaskEnd { task: self.ticket, how: self.ticket })));
+        drop(left.inspect(|_| trace!(TaskEnd { task: self.ticket })));
     }
 }
 
@@ -185,9 +174,12 @@ impl Drop for Seat<'_> {
 #[derive(Debug, Clone)]
 #[must_use = "a builder makes nothing before build()"]
 pub struct Builder {
-    pub(crate) virtual_clock: bool,
-    pub(crate) max_blocking_threads: usize,
-    pub(crate) thread_keep_alive: Duration,
+    /// Time jumps from deadline to deadline.
+    virtual_clock: bool,
+    /// The most threads of the blocking pool.
+    max_blocking_threads: usize,
+    /// How long an idle thread of the pool waits for a job.
+    thread_keep_alive: Duration,
 }
 
 impl Builder {
@@ -234,7 +226,13 @@ impl Builder {
     /// # Errors
     /// When the system gives no descriptors (two: epoll's and the bell's), or when 16,384 runtimes are alive.
     pub fn build(self) -> io::Result<Runtime> {
-        Ok(Runtime { core: Core::new(self)? })
+        let (reactor, bell) = Reactor::new()?;
+        let threads =
+            OtherThreads::new(bell, |inbox| Pool::new(self.max_blocking_threads, self.thread_keep_alive, inbox));
+        let inbox = threads.inbox();
+        let number = remote::register(Arc::clone(&inbox) as _)?;
+        let core = Core::new(number, Clock::new(self.virtual_clock), reactor, Box::new(threads));
+        Ok(Runtime { core, inbox })
     }
 }
 

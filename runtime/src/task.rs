@@ -1,138 +1,17 @@
-//! A task (1): a future, the place for its result, and where it was spawned, in one allocation.
-//!
-//! The loop holds a task as `Rc<dyn Run>` and opens its future; the [`JoinHandle`] holds the same allocation as the
-//! place of the result and never sees the future. Nobody counts references while a task runs: the count changes when
-//! it is spawned, when it ends and when its handle is dropped.
+//! Tasks: their names and numbers, [`yield_now`], and [`spawn_blocking`] for what would stop the loop.
 
-use crate::join::{JoinError, JoinHandle, Payload, Settle};
-use crate::wake::quiet_drop;
-use crate::{At, blocking, context};
-use std::cell::RefCell;
+pub use crate::circle::ticket::Id;
+
+use crate::At;
+use crate::JoinHandle;
+use crate::circle::context;
+use crate::circle::task::Birth;
+use crate::threads::blocking;
 use std::future::Future;
-use std::num::NonZeroU64;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
-
-/// Where a task comes from: for people, in messages and in the trace.
-#[derive(Clone, Debug)]
-pub(crate) struct Birth {
-    /// What [`Builder::name`] gave it.
-    pub(crate) name: Option<Rc<str>>,
-    /// The line of the spawn.
-    pub(crate) at: &'static Location<'static>,
-}
-
-/// A future with its way of handing on the result: `J` is a cell in the same allocation for tasks of this thread, and
-/// one behind a lock for those that another thread spawned.
-pub(crate) struct Task<F, J> {
-    /// Where the result goes.
-    pub(crate) join: J,
-    /// Who spawned it.
-    birth: Birth,
-    /// The future, until it ends. Only the loop opens this cell, one poll at a time; it stays where it is until it is
-    /// dropped there.
-    future: RefCell<Option<F>>,
-}
-
-/// What the loop does with a task.
-pub(crate) trait Run {
-    /// (3) Polls the future once. At its end the future is dropped and the result is kept.
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<()>;
-
-    /// Drops the future without another poll; the result is a cancellation.
-    fn cancel(&self);
-
-    /// Who waits for the result, to be woken.
-    fn take_joiner(&self) -> Option<Waker>;
-
-    /// Who spawned it.
-    fn birth(&self) -> &Birth;
-}
-
-impl<F, J> Task<F, J> {
-    pub(crate) fn new(future: F, join: J, birth: Birth) -> Task<F, J> {
-        Task { join, birth, future: RefCell::new(Some(future)) }
-    }
-
-    /// Drops the future in its place.
-    ///
-    /// # Errors
-    /// What it panicked with.
-    fn drop_future(&self) -> Result<(), Payload> {
-        catch_unwind(AssertUnwindSafe(|| *self.future.borrow_mut() = None))
-    }
-}
-
-impl<F: Future, J: Settle<F::Output>> Run for Task<F, J> {
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut slot = self.future.borrow_mut();
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            let future = slot.as_mut().expect("nothing is polled after its end");
-            // SAFETY: `new_unchecked` asks that the future is not moved until it is dropped. It lies in an `Rc`
-            // allocation (a `Task` is reached through `Rc<dyn Run>` only), no method moves it out of its cell, and
-            // `drop_future` drops it in place.
-            #[allow(unsafe_code, reason = "the projection from a task to its future")]
-            let future = unsafe { Pin::new_unchecked(future) };
-            future.poll(cx)
-        }));
-        drop(slot);
-        let result = match polled.inspect_err(|_| trace!(TaskPanicked)) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(value)) => Ok(value),
-            Err(payload) => Err(JoinError::panicked(payload)),
-        };
-        // The result stands even if the future panics while it is dropped: the panic hook has told of that.
-        if let Err(payload) = self.drop_future() {
-            quiet_drop(payload);
-        }
-        self.join.settle(result);
-        Poll::Ready(())
-    }
-
-    fn cancel(&self) {
-        self.join.settle(Err(match self.drop_future() {
-            Ok(()) => JoinError::cancelled(),
-            Err(payload) => JoinError::panicked(payload),
-        }));
-    }
-
-    fn take_joiner(&self) -> Option<Waker> {
-        self.join.take_joiner()
-    }
-
-    fn birth(&self) -> &Birth {
-        &self.birth
-    }
-}
-
-/// Tells tasks apart: unique in the process, whatever the runtime, and never given twice.
-///
-/// The counterpart of tokio's `task::Id`; from [`JoinHandle::id`], whose page has an example.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Id(NonZeroU64);
-
-impl Id {
-    /// The runtime's number above, the task's number below.
-    pub(crate) fn new(runtime: u16, count: u64) -> Id {
-        Id(NonZeroU64::MIN.saturating_add(u64::from(runtime) << 48 | count))
-    }
-
-    /// For a job, and for what another thread spawns: no runtime has this number.
-    pub(crate) fn remote() -> Id {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Id::new(u16::MAX, NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-impl std::fmt::Display for Id {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (runtime, count) = ((self.0.get() - 1) >> 48, (self.0.get() - 1) & ((1 << 48) - 1));
-        write!(f, "{runtime}.{count}")
-    }
-}
+use std::task::{Context, Poll};
 
 /// Spawns a task with a name, which messages and the trace show; tokio's `task::Builder`.
 ///

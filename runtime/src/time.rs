@@ -1,17 +1,15 @@
 //! Time: [`sleep`], [`timeout`], [`interval`] and [`now`], the leaves on the timers (5).
 
-use crate::run::Core;
-use crate::{At, context};
+use crate::At;
+use crate::circle::context;
+use crate::circle::run::Core;
+use crate::parts::clock::FAR;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-
-/// What "never" is: a deadline that the clock cannot express. tokio takes the same thirty years, so that sums with
-/// further durations do not overflow either.
-pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// The time: the running loop's, which the virtual clock may hold still; outside of a loop the system's.
 ///

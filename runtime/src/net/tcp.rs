@@ -1,9 +1,9 @@
 //! TCP: [`TcpListener`] and [`TcpStream`].
 
+use crate::circle::reactor::Direction;
 use crate::io::Async;
 use crate::net::ToSocketAddrs;
 use crate::net::addr::first_of;
-use crate::reactor::Direction;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::task::{Context, Poll};

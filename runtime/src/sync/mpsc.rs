@@ -7,12 +7,14 @@
 //!
 //! A place that comes free is granted to the first in line and counted as taken, so no later sender gets it.
 
-use crate::lock::Lock;
-use crate::report::Wait;
 pub use crate::sync::errors::{SendError, TryRecvError, TrySendError};
-use crate::wait::{Line, Place, Waiters};
-use crate::wake::{wake_all, wake_one};
-use crate::{At, context};
+
+use crate::At;
+use crate::circle::context;
+use crate::circle::ready::Wait;
+use crate::circle::wake::{wake_all, wake_one};
+use crate::parts::line::{Line, WaiterKey, Waiters};
+use crate::parts::lock::Lock;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
@@ -203,8 +205,8 @@ pub struct Send<'a, T> {
     sender: &'a Sender<T>,
     /// The value, until it is in the queue or has come back.
     value: Option<T>,
-    /// Where it stands, while it waits or is granted.
-    waiter: Option<Place>,
+    /// Its waiter, while it is in line or granted.
+    waiter: Option<WaiterKey>,
     /// Who sends, for the trace.
     at: At,
 }
@@ -316,7 +318,7 @@ impl<T> Clone for UnboundedSender<T> {
 /// ```
 pub struct Receiver<T> {
     channel: Channel<T>,
-    /// What was in the queue of an unbounded channel at the last look: a flood from another thread costs the loop one
+    /// What was in the queue of an unbounded channel when it was last taken from there: a flood from another thread costs the loop one
     /// lock for many values, and does not make the two threads wait for each other at each.
     taken: VecDeque<T>,
 }
@@ -347,7 +349,7 @@ impl<T> Receiver<T> {
 
     fn poll_at(&mut self, at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         // Cloned before the lock and dropped after it: both are foreign code.
-        let polled = self.look(Some(cx.waker().clone()));
+        let polled = self.take_or_wait(Some(cx.waker().clone()));
         if polled.is_pending() {
             context::with(|core| core.note_wait(Wait::Channel, at));
         }
@@ -359,14 +361,14 @@ impl<T> Receiver<T> {
     /// # Errors
     /// [`TryRecvError::Empty`] when none is there yet, [`TryRecvError::Disconnected`] when none will come.
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        match self.look(None) {
+        match self.take_or_wait(None) {
             Poll::Ready(value) => value.ok_or(TryRecvError::Disconnected),
             Poll::Pending => Err(TryRecvError::Empty),
         }
     }
 
     /// Takes the next value if one is there, and else leaves a waker.
-    fn look(&mut self, waker: Option<Waker>) -> Poll<Option<T>> {
+    fn take_or_wait(&mut self, waker: Option<Waker>) -> Poll<Option<T>> {
         if let Some(value) = self.taken.pop_front() {
             return Poll::Ready(Some(value));
         }

@@ -1,9 +1,9 @@
 //! A channel for one value: the answer to a request. Both ends may travel to other threads.
 
-use crate::context;
-use crate::lock::Lock;
-use crate::report::Wait;
-use crate::wake::wake_one;
+use crate::circle::context;
+use crate::circle::ready::Wait;
+use crate::circle::wake::wake_one;
+use crate::parts::transfer::{Found, Transfer};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,20 +20,8 @@ use std::task::{Context, Poll, Waker};
 /// });
 /// ```
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let channel = Arc::new(Lock::new(State { value: None, receiver: None, ended: false }));
-    (Sender { channel: Some(Arc::clone(&channel)) }, Receiver { channel: Some(channel) })
-}
-
-/// Locked for a few moves; no user code runs under it.
-type Channel<T> = Arc<Lock<State<T>>>;
-
-struct State<T> {
-    /// The value, between the two ends.
-    value: Option<T>,
-    /// Who awaits it.
-    receiver: Option<Waker>,
-    /// One end is gone, or the value was sent.
-    ended: bool,
+    let transfer = Arc::new(Transfer::new());
+    (Sender { transfer: Some(Arc::clone(&transfer)) }, Receiver { transfer: Some(transfer) })
 }
 
 /// The end that sends.
@@ -49,7 +37,7 @@ struct State<T> {
 #[derive(Debug)]
 pub struct Sender<T> {
     /// Until this end has done its part.
-    channel: Option<Channel<T>>,
+    transfer: Option<Arc<Transfer<T>>>,
 }
 
 impl<T> Sender<T> {
@@ -63,22 +51,18 @@ impl<T> Sender<T> {
 
     /// Whether the receiver is gone: what nobody waits for need not be worked out. tokio's `is_closed`.
     pub fn is_closed(&self) -> bool {
-        self.channel.as_ref().is_none_or(|channel| channel.lock().ended)
+        self.transfer.as_ref().is_none_or(|transfer| transfer.has_ended())
     }
 
     /// Ends this end, with the value or without one, and wakes the receiver. A value that nobody will take comes back.
     fn end(&mut self, value: Option<T>) -> Option<T> {
-        let channel = self.channel.take()?;
-        let mut state = channel.lock();
-        if state.ended {
-            return value;
+        match self.transfer.take()?.end(value) {
+            Ok(receiver) => {
+                receiver.into_iter().for_each(wake_one);
+                None
+            }
+            Err(value) => value,
         }
-        state.value = value;
-        state.ended = true;
-        let receiver = state.receiver.take();
-        drop(state);
-        receiver.into_iter().for_each(wake_one);
-        None
     }
 }
 
@@ -108,7 +92,7 @@ impl<T> Drop for Sender<T> {
 #[derive(Debug)]
 pub struct Receiver<T> {
     /// Until the value has been taken.
-    channel: Option<Channel<T>>,
+    transfer: Option<Arc<Transfer<T>>>,
 }
 
 impl<T> Receiver<T> {
@@ -117,36 +101,25 @@ impl<T> Receiver<T> {
     /// # Errors
     /// [`RecvError`] when the sender is gone and no value is left.
     pub fn try_recv(&mut self) -> Result<Option<T>, RecvError> {
-        match self.look(None) {
+        match self.take_or_wait(None) {
             Poll::Ready(result) => result.map(Some),
             Poll::Pending => Ok(None),
         }
     }
 
-    /// Whether the value has been sent, or never will be.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.channel.as_ref().is_none_or(|channel| channel.lock().ended)
-    }
-
-    /// Whether the value has been taken, or was found never to come.
-    pub(crate) fn is_taken(&self) -> bool {
-        self.channel.is_none()
-    }
-
     /// Takes the value if it is there, and else leaves a waker.
-    fn look(&mut self, waker: Option<Waker>) -> Poll<Result<T, RecvError>> {
-        let Some(channel) = &self.channel else { return Poll::Ready(Err(RecvError(()))) };
-        let mut state = channel.lock();
-        if !state.ended {
-            let old = waker.and_then(|waker| state.receiver.replace(waker));
-            drop(state);
-            drop(old);
-            return Poll::Pending;
+    fn take_or_wait(&mut self, waker: Option<Waker>) -> Poll<Result<T, RecvError>> {
+        let Some(transfer) = &self.transfer else { return Poll::Ready(Err(RecvError(()))) };
+        match transfer.take_or_wait(waker) {
+            Found::Waits(old) => {
+                drop(old);
+                Poll::Pending
+            }
+            Found::Ended(value) => {
+                self.transfer = None;
+                Poll::Ready(value.ok_or(RecvError(())))
+            }
         }
-        let value = state.value.take();
-        drop(state);
-        self.channel = None;
-        Poll::Ready(value.ok_or(RecvError(())))
     }
 }
 
@@ -155,7 +128,7 @@ impl<T> Future for Receiver<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         // Cloned before the lock and dropped after it: both are foreign code.
-        let polled = self.look(Some(cx.waker().clone()));
+        let polled = self.take_or_wait(Some(cx.waker().clone()));
         if polled.is_pending() {
             context::with(|core| core.note_wait(Wait::Channel, None));
         }
@@ -165,12 +138,9 @@ impl<T> Future for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        let Some(channel) = &self.channel else { return };
-        let mut state = channel.lock();
-        state.ended = true;
-        let left = (state.value.take(), state.receiver.take());
-        drop(state);
-        drop(left);
+        if let Some(transfer) = &self.transfer {
+            drop(transfer.abandon());
+        }
     }
 }
 

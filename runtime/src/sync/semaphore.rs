@@ -7,10 +7,11 @@
 //!                                                                                             | dropped: passes it on
 //! ```
 
-use crate::report::Wait;
-use crate::wait::{Line, Place, Waiters};
-use crate::wake::wake_one;
-use crate::{At, Identity, context};
+use crate::circle::context;
+use crate::circle::ready::Wait;
+use crate::circle::wake::wake_one;
+use crate::parts::line::{Line, WaiterKey, Waiters};
+use crate::{At, Identity};
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -122,8 +123,8 @@ impl Semaphore {
 #[derive(Debug)]
 pub struct Acquire<'a> {
     semaphore: &'a Semaphore,
-    /// Where it stands, while it is in line or granted.
-    waiter: Option<Place>,
+    /// Its waiter, while it is in line or granted.
+    waiter: Option<WaiterKey>,
     /// Who acquires, for the trace.
     at: At,
 }
@@ -133,7 +134,7 @@ impl<'a> Future for Acquire<'a> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
         let (semaphore, at) = (self.semaphore, self.at);
-        let free = |waiter: Option<Place>| if waiter.is_none() { semaphore.take(at) } else { None };
+        let free = |waiter: Option<WaiterKey>| if waiter.is_none() { semaphore.take(at) } else { None };
         if let Some(permit) = free(self.waiter) {
             return Poll::Ready(permit);
         }

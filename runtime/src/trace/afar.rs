@@ -4,7 +4,9 @@
 //! event: so the message stands in the trace before the loop has received it.
 
 use super::{Kind, State, record};
-use crate::wake::{Inbox, Message, Ticket};
+use crate::circle::remote::{Errand, Message};
+use crate::circle::ticket::Ticket;
+use crate::threads::inbox::Inbox;
 use std::collections::BTreeMap;
 use std::ptr;
 use std::rc::Rc;
@@ -44,8 +46,8 @@ impl Gist {
         match message {
             Message::Wake(ticket) => Gist::Wake(*ticket),
             Message::Abort(ticket, _) => Gist::Abort(*ticket),
-            Message::Spawn(_) => Gist::Spawn,
-            Message::JobEnded(job, _) => Gist::JobEnd(*job),
+            Message::Run(Errand::Spawn, _) => Gist::Spawn,
+            Message::Run(Errand::JobEnd(job), _) => Gist::JobEnd(*job),
         }
     }
 
@@ -64,9 +66,9 @@ fn left() -> MutexGuard<'static, BTreeMap<usize, Vec<Word>>> {
     LEFT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Leaves a word for the recorder of the loop with this inbox, if there is one.
-fn leave(inbox: &Inbox, source: (&'static str, u32), what: What) {
-    if let Some(words) = left().get_mut(&ptr::from_ref(inbox).addr()) {
+/// Leaves a word for the recorder of the loop whose inbox has this address, if there is one.
+fn leave(inbox: usize, source: (&'static str, u32), what: What) {
+    if let Some(words) = left().get_mut(&inbox) {
         let thread = thread::current();
         let thread = thread.name().map_or_else(|| format!("{:?}", thread.id()), str::to_owned);
         words.push(Word { source, thread, what });
@@ -75,11 +77,11 @@ fn leave(inbox: &Inbox, source: (&'static str, u32), what: What) {
 
 /// A message is about to enter a loop's remote queue.
 pub(crate) fn sent(file: &'static str, line: u32, inbox: &Inbox, message: &Message) {
-    leave(inbox, (file, line), What::Sent(Gist::of(message)));
+    leave(ptr::from_ref(inbox).addr(), (file, line), What::Sent(Gist::of(message)));
 }
 
 /// A thread of the blocking pool begins a job.
-pub(crate) fn job_started(file: &'static str, line: u32, inbox: &Inbox, job: usize) {
+pub(crate) fn job_started(file: &'static str, line: u32, inbox: usize, job: usize) {
     leave(inbox, (file, line), What::Started(job));
 }
 

@@ -2,11 +2,10 @@
 
 use super::json::Json;
 use super::{State, with_state};
-use crate::reactor::Direction;
-use crate::ready::Body;
-use crate::report::Wait;
+use crate::circle::reactor::Direction;
+use crate::circle::ready::{Body, Wait};
+use crate::circle::ticket::Ticket;
 use crate::sync::Semaphore;
-use crate::wake::Ticket;
 use crate::{At, Mark};
 use std::rc::Rc;
 use std::task::Waker;
@@ -217,10 +216,6 @@ from! {
     Direction => &'static str: |way| ["read", "write"][way as usize];
     Wait => &'static str: |wait| ["something unknown", "another task to end", "a permit", "a channel"][wait as usize];
     Ticket => TaskNumber: |ticket| with_state(|state| state.number(ticket)).unwrap_or(TaskNumber(u32::MAX));
-    // The generation: how many tasks the trace has met in this slot before.
-    Ticket => u32: |ticket| with_state(|state| state.generation(ticket)).unwrap_or_default();
-    // How the task at poll ends.
-    Ticket => How: |_| with_state(|state| state.causes.ending).unwrap_or_default();
     Mark => GatherNumber: |mark| mark.number;
     Mark => &'static str: |mark| mark.form;
     // The gather that was polled last, and the child at poll.
@@ -253,6 +248,20 @@ impl<T> From<(u32, &T)> for Place {
     fn from((place, node): (u32, &T)) -> Place {
         tell(Listener::Foreign(std::ptr::from_ref(node).addr()));
         Place(place)
+    }
+}
+
+impl Kind {
+    /// A task has its slot. How many tasks the trace has met in that slot before, the recorder adds.
+    pub(crate) fn spawn(ticket: Ticket, body: &Body) -> Kind {
+        let generation = with_state(|state| state.generation(ticket)).unwrap_or_default();
+        Kind::Spawn { task: ticket.into(), slot: ticket.slot(), generation, name: body.into() }
+    }
+
+    /// A task has ended. How, the recorder has seen.
+    pub(crate) fn task_end(ticket: Ticket) -> Kind {
+        let how = with_state(|state| state.causes.ending).unwrap_or_default();
+        Kind::TaskEnd { task: ticket.into(), how }
     }
 }
 

@@ -27,8 +27,24 @@ macro_rules! trace {
     };
     ($kind:ident $({ $($field:ident: $value:expr),* })? $(at $at:expr)?) => {
         $crate::trace::record(file!(), line!(), None::<$crate::At>$(.or(Option::<$crate::At>::from($at)))?, || {
-            $crate::trace::Kind::$kind { $($($field: $value.into()),*)? }
+            $crate::kind!($kind $({ $($field: $value),* })?)
         })
+    };
+}
+
+/// The kind of an event, from what the loop says of it. What the loop does not know, the recorder adds.
+#[cfg(feature = "trace")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! kind {
+    (Spawn { task: $task:expr, body: $body:expr }) => {
+        $crate::trace::Kind::spawn($task, $body)
+    };
+    (TaskEnd { task: $task:expr }) => {
+        $crate::trace::Kind::task_end($task)
+    };
+    ($kind:ident $({ $($field:ident: $value:expr),* })?) => {
+        $crate::trace::Kind::$kind { $($($field: $value.into()),*)? }
     };
 }
 

@@ -23,8 +23,8 @@ mod page;
 mod snapshot;
 
 use crate::At;
-use crate::context;
-use crate::wake::Ticket;
+use crate::circle::context;
+use crate::circle::ticket::Ticket;
 use causes::Causes;
 use kind::Listener;
 use std::cell::RefCell;
@@ -33,7 +33,6 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use afar::{job_started, sent, taken};
@@ -153,7 +152,7 @@ pub fn record(file: &'static str, line: u32, program: Option<At>, kind: impl FnO
         return;
     }
     let kind = kind();
-    let here = context::with(|core| (Duration::from_nanos(core.clock.nanos()), Arc::as_ptr(&core.inbox).addr()));
+    let here = context::with(|core| (Duration::from_nanos(core.clock.nanos()), core.threads.address()));
     let snapshot = matches!(kind, Kind::PollEnd { .. } | Kind::TurnEnd {});
     with_state(|state| {
         if let Some((at, inbox)) = here {

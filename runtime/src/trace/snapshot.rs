@@ -2,10 +2,10 @@
 
 use super::TaskNumber;
 use super::json::{Json, list};
-use crate::reactor::Side;
-use crate::run::Core;
-use crate::wait::Waiters;
-use crate::wake::Ticket;
+use crate::circle::reactor::Side;
+use crate::circle::run::Core;
+use crate::circle::ticket::Ticket;
+use crate::parts::line::Waiters;
 use std::cmp::Reverse;
 use std::iter::successors;
 use std::rc::Rc;
@@ -30,7 +30,7 @@ pub(super) fn of(core: &Core) -> String {
     out.push_str(",\"timers\":");
     list(&timers.timers, &mut out, |(key, timer), out| {
         let mut entries = timers.heap.iter().map(|Reverse(entry)| entry);
-        let armed = entries.find(|entry| entry.key == key as u32 && entry.turn == timer.turn);
+        let armed = entries.find(|entry| entry.key == key as u32 && entry.arming == timer.arming);
         let deadline = armed.map_or("null".to_owned(), |entry| entry.deadline.to_string());
         out.push_str(&format!("[{key},{deadline},"));
         woken_by(&timer.waker).write(out);
@@ -43,8 +43,8 @@ pub(super) fn of(core: &Core) -> String {
         list([read, write], out, |side, out| list(waiting(side, &reactor.waiters), out, |who, out| who.write(out)));
         out.push(']');
     });
-    let remote = core.messages.borrow().as_ref().map_or(0, |messages| messages.len());
-    out.push_str(&format!(",\"remote\":{remote},\"jobs\":{}}}", core.pool.under_way.borrow().len()));
+    let (remote, jobs) = (core.threads.waiting(), core.owed.borrow().len());
+    out.push_str(&format!(",\"remote\":{remote},\"jobs\":{jobs}}}"));
     out
 }
 
@@ -55,6 +55,6 @@ fn woken_by(waker: &Waker) -> Option<TaskNumber> {
 
 /// Who waits at one side of a source, from the first of the line on.
 fn waiting(side: &Side, waiters: &Waiters) -> Vec<Option<TaskNumber>> {
-    let line = successors(side.line.first, |place| waiters.nodes[place.key()].after);
-    line.map(|place| woken_by(&waiters.nodes[place.key()].waker)).collect()
+    let line = successors(side.line.first, |waiter| waiters.entries[waiter.index()].after);
+    line.map(|waiter| woken_by(&waiters.entries[waiter.index()].waker)).collect()
 }

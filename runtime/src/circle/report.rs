@@ -1,27 +1,14 @@
 //! What is said when nothing can happen any more: every task, where it was spawned, what is known of its wait.
 
-use crate::ready::{Body, Tasks};
-use crate::task::Birth;
+use crate::circle::ready::{Body, Tasks, Wait};
+use crate::circle::task::Birth;
 use std::fmt;
-
-/// What a task waits for, as far as its leaves told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Wait {
-    /// Nothing told: a future that is not from here, or a queued task.
-    Unknown,
-    /// Another task's end.
-    Join,
-    /// A permit.
-    Permit,
-    /// A message, or room for one.
-    Channel,
-}
 
 impl Tasks {
     /// A line for every task: its name, where it was spawned, what is known of its wait.
     pub(crate) fn list(&self) -> String {
         let mut tasks: Vec<_> = self.slots.iter().map(|(_, slot)| slot).collect();
-        tasks.sort_by_key(|slot| slot.count());
+        tasks.sort_by_key(|slot| slot.serial());
         tasks.iter().map(|slot| format!("\n  {}, {}", slot.body, slot.wait)).collect()
     }
 }

@@ -5,6 +5,10 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+/// What "never" is: a deadline that the clock cannot express. tokio takes the same thirty years, so that sums with
+/// further durations do not overflow either.
+pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
 /// One loop's clock.
 pub(crate) struct Clock {
     /// When time began.

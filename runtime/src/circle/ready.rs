@@ -9,12 +9,19 @@
 //! ```
 //!
 //! "Queued" is cleared by the pop, before the poll: a wake during the poll queues the task again. The loop polls
-//! through an `Rc` of its own, so nothing is borrowed while user code runs. To take the task out of its slot and put it
-//! back needs no count, but a second look-up of the slot: that is 20 instructions a poll more.
+//! through an `Rc` of its own, so nothing is borrowed while user code runs. The other way would be to take the task out of
+//! its slot for the poll and to put it back. It needs no reference count but a second look-up of the slot: 20
+//! instructions more for each poll.
+//!
+//! The queue is two arrays. A turn polls its batch; what becomes ready meanwhile has arrived for the next one:
+//!
+//! ```text
+//!   batch     | polled | polled | next: C | D |          this turn
+//!   arrived   | A | B |                                  the next turn: here a push adds its ticket
+//! ```
 
-use crate::report::Wait;
-use crate::task::Run;
-use crate::wake::{GENERATION_BITS, MAX_TASKS, Ticket};
+use crate::circle::task::Run;
+use crate::circle::ticket::{GENERATION_BITS, MAX_TASKS, Ticket};
 use slab::Slab;
 use std::rc::Rc;
 
@@ -24,23 +31,24 @@ pub(crate) struct Tasks {
     runtime: u16,
     /// A slab, so that a ticket finds its task by index and a free slot is found at once.
     pub(crate) slots: Slab<Slot>,
-    /// Who is polled in this turn, from `next` on. Other threads' wakes come here by way of the remote queue.
+    /// The tickets that are polled in this turn, from `next` on.
     pub(crate) batch: Vec<Ticket>,
-    /// How far this turn has come in its batch.
+    /// The index in the batch of the next ticket to be polled.
     pub(crate) next: usize,
-    /// Who has become ready since the turn began: the next turn's batch. Two arrays that change places at the beginning
-    /// of a turn are first in, first out like one ring, and a push need not know where the ring wraps.
+    /// The tickets that became ready since the turn began: the next turn's batch. Two arrays that change places at the
+    /// beginning of a turn are first in, first out like one ring, and a push need not know where the ring wraps.
     pub(crate) arrived: Vec<Ticket>,
-    /// The number of the next task. Never reused; its low bits are the ticket's generation.
-    pub(crate) next_count: u64,
+    /// The serial number of the next task. Never used again; its low bits are the ticket's generation.
+    pub(crate) next_serial: u64,
 }
 
 /// Where one task lives.
 pub(crate) struct Slot {
     /// The ticket that is good for it: one comparison tells a stale one.
     pub(crate) ticket: Ticket,
-    /// The task's number above the low bits, which the ticket has: a slot is half a cache line.
-    age: u32,
+    /// The bits of the task's serial number above the generation, which the ticket has. In 32 bits, so that a slot is half
+    /// a cache line.
+    serial_above: u32,
     /// Its ticket stands in the queue.
     pub(crate) queued: bool,
     /// Its future is to be dropped at the next pop.
@@ -52,19 +60,32 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// The task's number.
-    pub(crate) fn count(&self) -> u64 {
-        u64::from(self.age) << GENERATION_BITS | self.ticket.generation()
+    /// The task's serial number.
+    pub(crate) fn serial(&self) -> u64 {
+        u64::from(self.serial_above) << GENERATION_BITS | self.ticket.generation()
     }
 }
 
 /// What a slot holds.
 #[derive(Clone)]
 pub(crate) enum Body {
-    /// The future of `block_on`, which lives on its caller's stack.
+    /// The future of `block_on`, which lives on its caller's stack; the line of that call.
     Main(&'static std::panic::Location<'static>),
     /// A spawned task.
     Task(Rc<dyn Run>),
+}
+
+/// What a task waits for, as far as its leaves told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wait {
+    /// Nothing was told: a future that is not from here, or a queued task.
+    Unknown,
+    /// Another task's end.
+    Join,
+    /// A permit.
+    Permit,
+    /// A message, or room for one.
+    Channel,
 }
 
 /// A task that the loop has taken out of the queue.
@@ -76,28 +97,29 @@ pub(crate) struct Popped {
 }
 
 impl Tasks {
-    pub(crate) fn new(runtime: u16, next_count: u64) -> Tasks {
-        Tasks { runtime, slots: Slab::new(), batch: Vec::new(), next: 0, arrived: Vec::new(), next_count }
+    pub(crate) fn new(runtime: u16, next_serial: u64) -> Tasks {
+        Tasks { runtime, slots: Slab::new(), batch: Vec::new(), next: 0, arrived: Vec::new(), next_serial }
     }
 
-    /// The next number, and the ticket for it in this slot.
-    pub(crate) fn number(&mut self, slot: usize) -> (Ticket, u64) {
-        self.next_count += 1;
-        (Ticket::new(self.runtime, slot, self.next_count - 1), self.next_count - 1)
+    /// The next serial number, and the ticket for it in this slot.
+    pub(crate) fn next_ticket(&mut self, slot: usize) -> (Ticket, u64) {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        (Ticket::new(self.runtime, slot, serial), serial)
     }
 
-    /// (1) Gives a new task its slot, its number and its first place in the queue.
+    /// (1) Gives a new task its slot, its serial number and its first place in the queue.
     #[inline]
     pub(crate) fn insert(&mut self, body: Body) -> (Ticket, u64) {
         let slot = self.slots.vacant_key();
         assert!(slot < MAX_TASKS, "{MAX_TASKS} tasks are alive, as many as a ticket has bits for: let some end first");
-        let (ticket, count) = self.number(slot);
-        let age = (count >> GENERATION_BITS) as u32;
-        trace!(Spawn { task: ticket, slot: slot, generation: ticket, name: &body } at crate::At::from(&body));
-        self.slots.insert(Slot { ticket, age, queued: true, aborted: false, wait: Wait::Unknown, body });
+        let (ticket, serial) = self.next_ticket(slot);
+        let serial_above = (serial >> GENERATION_BITS) as u32;
+        trace!(Spawn { task: ticket, body: &body } at crate::At::from(&body));
+        self.slots.insert(Slot { ticket, serial_above, queued: true, aborted: false, wait: Wait::Unknown, body });
         self.arrived.push(ticket);
         trace!(Push { task: ticket });
-        (ticket, count)
+        (ticket, serial)
     }
 
     #[inline]
@@ -120,26 +142,26 @@ impl Tasks {
     }
 
     /// Marks the task for dropping and queues it.
-    pub(crate) fn abort(&mut self, ticket: Ticket, count: u64) {
-        if let Some(slot) = self.get_mut(ticket).filter(|slot| slot.count() == count) {
+    pub(crate) fn abort(&mut self, ticket: Ticket, serial: u64) {
+        if let Some(slot) = self.get_mut(ticket).filter(|slot| slot.serial() == serial) {
             slot.aborted = true;
             trace!(Abort { task: ticket });
             self.push(ticket);
         }
     }
 
-    /// Whether anybody is to be polled in the turn that begins: whom an exhausted budget left over, and who has arrived.
-    /// Entries of ended tasks are swept from the front, so that a queue of nothing else counts as empty.
+    /// Begins the batch of a turn: what the turn before had no budget for, then what has arrived. Tells whether anybody is
+    /// to be polled. Drops the entries of ended tasks from the front, so that a queue of nothing else counts as empty.
     #[inline]
-    pub(crate) fn ready(&mut self) -> bool {
+    pub(crate) fn begin_batch(&mut self) -> bool {
         loop {
             if self.next == self.batch.len() {
                 self.batch.clear();
                 self.next = 0;
                 std::mem::swap(&mut self.batch, &mut self.arrived);
             } else if !self.arrived.is_empty() {
-                // What was polled goes once it is the greater part: where more are always ready than a turn may poll,
-                // the batch never comes to its end.
+                // Drop the polled half of the batch. Otherwise it would grow for ever when more tasks are always ready
+                // than one turn may poll.
                 if self.next > self.batch.len() / 2 {
                     self.batch.drain(..std::mem::take(&mut self.next));
                 }
@@ -153,7 +175,12 @@ impl Tasks {
         }
     }
 
-    /// (3) Takes the first of the batch for its poll. Entries of tasks that have ended since are passed over.
+    /// Whether a ticket stands in the queue.
+    pub(crate) fn has_ready(&self) -> bool {
+        self.next < self.batch.len() || !self.arrived.is_empty()
+    }
+
+    /// (3) Takes the first ticket of the batch for its poll. The entries of ended tasks are passed over.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Popped> {
         loop {

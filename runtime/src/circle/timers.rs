@@ -18,11 +18,11 @@ use std::collections::BinaryHeap;
 use std::mem;
 use std::task::Waker;
 
-/// The turn of a timer that has fired.
+/// The arming of a timer that has fired.
 const FIRED: u64 = u64::MAX;
 
-/// Arrays of up to this many timers are kept for the next ones: some 50 KB.
-const KEPT: usize = 1024;
+/// A capacity of so many timers is never given back: some 50 KB.
+const MIN_CAPACITY: usize = 1024;
 
 /// The heap is swept when it holds more entries than that for each armed timer. A sweep looks at every one of them, far
 /// away in memory: with four, it takes three out for each that stays.
@@ -34,8 +34,8 @@ pub(crate) struct Timers {
     pub(crate) heap: BinaryHeap<Reverse<Entry>>,
     /// The timers by key. A [`Sleep`](crate::time::Sleep) owns its key until it releases it.
     pub(crate) timers: Slab<Timer>,
-    /// How many were ever armed: the tie between equal deadlines.
-    turns: u64,
+    /// How many were ever armed. It is the number of the next arming, and decides between equal deadlines.
+    armings: u64,
     /// How many are armed: entries of the heap that are not dead.
     armed: usize,
     /// When so few timers are left, it is time to give memory back: a quarter of the most there were, then half of what
@@ -48,31 +48,32 @@ pub(crate) struct Timers {
 pub(crate) struct Entry {
     /// Nanoseconds since the runtime's beginning.
     pub(crate) deadline: u64,
-    /// Which arming this was.
-    pub(crate) turn: u64,
+    /// The number of this arming.
+    pub(crate) arming: u64,
     /// The timer.
     pub(crate) key: u32,
 }
 
 /// What is known of a timer by its key.
 pub(crate) struct Timer {
-    /// The turn of its entry in the heap: another one there is of a timer that had the key before. Or [`FIRED`].
-    pub(crate) turn: u64,
+    /// Identifies this arming. A heap entry with another number belongs to an earlier timer that used the same key, and is
+    /// dead. [`FIRED`] once it has fired.
+    pub(crate) arming: u64,
     /// Whom to wake: the latest task that polled it. Nobody once it has fired.
     pub(crate) waker: Waker,
 }
 
 impl Timers {
     pub(crate) fn new() -> Timers {
-        Timers { heap: BinaryHeap::new(), timers: Slab::new(), turns: 0, armed: 0, shrink_at: 0 }
+        Timers { heap: BinaryHeap::new(), timers: Slab::new(), armings: 0, armed: 0, shrink_at: 0 }
     }
 
     /// Arms a timer. The key is good until [`release`](Timers::release).
     pub(crate) fn arm(&mut self, deadline: u64, waker: Waker) -> u32 {
-        let turn = self.turns;
-        let key = self.timers.insert(Timer { turn, waker }) as u32;
-        self.heap.push(Reverse(Entry { deadline, turn, key }));
-        self.turns += 1;
+        let arming = self.armings;
+        let key = self.timers.insert(Timer { arming, waker }) as u32;
+        self.heap.push(Reverse(Entry { deadline, arming, key }));
+        self.armings += 1;
         self.armed += 1;
         self.shrink_at = self.shrink_at.max(self.timers.len() / 4);
         key
@@ -81,7 +82,7 @@ impl Timers {
     /// The waker's place of a timer that has not fired; `None` when it has.
     pub(crate) fn waiting(&mut self, key: u32) -> Option<&mut Waker> {
         let timer = &mut self.timers[key as usize];
-        (timer.turn != FIRED).then_some(&mut timer.waker)
+        (timer.arming != FIRED).then_some(&mut timer.waker)
     }
 
     /// The next deadline.
@@ -93,7 +94,7 @@ impl Timers {
     pub(crate) fn fire(&mut self, now: u64) -> Option<(u32, Waker)> {
         let &Reverse(Entry { key, .. }) = self.heap.peek().filter(|Reverse(entry)| entry.deadline <= now)?;
         let timer = &mut self.timers[key as usize];
-        timer.turn = FIRED;
+        timer.arming = FIRED;
         let waker = mem::replace(&mut timer.waker, Waker::noop().clone());
         self.armed -= 1;
         self.uncover();
@@ -103,15 +104,15 @@ impl Timers {
     /// Gives the key back, whether the timer fired or not. The waker is for the caller to drop, outside every borrow.
     pub(crate) fn release(&mut self, key: u32) -> Waker {
         let timer = self.timers.remove(key as usize);
-        if timer.turn != FIRED {
+        if timer.arming != FIRED {
             self.armed -= 1;
             self.uncover();
             // A few dead ones more are not worth a sweep.
-            if self.heap.len() > ENTRIES_PER_TIMER * self.armed + KEPT / 16 {
+            if self.heap.len() > ENTRIES_PER_TIMER * self.armed + MIN_CAPACITY / 16 {
                 self.heap.retain(|Reverse(entry)| is_armed(&self.timers, entry));
             }
         }
-        if self.timers.len() <= self.shrink_at && self.timers.capacity() > KEPT {
+        if self.timers.len() <= self.shrink_at && self.timers.capacity() > MIN_CAPACITY {
             self.shrink();
         }
         timer.waker
@@ -132,7 +133,7 @@ impl Timers {
     fn shrink(&mut self) {
         self.shrink_at = self.timers.len() / 2;
         self.timers.shrink_to_fit();
-        self.heap.shrink_to(KEPT);
+        self.heap.shrink_to(MIN_CAPACITY);
     }
 
     /// Takes the wakers of all timers: the runtime is being dropped.
@@ -143,5 +144,5 @@ impl Timers {
 
 /// Whether the timer of this entry is there and has not fired.
 fn is_armed(timers: &Slab<Timer>, entry: &Entry) -> bool {
-    timers.get(entry.key as usize).is_some_and(|timer| timer.turn == entry.turn)
+    timers.get(entry.key as usize).is_some_and(|timer| timer.arming == entry.arming)
 }

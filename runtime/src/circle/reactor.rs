@@ -12,7 +12,7 @@
 //! ```
 
 use crate::At;
-use crate::wait::{Line, Place, Waiters};
+use crate::parts::line::{Line, WaiterKey, Waiters};
 use mio::event::Source;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
@@ -63,14 +63,15 @@ pub(crate) struct Side {
     pub(crate) ended: bool,
     /// The tasks that wait.
     pub(crate) line: Line,
-    /// The place of the latest task that asked with a poll function; the others are in async methods and keep theirs.
-    polled: Option<Place>,
+    /// The waiter of the poll functions: the latest task that asked with one. A task in an async method has a waiter of
+    /// its own.
+    polled: Option<WaiterKey>,
 }
 
-/// A task in an async method: its place in the line, and the program's line. Those with poll functions have neither.
-pub(crate) type Own<'a> = Option<(&'a mut Option<Place>, At)>;
+/// A task in an async method: its own waiter, and the program's line. A task with a poll function has neither.
+pub(crate) type Own<'a> = Option<(&'a mut Option<WaiterKey>, At)>;
 
-/// A source's place in the reactor.
+/// Which source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct SourceKey(u32);
 
@@ -118,7 +119,7 @@ impl Reactor {
             let _ = poll.registry().deregister(source);
         }
         trace!(IoDeregistered { source: key.0 });
-        sides.map(|mut side| side.polled.map(|place| self.waiters.leave(&mut side.line, place)))
+        sides.map(|mut side| side.polled.map(|waiter| self.waiters.leave(&mut side.line, waiter)))
     }
 
     fn side(&mut self, key: SourceKey, direction: Direction) -> &mut Side {
@@ -146,23 +147,24 @@ impl Reactor {
         trace!(IoShort { source: key.0, direction: direction });
     }
 
-    /// A task waits: in its own place, or, with a poll function, in the one for the latest that asks with one. The waker
-    /// is for the caller to drop, outside every borrow.
+    /// A task waits, with its own waiter or with that of the poll functions. The waker that this replaces is for the caller
+    /// to drop, outside every borrow.
     pub(crate) fn wait(&mut self, key: SourceKey, direction: Direction, own: Own<'_>, waker: Waker) -> Option<Waker> {
         trace!(IoWaits { source: key.0, direction: direction } at own.as_ref().map(|own| own.1));
         let Side { line, polled, .. } = &mut self.sources[key.0 as usize].sides[direction as usize];
-        self.waiters.wait(line, own.map_or(polled, |(place, _)| place), waker)
+        self.waiters.wait(line, own.map_or(polled, |(waiter, _)| waiter), waker)
     }
 
     /// The waiting task has seen its event, or was dropped.
-    pub(crate) fn leave(&mut self, key: SourceKey, direction: Direction, place: Place) -> Waker {
+    pub(crate) fn leave(&mut self, key: SourceKey, direction: Direction, waiter: WaiterKey) -> Waker {
         trace!(IoLeft { source: key.0, direction: direction });
         let side = &mut self.sources[key.0 as usize].sides[direction as usize];
-        self.waiters.leave(&mut side.line, place)
+        self.waiters.leave(&mut side.line, waiter)
     }
 
-    /// (4) Parks until an event, a ring or `timeout`, and collects whom the events wake. Returns their number.
-    pub(crate) fn park(&mut self, timeout: Option<Duration>, woken: &mut Vec<Waker>) -> usize {
+    /// (4) Takes events from the system, and collects whom they wake. Waits for the first event, or a ring, for up to
+    /// `timeout`; `None` is for as long as it takes, zero is not at all. Returns the number of events.
+    pub(crate) fn take_events(&mut self, timeout: Option<Duration>, woken: &mut Vec<Waker>) -> usize {
         let Some(poll) = &mut self.poll else { return 0 };
         match poll.poll(&mut self.events, timeout) {
             Ok(()) => {}

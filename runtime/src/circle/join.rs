@@ -1,0 +1,154 @@
+//! Join: [`JoinHandle`] awaits the end of a task and takes its result, [`AbortHandle`] asks for an early end.
+//!
+//! The result waits in a place that the handle shares with the task (`result.rs`). A handle wakes its joiner exactly once:
+//! when the task has ended.
+
+use crate::circle::context;
+use crate::circle::ready::Wait;
+use crate::circle::result::{JoinError, ResultPlace};
+use crate::circle::ticket::{Id, Ticket};
+use crate::circle::wake;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Awaits the end of a task and gives its result; tokio's `JoinHandle`, asyncio's `Task`.
+///
+/// Dropping it detaches the task, which runs on. It stays on its thread; what may travel is its [`AbortHandle`].
+///
+/// # Errors
+/// Awaiting it gives a [`JoinError`] when the task was aborted, panicked, or was dropped with its runtime.
+///
+/// # Panics
+/// When it is polled again after it gave the result.
+///
+/// # Cancel safety
+/// A `&mut JoinHandle` in a `timeout` or a select loses nothing when it is dropped: the result stays here.
+///
+/// ```
+/// runtime::block_on(async {
+///     let (one, other) = (runtime::spawn(async { 1 }), runtime::spawn(std::future::pending::<()>()));
+///     assert!(!one.is_finished() && one.id() != other.id());
+///     assert_eq!(one.await.unwrap(), 1);
+///     other.abort();
+///     assert!(other.await.unwrap_err().is_cancelled());
+/// });
+/// ```
+#[must_use = "dropping a JoinHandle detaches its task; say so with drop() if that is meant"]
+pub struct JoinHandle<T> {
+    /// Where the result arrives.
+    result: Rc<dyn ResultPlace<T>>,
+    /// Which task, for aborting it.
+    target: Target,
+}
+
+impl<T> JoinHandle<T> {
+    /// A handle of `target`, whose result arrives in `result`.
+    pub(crate) fn new(result: Rc<dyn ResultPlace<T>>, target: Target) -> JoinHandle<T> {
+        JoinHandle { result, target }
+    }
+
+    /// Asks the loop to drop the task's future before its next poll; the handle then says cancelled. It does nothing
+    /// to a task that has ended. tokio's `abort`; unlike asyncio's `cancel`, nothing is raised inside the task: it
+    /// cannot catch it.
+    ///
+    /// The future is dropped by the loop, never inside this call, so a task may abort itself.
+    pub fn abort(&self) {
+        self.target.abort();
+    }
+
+    /// Something that can abort the task from anywhere, whoever holds this handle; tokio's `abort_handle`.
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle { target: self.target.clone() }
+    }
+
+    /// Whether the task has ended: its result is here, or was taken from here. asyncio's `done`, tokio's `is_finished`.
+    pub fn is_finished(&self) -> bool {
+        self.result.is_settled()
+    }
+
+    /// The task's number; tokio's `id`.
+    pub fn id(&self) -> Id {
+        match &self.target {
+            Target::Task(ticket, serial) => Id::new(ticket.runtime(), *serial),
+            Target::Remote(remote) => remote.id(),
+        }
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = self.result.poll_result(cx);
+        if polled.is_pending() {
+            context::with(|core| core.note_wait(Wait::Join, None));
+        }
+        polled
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        self.result.forget_joiner();
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("id", &self.id()).field("finished", &self.is_finished()).finish()
+    }
+}
+
+/// Aborts a task, from any thread and without its [`JoinHandle`]; tokio's `AbortHandle`.
+///
+/// ```
+/// runtime::block_on(async {
+///     let task = runtime::spawn(std::future::pending::<()>());
+///     let abort = task.abort_handle();
+///     std::thread::spawn(move || abort.abort());
+///     assert!(task.await.unwrap_err().is_cancelled());
+/// });
+/// ```
+#[derive(Clone, Debug)]
+pub struct AbortHandle {
+    /// Which task.
+    target: Target,
+}
+
+impl AbortHandle {
+    /// See [`JoinHandle::abort`].
+    pub fn abort(&self) {
+        self.target.abort();
+    }
+}
+
+/// What an abort is aimed at.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// A task, by its ticket and its serial number.
+    Task(Ticket, u64),
+    /// A blocking job, or a task that its loop may not have heard of yet.
+    Remote(Arc<dyn Abort>),
+}
+
+impl Target {
+    fn abort(&self) {
+        match self {
+            Target::Task(ticket, serial) => wake::abort(*ticket, *serial),
+            Target::Remote(remote) => remote.abort(),
+        }
+    }
+}
+
+/// What `threads/` begins and a handle may abort.
+pub(crate) trait Abort: fmt::Debug + Send + Sync {
+    /// The number that the handle tells.
+    fn id(&self) -> Id;
+
+    /// Asks for an early end, from any thread.
+    fn abort(&self);
+}

@@ -1,0 +1,205 @@
+//! The place where a task's result waits for its handle, and [`JoinError`], which says why there is no result.
+//!
+//! ```text
+//!            settle: the task has ended                     poll: taken
+//!   open -----------------------------------> settled ------------------------> empty
+//!     |  poll: the joiner leaves its waker        |
+//!     +-- (waker) <-------------------------------+ the loop wakes it
+//! ```
+//!
+//! The circle knows two traits: [`Settle`] is the side of the task, [`ResultPlace`] the side of the handle. A
+//! [`JoinCell`] is both, in plain cells, for both sides are on the loop's thread. For tasks that another thread spawned
+//! `threads/` has places of its own.
+
+use crate::parts::foreign::Payload;
+use std::any::Any;
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// What a handle says that is polled once too often.
+pub(crate) const TAKEN: &str =
+    "a JoinHandle was polled after it had given its result: await it once, and keep what it gives";
+
+/// The task's side: it takes the result when the task ends, and knows who waits for it.
+pub(crate) trait Settle<T> {
+    /// Takes the result.
+    fn settle(&self, result: Result<T, JoinError>);
+
+    /// The joiner, to be woken when every borrow has ended.
+    fn take_joiner(&self) -> Option<Waker>;
+}
+
+/// The handle's side.
+pub(crate) trait ResultPlace<T> {
+    /// Takes the result, or leaves the joiner's waker. Panics when the result has been taken.
+    fn poll_result(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>>;
+
+    /// Whether there has been a result.
+    fn is_settled(&self) -> bool;
+
+    /// Nobody waits any more.
+    fn forget_joiner(&self);
+}
+
+/// The place of a result on the loop's thread.
+pub(crate) struct JoinCell<T> {
+    /// The result, from the task's end until the handle takes it.
+    result: Cell<Option<Result<T, JoinError>>>,
+    /// Whether there has been a result.
+    settled: Cell<bool>,
+    /// Who awaits the handle.
+    joiner: Cell<Option<Waker>>,
+}
+
+impl<T> JoinCell<T> {
+    pub(crate) fn new() -> JoinCell<T> {
+        JoinCell { result: Cell::new(None), settled: Cell::new(false), joiner: Cell::new(None) }
+    }
+}
+
+impl<T> Settle<T> for JoinCell<T> {
+    fn settle(&self, result: Result<T, JoinError>) {
+        self.result.set(Some(result));
+        self.settled.set(true);
+    }
+
+    fn take_joiner(&self) -> Option<Waker> {
+        self.joiner.take()
+    }
+}
+
+impl<T> ResultPlace<T> for JoinCell<T> {
+    fn poll_result(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        if !self.settled.get() {
+            // The joiner first, the result second: to clone a waker and to drop one is foreign code, which may let the
+            // task end.
+            drop(self.joiner.replace(Some(cx.waker().clone())));
+        }
+        if let Some(result) = self.result.take() {
+            return Poll::Ready(result);
+        }
+        assert!(!self.settled.get(), "{TAKEN}");
+        Poll::Pending
+    }
+
+    fn is_settled(&self) -> bool {
+        self.settled.get()
+    }
+
+    fn forget_joiner(&self) {
+        drop(self.joiner.take());
+    }
+}
+
+/// What is owed to the handle of a blocking job: the loop knows the place of the result, and not its type.
+pub(crate) trait Owed: Any {
+    /// No result will come. Gives the joiner, to be woken.
+    fn cancel(&self) -> Option<Waker>;
+}
+
+impl<T: 'static> Owed for JoinCell<T> {
+    fn cancel(&self) -> Option<Waker> {
+        self.settle(Err(JoinError::cancelled()));
+        self.take_joiner()
+    }
+}
+
+/// Why a task has no result; tokio's `JoinError`. In asyncio awaiting the task raises what it raised, or
+/// `CancelledError`.
+///
+/// ```
+/// runtime::block_on(async {
+///     let error = runtime::spawn(async { assert_eq!(1 + 1, 3, "arithmetic") }).await.unwrap_err();
+///     assert!(error.is_panic() && !error.is_cancelled() && error.io_error().is_none());
+///     let text = error.into_panic().downcast::<String>().unwrap();
+///     assert!(text.contains("arithmetic"));
+/// });
+/// ```
+pub struct JoinError {
+    /// What happened.
+    reason: Reason,
+}
+
+/// The ways in which a task ends without a value.
+enum Reason {
+    Cancelled,
+    /// Behind a lock only so that the error is `Sync` and fits into other errors; boxed, to keep every result small.
+    Panicked(Box<Mutex<Payload>>),
+    NoThread(io::Error),
+}
+
+impl JoinError {
+    pub(crate) fn cancelled() -> JoinError {
+        JoinError { reason: Reason::Cancelled }
+    }
+
+    pub(crate) fn panicked(payload: Payload) -> JoinError {
+        JoinError { reason: Reason::Panicked(Box::new(Mutex::new(payload))) }
+    }
+
+    pub(crate) fn no_thread(error: io::Error) -> JoinError {
+        JoinError { reason: Reason::NoThread(error) }
+    }
+
+    /// The task was aborted, or dropped with its runtime.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.reason, Reason::Cancelled)
+    }
+
+    /// The task panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self.reason, Reason::Panicked(_))
+    }
+
+    /// What the task panicked with, for [`std::panic::resume_unwind`].
+    ///
+    /// # Panics
+    /// When it did not panic; ask [`is_panic`](JoinError::is_panic) first.
+    #[track_caller]
+    pub fn into_panic(self) -> Box<dyn Any + Send> {
+        match self.reason {
+            Reason::Panicked(payload) => payload.into_inner().unwrap_or_else(PoisonError::into_inner),
+            _ => panic!("into_panic on a JoinError that is no panic ({self}): ask is_panic() first"),
+        }
+    }
+
+    /// The system's error, when no thread could be started for a blocking job.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        match &self.reason {
+            Reason::NoThread(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reason {
+            Reason::Cancelled => f.write_str("the task was cancelled"),
+            Reason::NoThread(it) => write!(f, "no thread could be started for the blocking job: {it}; see `ulimit -u`"),
+            Reason::Panicked(payload) => {
+                let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
+                match message(&**payload) {
+                    Some(message) => write!(f, "the task panicked: {message}"),
+                    None => f.write_str("the task panicked"),
+                }
+            }
+        }
+    }
+}
+
+/// The text of a panic, when it has one.
+fn message(payload: &(dyn Any + Send)) -> Option<&str> {
+    payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JoinError({self})")
+    }
+}
+
+impl std::error::Error for JoinError {}

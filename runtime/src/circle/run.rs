@@ -1,0 +1,423 @@
+//! The loop: one [`turn`](Core::turn) is one pass through the circle, and `block_on` is turns until its future is done.
+//! Only this file polls tasks.
+//!
+//! ```text
+//!   turn --+-- wait, if nothing is ready --+-- wait_in_real_time -----+-- park (4)
+//!          |                               +-- wait_in_virtual_time --+-- jump
+//!          +-- check, once in 61 polls ----+-- take_messages
+//!          |                               +-- fire_due (5)
+//!          |                               +-- ask_system (4)
+//!          +-- pop (2), poll (3) ------------- end: join
+//! ```
+
+use crate::At;
+use crate::circle::context::{self, Entered};
+use crate::circle::join::{JoinHandle, Target};
+use crate::circle::reactor::Reactor;
+use crate::circle::ready::{Body, Popped, Tasks, Wait};
+use crate::circle::remote::{self, Message, Threads};
+use crate::circle::result::{JoinCell, JoinError, Owed, Settle};
+use crate::circle::task::{Birth, Run, Task};
+use crate::circle::ticket::{MAX_TASKS, Ticket};
+use crate::circle::timers::Timers;
+use crate::circle::wake::{wake_all, wake_one};
+use crate::parts::clock::{Clock, FAR, nanos};
+use crate::parts::foreign::quiet_drop;
+use slab::Slab;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::Future;
+use std::mem::ManuallyDrop;
+use std::ops::ControlFlow;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// While tasks are ready, the clock, the remote queue and the reactor are asked once in so many polls. tokio's
+/// `event_interval`; Go's scheduler, where the number comes from, asks its global queue as often.
+pub(crate) const POLLS_BETWEEN_CHECKS: u32 = 61;
+
+/// A turn runs what was ready when it began, up to this many polls: so that an embedding loop gets its turn, too.
+const TURN_BUDGET: usize = 1024;
+
+/// Messages taken from the remote queue in one go, so that a flood from another thread does not stop the tasks.
+const MESSAGES_AT_ONCE: usize = 1024;
+
+/// The state of one loop. Everything is in cells, and no cell stays open while user code runs.
+pub(crate) struct Core {
+    /// Itself, for what has to keep it: sockets, armed timers.
+    this: Weak<Core>,
+    /// Its number in the process-wide table; the first bits of its tickets.
+    pub(crate) number: u16,
+
+    /// (1, 2) The tasks and the ready queue.
+    pub(crate) tasks: RefCell<Tasks>,
+    /// (4) The sockets.
+    pub(crate) reactor: RefCell<Reactor>,
+    /// (5) The timers.
+    pub(crate) timers: RefCell<Timers>,
+    /// The other threads: the remote queue and the blocking pool.
+    pub(crate) threads: Box<dyn Threads>,
+    /// The places of the results of blocking jobs, by the keys of the jobs, until the loop has heard of their ends. While
+    /// there is one, virtual time stands still.
+    pub(crate) owed: RefCell<Slab<Rc<dyn Owed>>>,
+
+    /// The clock that the timers follow.
+    pub(crate) clock: Clock,
+
+    /// The task at poll, or the last one that was.
+    current: Cell<Ticket>,
+    /// Polls and aborts since the last check.
+    pub(crate) polls_since_check: Cell<u32>,
+    /// A buffer for wakers that are collected before they are woken.
+    woken: Cell<Vec<Waker>>,
+    /// The runtime is being dropped: nothing new is spawned.
+    closed: Cell<bool>,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "loop {}", self.number)
+    }
+}
+
+/// What one turn did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Turn {
+    /// Tasks polled.
+    pub polls: usize,
+    /// Timers whose deadline came.
+    pub fired_timers: usize,
+    /// I/O events taken from the system.
+    pub events: usize,
+    /// Messages taken from the remote queue: wakes, aborts and spawns of other threads, ends of blocking jobs.
+    pub remote_wakes: usize,
+}
+
+impl Turn {
+    /// Whether the turn has heard of something from outside of the ready queue.
+    fn has_heard(&self) -> bool {
+        self.fired_timers + self.events + self.remote_wakes > 0
+    }
+}
+
+/// How main is polled: its output stays with `block_on`.
+pub(crate) type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
+
+impl Core {
+    /// A loop with this number in the table, whose tasks begin with this serial number.
+    pub(crate) fn new(
+        (number, next_serial): (u16, u64),
+        clock: Clock,
+        reactor: Reactor,
+        threads: Box<dyn Threads>,
+    ) -> Rc<Core> {
+        Rc::new_cyclic(|this| Core {
+            this: Weak::clone(this),
+            number,
+            tasks: RefCell::new(Tasks::new(number, next_serial)),
+            reactor: RefCell::new(reactor),
+            timers: RefCell::new(Timers::new()),
+            threads,
+            owed: RefCell::new(Slab::new()),
+            clock,
+            current: Cell::new(Ticket::NONE),
+            polls_since_check: Cell::new(0),
+            woken: Cell::new(Vec::new()),
+            closed: Cell::new(false),
+        })
+    }
+
+    /// Turns until main is done.
+    pub(crate) fn run(&self, main: &mut PollMain<'_>) {
+        let mut turn = Turn::default();
+        self.catch_up(&mut turn);
+        while self.turn(main, None, &mut turn).is_continue() {
+            turn = Turn::default();
+        }
+    }
+
+    /// Takes all that was sent before the loop begins to run: an abort from between two calls comes before the poll that
+    /// it shall prevent.
+    pub(crate) fn catch_up(&self, turn: &mut Turn) {
+        for _ in 0..self.threads.waiting().div_ceil(MESSAGES_AT_ONCE) {
+            self.take_messages(turn);
+        }
+    }
+
+    /// One turn: at most one pass through the circle. It ends early when main is done.
+    #[inline]
+    pub(crate) fn turn(&self, main: &mut PollMain<'_>, limit: Option<Duration>, turn: &mut Turn) -> ControlFlow<()> {
+        trace!(TurnBegin);
+
+        // Nothing ready: (4) and (5) have to bring something; wait until they do.
+        if !self.tasks.borrow_mut().begin_batch() {
+            self.wait(limit, turn);
+            self.tasks.borrow_mut().begin_batch(); // Who was woken meanwhile is this turn's batch.
+        }
+
+        // (2) What is ready now is polled, in order; what gets ready meanwhile belongs to the next turn.
+        for _ in 0..TURN_BUDGET {
+            if self.polls_since_check.get() >= POLLS_BETWEEN_CHECKS {
+                self.check(turn);
+            }
+            let Some(popped) = self.tasks.borrow_mut().pop() else { break };
+            self.poll(popped, main, turn)?;
+        }
+        trace!(TurnEnd);
+        ControlFlow::Continue(())
+    }
+
+    /// (3) Polls one task, and ends it when it is ready. Breaks when it was main and main is done.
+    #[inline]
+    fn poll(&self, popped: Popped, main: &mut PollMain<'_>, turn: &mut Turn) -> ControlFlow<()> {
+        let Popped { ticket, body, aborted } = popped;
+        trace!(Pop { task: ticket });
+        // An abort counts as well: a chain of them shall not keep the loop from its checks either.
+        self.polls_since_check.set(self.polls_since_check.get() + 1);
+        if let Body::Task(task) = &body
+            && aborted
+        {
+            task.cancel();
+            return self.end(ticket, body);
+        }
+        turn.polls += 1;
+        self.current.set(ticket);
+        trace!(PollBegin { task: ticket });
+        // A ticket has nothing to release, so its waker need not be dropped.
+        let waker = ManuallyDrop::new(ticket.waker());
+        let cx = &mut Context::from_waker(&waker);
+        let polled = match &body {
+            Body::Task(task) => task.poll(cx),
+            Body::Main(_) => main(cx),
+        };
+        trace!(PollEnd { task: ticket, ready: polled.is_ready() });
+        if polled.is_pending() {
+            return ControlFlow::Continue(());
+        }
+        self.end(ticket, body)
+    }
+
+    /// The end of a task: the slot is free, (6) the joiner is woken. A result that nobody waits for is dropped here.
+    fn end(&self, ticket: Ticket, body: Body) -> ControlFlow<()> {
+        let slot = self.tasks.borrow_mut().remove(ticket);
+        drop(slot);
+        trace!(TaskEnd { task: ticket });
+        let Body::Task(task) = body else { return ControlFlow::Break(()) };
+        task.take_joiner().into_iter().for_each(wake_one);
+        quiet_drop(task);
+        ControlFlow::Continue(())
+    }
+
+    /// Nothing is ready: waits until something is, or for up to `limit`.
+    fn wait(&self, limit: Option<Duration>, turn: &mut Turn) {
+        match self.clock.standing.get() {
+            Some(now) => self.wait_in_virtual_time(now, limit, turn),
+            None => self.wait_in_real_time(limit, turn),
+        }
+    }
+
+    /// By the system's clock: parks, unless something has come meanwhile. That ends the wait even if no task is ready for
+    /// it (its waker may be no task's), because whoever turns the loop by hand wants to hear of it.
+    fn wait_in_real_time(&self, limit: Option<Duration>, turn: &mut Turn) {
+        self.polls_since_check.set(0);
+        self.take_messages(turn);
+        self.fire_due(turn);
+        if turn.has_heard() || limit == Some(Duration::ZERO) {
+            self.ask_system(turn);
+        } else {
+            self.park(limit, turn);
+        }
+    }
+
+    /// By the virtual clock: jumps to the next deadline, or by `limit`. While a blocking job is under way time stands
+    /// still and the loop parks.
+    fn wait_in_virtual_time(&self, now: u64, limit: Option<Duration>, turn: &mut Turn) {
+        self.check(turn);
+        if self.tasks.borrow().has_ready() || self.threads.waiting() > 0 {
+            return;
+        }
+        if !self.owed.borrow().is_empty() {
+            if limit != Some(Duration::ZERO) {
+                self.park(limit, turn);
+            }
+            return;
+        }
+        let deadline = self.timers.borrow().next();
+        let limited = limit.map(|limit| now.saturating_add(nanos(limit.min(FAR))));
+        match deadline.into_iter().chain(limited).min() {
+            Some(next) => self.jump(next.max(now), turn),
+            None if !self.reactor.borrow().is_empty() => self.park(None, turn),
+            None => self.report_quiescence(),
+        }
+    }
+
+    /// The virtual clock jumps, and (5) what is due then fires.
+    fn jump(&self, to: u64, turn: &mut Turn) {
+        trace!(Jump { to: to });
+        self.clock.standing.set(Some(to));
+        self.fire_due(turn);
+    }
+
+    /// Parks until an event, a ring, the next deadline of the system's clock or `limit`. Then takes what has come.
+    fn park(&self, limit: Option<Duration>, turn: &mut Turn) {
+        // Announced first and looked at second: see `Parking`.
+        let has_message = self.threads.announce_park();
+        let until_deadline = self.until_deadline();
+        let timeout = if has_message { Some(Duration::ZERO) } else { until_deadline.into_iter().chain(limit).min() };
+        trace!(Park { timeout: timeout, deadline: until_deadline, limit: limit });
+        self.take_events(timeout, turn);
+        trace!(Unpark);
+        self.threads.end_park();
+        self.take_messages(turn);
+        self.fire_due(turn);
+    }
+
+    /// How long it is to the next deadline; the virtual clock does not run to it.
+    fn until_deadline(&self) -> Option<Duration> {
+        let next = self.timers.borrow().next().filter(|_| self.clock.standing.get().is_none())?;
+        Some(Duration::from_nanos(next.saturating_sub(self.clock.nanos())))
+    }
+
+    /// Takes what has come from outside of the ready queue, without parking: messages, (5) due timers, (4) events.
+    fn check(&self, turn: &mut Turn) {
+        self.polls_since_check.set(0);
+        self.take_messages(turn);
+        self.fire_due(turn);
+        self.ask_system(turn);
+    }
+
+    /// Takes what other threads have sent, and what this one did while the loop was not running.
+    fn take_messages(&self, turn: &mut Turn) {
+        for _ in 0..MESSAGES_AT_ONCE {
+            let Some(message) = self.threads.take() else { return };
+            turn.remote_wakes += 1;
+            trace!(@taken(&message));
+            match message {
+                Message::Wake(ticket) => self.tasks.borrow_mut().push(ticket),
+                Message::Abort(ticket, serial) => self.tasks.borrow_mut().abort(ticket, serial),
+                Message::Run(_, run) => run(self),
+            }
+        }
+    }
+
+    /// (5) Fires the timers whose deadline has come, in order, and (6) wakes whom they concern.
+    fn fire_due(&self, turn: &mut Turn) {
+        let Some(_) = self.timers.borrow().next() else { return };
+        let now = self.clock.nanos();
+        let mut woken = self.woken.take();
+        let mut timers = self.timers.borrow_mut();
+        while let Some((_key, waker)) = timers.fire(now) {
+            turn.fired_timers += 1;
+            trace!(TimerFired { timer: _key, wakes: std::slice::from_ref(&waker) });
+            woken.push(waker);
+        }
+        drop(timers);
+        wake_all(&mut woken);
+        self.woken.set(woken);
+    }
+
+    /// (4) Asks the system for events that are there already. With no socket there is nobody to ask for.
+    fn ask_system(&self, turn: &mut Turn) {
+        if !self.reactor.borrow().is_empty() {
+            self.take_events(Some(Duration::ZERO), turn);
+        }
+    }
+
+    /// (4) Takes events from the system, waits up to `timeout` for the first, and (6) wakes whom they concern.
+    fn take_events(&self, timeout: Option<Duration>, turn: &mut Turn) {
+        let mut woken = self.woken.take();
+        turn.events += self.reactor.borrow_mut().take_events(timeout, &mut woken);
+        wake_all(&mut woken);
+        self.woken.set(woken);
+    }
+
+    /// The virtual clock has nowhere to jump to: every task waits for another one, for ever.
+    #[cold]
+    fn report_quiescence(&self) -> ! {
+        trace!(Quiescent);
+        let list = self.tasks.borrow().list();
+        panic!(
+            "nothing can happen any more: no task is ready, no timer is armed, no socket is registered and no blocking \
+             job is under way. Look for a wake-up that never comes in:{list}"
+        );
+    }
+
+    // What the leaves, the wakers and the other threads call.
+
+    /// (1) Makes a task of `future` and queues it.
+    pub(crate) fn spawn<F>(&self, future: F, birth: Birth) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let task = Rc::new(Task::new(future, JoinCell::new(), birth));
+        let (ticket, serial) = self.insert(Rc::clone(&task) as _);
+        JoinHandle::new(task, Target::Task(ticket, serial))
+    }
+
+    /// Gives a task its slot, or, while the runtime is being dropped, ends it at once.
+    pub(crate) fn insert(&self, task: Rc<dyn Run>) -> (Ticket, u64) {
+        if self.closed.get() {
+            task.cancel();
+            return self.tasks.borrow_mut().next_ticket(MAX_TASKS);
+        }
+        self.tasks.borrow_mut().insert(Body::Task(task))
+    }
+
+    /// The loop has heard of the end of a blocking job, which gave a `T`: (6) the joiner is woken.
+    pub(crate) fn job_ended<T: 'static>(&self, job: usize, result: Result<T, JoinError>) {
+        let owed: Rc<dyn Any> = self.owed.borrow_mut().remove(job);
+        let cell = owed.downcast::<JoinCell<T>>().expect("the place was made with its job");
+        cell.settle(result);
+        cell.take_joiner().into_iter().for_each(wake_one);
+        quiet_drop(cell);
+    }
+
+    /// Notes what the task at poll waits for.
+    pub(crate) fn note_wait(&self, wait: Wait, _at: Option<At>) {
+        trace!(Waits { what: wait } at _at);
+        self.tasks.borrow_mut().note_wait(self.current.get(), wait);
+    }
+
+    pub(crate) fn share(&self) -> Rc<Core> {
+        self.this.upgrade().expect("whoever holds a reference to a core keeps it alive")
+    }
+
+    /// Makes this the running loop of the thread.
+    #[track_caller]
+    pub(crate) fn enter(&self, what: &str) -> Entered<'_> {
+        assert!(
+            context::with(|_| ()).is_none(),
+            "{what} inside a running event loop would stop that loop: spawn the future and await its handle instead"
+        );
+        context::enter(self)
+    }
+
+    /// The runtime is being dropped.
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
+        self.threads.close_pool();
+        for (_, owed) in self.owed.take() {
+            owed.cancel().into_iter().for_each(wake_one);
+            quiet_drop(owed);
+        }
+        let tasks = self.tasks.borrow_mut().clear();
+        for (ticket, body) in tasks {
+            let Body::Task(task) = body else { continue };
+            trace!(TaskCancelled { task: ticket });
+            task.cancel();
+            let _ = self.end(ticket, Body::Task(task));
+        }
+        // From here on, messages come back to their senders; those that came before are dropped like the tasks.
+        self.threads.close_queue();
+        let mut woken = Vec::new();
+        self.reactor.borrow_mut().close(&mut woken);
+        woken.append(&mut self.timers.borrow_mut().clear());
+        wake_all(&mut woken);
+        // Last: while this is the current loop, wakes of its number are taken for its own.
+        remote::unregister(self.number, self.tasks.borrow().next_serial);
+    }
+}

@@ -1,0 +1,37 @@
+//! Calls into foreign code: what a program wrote may panic when it is dropped or called, and the loop has to go on.
+//!
+//! The panic hook has told of such a panic by the time it is caught here, so it is not silent.
+
+use std::any::Any;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What a panic throws.
+pub(crate) type Payload = Box<dyn Any + Send>;
+
+/// Calls `f`.
+///
+/// # Errors
+/// What `f` panicked with.
+pub(crate) fn caught<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
+    catch_unwind(AssertUnwindSafe(f))
+}
+
+/// Calls `f` and holds back its panic.
+pub(crate) fn quietly(f: impl FnOnce()) {
+    if let Err(payload) = caught(f) {
+        drop_payload(payload);
+    }
+}
+
+/// Drops a value of the program and holds back the panic of that.
+pub(crate) fn quiet_drop<T>(value: T) {
+    quietly(|| drop(value));
+}
+
+/// Drops what a panic has thrown. That may panic again, and so on without end: the second payload is given up.
+pub(crate) fn drop_payload(payload: Payload) {
+    if let Err(second) = caught(|| drop(payload)) {
+        mem::forget(second);
+    }
+}

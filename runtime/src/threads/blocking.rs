@@ -1,0 +1,153 @@
+//! The blocking pool: threads for what would stop the loop, started on demand.
+//!
+//! ```text
+//!   spawn_blocking --> jobs (crossbeam-channel) --> a thread runs the job --> its result, a message for the loop
+//!                                                                              --> the loop puts it into the handle's place
+//! ```
+
+use crate::At;
+use crate::circle::join::{JoinHandle, Target};
+use crate::circle::remote::{Errand, Job, Message};
+use crate::circle::result::{JoinCell, JoinError, Settle};
+use crate::circle::run::Core;
+use crate::parts::foreign::{caught, quiet_drop};
+use crate::parts::lock::Lock;
+use crate::threads::handle::Remote;
+use crate::threads::inbox::Inbox;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// The pool, as the loop's thread holds it.
+pub(crate) struct Pool {
+    /// Jobs for the threads, until the runtime is dropped: then the idle ones see the end of the channel.
+    sender: RefCell<Option<Sender<Job>>>,
+    /// Every thread has a clone; this one drops the jobs that never began.
+    receiver: Receiver<Job>,
+    /// Where the results go.
+    inbox: Arc<Inbox>,
+    /// What the threads know of each other.
+    crew: Arc<Lock<Crew>>,
+    /// The most threads at once.
+    limit: usize,
+    /// How long an idle thread waits for a job.
+    keep_alive: Duration,
+}
+
+/// The threads in numbers.
+struct Crew {
+    /// All there are.
+    threads: usize,
+    /// Idle threads less waiting jobs. A job that takes an idle thread counts it down before it is sent, so a thread that
+    /// wants to end knows whether a job counts on it.
+    spare: isize,
+}
+
+impl Pool {
+    pub(crate) fn new(limit: usize, keep_alive: Duration, inbox: Arc<Inbox>) -> Pool {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        let crew = Arc::new(Lock::new(Crew { threads: 0, spare: 0 }));
+        Pool { sender: RefCell::new(Some(sender)), receiver, inbox, crew, limit, keep_alive }
+    }
+
+    /// Sees to it that a thread will take the next job, and starts one if that is needed.
+    ///
+    /// # Errors
+    /// A cancellation when the runtime is being dropped; the system's error when there is no thread and none can be
+    /// started.
+    pub(crate) fn reserve_thread(&self) -> Result<(), JoinError> {
+        if self.sender.borrow().is_none() {
+            return Err(JoinError::cancelled());
+        }
+        let mut crew = self.crew.lock();
+        if crew.spare > 0 || crew.threads >= self.limit {
+            crew.spare -= 1;
+            return Ok(());
+        }
+        crew.threads += 1;
+        drop(crew);
+        let (receiver, inbox, crew) = (self.receiver.clone(), Arc::clone(&self.inbox), Arc::clone(&self.crew));
+        let keep_alive = self.keep_alive;
+        let thread = thread::Builder::new().name("glassloop-blocking".into());
+        let started = thread.spawn(move || work(&receiver, &inbox, &crew, keep_alive));
+        let Err(error) = started else { return Ok(()) };
+        let mut crew = self.crew.lock();
+        crew.threads -= 1;
+        if crew.threads == 0 {
+            return Err(JoinError::no_thread(error));
+        }
+        // The other threads will take the job when they are free.
+        crew.spare -= 1;
+        Ok(())
+    }
+
+    /// Hands a job to the thread that was reserved for it.
+    pub(crate) fn submit(&self, job: Job) {
+        let sender = self.sender.borrow();
+        let sender = sender.as_ref().expect("a thread was reserved");
+        sender.send(job).expect("the pool keeps a receiver");
+    }
+
+    /// Ends the idle threads and drops the jobs that never began; one that runs is left alone.
+    pub(crate) fn close(&self) {
+        drop(self.sender.take());
+        self.receiver.try_iter().for_each(quiet_drop);
+    }
+}
+
+/// Hands `f` to the pool of this loop.
+pub(crate) fn submit<F, T>(core: &Core, f: F, _at: At) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let (remote, cell) = (Remote::new(), Rc::new(JoinCell::new()));
+    let handle = JoinHandle::new(Rc::clone(&cell) as _, Target::Remote(Arc::clone(&remote) as _));
+    if let Err(error) = core.threads.reserve_thread() {
+        cell.settle(Err(error));
+        return handle;
+    }
+    let key = core.owed.borrow_mut().insert(cell);
+    trace!(JobSubmitted { job: key } at _at);
+    #[cfg(feature = "trace")]
+    let address = core.threads.address();
+    let job = move || {
+        trace!(@job_started(address, key));
+        let result = if remote.is_aborted() {
+            quiet_drop(f);
+            Err(JoinError::cancelled())
+        } else {
+            caught(f).map_err(JoinError::panicked)
+        };
+        Message::Run(Errand::JobEnd(key), Box::new(move |core| core.job_ended::<T>(key, result)))
+    };
+    core.threads.submit(Box::new(job));
+    handle
+}
+
+/// The life of a thread.
+fn work(jobs: &Receiver<Job>, inbox: &Inbox, crew: &Lock<Crew>, keep_alive: Duration) {
+    loop {
+        match jobs.recv_timeout(keep_alive) {
+            Ok(job) => {
+                let end = job();
+                // First: whoever waits for this job may submit the next one at once, and that one needs no other thread.
+                crew.lock().spare += 1;
+                inbox.post(end);
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let mut crew = crew.lock();
+                if crew.spare > 0 {
+                    crew.spare -= 1;
+                    crew.threads -= 1;
+                    return;
+                }
+                // A job that counts on this thread is on its way.
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}

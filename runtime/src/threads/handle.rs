@@ -1,0 +1,190 @@
+//! [`Handle`]: spawns on a loop from another thread. And [`Remote`], which aborts what the loop may not have begun.
+
+use crate::circle::join::{Abort, JoinHandle, Target};
+use crate::circle::remote::{Errand, Message};
+use crate::circle::result::{JoinError, ResultPlace, Settle, TAKEN};
+use crate::circle::run::Core;
+use crate::circle::task::{Birth, Task};
+use crate::circle::ticket::{Id, Ticket};
+use crate::circle::wake::{self, wake_one};
+use crate::parts::foreign::{quiet_drop, quietly};
+use crate::parts::lock::Lock;
+use crate::parts::transfer::{Found, Transfer};
+use crate::threads::inbox::Inbox;
+use std::cell::Cell;
+use std::future::Future;
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// Spawns on a loop from any thread: asyncio's `run_coroutine_threadsafe`, tokio's `Handle`.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    inbox: Arc<Inbox>,
+}
+
+impl Handle {
+    pub(crate) fn new(inbox: Arc<Inbox>) -> Handle {
+        Handle { inbox }
+    }
+
+    /// Spawns `future` on the loop, from any thread: asyncio's `run_coroutine_threadsafe`, tokio's `Handle::spawn`.
+    ///
+    /// The [`JoinHandle`] stays on the calling thread, which may await it in a loop of its own. When the runtime is gone
+    /// or goes before the task's end, the future is dropped and the handle says cancelled.
+    ///
+    /// ```
+    /// let runtime = runtime::Runtime::new()?;
+    /// let handle = runtime.handle();
+    /// let asker = std::thread::spawn(move || runtime::block_on(handle.spawn(async { 6 * 7 })));
+    /// runtime.block_on(async {
+    ///     while !asker.is_finished() {
+    ///         runtime::task::yield_now().await;
+    ///     }
+    /// });
+    /// assert_eq!(asker.join().unwrap().unwrap(), 42);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let transfer = Arc::new(Transfer::new());
+        let remote = Remote::new();
+        let arrival = Rc::new(Arrival { transfer: Arc::clone(&transfer), taken: Cell::new(false) });
+        let handle = JoinHandle::new(arrival, Target::Remote(Arc::clone(&remote) as _));
+        let (result, at) = (Departure(transfer), Location::caller());
+        let spawn = move |core: &Core| {
+            if remote.is_aborted() {
+                return quiet_drop((future, result));
+            }
+            let task = Task::new(future, result, Birth { name: None, at });
+            let (ticket, serial) = core.insert(Rc::new(task));
+            remote.spawned(ticket, serial);
+        };
+        self.inbox.post(Message::Run(Errand::Spawn, Box::new(spawn)));
+        handle
+    }
+}
+
+/// Where the result of such a task leaves the loop's thread. Dropped without a result, it says that none will come.
+struct Departure<T>(Arc<Transfer<Result<T, JoinError>>>);
+
+impl<T> Departure<T> {
+    /// Sends the result. That wakes the joiner and may drop the result: foreign code, both of it.
+    fn send(&self, result: Option<Result<T, JoinError>>) {
+        quietly(|| match self.0.end(result) {
+            Ok(joiner) => joiner.into_iter().for_each(wake_one),
+            Err(refused) => drop(refused),
+        });
+    }
+}
+
+impl<T> Settle<T> for Departure<T> {
+    fn settle(&self, result: Result<T, JoinError>) {
+        self.send(Some(result));
+    }
+
+    /// Sending has woken it.
+    fn take_joiner(&self) -> Option<Waker> {
+        None
+    }
+}
+
+impl<T> Drop for Departure<T> {
+    fn drop(&mut self) {
+        // After a result this does nothing.
+        self.send(None);
+    }
+}
+
+/// Where the result arrives at the thread of the handle.
+struct Arrival<T> {
+    transfer: Arc<Transfer<Result<T, JoinError>>>,
+    /// The result has been taken.
+    taken: Cell<bool>,
+}
+
+impl<T> ResultPlace<T> for Arrival<T> {
+    fn poll_result(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        assert!(!self.taken.get(), "{TAKEN}");
+        // Cloned before the lock and dropped after it: both are foreign code.
+        match self.transfer.take_or_wait(Some(cx.waker().clone())) {
+            Found::Waits(old) => {
+                drop(old);
+                Poll::Pending
+            }
+            Found::Ended(result) => {
+                self.taken.set(true);
+                // No result: it was dropped with its task, or with its runtime.
+                Poll::Ready(result.unwrap_or_else(|| Err(JoinError::cancelled())))
+            }
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.transfer.has_ended()
+    }
+
+    fn forget_joiner(&self) {
+        drop(self.transfer.abandon());
+    }
+}
+
+/// A blocking job, or a task that was sent to another thread's loop: what its handle needs to abort it.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    /// The number that the handle tells.
+    id: Id,
+    state: Lock<State>,
+}
+
+/// What both threads touch.
+#[derive(Debug, Default)]
+struct State {
+    /// The task on its loop, once it was spawned there.
+    task: Option<(Ticket, u64)>,
+    /// An abort has been asked for.
+    aborted: bool,
+}
+
+impl Remote {
+    pub(crate) fn new() -> Arc<Remote> {
+        Arc::new(Remote { id: Id::remote(), state: Lock::new(State::default()) })
+    }
+
+    /// Changes the state, and aborts the task if there is one and it shall be.
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        change(&mut state);
+        let target = state.task.filter(|_| state.aborted);
+        drop(state);
+        if let Some((ticket, serial)) = target {
+            wake::abort(ticket, serial);
+        }
+    }
+
+    /// Tells which task of the loop this is.
+    fn spawned(&self, ticket: Ticket, serial: u64) {
+        self.update(|state| state.task = Some((ticket, serial)));
+    }
+
+    /// Whether the handle asked for an abort.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.state.lock().aborted
+    }
+}
+
+impl Abort for Remote {
+    fn id(&self) -> Id {
+        self.id
+    }
+
+    /// An abort that comes before there is a task waits for it.
+    fn abort(&self) {
+        self.update(|state| state.aborted = true);
+    }
+}
