@@ -47,26 +47,154 @@ fn lines_of_code(files: &BTreeMap<String, String>, counts: impl Fn(&str) -> bool
 }
 
 #[test]
-fn the_budgets_hold() {
+fn the_reading_promises_hold() {
     let files = rust_files(&["runtime/src", "gather/src"]);
-    let circle = ["task", "ready", "run", "reactor", "timers", "wake", "join", "context"];
-    let budgets = [
+    let engine = ["join", "waker", "ready"];
+    let promises = [
+        ("the circle", 1_400, lines_of_code(&files, |name| name.starts_with("runtime/src/circle/"))),
         (
-            "the circle with join and context",
-            1_200,
-            lines_of_code(&files, |name| circle.iter().any(|it| name == format!("runtime/src/{it}.rs"))),
+            "gather's engine, its wakers and its ready set",
+            500,
+            lines_of_code(&files, |name| engine.iter().any(|it| name == format!("gather/src/{it}.rs"))),
         ),
-        (
-            "runtime/src without trace/",
-            3_000,
-            lines_of_code(&files, |name| name.starts_with("runtime/src/") && !name.starts_with("runtime/src/trace/")),
-        ),
-        ("runtime/src/trace", 900, lines_of_code(&files, |name| name.starts_with("runtime/src/trace/"))),
-        ("gather/src", 1_000, lines_of_code(&files, |name| name.starts_with("gather/src/"))),
     ];
-    for (what, budget, lines) in budgets {
+    for (what, most, lines) in promises {
         assert!(lines > 0, "{what}: nothing was counted");
-        assert!(lines <= budget, "{what}: {lines} lines of code, the budget is {budget}");
+        assert!(lines <= most, "{what}: {lines} lines of code, where the reader was promised at most {most}");
+    }
+}
+
+/// The folders of `runtime/src`, from the bottom to the top: a file uses its own level and those below. What stands in
+/// `runtime/src` itself, `net/` and `sync/` are the public modules.
+const LEVELS: [&str; 5] = ["parts", "circle", "threads", "the public modules", "trace"];
+
+/// What any level may name of the trace: the macro, and what futures carry for it. They are nothing when it is off.
+const OF_ANY_LEVEL: [&str; 3] = ["At", "Identity", "Mark"];
+
+/// Arrows that go up all the same, each with its reason in ARCHITECTURE.md: the file, and what it names.
+const EXCEPTIONS: [(&str, &str); 0] = [];
+
+fn level(file: &str) -> usize {
+    let folder =
+        file.strip_prefix("runtime/src/").and_then(|rest| rest.split_once('/')).map_or("", |(folder, _)| folder);
+    match folder {
+        "parts" => 0,
+        "circle" => 1,
+        "threads" => 2,
+        "trace" | "explore" => 4,
+        _ => 3,
+    }
+}
+
+/// The paths below `crate` that a file's code names, as `circle::run::Core`: from `use` lines, braces spread out, and from
+/// where they stand in the code.
+fn paths(source: &str) -> Vec<String> {
+    let code = code(source).join(" ");
+    let mut found = Vec::new();
+    for piece in code.split("crate::").skip(1) {
+        let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+        let end = piece.find(|c| !is_path(c)).unwrap_or(piece.len());
+        let path = piece[..end].trim_end_matches(':');
+        match piece[end..].strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+            Some((names, _)) => found.extend(names.split(',').map(|name| match (path, name.trim()) {
+                ("", name) => name.to_owned(),
+                (path, name) => format!("{path}::{name}"),
+            })),
+            None => found.push(path.to_owned()),
+        }
+    }
+    found
+}
+
+/// The file of `runtime/src` in which a path below `crate` is defined: the longest beginning that is a file.
+fn file_of(path: &str, files: &BTreeMap<String, String>) -> Option<String> {
+    let parts: Vec<&str> = path.split("::").collect();
+    (1..=parts.len()).rev().find_map(|n| {
+        let stem = format!("runtime/src/{}", parts[..n].join("/"));
+        [format!("{stem}.rs"), format!("{stem}/mod.rs")].into_iter().find(|file| files.contains_key(file))
+    })
+}
+
+#[test]
+fn arrows_between_folders_go_one_way() {
+    let files = rust_files(&["runtime/src"]);
+    let mut arrows = 0;
+    for (name, source) in &files {
+        // The list of modules, and the macro itself, name all.
+        if name == "runtime/src/lib.rs" || name == "runtime/src/trace/macros.rs" {
+            continue;
+        }
+        for path in paths(source) {
+            let root = path.split("::").next().unwrap();
+            if OF_ANY_LEVEL.contains(&root) || EXCEPTIONS.contains(&(name.as_str(), path.as_str())) {
+                continue;
+            }
+            // A name of the crate's root is a public name.
+            let target = file_of(&path, &files).unwrap_or_else(|| "runtime/src/lib.rs".to_owned());
+            assert!(
+                level(&target) <= level(name),
+                "{name} is of {}, and names crate::{path}, which is of {}: hand it what it needs from above",
+                LEVELS[level(name)],
+                LEVELS[level(&target)],
+            );
+            arrows += 1;
+        }
+    }
+    assert!(arrows > 100, "only {arrows} arrows were found");
+    let architecture = read("ARCHITECTURE.md");
+    for (file, path) in EXCEPTIONS {
+        assert!(architecture.contains(file), "ARCHITECTURE.md gives no reason why {file} names crate::{path}");
+    }
+}
+
+#[test]
+fn no_import_circle_has_more_than_six_files() {
+    for (of, prefix) in [("runtime/src", "runtime/src/"), ("gather/src", "gather/src/")] {
+        let files = rust_files(&[of]);
+        let names: Vec<&String> = files.keys().filter(|name| !name.ends_with("lib.rs")).collect();
+        let find = |path: &str| match prefix {
+            "runtime/src/" => file_of(path, &files),
+            _ => Some(format!("{prefix}{}.rs", path.split("::").next()?)).filter(|file| files.contains_key(file)),
+        };
+        let position = |file: &String| names.iter().position(|name| *name == file);
+        // Who reaches whom: at first in one step, then in any number.
+        let mut reaches = vec![vec![false; names.len()]; names.len()];
+        for (from, name) in names.iter().enumerate() {
+            for to in paths(&files[*name]).iter().filter_map(|path| position(&find(path)?)) {
+                reaches[from][to] = true;
+            }
+        }
+        for by in 0..names.len() {
+            for from in 0..names.len() {
+                for to in 0..names.len() {
+                    reaches[from][to] |= reaches[from][by] && reaches[by][to];
+                }
+            }
+        }
+        for from in 0..names.len() {
+            let circle: Vec<_> = (0..names.len()).filter(|&to| reaches[from][to] && reaches[to][from]).collect();
+            let circle: Vec<_> = circle.into_iter().map(|at| names[at]).collect();
+            assert!(circle.len() <= 6, "{} files import each other in a circle: {circle:?}", circle.len());
+        }
+        assert!(reaches.iter().flatten().filter(|reach| **reach).count() > 20, "hardly an import was found in {of}");
+    }
+}
+
+#[test]
+fn every_file_of_the_circle_says_what_to_read_before_it() {
+    for (name, source) in rust_files(&["runtime/src/circle"]) {
+        if name.ends_with("mod.rs") {
+            continue;
+        }
+        let before = source.lines().find_map(|line| line.strip_prefix("//! Read before: "));
+        let before = before.unwrap_or_else(|| panic!("{name} does not say what to read before it"));
+        for file in before.split('`').skip(1).step_by(2).filter(|word| word.ends_with(".rs")) {
+            let there = ["runtime/src/circle/", "runtime/src/parts/"]
+                .iter()
+                .any(|folder| top().join(folder).join(file).exists());
+            assert!(there, "{name} says to read {file} before it, which is not there");
+        }
+        assert!(source.lines().any(|line| line.starts_with("//! Grew from ")), "{name} does not say from what it grew");
     }
 }
 
@@ -138,7 +266,7 @@ fn unsafe_is_an_island() {
         }
     }
     assert!(blocks > 0, "nothing was counted");
-    assert!(blocks <= 12, "{blocks} unsafe blocks, the budget is 12");
+    assert!(blocks <= 20, "{blocks} unsafe blocks, where at most 20 are allowed");
 }
 
 #[test]
@@ -248,15 +376,12 @@ fn only_the_loop_polls_tasks() {
         assert!(!source.contains("Run::poll"), "{name} polls a task by the trait's name");
     }
     let expected = [
-        // A handle polls the place of a result.
-        "runtime/src/join.rs: place.cell()",
-        "runtime/src/join.rs: Pin::new(result)",
         // The loop polls who was popped, and a task is polled here and nowhere else.
-        "runtime/src/run.rs: self",
-        "runtime/src/run.rs: task",
-        // How main is polled, and how a task polls its future: the loop calls both.
+        "runtime/src/circle/run.rs: self",
+        "runtime/src/circle/run.rs: task",
+        // How a task polls its future, and how main is polled: the loop calls both.
+        "runtime/src/circle/task.rs: future",
         "runtime/src/runtime.rs: main.as_mut()",
-        "runtime/src/task.rs: future",
     ];
     assert_eq!(polls, expected);
 }
@@ -264,8 +389,8 @@ fn only_the_loop_polls_tasks() {
 #[test]
 fn what_is_deliberately_absent_is_absent() {
     let runtime = rust_files(&["runtime/src"]);
-    let lines = |name: &str| code(&runtime[&format!("runtime/src/{name}.rs")]).join("\n");
-    for name in ["run", "ready", "reactor", "timers", "wake", "join", "context"] {
+    let lines = |name: &str| code(&runtime[&format!("runtime/src/circle/{name}.rs")]).join("\n");
+    for name in ["run", "ready", "task", "result", "reactor", "timers", "ticket", "wake", "join", "context"] {
         assert!(!lines(name).contains("cfg"), "{name}.rs: a condition of the build in the loop");
     }
     // From the waker through the thread-local to the queue.
@@ -280,10 +405,10 @@ fn what_is_deliberately_absent_is_absent() {
         .filter_map(|(name, line)| Some(format!("{name}: {}", line.strip_prefix("static ")?.split(':').next()?)))
         .collect();
     let expected = [
-        "runtime/src/context.rs: CURRENT", // of a thread, not of the process
-        "runtime/src/table.rs: TABLE",
-        "runtime/src/task.rs: NEXT",   // what ids are drawn from
-        "runtime/src/wake.rs: VTABLE", // never changes
+        "runtime/src/circle/context.rs: CURRENT", // of a thread, not of the process
+        "runtime/src/circle/remote.rs: TABLE",
+        "runtime/src/circle/ticket.rs: NEXT", // what ids are drawn from
+        "runtime/src/circle/wake.rs: VTABLE", // never changes
     ];
     assert_eq!(statics, expected);
 }

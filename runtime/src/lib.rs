@@ -85,10 +85,12 @@ mod macros;
 pub(crate) use macros::Identity;
 pub use macros::{At, Mark};
 
-mod parts;
+// The circle: what a student reads. The parts it is made of. What other threads may touch.
 mod circle;
+mod parts;
 mod threads;
 
+// The public modules: thin over the circle.
 mod runtime;
 pub mod task;
 pub mod time;
