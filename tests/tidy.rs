@@ -329,8 +329,9 @@ fn the_reading_order_of_the_readme_counts_right() {
 fn in_reading_order(lib: &str, except: &[&str]) -> Vec<String> {
     let folder = Path::new(lib).parent().unwrap();
     let source = read(lib);
-    let modules =
-        source.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'));
+    let modules = source.lines().filter_map(|line| {
+        line.trim_start_matches("pub ").trim_start_matches("pub(crate) ").strip_prefix("mod ")?.strip_suffix(';')
+    });
     let files = modules.filter(|name| !except.contains(name)).flat_map(|name| {
         let nested = folder.join(name).join("mod.rs");
         match top().join(&nested).exists() {
@@ -344,18 +345,13 @@ fn in_reading_order(lib: &str, except: &[&str]) -> Vec<String> {
 #[test]
 fn all_reading_orders_are_that_of_the_mod_lines() {
     let mut files = in_reading_order("runtime/src/lib.rs", &["macros", "trace"]);
-    let concepts: Vec<String> = files
-        .iter()
-        .map(|file| file.strip_prefix("runtime/src/").unwrap())
-        .map(|file| file.split_once('/').map_or(file.to_owned(), |(folder, _)| format!("{folder}/")))
-        .collect();
+    let concepts: Vec<String> =
+        files.iter().map(|file| file.strip_prefix("runtime/src/").unwrap().to_owned()).collect();
     let architecture = read("ARCHITECTURE.md");
     let map = architecture.split("## Code map").nth(1).and_then(|rest| rest.split("| `trace/` |").next()).unwrap();
     let rows = map.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
     let named: Vec<&str> = rows.flat_map(|row| row.split(", ").map(|name| name.trim_matches('`'))).collect();
-    let mut expected = concepts;
-    expected.dedup();
-    assert_eq!(named, expected, "the code map of ARCHITECTURE.md, and the mod lines of runtime/src/lib.rs");
+    assert_eq!(named, concepts, "the code map of ARCHITECTURE.md, and the mod lines of runtime/src");
 
     files.extend(in_reading_order("gather/src/lib.rs", &["testing"]));
     let readme = read("README.md");
@@ -432,6 +428,31 @@ fn the_program_in_the_readme_is_the_program() {
     let source = read("examples/ten_lines.rs");
     let program = &source[source.find("use gather").unwrap()..];
     assert!(read("README.md").contains(program.trim_end()), "README.md does not quote examples/ten_lines.rs");
+}
+
+#[test]
+fn the_first_screen_of_the_readme_is_one() {
+    let readme = read("README.md");
+    let screen = readme.split("\n## ").next().unwrap();
+    assert!(screen.lines().count() <= 25, "{} lines stand above the first heading", screen.lines().count());
+    // Its ratios are those of the board.
+    let results = read("benches/RESULTS.md");
+    let line = screen.split("<!-- ratios -->").nth(1).and_then(|rest| rest.split("<!-- end").next()).unwrap();
+    let cases = [
+        ("yield ", "| yield, 1,000 tasks × 100,"),
+        ("sleep ", "| 10,000 random sleeps,"),
+        ("echo ", "| echo, server's CPU time, 64 × 64 B,"),
+        ("echo with 1,000 sockets ", "| echo, server's CPU time, 1000 × 4 KiB,"),
+    ];
+    let ratios = line.split(": ").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+    let expected = cases.map(|(label, case)| {
+        let row = results.lines().find(|row| row.starts_with(case)).unwrap_or_else(|| panic!("no row {case}"));
+        let above = results[..results.find(row).unwrap()].lines();
+        let head = above.filter(|line| line.starts_with("| case |")).last().unwrap();
+        let column = head.split(" | ").position(|name| name == "× tokio").unwrap();
+        format!("{label}{}", row.split(" | ").nth(column).unwrap())
+    });
+    assert_eq!(ratios.split(", ").collect::<Vec<_>>().join(", "), expected.join(", "));
 }
 
 #[test]

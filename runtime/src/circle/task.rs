@@ -19,7 +19,7 @@ use std::task::{Context, Poll, Waker};
 /// Where a task comes from: for people, in messages and in the trace.
 #[derive(Clone, Debug)]
 pub(crate) struct Birth {
-    /// What [`Builder::name`] gave it.
+    /// What [`task::Builder::name`](crate::task::Builder::name) gave it.
     pub(crate) name: Option<Rc<str>>,
     /// The line of the spawn.
     pub(crate) at: &'static Location<'static>,
