@@ -460,7 +460,7 @@ fn the_pictures_of_the_circle_are_one_picture() {
     let picture = |text: &str| -> Vec<String> {
         let from = text.find("spawn (1)").expect("the picture begins with spawn");
         let text = &text[text[..from].rfind('\n').map_or(0, |at| at + 1)..];
-        text.lines().take(6).map(|line| line.trim_start_matches("//!").trim().to_owned()).collect()
+        text.lines().take(7).map(|line| line.trim_start_matches("//!").trim().to_owned()).collect()
     };
     let expected = picture(&read("ARCHITECTURE.md"));
     assert_eq!(expected, picture(&read("runtime/src/lib.rs")));
