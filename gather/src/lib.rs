@@ -53,7 +53,7 @@
 //! | coroutines are wrapped in tasks at once | at the first poll: a gather that nobody awaits does nothing | `tasks.rs`: `nothing_is_spawned_before_the_first_poll_then_in_order` |
 //! | the first exception is raised at once | the same, at any number of children | `one_exception` |
 //! | the siblings of the one that failed run on | the same in `try_gather_tasks`; in place, and in a group, they end | `first_errors_compared_in_place_as_tasks_and_in_a_group` |
-//! | later exceptions are dropped and not logged | the same; [`on_late_error`](TryGather::on_late_error) hears them | `exception_marking` |
+//! | later exceptions are dropped and not logged | the same; [`on_late_error`](TryGatherTasks::on_late_error) hears them | `exception_marking` |
 //! | `return_exceptions=True`: exceptions stand among the results | `gather_tasks`, `gather`; [`Outcomes`] tells them apart | `return_exceptions` |
 //! | a cancelled child counts as one that raised `CancelledError` | as one that failed: with its handle's `JoinError`, or `TaskError::Cancelled` when its runtime was dropped | `one_cancellation`, `result_exception_one_cancellation`; `tasks.rs`: `a_task_that_is_dropped_with_its_runtime_is_cancelled` |
 //! | cancelling the gather cancels the children that have not ended | dropping it aborts them | `cancellation_broadcast` |
@@ -111,11 +111,15 @@
 //! The files below in the order of their `mod` lines: what wakers write to, the wakers, the engine that reads it, the
 //! children, and then the forms, which are thin.
 
+mod tally;
+
 mod ready;
 mod waker;
 mod join;
-mod slots;
 
+mod slots;
+mod form;
+mod futures;
 mod in_place;
 mod pinned;
 mod tasks;
@@ -125,12 +129,13 @@ mod streams;
 mod group;
 mod outcomes;
 
+pub use futures::Futures;
 pub use group::{TaskGroup, task_group};
-pub use in_place::{AsCompleted, FirstOk, Gather, Race, TryGather, first_ok, gather, race, try_gather};
+pub use in_place::{FirstOk, Gather, Race, TryGather, first_ok, gather, race, try_gather};
 pub use outcomes::{CompoundError, Outcomes};
 pub use slots::Progress;
-pub use streams::{as_completed, gather_streams};
-pub use tasks::{TaskError, gather_tasks, try_gather_tasks};
+pub use streams::{AsCompleted, as_completed, gather_streams};
+pub use tasks::{GatherTasks, TaskError, TryGatherTasks, gather_tasks, try_gather_tasks};
 
 /// What the unit tests share: a parent that counts its wakes, and children that are opened by hand.
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! The children lie in a tuple inside the future itself; their places are the fields. The engine is the same as for an
 //! iterator of children. Here is the one thing that needs a macro of its own: which field a number means.
 
-use crate::join::{Engine, Note, Places};
+use crate::join::{Children, Engine, Note};
 use crate::pinned::{Map, Pinned, poll_child};
 use std::convert::Infallible;
 use std::ops::ControlFlow::{Break, Continue};
@@ -85,7 +85,7 @@ pub fn try_gather<T: Tuple>(children: T) -> impl Future<Output = Result<T::Value
 
 /// The future of both macros.
 fn joined<T: Tuple>(mark: runtime::Mark, children: T) -> impl Future<Output = Result<T::Values, T::Error>> {
-    Pinned::new(children, (Engine::new(mark, None), State::<T::Kept>::default()))
+    Pinned::new(children, (Engine::new(mark), State::<T::Kept>::default()))
 }
 
 /// What is known of the children.
@@ -121,7 +121,7 @@ impl<T: Tuple> Future for Pinned<T, (Engine, State<T::Kept>)> {
 }
 
 /// The children of a tuple, and their state.
-impl<T: Tuple> Places for (Pin<&mut T>, &mut State<T::Kept>) {
+impl<T: Tuple> Children for (Pin<&mut T>, &mut State<T::Kept>) {
     type End = Result<(), T::Error>;
 
     fn len(&self) -> usize {
