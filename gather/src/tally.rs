@@ -103,3 +103,121 @@ impl Tally {
         self.parent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, AcqRel);
+        }
+    }
+
+    /// A tally of so many tasks, and a parent that counts its wakes.
+    fn tally(tasks: usize) -> (Arc<Tally>, Arc<Count>) {
+        let (tally, count) = (Tally::new(Mark::new("")), Arc::<Count>::default());
+        tally.count(tasks);
+        assert!(tally.poll(&Waker::from(Arc::clone(&count))).is_pending());
+        (tally, count)
+    }
+
+    #[test]
+    fn the_last_wake_wakes_the_parent() {
+        let (tally, count) = tally(3);
+        let wakers = [(); 3].map(|()| Waker::from(Arc::clone(&tally)));
+        for (waker, woken) in wakers.into_iter().zip([0, 0, 1]) {
+            waker.wake();
+            assert_eq!(count.0.load(Acquire), woken);
+        }
+        assert_eq!(tally.poll(Waker::noop()), Poll::Ready(None));
+    }
+
+    #[test]
+    fn a_wake_by_reference_counts_like_the_other() {
+        let (tally, count) = tally(2);
+        let waker = Waker::from(Arc::clone(&tally));
+        waker.wake_by_ref();
+        drop(waker.clone()); // No wake.
+        assert_eq!((tally.left(), count.0.load(Acquire)), (1, 0));
+        waker.wake();
+        assert_eq!((tally.left(), count.0.load(Acquire)), (0, 1));
+    }
+
+    #[test]
+    fn without_tasks_it_is_ready_at_once() {
+        let tally = Tally::new(Mark::new(""));
+        tally.count(0);
+        assert_eq!(tally.poll(Waker::noop()), Poll::Ready(None));
+    }
+
+    #[test]
+    fn the_wake_after_the_first_failure_wakes_the_parent_and_no_later_one() {
+        let (tally, count) = tally(4);
+        tally.fail(2);
+        assert_eq!(count.0.load(Acquire), 0, "the task has not ended yet");
+        Arc::clone(&tally).wake();
+        tally.fail(0);
+        Arc::clone(&tally).wake();
+        assert_eq!(count.0.load(Acquire), 1);
+        assert_eq!(tally.poll(Waker::noop()), Poll::Ready(Some(2)));
+    }
+
+    #[test]
+    fn the_parent_of_the_latest_poll_is_woken() {
+        let (tally, first) = tally(1);
+        let second = Arc::<Count>::default();
+        assert!(tally.poll(&Waker::from(Arc::clone(&second))).is_pending());
+        assert_eq!(Arc::strong_count(&first), 1, "the tally has let go of the first");
+        Arc::clone(&tally).wake();
+        assert_eq!((first.0.load(Acquire), second.0.load(Acquire)), (0, 1));
+    }
+
+    #[test]
+    fn a_closed_tally_wakes_nobody_and_keeps_no_parent() {
+        let (tally, count) = tally(1);
+        tally.close();
+        assert_eq!(Arc::strong_count(&count), 1);
+        tally.wake();
+        assert_eq!(count.0.load(Acquire), 0);
+    }
+
+    /// A parent whose functions all come back to the tally, as an executor's may that polls inside `wake`.
+    struct Reentrant(Mutex<Option<Arc<Tally>>>);
+
+    impl Reentrant {
+        fn go(&self) {
+            if let Some(tally) = self.0.lock().unwrap().clone() {
+                tally.close();
+                _ = tally.poll(Waker::noop());
+            }
+        }
+    }
+
+    impl Wake for Reentrant {
+        fn wake(self: Arc<Self>) {
+            self.go();
+        }
+    }
+
+    impl Drop for Reentrant {
+        fn drop(&mut self) {
+            self.go();
+        }
+    }
+
+    #[test]
+    fn a_parent_may_come_back_to_the_tally_while_it_is_woken_or_dropped() {
+        let tally = Tally::new(Mark::new(""));
+        tally.count(1);
+        let reentrant = Arc::new(Reentrant(Mutex::new(Some(Arc::clone(&tally)))));
+        assert!(tally.poll(&Waker::from(reentrant)).is_pending());
+        assert!(tally.poll(Waker::noop()).is_pending()); // Drops the parent before.
+        let reentrant = Arc::new(Reentrant(Mutex::new(Some(Arc::clone(&tally)))));
+        assert!(tally.poll(&Waker::from(reentrant)).is_pending());
+        tally.wake();
+    }
+}
