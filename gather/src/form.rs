@@ -1,4 +1,5 @@
-//! What all forms over an iterator share: an engine, its children and a report of progress.
+//! What all forms over an iterator share: an engine, its children and a report of progress. Read `join.rs` and `slots.rs`
+//! first. The forms themselves are in `in_place.rs`, `tasks.rs` and `streams.rs`.
 
 use crate::join::{Engine, Stage};
 use crate::slots::{Progress, Slots};
@@ -38,7 +39,7 @@ impl<I: Iterator, T, P> Gathering<I, T, P> {
         Gathering { engine, children, on_progress: Some(report) }
     }
 
-    /// What a gather does is decided at its first poll.
+    /// Panics if the gather was polled before: its first poll decides how it works.
     #[track_caller]
     pub(crate) fn assert_new(&self, method: &str) {
         let new = self.engine.stage == Stage::New;
@@ -49,13 +50,13 @@ impl<I: Iterator, T, P> Gathering<I, T, P> {
         self.children.progress()
     }
 
-    /// The gather ends before its children: nobody is woken any more, and those that are alive are dropped.
+    /// Ends the gather before its children have ended: drops those that are alive. From here on nobody is woken.
     pub(crate) fn stop(&mut self) {
         self.engine.finish();
         drop(self.children.take());
     }
 
-    /// The same, but whoever asked lets the children live on. None is added to them.
+    /// Ends the gather, too, but gives the children that are alive to the caller. No more are started.
     pub(crate) fn stop_with_rest(&mut self) -> Gathering<iter::Empty<I::Item>, T> {
         let fresh = Engine::new(self.engine.mark);
         let engine = mem::replace(&mut self.engine, fresh);
@@ -79,7 +80,7 @@ impl<I: Iterator<Item: Future>, T, P: FnMut(Progress)> Gathering<I, T, P> {
         Poll::Ready(polled)
     }
 
-    /// The same, but leaves it to the caller to stop.
+    /// The same, but after an `Err` it leaves it to the caller to end the gather.
     pub(crate) fn poll_until<B>(
         &mut self,
         cx: &mut Context<'_>,
@@ -89,9 +90,10 @@ impl<I: Iterator<Item: Future>, T, P: FnMut(Progress)> Gathering<I, T, P> {
         let ended = ready!(engine.poll(children, cx, |children, (index, output)| {
             on_progress.iter_mut().for_each(|report| report(children.progress()));
             match sort(output) {
-                Ok(value) => Continue(children.store(index, value)),
-                Err(end) => Break(end),
+                Ok(value) => children.store(index, value),
+                Err(end) => return Break(end),
             }
+            Continue(())
         }));
         Poll::Ready(match ended {
             None => Ok(children.values()),
@@ -117,20 +119,20 @@ macro_rules! form {
         pub struct $Form<$I: Iterator $(, $T)*, P = fn(Progress)>(pub(crate) $Inner<$($part,)* P>);
 
         impl<$I: Iterator $(, $T)*, P> $Form<$I $(, $T)*, P> {
-            /// At most `n` children are alive at once. They are taken from the iterator only as places come free, so a million
+            /// At most `n` children are alive at once. They are taken from the iterator only as slots come free, so a million
             /// lazy children never exist together, and after an error no more are taken. asyncio has a `Semaphore` for this.
             ///
-            /// Places for `n` children, or for as many as the iterator says it has at most, are set aside at the first poll. A
-            /// child that is ready at once leaves its place to the next one in the same poll.
+            /// The first poll makes slots for `n` children, or for as many as the iterator says that it has at most. A child
+            /// that is ready at once leaves its slot to the next one in the same poll.
             ///
-            /// How large should it be? Little's law says that what is in flight on average is what flows through times how long
-            /// it takes: L = λ × W. The limit sets L. As long as the other side is idle, each place more raises λ. From where λ
-            /// has met its bound, each place more only raises W: the children wait over there. So the best limit is the largest
-            /// flow that the other side can take, times the time that it takes alone: 400 calls a second of 20 ms each are 8 in
-            /// flight. `examples/little.rs` measures and draws it.
+            /// How large should it be? Little's law: the number in flight is the number that ends per second, times the seconds
+            /// that each takes, L = λ × W. The limit sets L. While the other side has room, a larger limit raises λ. Once λ is
+            /// as large as the other side can bear, a larger limit only raises W: the children wait over there. So the best
+            /// limit is the most that the other side can do per second, times the time of one call alone: 400 calls a second of
+            /// 20 ms each are 8 in flight. `examples/little.rs` measures and draws it.
             ///
             /// # Panics
-            /// When `n` is 0.
+            /// When `n` is 0, and after the first poll of the gather.
             ///
             /// ```
             /// let squares = gather::gather((0..1_000).map(|n| async move { n * n })).limit(10);
@@ -147,8 +149,11 @@ macro_rules! form {
 
             /// Calls `report` after the end of each child, also of one that fails, in the order in which they end.
             ///
-            /// If `report` panics, so does the gather, and cannot be polled again. asyncio has none: there each child is given
-            /// an `add_done_callback`.
+            /// If `report` panics, the gather panics with it and cannot be polled again. asyncio has no such report: there each
+            /// child is given an `add_done_callback`.
+            ///
+            /// # Panics
+            /// After the first poll of the gather.
             ///
             /// ```
             /// let mut seen = Vec::new();

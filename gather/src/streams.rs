@@ -14,10 +14,10 @@ use std::task::{Context, Poll, ready};
 use std::{future::poll_fn, mem};
 
 /// After so many items in a row a stream of [`gather_streams`] lets the others go on. tokio's budget for such cases is
-/// 128; here an item is all the work there is between two polls, so it may be less.
+/// 128 small steps. An item may be more work than such a step, so here it is less.
 const ITEMS_IN_A_ROW: usize = 32;
 
-/// A stream of the children's outputs as they come, each with its index in the input.
+/// A stream of the children's outputs in the order in which they come, each with its index in the input.
 ///
 /// The children are polled in place, and only while the stream is polled. They may borrow, and are dropped with the
 /// stream. This is asyncio's `as_completed`, which gives no index; and futures' `FuturesUnordered`.
