@@ -161,6 +161,7 @@ mod form;
 mod futures;
 mod in_place;
 mod pinned;
+mod counted;
 mod tasks;
 #[doc(hidden)]
 pub mod tuple;

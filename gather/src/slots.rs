@@ -65,6 +65,15 @@ enum Inside<F, T> {
     Vacant { next: Option<u32> },
 }
 
+/// A child that was taken out of its slot.
+pub(crate) struct TakenOut<F> {
+    /// The number of that slot, for the trace.
+    pub(crate) _place: u32,
+    /// Which child of the input it is.
+    pub(crate) index: usize,
+    pub(crate) child: F,
+}
+
 /// The result may occupy so many bytes of the children's memory that it does not need: a page. To give back less is not
 /// worth the time.
 const SPARE: usize = 4_096;
@@ -102,13 +111,13 @@ impl<I: Iterator, T> Slots<I, T> {
         Progress { completed: self.taken - self.alive as usize, total }
     }
 
-    /// How many children have been taken from the iterator.
-    pub(crate) fn taken(&self) -> usize {
-        self.taken
+    /// How many children have not ended yet, of those taken so far.
+    pub(crate) fn alive(&self) -> usize {
+        self.alive as usize
     }
 
     /// How many children the iterator still has, if it can tell.
-    fn to_come(&self) -> Option<usize> {
+    pub(crate) fn to_come(&self) -> Option<usize> {
         let (low, high) = self.iter.as_ref().map_or((0, Some(0)), Iterator::size_hint);
         high.filter(|&high| high == low)
     }
@@ -125,15 +134,27 @@ impl<I: Iterator, T> Slots<I, T> {
         self.iter.as_ref().is_none_or(|iter| iter.size_hint().1 == Some(0))
     }
 
-    /// Whether there is a child in this place that has not ended.
-    pub(crate) fn has_child(&self, place: u32) -> bool {
-        matches!(self.slots[place as usize].inside, Inside::Child(_))
-    }
-
-    /// The place of the child with this `index`, if it has not ended.
-    pub(crate) fn place_of(&self, index: usize) -> Option<u32> {
-        let is_it = |slot: &Slot<_, _>| slot.index == index && matches!(slot.inside, Inside::Child(_));
-        self.slots.iter().position(is_it).map(|place| place as u32)
+    /// For the tally, which needs no slots: takes all children from the iterator, or with a limit takes those that live out
+    /// of their slots. Only children that may move can be taken out.
+    pub(crate) fn take_out<C>(&mut self, out: &mut Vec<TakenOut<C>>, convert: impl Fn(I::Item) -> C)
+    where
+        I::Item: Unpin,
+    {
+        if self.limit.is_none() {
+            let iter = self.iter.take().expect("taken out once");
+            let expected = iter.size_hint().0;
+            assert!(expected <= MOST_PLACES, "{TOO_MANY}");
+            out.reserve_exact(expected);
+            let child = |(index, child)| TakenOut { _place: index as u32, index, child: convert(child) };
+            out.extend(iter.enumerate().map(child));
+            (self.taken, self.alive) = (out.len(), out.len() as u32);
+            return;
+        }
+        for (slot, place) in mem::take(&mut self.slots).into_iter().zip(0..) {
+            if let Inside::Child(child) = slot.inside {
+                out.push(TakenOut { _place: place, index: slot.index, child: convert(child) });
+            }
+        }
     }
 
     /// Takes the children that live, and with their memory the values in it. Those to come never will.
@@ -174,11 +195,7 @@ impl<I: Iterator, T> Slots<I, T> {
             return values.map(|value| value.expect("every child has ended")).collect();
         }
         let value = |slot: Slot<_, T>| if let Inside::Value(value) = slot.inside { Some(value) } else { None };
-        let mut values: Vec<T> = mem::take(&mut self.slots).into_iter().filter_map(value).collect();
-        if (values.capacity() - values.len()) * size_of::<T>() > SPARE {
-            values.shrink_to_fit();
-        }
-        values
+        without_spare(mem::take(&mut self.slots).into_iter().filter_map(value).collect())
     }
 
     /// The first poll, without a limit: takes every child.
@@ -232,6 +249,14 @@ impl<I: Iterator, T> Slots<I, T> {
     }
 }
 
+/// Gives the spare memory of a result back, if it is worth it.
+pub(crate) fn without_spare<T>(mut values: Vec<T>) -> Vec<T> {
+    if (values.capacity() - values.len()) * size_of::<T>() > SPARE {
+        values.shrink_to_fit();
+    }
+    values
+}
+
 impl<I: Iterator<Item: Future>, T> Children for Slots<I, T> {
     /// The index of the child, and its output.
     type End = (usize, <I::Item as Future>::Output);
@@ -249,7 +274,7 @@ impl<I: Iterator<Item: Future>, T> Children for Slots<I, T> {
     }
 
     fn alive(&self) -> usize {
-        self.alive as usize
+        Slots::alive(self)
     }
 
     fn start(&mut self) -> Option<u32> {
@@ -259,8 +284,8 @@ impl<I: Iterator<Item: Future>, T> Children for Slots<I, T> {
     fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<Self::End> {
         let slot = &mut self.slots[place as usize];
         let Inside::Child(child) = &mut slot.inside else { return Poll::Pending };
-        // SAFETY: `new_unchecked` asks that what is pinned never moves again. No child leaves its slot but to be dropped
-        // there, nobody else gets hold of one, and the vector is taken apart only when it holds none.
+        // SAFETY: `new_unchecked` asks that what is pinned never moves again, unless it is `Unpin`. No other child leaves its
+        // slot but to be dropped there, nobody else gets hold of one, and the vector is taken apart only when it holds none.
         #[allow(unsafe_code, reason = "the standard library has no safe way into a pinned slice")]
         let output = ready!(unsafe { Pin::new_unchecked(child) }.poll(cx));
         slot.inside = Inside::Vacant { next: self.vacant };

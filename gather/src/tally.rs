@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, Wake, Waker};
 
 /// Counts the tasks that have not ended, and wakes the parent at the last end.
+#[derive(Debug)]
 pub(crate) struct Tally {
     /// How many of the counted tasks have not ended yet.
     left: AtomicUsize,

@@ -13,16 +13,16 @@
 //! [`on_late_error`](TryGatherTasks::on_late_error), to say whose error it is. Then every end wakes the parent. With a
 //! limit the tally takes over once the last task has been started.
 
-use crate::form::{Gathering, form};
+use crate::counted::{Task, Tasks};
+use crate::form::form;
 use crate::futures::Futures;
-use crate::join::{Children, Stage};
 use crate::pinned::{Map, Pinned};
 use crate::slots::Progress;
 use crate::tally::Tally;
-use runtime::{JoinError, JoinHandle, Mark, spawn, task::Builder, trace};
+use runtime::{JoinError, Mark, spawn, task::Builder, trace};
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::{any::Any, convert::Infallible, error::Error, fmt, panic::Location, pin::Pin};
 
 /// Runs each future as a task of the loop and gives all results, in the order of the input.
@@ -51,26 +51,26 @@ use std::{any::Any, convert::Infallible, error::Error, fmt, panic::Location, pin
 #[track_caller]
 pub fn gather_tasks<F: Future<Output = T> + 'static, T: 'static>(
     futures: impl Futures<Future = F>,
-) -> GatherTasks<impl Iterator<Item = impl Future<Output = Result<T, JoinError>>>, T> {
+) -> GatherTasks<impl Iterator<Item = Task<T>>, T> {
     let at = Location::caller();
     let tally = Tally::new(Mark::new("gather_tasks"));
     let of_tasks = Arc::clone(&tally);
     let tasks = futures.into_futures().map(move |future| {
         let handle = Builder::new().at(at).spawn(future);
         trace!(@child_spawned(of_tasks.mark));
-        Task { handle, tally: Arc::clone(&of_tasks) }
+        Task::new(handle, &of_tasks)
     });
     GatherTasks(Tasks::new(tasks, tally))
 }
 
 form! {
     /// The future of [`gather_tasks`].
-    GatherTasks<I: Iterator, T>(Tasks<I, Result<T, JoinError>>)
+    GatherTasks<I: Iterator, T>(Tasks<I, T, Result<T, JoinError>>)
 }
 
 impl<I, T, P> Future for GatherTasks<I, T, P>
 where
-    I: Iterator<Item: Future<Output = Result<T, JoinError>>>,
+    I: Iterator<Item = Task<T>>,
     P: FnMut(Progress),
 {
     type Output = Vec<Result<T, JoinError>>;
@@ -110,26 +110,26 @@ where
 #[track_caller]
 pub fn try_gather_tasks<F: Future<Output = Result<T, E>> + 'static, T: 'static, E: 'static>(
     futures: impl Futures<Future = F>,
-) -> TryGatherTasks<impl Iterator<Item = impl Future<Output = Result<Result<T, E>, JoinError>> + 'static>, T> {
+) -> TryGatherTasks<impl Iterator<Item = Task<Result<T, E>>>, T, E> {
     let at = Location::caller();
     let tally = Tally::new(Mark::new("try_gather_tasks"));
     let of_tasks = Arc::clone(&tally);
     let tasks = futures.into_futures().enumerate().map(move |(index, future)| {
         let handle = Builder::new().at(at).spawn(watched(future, Alarm { index, armed: Some(Arc::clone(&of_tasks)) }));
         trace!(@child_spawned(of_tasks.mark));
-        Task { handle, tally: Arc::clone(&of_tasks) }
+        Task::new(handle, &of_tasks)
     });
     TryGatherTasks(Tasks::new(tasks, tally))
 }
 
 form! {
     /// The future of [`try_gather_tasks`].
-    TryGatherTasks<I: Iterator, T>(Tasks<I, T>)
+    TryGatherTasks<I: Iterator, T, E>(Tasks<I, Result<T, E>, T>)
 }
 
-impl<I, T, E, P> Future for TryGatherTasks<I, T, P>
+impl<I, T, E, P> Future for TryGatherTasks<I, T, E, P>
 where
-    I: Iterator<Item: Future<Output = Result<Result<T, E>, JoinError>>>,
+    I: Iterator<Item = Task<Result<T, E>>>,
     P: FnMut(Progress),
 {
     type Output = Result<Vec<T>, TaskError<E>>;
@@ -139,9 +139,9 @@ where
     }
 }
 
-impl<I, T: 'static, E: 'static, P: FnMut(Progress)> TryGatherTasks<I, T, P>
+impl<I, T: 'static, E: 'static, P: FnMut(Progress)> TryGatherTasks<I, T, E, P>
 where
-    I: Iterator<Item: Future<Output = Result<Result<T, E>, JoinError>> + 'static>,
+    I: Iterator<Item = Task<Result<T, E>>>,
 {
     /// Hears of the tasks that fail after the first one: `report` gets the index of each in the input, and its error.
     ///
@@ -182,178 +182,6 @@ where
             }
         }));
         Err(first)
-    }
-}
-
-/// What both forms share: handles as children, and the tally that counts them. `T` is what is stored of a task that has
-/// ended.
-pub(crate) struct Tasks<I: Iterator, T, P = fn(Progress)> {
-    tally: Ours,
-    gathering: Gathering<I, T, P>,
-    /// Whether the handles have the tally as their waker. Before that the engine polls them.
-    counted: bool,
-}
-
-impl<I: Iterator, T> Tasks<I, T> {
-    fn new(tasks: I, tally: Arc<Tally>) -> Self {
-        let gathering = Gathering::new(tally.mark, tasks);
-        Tasks { tally: Ours(tally), gathering, counted: false }
-    }
-}
-
-impl<I: Iterator, T, P> Tasks<I, T, P> {
-    #[track_caller]
-    fn limit(self, n: usize) -> Self {
-        Tasks { gathering: self.gathering.limit(n), ..self }
-    }
-
-    #[track_caller]
-    fn on_progress<Q: FnMut(Progress)>(self, report: Q) -> Tasks<I, T, Q> {
-        Tasks { tally: self.tally, gathering: self.gathering.on_progress(report), counted: self.counted }
-    }
-
-    fn progress(&self) -> Progress {
-        let mut progress = self.gathering.progress();
-        if self.counted {
-            // The slots do not know of those that have ended since the first poll.
-            progress.completed = self.gathering.children.taken() - self.tally.0.left();
-        }
-        progress
-    }
-}
-
-impl<I: Iterator<Item: Future>, T, P: FnMut(Progress)> Tasks<I, T, P> {
-    /// One poll. `sort` is that of [`Gathering`]: `Ok` is a value to store, `Err` ends the gather at once.
-    fn poll<B>(
-        &mut self,
-        cx: &mut Context<'_>,
-        sort: impl Fn(<I::Item as Future>::Output) -> Result<T, B>,
-    ) -> Poll<Result<Vec<T>, B>> {
-        if !self.counted && self.needs_engine() {
-            let polled = self.gathering.poll_values(cx, &sort);
-            // Once the last task has been started, nobody asks any more which one ends.
-            if polled.is_ready() || self.gathering.on_progress.is_some() || !self.gathering.children.all_taken() {
-                return polled;
-            }
-        } else if self.gathering.engine.begin_poll() == Stage::New {
-            self.gathering.children.open(self.gathering.engine.mark); // Spawns all.
-        }
-        let polled = self.poll_counted(cx, &sort);
-        self.gathering.engine.stage = Stage::Waiting;
-        Poll::Ready(match ready!(polled) {
-            Ok(()) => Ok(self.finish()),
-            Err(end) => Err(self.stop(end)),
-        })
-    }
-
-    /// Whether somebody must know which task ends.
-    fn needs_engine(&self) -> bool {
-        self.gathering.children.has_limit() || self.gathering.on_progress.is_some()
-    }
-
-    /// Ready when every task has ended and its value is stored, or one has failed. Of the tasks that still run none is
-    /// touched.
-    fn poll_counted<B>(
-        &mut self,
-        cx: &mut Context<'_>,
-        sort: impl Fn(<I::Item as Future>::Output) -> Result<T, B>,
-    ) -> Poll<Result<(), B>> {
-        if !self.counted {
-            self.counted = true;
-            let waker = Waker::from(Arc::clone(&self.tally.0));
-            self.poll_each(&mut Context::from_waker(&waker), &sort)?;
-            self.tally.0.count(self.gathering.children.alive());
-        }
-        match ready!(self.tally.0.poll(cx.waker())) {
-            None => Poll::Ready(self.poll_each(cx, sort)),
-            Some(failed) => {
-                let place = self.gathering.children.place_of(failed).expect("a failed task is there until it is asked");
-                self.poll_one(place, cx, sort)
-            }
-        }
-    }
-
-    /// Polls every handle once, and stores the values of those that have ended.
-    fn poll_each<B>(
-        &mut self,
-        cx: &mut Context<'_>,
-        sort: impl Fn(<I::Item as Future>::Output) -> Result<T, B>,
-    ) -> Result<(), B> {
-        for place in 0..self.gathering.children.len() as u32 {
-            if self.gathering.children.has_child(place)
-                && let Poll::Ready(stored) = self.poll_one(place, cx, &sort)
-            {
-                stored?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Polls one handle.
-    fn poll_one<B>(
-        &mut self,
-        place: u32,
-        cx: &mut Context<'_>,
-        sort: impl Fn(<I::Item as Future>::Output) -> Result<T, B>,
-    ) -> Poll<Result<(), B>> {
-        let children = &mut self.gathering.children;
-        trace!(ChildPoll { gather: self.tally.0.mark, place: place });
-        let polled = children.poll(place, cx);
-        trace!(ChildPollEnd {
-            gather: self.tally.0.mark,
-            place: place,
-            ready: polled.is_ready(),
-            alive: children.alive()
-        });
-        let (index, output) = ready!(polled);
-        children.store(index, sort(output)?);
-        Poll::Ready(Ok(()))
-    }
-
-    /// All have ended.
-    fn finish(&mut self) -> Vec<T> {
-        self.gathering.engine.finish();
-        self.tally.0.close();
-        self.gathering.children.values()
-    }
-
-    /// One has failed. The others run on, and nobody waits for them.
-    fn stop<B>(&mut self, end: B) -> B {
-        self.tally.0.close();
-        self.gathering.stop();
-        end
-    }
-}
-
-/// The gather's own hold on its tally. The tasks may keep the tally for longer, and the parent must not live so long.
-struct Ours(Arc<Tally>);
-
-impl Drop for Ours {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-/// A child of both forms: the handle of a task, which is aborted when this is dropped before its end.
-struct Task<T> {
-    handle: JoinHandle<T>,
-    /// Once a task of this gather has failed, the others run on instead.
-    tally: Arc<Tally>,
-}
-
-impl<T> Future for Task<T> {
-    type Output = Result<T, JoinError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.handle).poll(cx)
-    }
-}
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        if !self.handle.is_finished() && !self.tally.has_failed() {
-            self.handle.abort();
-        }
     }
 }
 
