@@ -82,6 +82,11 @@ impl Timers {
         key
     }
 
+    /// A timer that has fired already: on a loop that is being dropped no other can be made.
+    pub(crate) fn fired(&mut self) -> u32 {
+        self.timers.insert(Timer { arming: FIRED, waker: Waker::noop().clone() }) as u32
+    }
+
     /// The waker's place of a timer that has not fired; `None` when it has.
     pub(crate) fn waiting(&mut self, key: u32) -> Option<&mut Waker> {
         let timer = &mut self.timers[key as usize];
@@ -139,9 +144,13 @@ impl Timers {
         self.heap.shrink_to(MIN_CAPACITY);
     }
 
-    /// Takes the wakers of all timers: the runtime is being dropped.
-    pub(crate) fn clear(&mut self) -> Vec<Waker> {
-        self.timers.iter_mut().map(|(_, timer)| mem::replace(&mut timer.waker, Waker::noop().clone())).collect()
+    /// Ends all timers, due or not: the runtime is being dropped. Their wakers are added to `woken`.
+    pub(crate) fn close(&mut self, woken: &mut Vec<Waker>) {
+        (self.heap, self.armed) = (BinaryHeap::new(), 0);
+        for (_, timer) in self.timers.iter_mut().filter(|(_, timer)| timer.arming != FIRED) {
+            timer.arming = FIRED;
+            woken.push(mem::replace(&mut timer.waker, Waker::noop().clone()));
+        }
     }
 }
 
