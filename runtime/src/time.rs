@@ -61,6 +61,7 @@ fn after(start: Instant, duration: Duration) -> Instant {
 ///     runtime::time::sleep(Duration::from_millis(1)).await;
 /// });
 /// ```
+#[inline]
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
     Sleep::new(duration, At::here())
@@ -120,14 +121,21 @@ enum Timer {
 }
 
 impl Sleep {
+    #[inline]
     fn new(duration: Duration, _at: At) -> Sleep {
-        let inside = context::with(|core| (after(core.clock.now(), duration), Timer::Relative(core.share())));
-        let (deadline, timer) = inside.unwrap_or_else(|| {
-            let start = Instant::now();
-            let deadline = after(start, duration);
-            (deadline, Timer::Unbegun(nanos(deadline - start)))
+        let inside = context::with(|core| Sleep {
+            deadline: after(core.clock.now(), duration),
+            timer: Timer::Relative(core.share()),
+            _at,
         });
-        Sleep { deadline, timer, _at }
+        inside.unwrap_or_else(|| Sleep::new_outside(duration, _at))
+    }
+
+    #[cold]
+    fn new_outside(duration: Duration, _at: At) -> Sleep {
+        let start = Instant::now();
+        let deadline = after(start, duration);
+        Sleep { deadline, timer: Timer::Unbegun(nanos(deadline - start)), _at }
     }
 
     /// When it is over; tokio's `Sleep::deadline`. For a sleep that was made outside of any loop and never polled it is
@@ -179,7 +187,10 @@ impl Sleep {
         };
         let waker = self.disarm(deadline, is_relative);
         if let (Some(core), Some(waker)) = (waiting, waker) {
-            self.arm(core, waker, is_relative);
+            let deadline = core.clock.count(deadline);
+            let key = core.arm(deadline, waker);
+            trace!(TimerArmed { timer: key, deadline: deadline } at self._at);
+            self.timer = Timer::Armed { core, key, is_relative };
         }
     }
 
@@ -188,8 +199,7 @@ impl Sleep {
         self.deadline = deadline;
         match mem::replace(&mut self.timer, Timer::Instant) {
             Timer::Armed { core, key, .. } => {
-                let waker = core.timers.borrow_mut().release(key);
-                trace!(TimerDropped { timer: key });
+                let waker = release(&core, key);
                 if is_relative {
                     self.timer = Timer::Relative(core);
                 }
@@ -209,18 +219,21 @@ impl Sleep {
         drop(self.disarm(deadline, is_relative));
     }
 
-    fn arm(&mut self, core: Rc<Core>, waker: Waker, is_relative: bool) {
-        let deadline = core.clock.count(self.deadline);
-        let key = core.arm(deadline, waker);
-        trace!(TimerArmed { timer: key, deadline: deadline } at self._at);
-        self.timer = Timer::Armed { core, key, is_relative };
+    /// Takes it to the loop `here`, if it is not there.
+    #[inline]
+    fn come_to(&mut self, here: &Core) {
+        match &self.timer {
+            Timer::Instant => {}
+            Timer::Relative(core) if ptr::eq(here, &**core) => {}
+            _ => self.move_to(here),
+        }
     }
 
-    /// Takes it to the loop `here`, if it is not there: what is left of a duration is left by the clock of `here`.
-    fn come_to(&mut self, here: &Core) {
+    /// From now on what is left of a duration is left by the clock of `here`.
+    #[cold]
+    fn move_to(&mut self, here: &Core) {
         let left = match &self.timer {
             Timer::Instant => return,
-            Timer::Relative(core) if ptr::eq(here, &**core) => return,
             Timer::Armed { is_relative: false, .. } => {
                 drop(self.disarm(self.deadline, false));
                 return;
@@ -236,9 +249,19 @@ impl Sleep {
 }
 
 impl Drop for Sleep {
+    #[inline]
     fn drop(&mut self) {
-        drop(self.disarm(self.deadline, false));
+        if let Timer::Armed { core, key, .. } = &self.timer {
+            drop(release(core, *key));
+        }
     }
+}
+
+/// Gives the key of a timer back, and its waker to be dropped.
+fn release(core: &Core, key: u32) -> Waker {
+    let waker = core.timers.borrow_mut().release(key);
+    trace!(TimerDropped { timer: key });
+    waker
 }
 
 impl Future for Sleep {
@@ -264,15 +287,19 @@ impl Future for Sleep {
         }
         context::current("a timer", |here| {
             self.come_to(here);
-            if here.clock.count(self.deadline) <= here.clock.nanos() {
+            let deadline = here.clock.count(self.deadline);
+            if deadline <= here.clock.nanos() {
                 return Poll::Ready(());
             }
             // Foreign code, which may panic: before anything is taken from its place.
             let waker = cx.waker().clone();
-            match mem::replace(&mut self.timer, Timer::Instant) {
-                Timer::Relative(core) => self.arm(core, waker, true),
-                _ => self.arm(here.share(), waker, false),
-            }
+            let key = here.arm(deadline, waker);
+            trace!(TimerArmed { timer: key, deadline: deadline } at self._at);
+            let (core, is_relative) = match mem::replace(&mut self.timer, Timer::Instant) {
+                Timer::Relative(core) => (core, true),
+                _ => (here.share(), false),
+            };
+            self.timer = Timer::Armed { core, key, is_relative };
             Poll::Pending
         })
     }

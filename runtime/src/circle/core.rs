@@ -117,13 +117,16 @@ impl Core {
     }
 
     /// (5) Arms a timer. On a loop that is being dropped the time does not go on, so the waker is woken at once.
+    #[inline]
     pub(crate) fn arm(&self, deadline: u64, waker: Waker) -> u32 {
-        if self.closed.get() {
-            let key = self.timers.borrow_mut().fired();
-            wake_one(waker);
-            return key;
-        }
-        self.timers.borrow_mut().arm(deadline, waker)
+        if self.closed.get() { self.arm_nothing(waker) } else { self.timers.borrow_mut().arm(deadline, waker) }
+    }
+
+    #[cold]
+    fn arm_nothing(&self, waker: Waker) -> u32 {
+        let key = self.timers.borrow_mut().fired();
+        wake_one(waker);
+        key
     }
 
     /// Whether the runtime is being dropped.
@@ -166,9 +169,8 @@ impl Core {
     /// sockets and timers are closed first: nobody can begin to wait there for something that will not come.
     pub(crate) fn close(&self) {
         self.closed.set(true);
-        let mut woken = Vec::new();
-        self.reactor.borrow_mut().close(&mut woken);
-        self.timers.borrow_mut().close(&mut woken);
+        self.reactor.borrow_mut().close();
+        self.timers.borrow_mut().close();
         self.threads.close_pool();
         for (_, owed) in self.owed.take() {
             owed.cancel().into_iter().for_each(wake_one);
@@ -183,6 +185,8 @@ impl Core {
         }
         // From here on messages come back to their senders; those that came before are dropped like the tasks.
         self.threads.close_queue();
+        let mut woken = self.timers.borrow_mut().clear();
+        self.reactor.borrow_mut().clear(&mut woken);
         wake_all(&mut woken);
         // Last: while this is the current loop, wakes of its number are taken for its own.
         remote::unregister(self.number, self.tasks.borrow().next_serial);

@@ -84,7 +84,10 @@ impl Timers {
 
     /// A timer that has fired already: on a loop that is being dropped no other can be made.
     pub(crate) fn fired(&mut self) -> u32 {
-        self.timers.insert(Timer { arming: FIRED, waker: Waker::noop().clone() }) as u32
+        let key = self.arm(0, Waker::noop().clone());
+        self.timers[key as usize].arming = FIRED;
+        (self.heap, self.armed) = (BinaryHeap::new(), 0);
+        key
     }
 
     /// The waker's place of a timer that has not fired; `None` when it has.
@@ -144,13 +147,15 @@ impl Timers {
         self.heap.shrink_to(MIN_CAPACITY);
     }
 
-    /// Ends all timers, due or not: the runtime is being dropped. Their wakers are added to `woken`.
-    pub(crate) fn close(&mut self, woken: &mut Vec<Waker>) {
+    /// The runtime is being dropped: no timer will fire any more. Each keeps its waker.
+    pub(crate) fn close(&mut self) {
         (self.heap, self.armed) = (BinaryHeap::new(), 0);
-        for (_, timer) in self.timers.iter_mut().filter(|(_, timer)| timer.arming != FIRED) {
-            timer.arming = FIRED;
-            woken.push(mem::replace(&mut timer.waker, Waker::noop().clone()));
-        }
+        self.timers.iter_mut().for_each(|(_, timer)| timer.arming = FIRED);
+    }
+
+    /// Takes the wakers of the timers that outlive their runtime.
+    pub(crate) fn clear(&mut self) -> Vec<Waker> {
+        self.timers.iter_mut().map(|(_, timer)| mem::replace(&mut timer.waker, Waker::noop().clone())).collect()
     }
 }
 
