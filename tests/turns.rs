@@ -496,7 +496,8 @@ fn listed(message: &str) -> Vec<String> {
     assert_eq!(
         head,
         "nothing can happen any more: no task is ready, no timer is armed, no socket is registered and no blocking job \
-         is under way. Look for a wake-up that never comes in:"
+         is under way. Other threads and other loops are not waited for: if one of them will wake this loop, keep the \
+         guard of Handle::outside() until it has. Look for a wake-up that never comes in:"
     );
     let file = file!();
     list.split("\n  ")

@@ -25,6 +25,11 @@ use std::task::{Context, Poll, ready};
 /// # Panics
 /// The future panics when it is polled again after it gave its results, or after a child panicked through it.
 ///
+/// The panic of a child goes through the gather to whoever polls it. What the other children hold is dropped with the
+/// gather. Inside an async block the panic itself drops the gather: then a mutex whose guard a child holds is poisoned, and
+/// a second panic, of a child's drop, ends the process. Spawned as it is, `spawn(gather(…))`, it is dropped when the panic is
+/// over: nothing is poisoned, and one more panic is held back.
+///
 /// # Cancel safety
 /// Dropping it drops the children. `&mut gather` may be awaited in a `timeout` or a select and then be awaited again.
 ///

@@ -200,9 +200,13 @@ impl Reactor {
         count
     }
 
-    /// Lets go of epoll: the runtime is being dropped. Who still waits at a socket that outlives it is woken, and told.
-    pub(crate) fn close(&mut self, woken: &mut Vec<Waker>) {
+    /// Lets go of epoll: the runtime is being dropped. Who asks from here on is told.
+    pub(crate) fn close(&mut self) {
         self.poll = None;
+    }
+
+    /// Calls whoever still waits at a socket that outlives its runtime.
+    pub(crate) fn clear(&mut self, woken: &mut Vec<Waker>) {
         for side in self.sources.iter_mut().flat_map(|(_, source)| &mut source.sides) {
             self.waiters.call_all(&mut side.line, woken);
         }

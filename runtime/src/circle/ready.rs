@@ -211,9 +211,11 @@ impl Tasks {
         }
     }
 
-    /// Takes every task out, in the order of their slots, and leaves all tickets stale: the runtime is being dropped.
-    pub(crate) fn clear(&mut self) -> Vec<(Ticket, Body)> {
+    /// Takes every task out, in the order of their spawns, and leaves all tickets stale: the runtime is being dropped.
+    pub(crate) fn clear(&mut self) -> Vec<Slot> {
         (self.batch, self.next, self.arrived) = (Vec::new(), 0, Vec::new());
-        std::mem::take(&mut self.slots).into_iter().map(|(_, slot)| (slot.ticket, slot.body)).collect()
+        let mut slots: Vec<Slot> = std::mem::take(&mut self.slots).into_iter().map(|(_, slot)| slot).collect();
+        slots.sort_unstable_by_key(Slot::serial);
+        slots
     }
 }

@@ -82,6 +82,14 @@ impl Timers {
         key
     }
 
+    /// A timer that has fired already: on a loop that is being dropped no other can be made.
+    pub(crate) fn fired(&mut self) -> u32 {
+        let key = self.arm(0, Waker::noop().clone());
+        self.timers[key as usize].arming = FIRED;
+        (self.heap, self.armed) = (BinaryHeap::new(), 0);
+        key
+    }
+
     /// The waker's place of a timer that has not fired; `None` when it has.
     pub(crate) fn waiting(&mut self, key: u32) -> Option<&mut Waker> {
         let timer = &mut self.timers[key as usize];
@@ -139,7 +147,13 @@ impl Timers {
         self.heap.shrink_to(MIN_CAPACITY);
     }
 
-    /// Takes the wakers of all timers: the runtime is being dropped.
+    /// The runtime is being dropped: no timer will fire any more. Each keeps its waker.
+    pub(crate) fn close(&mut self) {
+        (self.heap, self.armed) = (BinaryHeap::new(), 0);
+        self.timers.iter_mut().for_each(|(_, timer)| timer.arming = FIRED);
+    }
+
+    /// Takes the wakers of the timers that outlive their runtime.
     pub(crate) fn clear(&mut self) -> Vec<Waker> {
         self.timers.iter_mut().map(|(_, timer)| mem::replace(&mut timer.waker, Waker::noop().clone())).collect()
     }

@@ -12,8 +12,10 @@ use crate::parts::lock::Lock;
 use crate::parts::park::Parking;
 use crate::threads::blocking::Pool;
 use crossbeam_channel::{Receiver, Sender};
+use std::any::Any;
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The part of a runtime that other threads may touch.
 #[derive(Debug)]
@@ -24,9 +26,26 @@ pub(crate) struct Inbox {
     parking: Parking,
     /// The bell: makes `mio::Poll::poll` return. Locked only to ring; gone with the runtime, whoever keeps its handle.
     bell: Lock<Option<mio::Waker>>,
+    /// How many guards say that somebody outside will wake the loop.
+    outside: AtomicUsize,
 }
 
 impl Inbox {
+    /// A number that no other inbox has at the same time.
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Somebody outside will wake the loop.
+    pub(crate) fn add_outside(&self) {
+        self.outside.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// One less of them. True when it was the last.
+    pub(crate) fn remove_outside(&self) -> bool {
+        self.outside.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
     /// Hands a message to the loop, from any thread. When the loop is gone the message is dropped.
     pub(crate) fn post(&self, message: Message) {
         trace!(@sent(self, &message));
@@ -61,8 +80,8 @@ impl OtherThreads {
     /// The other threads of a loop that parks at this bell.
     pub(crate) fn new(bell: mio::Waker, pool: impl FnOnce(Arc<Inbox>) -> Pool) -> OtherThreads {
         let (sender, receiver) = crossbeam_channel::unbounded();
-        let inbox = Inbox { messages: sender, parking: Parking::new(), bell: Lock::new(Some(bell)) };
-        let inbox = Arc::new(inbox);
+        let (parking, bell) = (Parking::new(), Lock::new(Some(bell)));
+        let inbox = Arc::new(Inbox { messages: sender, parking, bell, outside: AtomicUsize::new(0) });
         let pool = pool(Arc::clone(&inbox));
         OtherThreads { inbox, messages: RefCell::new(Some(receiver)), pool }
     }
@@ -107,13 +126,19 @@ impl Threads for OtherThreads {
 
     fn close_queue(&self) {
         *self.inbox.bell.lock() = None;
-        let messages = self.messages.take();
-        messages.iter().flat_map(Receiver::try_iter).for_each(quiet_drop);
-        quiet_drop(messages);
+        // The channel refuses what is sent from here on, and drops what is in it. Each message holds its own panic back.
+        drop(self.messages.take());
     }
 
-    #[cfg(feature = "trace")]
+    fn is_somebody_outside(&self) -> bool {
+        self.inbox.outside.load(Ordering::SeqCst) > 0
+    }
+
+    fn share(&self) -> Arc<dyn Any + Send + Sync> {
+        self.inbox()
+    }
+
     fn address(&self) -> usize {
-        Arc::as_ptr(&self.inbox).addr()
+        self.inbox.address()
     }
 }
