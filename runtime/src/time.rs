@@ -1,6 +1,7 @@
 //! Time: [`sleep`], [`timeout`], [`interval`] and [`now`], the leaves on the timers (5).
 
 use crate::At;
+use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::run::Core;
 use crate::parts::clock::FAR;
@@ -33,6 +34,8 @@ fn after(start: Instant, duration: Duration) -> Instant {
 ///
 /// Never early; late by up to a millisecond, because that is mio's grain. Any duration will do: zero is ready at the
 /// first poll, [`Duration::MAX`] never, which is thirty years: a virtual clock that has nowhere else to jump gets there.
+/// A loop's time ends 584 years after its beginning: a virtual clock stands still from there on, and every sleep is ready
+/// at its first poll.
 ///
 /// # Panics
 /// When it is polled outside a runtime.
@@ -102,12 +105,9 @@ impl Sleep {
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
-}
 
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Polls without the budget of a poll: a timeout has to come when all of it is spent.
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Armed here: it stays. Armed on another runtime, which may never turn again, it moves to the one that polls.
         if let Some(armed) = &self.armed
             && context::with(|core| std::ptr::eq(core, &*armed.core)) == Some(true)
@@ -134,6 +134,14 @@ impl Future for Sleep {
     }
 }
 
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        budget::spend(cx, |cx| self.poll_due(cx))
+    }
+}
+
 /// Gives `future` at most `duration`, counted from this call; asyncio's `wait_for`, tokio's `timeout`.
 ///
 /// The future is polled first: one that is ready in time wins, even with a duration of zero.
@@ -157,13 +165,12 @@ impl Future for Sleep {
 /// ```
 #[track_caller]
 pub fn timeout<F: Future>(duration: Duration, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> {
-    let sleep = sleep_until(after(now(), duration));
+    let mut sleep = sleep_until(after(now(), duration));
     async move {
         let mut future = pin!(future);
-        let mut sleep = pin!(sleep);
         poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(value) => Poll::Ready(Ok(value)),
-            Poll::Pending => sleep.as_mut().poll(cx).map(|()| Err(Elapsed(()))),
+            Poll::Pending => sleep.poll_due(cx).map(|()| Err(Elapsed(()))),
         })
         .await
     }

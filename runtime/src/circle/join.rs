@@ -3,6 +3,7 @@
 //! The result waits in a place that the handle shares with the task (`result.rs`). A handle wakes its joiner exactly once:
 //! when the task has ended.
 
+use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::ready::Wait;
 use crate::circle::result::{JoinError, ResultPlace};
@@ -70,6 +71,16 @@ impl<T> JoinHandle<T> {
         self.result.is_settled()
     }
 
+    /// Polls without the budget of a poll, for whoever counts on exactly one wake for each end.
+    #[doc(hidden)]
+    pub fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        let polled = self.result.poll_result(cx);
+        if polled.is_pending() {
+            context::with(|core| core.note_wait(Wait::Join, None));
+        }
+        polled
+    }
+
     /// The task's number; tokio's `id`.
     pub fn id(&self) -> Id {
         match &self.target {
@@ -83,11 +94,7 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = self.result.poll_result(cx);
-        if polled.is_pending() {
-            context::with(|core| core.note_wait(Wait::Join, None));
-        }
-        polled
+        budget::spend(cx, |cx| self.poll_end(cx))
     }
 }
 

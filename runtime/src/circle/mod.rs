@@ -14,5 +14,6 @@ pub(crate) mod reactor;
 pub(crate) mod wake;
 pub(crate) mod remote;
 pub(crate) mod context;
+pub mod budget;
 pub(crate) mod join;
 pub(crate) mod report;

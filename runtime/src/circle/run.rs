@@ -11,6 +11,7 @@
 //! ```
 
 use crate::At;
+use crate::circle::budget;
 use crate::circle::context::{self, Entered};
 use crate::circle::join::{JoinHandle, Target};
 use crate::circle::reactor::Reactor;
@@ -68,7 +69,7 @@ pub(crate) struct Core {
 
     /// The task at poll, or the last one that was.
     current: Cell<Ticket>,
-    /// Polls and aborts since the last check.
+    /// Polls and aborts since the last check. A poll that had its whole budget counts for all.
     pub(crate) polls_since_check: Cell<u32>,
     /// A buffer for wakers that are collected before they are woken.
     woken: Cell<Vec<Waker>>,
@@ -185,6 +186,7 @@ impl Core {
         }
         turn.polls += 1;
         self.current.set(ticket);
+        budget::begin();
         trace!(PollBegin { task: ticket });
         // A ticket has nothing to release, so its waker need not be dropped.
         let waker = ManuallyDrop::new(ticket.waker());
@@ -287,6 +289,11 @@ impl Core {
         self.take_messages(turn);
         self.fire_due(turn);
         self.ask_system(turn);
+    }
+
+    /// The poll that is under way was a long one: the loop is to check before the next.
+    pub(crate) fn check_before_next_poll(&self) {
+        self.polls_since_check.set(POLLS_BETWEEN_CHECKS);
     }
 
     /// Takes what other threads have sent, and what this one did while the loop was not running.
