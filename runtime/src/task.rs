@@ -1,11 +1,10 @@
 //! Tasks: their names and numbers, [`yield_now`], and [`spawn_blocking`] for what would stop the loop.
 
-#[doc(hidden)]
-pub use crate::circle::budget;
 pub use crate::circle::ticket::Id;
 
 use crate::At;
 use crate::JoinHandle;
+use crate::circle::budget as of_polls;
 use crate::circle::context;
 use crate::circle::task::Birth;
 use crate::threads::blocking;
@@ -107,6 +106,12 @@ impl Future for YieldNow {
     }
 }
 
+/// The budget of a poll, for libraries that poll many futures in one poll, as `gather` does.
+#[doc(hidden)]
+pub mod budget {
+    pub use crate::circle::budget::{ask, spend, take};
+}
+
 /// Whether the task at poll has budget left.
 ///
 /// In one poll a task gets 128 things: values, permits, bytes, ticks, connections, whatever the loop's futures give. The
@@ -131,7 +136,7 @@ impl Future for YieldNow {
 /// });
 /// ```
 pub fn has_budget_remaining() -> bool {
-    budget::is_left()
+    of_polls::is_left()
 }
 
 /// Takes one from the budget of the poll, and lets the others have their turn if none is left; tokio's `consume_budget`.
@@ -152,7 +157,7 @@ pub fn has_budget_remaining() -> bool {
 /// });
 /// ```
 pub async fn consume_budget() {
-    poll_fn(|cx| budget::spend(cx, |_| Poll::Ready(()))).await;
+    poll_fn(|cx| of_polls::spend(cx, |_| Poll::Ready(()))).await;
 }
 
 /// Runs `f`, which may block, on a thread of the blocking pool: asyncio's `to_thread`, tokio's `spawn_blocking`.
@@ -162,7 +167,7 @@ pub async fn consume_budget() {
 ///
 /// # Errors
 /// The handle's error is a panic when `f` panicked, a cancellation when the job was aborted before it began or the
-/// runtime was dropped, and [`JoinError::io_error`] when no thread could be started for it.
+/// runtime was dropped, and [`JoinError::io_error`](crate::JoinError::io_error) when no thread could be started for it.
 ///
 /// # Panics
 /// Outside a runtime.

@@ -44,21 +44,18 @@ pub(crate) fn begin() {
 
 /// Whether anything is left: asked before the attempt, so that what could not be given stays where it is. With none left
 /// it wakes the waker of `cx` and says Pending.
-#[doc(hidden)]
 #[inline]
 pub fn ask(cx: &Context<'_>) -> Poll<()> {
     if LEFT.get() > 0 { Poll::Ready(()) } else { refuse(cx) }
 }
 
 /// Takes one, after a success. Whoever calls it has asked before.
-#[doc(hidden)]
 #[inline]
 pub fn take() {
     LEFT.set(LEFT.get() - 1);
 }
 
 /// Polls a leaf: asks before, and takes one if it is ready.
-#[doc(hidden)]
 #[inline]
 pub fn spend<T>(cx: &mut Context<'_>, leaf: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
     ready!(ask(cx));
