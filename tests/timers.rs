@@ -842,3 +842,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn virtual_time_ends_after_584_years_and_every_sleep_is_then_ready_at_once() {
+    virtually(async {
+        let start = now();
+        let years = 30 * YEAR;
+        for n in 1..=19 {
+            sleep(years).await;
+            assert_eq!(now() - start, years * n);
+        }
+        sleep(years).await;
+        let end = now();
+        assert_eq!(end - start, Duration::from_nanos(u64::MAX));
+        assert!(poll_once(&mut sleep(years)).is_ready());
+        assert_eq!(now(), end);
+        // The others have their turn all the same.
+        let others = Rc::new(Cell::new(0));
+        let count = Rc::clone(&others);
+        let other = runtime::spawn(async move {
+            loop {
+                count.set(count.get() + 1);
+                yield_now().await;
+            }
+        });
+        for _ in 0..1_280 {
+            sleep(years).await;
+        }
+        assert!(others.get() >= 9, "{}", others.get());
+        other.abort();
+    });
+}

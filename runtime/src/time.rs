@@ -1,6 +1,7 @@
 //! Time: [`sleep`], [`timeout`], [`interval`] and [`now`], the leaves on the timers (5).
 
 use crate::At;
+use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::core::Core;
 use crate::parts::clock::{FAR, nanos, now_outside};
@@ -44,8 +45,8 @@ fn after(start: Instant, duration: Duration) -> Instant {
 ///
 /// Never early; late by up to a millisecond, because that is mio's grain. Any duration will do: zero is ready at the
 /// first poll, [`Duration::MAX`] never, which is thirty years: a virtual clock that has nowhere else to jump gets there.
-///
-/// A clock counts 584 years from the beginning of its loop. After that every sleep is over at once.
+/// A loop's time ends 584 years after its beginning: a virtual clock stands still from there on, and every sleep is ready
+/// at its first poll.
 ///
 /// # Panics
 /// When it is polled outside a runtime. And when it is awaited on a loop that is being dropped, which happens in drops
@@ -264,10 +265,9 @@ fn release(core: &Core, key: u32) -> Waker {
     waker
 }
 
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+impl Sleep {
+    /// Polls without the budget of a poll: a timeout has to come when all of it is spent.
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Armed here: it stays. Armed on another runtime, which may never turn again, it comes to the one that polls.
         if let Timer::Armed { core, key, .. } = &self.timer
             && context::with(|here| ptr::eq(here, &**core)) == Some(true)
@@ -305,6 +305,14 @@ impl Future for Sleep {
     }
 }
 
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        budget::spend(cx, |cx| self.poll_due(cx))
+    }
+}
+
 /// Gives `future` at most `duration`, counted as [`sleep`] counts it: from this call. asyncio's `wait_for`, tokio's
 /// `timeout`.
 ///
@@ -329,13 +337,12 @@ impl Future for Sleep {
 /// ```
 #[track_caller]
 pub fn timeout<F: Future>(duration: Duration, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> {
-    let sleep = sleep(duration);
+    let mut sleep = sleep(duration);
     async move {
         let mut future = pin!(future);
-        let mut sleep = pin!(sleep);
         poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(value) => Poll::Ready(Ok(value)),
-            Poll::Pending => sleep.as_mut().poll(cx).map(|()| Err(Elapsed(()))),
+            Poll::Pending => sleep.poll_due(cx).map(|()| Err(Elapsed(()))),
         })
         .await
     }

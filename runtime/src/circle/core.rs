@@ -49,7 +49,7 @@ pub(crate) struct Core {
 
     /// The task at poll, or the last one that was.
     pub(crate) current: Cell<Ticket>,
-    /// Polls and aborts since the last check.
+    /// Polls and aborts since the last check. A poll that had its whole budget counts for all.
     pub(crate) polls_since_check: Cell<u32>,
     /// A buffer for wakers that are collected before they are woken.
     pub(crate) woken: Cell<Vec<Waker>>,

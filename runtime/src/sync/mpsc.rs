@@ -10,6 +10,7 @@
 pub use crate::sync::errors::{SendError, TryRecvError, TrySendError};
 
 use crate::At;
+use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::ready::Wait;
 use crate::circle::wake::{wake_all, wake_one};
@@ -218,6 +219,13 @@ impl<T> Future for Send<'_, T> {
     type Output = Result<(), SendError<T>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
+        budget::spend(cx, |cx| self.poll_send(cx))
+    }
+}
+
+impl<T> Send<'_, T> {
+    /// Sends, if there is room or a place was granted; else waits in line.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
         let this = &mut *self;
         let value = this.value.take().expect("a Send was polled after it was done: call send again for the next value");
         let fresh = cx.waker().clone();
@@ -348,12 +356,14 @@ impl<T> Receiver<T> {
     }
 
     fn poll_at(&mut self, at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        // Cloned before the lock and dropped after it: both are foreign code.
-        let polled = self.take_or_wait(Some(cx.waker().clone()));
-        if polled.is_pending() {
-            context::with(|core| core.note_wait(Wait::Channel, at));
-        }
-        polled
+        budget::spend(cx, |cx| {
+            // Cloned before the lock and dropped after it: both are foreign code.
+            let polled = self.take_or_wait(Some(cx.waker().clone()));
+            if polled.is_pending() {
+                context::with(|core| core.note_wait(Wait::Channel, at));
+            }
+            polled
+        })
     }
 
     /// The next value, if one is there: tokio's `try_recv`, asyncio's `get_nowait`.

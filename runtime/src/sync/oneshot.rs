@@ -1,5 +1,6 @@
 //! A channel for one value: the answer to a request. Both ends may travel to other threads.
 
+use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::ready::Wait;
 use crate::circle::wake::wake_one;
@@ -127,12 +128,14 @@ impl<T> Future for Receiver<T> {
     type Output = Result<T, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
-        // Cloned before the lock and dropped after it: both are foreign code.
-        let polled = self.take_or_wait(Some(cx.waker().clone()));
-        if polled.is_pending() {
-            context::with(|core| core.note_wait(Wait::Channel, None));
-        }
-        polled
+        budget::spend(cx, |cx| {
+            // Cloned before the lock and dropped after it: both are foreign code.
+            let polled = self.take_or_wait(Some(cx.waker().clone()));
+            if polled.is_pending() {
+                context::with(|core| core.note_wait(Wait::Channel, None));
+            }
+            polled
+        })
     }
 }
 

@@ -7,6 +7,7 @@
 //!                                                                                             | dropped: passes it on
 //! ```
 
+use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::ready::Wait;
 use crate::circle::wake::wake_one;
@@ -133,6 +134,13 @@ impl<'a> Future for Acquire<'a> {
     type Output = Permit<'a>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
+        budget::spend(cx, |cx| self.poll_permit(cx))
+    }
+}
+
+impl<'a> Acquire<'a> {
+    /// Takes a permit that is free or was granted; else waits in line.
+    fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
         let (semaphore, at) = (self.semaphore, self.at);
         let free = |waiter: Option<WaiterKey>| if waiter.is_none() { semaphore.take(at) } else { None };
         if let Some(permit) = free(self.waiter) {
