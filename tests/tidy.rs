@@ -269,22 +269,53 @@ fn unsafe_is_an_island() {
     assert!(blocks <= 20, "{blocks} unsafe blocks, where at most 20 are allowed");
 }
 
+/// An example target.
+struct Example {
+    name: String,
+    /// Its file, from the top.
+    path: String,
+    /// Its entry in the manifest.
+    entry: String,
+}
+
+/// The example targets of every package whose manifest lies below `examples`, and its file, from that folder, in links.
+fn example_targets() -> Vec<(Example, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![String::new()];
+    for entry in fs::read_dir(top().join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.join("Cargo.toml").exists() {
+            folders.push(format!("{}/", path.file_name().unwrap().to_str().unwrap()));
+        }
+    }
+    for folder in folders {
+        let manifest = read(format!("examples/{folder}Cargo.toml"));
+        for target in manifest.split("[[example]]").skip(1) {
+            let entry = target.split("\n\n").next().unwrap().to_owned();
+            let field = |name: &str| {
+                let value = entry.split(&format!("{name} = \"")).nth(1).and_then(|rest| rest.split('"').next());
+                value.unwrap_or_else(|| panic!("examples/{folder}Cargo.toml: a target without {name}")).to_owned()
+            };
+            let (name, link) = (field("name"), format!("{folder}{}", field("path")));
+            found.push((Example { name, path: format!("examples/{link}"), entry }, link));
+        }
+    }
+    found
+}
+
 #[test]
 fn every_example_stands_in_the_table() {
-    let manifest = read("examples/Cargo.toml");
     let table = read("examples/README.md");
-    let names: Vec<&str> = manifest
-        .split("[[example]]")
-        .skip(1)
-        .filter_map(|target| target.split("name = \"").nth(1)?.split('"').next())
-        .collect();
-    assert!(names.contains(&"load_test"));
-    for name in names {
-        assert!(table.contains(&format!("[{name}]({name}.rs)")), "examples/README.md does not list {name}");
+    let targets = example_targets();
+    for name in ["load_test", "step", "own"] {
+        assert!(targets.iter().any(|(target, _)| target.name == name), "{name} was not found");
+    }
+    for (Example { name, path, .. }, link) in targets {
+        let link = format!("[{name}]({link})");
+        assert!(table.contains(&link), "examples/README.md does not list {name}");
         assert!(table.contains(&format!("--example {name}")), "examples/README.md has no command for {name}");
-        let source = read(format!("examples/{name}.rs"));
-        let lines = code(&source).len();
-        let row = table.lines().find(|line| line.contains(&format!("[{name}]({name}.rs)"))).unwrap();
+        let lines = code(&read(path)).len();
+        let row = table.lines().find(|line| line.contains(&link)).unwrap();
         assert!(row.ends_with(&format!("| {lines} |")), "{name} has {lines} lines of code; its row says: {row}");
         assert!(lines <= 200, "{name} has {lines} lines of code, and a program has at most 200");
     }
@@ -292,21 +323,28 @@ fn every_example_stands_in_the_table() {
 
 #[test]
 fn every_example_says_how_to_run_it() {
-    let manifest = read("examples/Cargo.toml");
     let mut heavy = 0;
-    for target in manifest.split("[[example]]").skip(1) {
-        let name = target.split('"').nth(1).expect("a name");
-        let source = read(format!("examples/{name}.rs"));
-        let feature = target
-            .split("\n\n")
-            .next()
-            .is_some_and(|entry| entry.contains(&format!("required-features = [\"{name}\"]")));
+    for (Example { name, path, entry }, _) in example_targets() {
+        let feature = entry.contains(&format!("required-features = [\"{name}\"]"));
         heavy += usize::from(feature);
         let command = if feature { format!("--features {name} --example {name}") } else { format!("--example {name}") };
         let is_doc = |line: &&str| line.starts_with("//! $ ") && line.contains(&command);
-        assert!(source.lines().any(|line| is_doc(&line)), "examples/{name}.rs does not name its command: … {command}");
+        assert!(read(&path).lines().any(|line| is_doc(&line)), "{path} does not name its command: … {command}");
     }
     assert!(heavy >= 3, "only {heavy} examples with a feature of their own were found");
+}
+
+#[test]
+fn the_files_that_the_tables_of_the_examples_list_count_right() {
+    let table = read("examples/README.md");
+    let mut rows = 0;
+    for line in table.lines().filter(|line| line.starts_with("| [")) {
+        let path = line.split("](").nth(1).and_then(|rest| rest.split(')').next()).unwrap();
+        rows += 1;
+        let lines = code(&read(format!("examples/{path}"))).len();
+        assert!(line.ends_with(&format!("| {lines} |")), "{path} has {lines} lines of code; its row says: {line}");
+    }
+    assert!(rows >= 30, "only {rows} rows were found");
 }
 
 #[test]
@@ -460,7 +498,7 @@ fn the_pictures_of_the_circle_are_one_picture() {
     let picture = |text: &str| -> Vec<String> {
         let from = text.find("spawn (1)").expect("the picture begins with spawn");
         let text = &text[text[..from].rfind('\n').map_or(0, |at| at + 1)..];
-        text.lines().take(6).map(|line| line.trim_start_matches("//!").trim().to_owned()).collect()
+        text.lines().take(7).map(|line| line.trim_start_matches("//!").trim().to_owned()).collect()
     };
     let expected = picture(&read("ARCHITECTURE.md"));
     assert_eq!(expected, picture(&read("runtime/src/lib.rs")));
@@ -472,7 +510,8 @@ fn the_project_speaks_of_itself_alone() {
     // Written so that this file does not find itself.
     let foreign = [["/wo", "rk/"].concat(), [".lib", "rary"].concat(), ["farm", "-bench"].concat()];
     let mut texts = rust_files(&["runtime", "gather", "examples", "benches", "tests"]);
-    for name in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "examples/README.md", ".ci/run", "Cargo.toml"] {
+    let names = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "examples/README.md", ".ci/run", "Cargo.toml"];
+    for name in names.into_iter().chain(["examples/step.html"]) {
         texts.insert(name.to_owned(), read(name));
     }
     for (name, text) in texts {

@@ -48,11 +48,12 @@
 //! # The circle
 //!
 //! ```text
-//!         spawn (1)                   +------------------ wake (6) <-----------------+
-//!            |                        v                                              |
-//!            +---------------> ready queue (2) --pop--> poll (3) --Pending--> waits in reactor (4) or timers (5)
-//!                                     ^                    |
-//!    other threads: remote queue -----+                    +--Ready--> result kept for the JoinHandle, joiner woken
+//!         spawn (1)                +-------------- wake (6) <--------------+
+//!            |                     v                                       |
+//!            +------------> ready queue (2) --pop--> poll (3) --Pending--> waits in reactor (4)
+//!                                  ^                    |                  or timers (5)
+//!    other threads: remote queue --+                    +--Ready--> result kept for the
+//!                                                                   JoinHandle, joiner woken
 //!    nothing ready? park in mio until an event, the next deadline or an unpark
 //! ```
 //!
