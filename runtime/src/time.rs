@@ -6,9 +6,9 @@ use crate::circle::context;
 use crate::circle::core::Core;
 use crate::parts::clock::{FAR, nanos, now_outside};
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, IntoFuture, poll_fn};
 use std::mem;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::ptr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -336,15 +336,45 @@ impl Future for Sleep {
 /// });
 /// ```
 #[track_caller]
-pub fn timeout<F: Future>(duration: Duration, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> {
-    let mut sleep = sleep(duration);
-    async move {
-        let mut future = pin!(future);
-        poll_fn(|cx| match future.as_mut().poll(cx) {
-            Poll::Ready(value) => Poll::Ready(Ok(value)),
-            Poll::Pending => sleep.poll_due(cx).map(|()| Err(Elapsed(()))),
-        })
-        .await
+pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
+    Timeout { future: Some(future.into_future()), sleep: sleep(duration) }
+}
+
+/// The future of [`timeout`]; tokio's `Timeout`. It holds its future in itself, once.
+///
+/// # Panics
+/// When it is polled again after it was ready.
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct Timeout<F> {
+    /// `None` once it is over.
+    future: Option<F>,
+    sleep: Sleep,
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: `get_unchecked_mut` and `new_unchecked` ask that the future is not moved until it is dropped. It is
+        // reached through this pin only, which is passed on; `set` drops it in its place; there is no other method, no
+        // `Drop`, and `Unpin` holds only where it holds for the future. The sleep is `Unpin` and may be moved.
+        #[allow(unsafe_code, reason = "the projection from a timeout to its future")]
+        let (mut future, sleep) = unsafe {
+            let this = self.get_unchecked_mut();
+            (Pin::new_unchecked(&mut this.future), &mut this.sleep)
+        };
+        let running = future.as_mut().as_pin_mut();
+        let running = running.expect("a Timeout was polled after it was ready: await it once");
+        let result = match running.poll(cx) {
+            Poll::Ready(value) => Ok(value),
+            Poll::Pending => match sleep.poll_due(cx) {
+                Poll::Ready(()) => Err(Elapsed(())),
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        future.set(None);
+        Poll::Ready(result)
     }
 }
 
