@@ -2,16 +2,20 @@
 
 use crate::dice::Dice;
 use crate::run::{Broken, Event, Run, silence_panics};
-use crate::text::wrap;
+use crate::text::{COLUMNS, wrap};
 use crate::watch::{Outcome, SPIN, Watched};
 use std::env;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Programs of a check.
 pub const PROGRAMS: u64 = 300;
+
+/// Events that a message shows at most.
+const SHOWN: usize = 8;
 
 /// Processor time that the loops of one check may take in all. A right answer takes a tenth of it.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -41,13 +45,14 @@ impl Judged {
     ) -> Judged {
         let broken = match outcome {
             Outcome::Done(returned) if returned == *value => None,
-            Outcome::Done(_) => Some(Broken {
-                rule: "the output is the future's",
-                says: "The loop returned another value than the future's output.".to_owned(),
-                missing: None,
-            }),
+            Outcome::Done(_) => {
+                watched.run.tell("Return", 0, "another value");
+                let says = "The loop returned another value than the future's output.".to_owned();
+                Some(Broken { rule: "the output is the future's", says, missing: None })
+            }
             Outcome::Broken(broken) => Some(broken),
             Outcome::Panicked(text) => {
+                watched.run.tell("Panic", 0, "");
                 Some(Broken { rule: "no panic", says: format!("The answer panicked: {text}."), missing: None })
             }
             Outcome::Parked => Some(hangs(&watched.run)),
@@ -102,12 +107,13 @@ pub fn run(lesson: u32, program: impl Fn(&mut Dice, u64, f64) -> Judged) -> ! {
             let size = number as f64 / programs as f64;
             let Judged { broken, watched } = program(&mut Dice::of(seed, number), number, size);
             cpu += watched.cpu;
-            let broken = broken.or_else(|| too_long(cpu));
+            let broken = broken.or_else(|| too_long(cpu, &watched.run));
             let Some(broken) = broken else { continue };
             if terse {
-                println!("refused|{}|{number}|{}|{}|{}", broken.rule, cpu.as_millis(), seed, broken.says);
+                let Broken { rule, says, .. } = &broken;
+                say(format!("refused|{rule}|{number}|{}|{seed}|{says}\n", cpu.as_millis()));
             } else {
-                print!("{}", message(lesson, number, seed, started.elapsed(), &broken, &watched.run));
+                say(message(lesson, number, seed, started.elapsed(), &broken, &watched.run));
             }
             // Not by a return: threads of the answer may still be about.
             process::exit(REFUSED);
@@ -115,18 +121,26 @@ pub fn run(lesson: u32, program: impl Fn(&mut Dice, u64, f64) -> Judged) -> ! {
         all += cpu;
     }
     if terse {
-        println!("accepted||{programs}|{}|{seed}|", all.as_millis());
+        say(format!("accepted||{programs}|{}|{seed}|\n", all.as_millis()));
     } else {
         let seeds =
             if env::var_os("COURSE_SEED").is_some() { format!("seed {seed}") } else { "fresh seeds".to_owned() };
-        println!("  ACCEPTED  {programs} programs with {seeds}, {:.1} s.", begin.elapsed().as_secs_f64());
+        say(format!("  ACCEPTED  {programs} programs with {seeds}, {:.1} s.\n", begin.elapsed().as_secs_f64()));
     }
     process::exit(ACCEPTED);
 }
 
-fn too_long(cpu: Duration) -> Option<Broken> {
-    let says = format!("The programs took more than {} s of processor time in all.", LIMIT.as_secs());
-    (cpu > LIMIT).then_some(Broken { rule: "wait asleep", says, missing: None })
+/// Whoever closed the pipe has read enough.
+fn say(text: String) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+fn too_long(cpu: Duration, run: &Run) -> Option<Broken> {
+    (cpu > LIMIT).then(|| {
+        run.tell("Busy", 0, "");
+        let says = format!("The programs took more than {} s of processor time in all.", LIMIT.as_secs());
+        Broken { rule: "wait asleep", says, missing: None }
+    })
 }
 
 /// What a student reads.
@@ -135,14 +149,11 @@ fn message(lesson: u32, number: u64, seed: u64, took: Duration, broken: &Broken,
     let _ = writeln!(text, "  lesson {lesson}, program {number}, {:.1} ms\n", took.as_secs_f64() * 1e3);
     text += &wrap(&broken.says, 2);
     text.push('\n');
-    run.since_last_poll(|events| {
-        // The last few, the poll's begin among them: what led to it.
-        let skipped = events.len().saturating_sub(7);
-        let shown = events.iter().enumerate().filter(|(index, _)| *index == 0 || *index > skipped);
-        for (index, event) in shown {
-            if index > 0 && index == skipped + 1 && skipped > 0 {
-                let _ = writeln!(text, "    …           {skipped} more");
-            }
+    run.with_events(|events| {
+        // From the poll before on; of many events the last few.
+        let polls = events.iter().enumerate().rev().skip(1).filter(|(_, event)| event.name == "PollBegin");
+        let first = polls.map(|(index, _)| index).next().unwrap_or(0).max(events.len().saturating_sub(SHOWN));
+        for (index, event) in events.iter().enumerate().skip(first) {
             let is_bad = broken.missing.is_none() && index + 1 == events.len();
             text += &line(if is_bad { "BAD" } else { "GOOD" }, event);
         }
@@ -161,6 +172,10 @@ fn line(verdict: &str, event: &Event) -> String {
     let text = format!("    {verdict:<7} {:>3}  {:<9}  {}", event.number, event.name, event.note);
     match place.is_empty() {
         true => format!("{}\n", text.trim_end()),
-        false => format!("{text:<43} {place}\n"),
+        false => {
+            // In one column, unless the name is long.
+            let column = 43.min((COLUMNS - 1).saturating_sub(place.len()));
+            format!("{text:<column$.column$} {place}\n")
+        }
     }
 }

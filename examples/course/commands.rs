@@ -21,13 +21,13 @@ pub const NOT_COMPILED: u8 = 2;
 pub const USAGE: u8 = 64;
 
 const HELP: &str = "\
-  cargo run -p course                 what to do next
-  cargo run -p course -- list         all lessons
-  cargo run -p course -- check        check your answer
-  cargo run -p course -- hint         a hint; again: one more
-  cargo run -p course -- reset        begin anew; your file is
-                                      kept beside the new one
-  cargo run -p course -- solution     our answer
+  cargo run -p course               what to do next
+  cargo run -p course -- list       all lessons
+  cargo run -p course -- check      check your answer
+  cargo run -p course -- hint       a hint; again: one more
+  cargo run -p course -- reset      begin anew; your file is
+                                    kept beside the new one
+  cargo run -p course -- solution   our answer
 
   Each takes the number of a lesson, as in: check 1
   check takes a seed, as in: check --seed 128402149
@@ -153,7 +153,8 @@ impl Desk<'_> {
         let accepted = lessons.iter().filter(|it| self.progress.accepted(it.number).is_some()).count();
         let written = lessons.iter().filter(|it| it.has_exercise()).count();
         self.say("  glassloop, the course: you build an event loop\n")?;
-        self.say(&format!("  Exercises accepted: {accepted} of {written}. All lessons: list\n\n"))?;
+        self.say(&format!("  Exercises accepted: {accepted} of {written}\n"))?;
+        self.say("  All lessons: cargo run -p course -- list\n\n")?;
         let Some(lesson) = self.current() else { return self.tell("No lesson has an exercise yet.") };
         match lesson.state(&self.progress) {
             State::Accepted | State::Changed => {
@@ -213,10 +214,7 @@ impl Desk<'_> {
                 0 => drop(self.tell(piece.trim())?),
                 _ => {
                     let code = piece.split_once('\n').map_or("", |(_, code)| code);
-                    self.say(&format!(
-                        "\n{}\n",
-                        code.lines().map(|line| format!("      {line}\n")).collect::<String>()
-                    ))?;
+                    self.say(&format!("\n{}\n", code.lines().map(|line| format!("    {line}\n")).collect::<String>()))?;
                 }
             }
         }

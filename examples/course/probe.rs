@@ -147,6 +147,7 @@ impl Step {
     /// Does what the script says, and sees to it that the waker is used.
     fn act(self, run: &Run, call: Call) {
         let Step { way, stray, watches, delay } = self;
+        let task = call.task;
         match way {
             Way::InPoll => call.wake("in its own poll"),
             Way::Twice => {
@@ -159,7 +160,6 @@ impl Step {
                 let _ = helper.join();
             }
             Way::TokenTaken => {
-                let task = call.task;
                 call.wake("in its own poll");
                 // With a token of our own in its place, `park` comes back in any case. Then there is none.
                 thread::current().unpark();
@@ -182,6 +182,7 @@ impl Step {
             }
         }
         if stray {
+            run.tell("Token", task, "unpark, by a stranger");
             run.stray_token();
         }
     }
@@ -192,7 +193,7 @@ fn wake_a_sleeper(call: Call, stray: bool, watches: bool) {
     let run = Run::current();
     let Some(mut before) = run.wait_for_sleep() else { return };
     if stray {
-        run.tell("Token", call.task, "from nobody: means nothing");
+        run.tell("Token", call.task, "unpark, by a stranger");
         run.stray_token();
         let Some(again) = run.wait_for_sleep() else { return };
         before = again;
@@ -201,6 +202,7 @@ fn wake_a_sleeper(call: Call, stray: bool, watches: bool) {
         thread::sleep(BETWEEN_LOOKS);
         let Some(now) = run.look() else { break };
         if now.runs >= before.runs + NAPS && now.cpu < before.cpu + SPIN {
+            run.tell("Nap", call.task, "nobody has called");
             let says = format!(
                 "The thread woke up {} times while nobody called it: it naps and looks. Sleep until somebody calls.",
                 now.runs - before.runs

@@ -296,7 +296,8 @@ pub fn from_afar(act: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
         let acted = panic::catch_unwind(panic::AssertUnwindSafe(act));
         if acted.is_err() && run.broken().is_none() {
             let says = run.panicked().unwrap_or_default();
-            run.note_broken(Broken { rule: "no panic", says: format!("wake panicked: {says}"), missing: None });
+            run.tell("Panic", 0, "in wake");
+            run.note_broken(Broken { rule: "no panic", says: format!("wake panicked: {says}."), missing: None });
         }
         run.afar.fetch_sub(1, SeqCst);
     })
@@ -320,7 +321,9 @@ pub(crate) fn silence_panics() {
         match run {
             Some(_) if info.payload().is::<Leave>() => {}
             Some(run) => {
-                let text = info.payload_as_str().unwrap_or("(no text)");
+                let payload = info.payload();
+                let text = payload.downcast_ref::<&str>().copied();
+                let text = text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)");
                 let place = info.location().map(|at| format!(" ({}:{})", file_name(at.file()), at.line()));
                 run.note_panic(format!("\"{text}\"{}", place.unwrap_or_default()));
             }

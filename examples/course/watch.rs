@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_wake_that_never_comes_back_is_a_hang() {
         let body = || {
-            let helper = from_afar(|| crate::Run::current().call(|| thread::park()));
+            let helper = from_afar(|| crate::Run::current().call(thread::park));
             let _ = helper.join();
         };
         assert!(matches!(watch(body).0, Outcome::Parked));
