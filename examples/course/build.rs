@@ -49,7 +49,10 @@ fn main() {
         modules.push_str("}\n");
     }
     let table = format!(
-        "/// Lesson, name, source and check of each answer.\npub const ANSWERS: &[(&str, &str, &str, fn())] = &[\n{table}];\n"
+        "/// Lesson, name, source and check of an answer.\n\
+         pub type Answer = (&'static str, &'static str, &'static str, fn());\n\n\
+         /// All answers but the student's.\n\
+         pub const ANSWERS: &[Answer] = &[\n{table}];\n"
     );
     write(&Path::new(&out).join("answers.rs"), &format!("{modules}{table}"));
 }

@@ -1,7 +1,8 @@
 //! The lessons of the course, and what is there of each.
 
 use crate::progress::{Progress, hash};
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Number, title, and minutes of every lesson.
@@ -122,6 +123,29 @@ impl Lesson {
     /// Whether there is something to write.
     pub fn has_exercise(&self) -> bool {
         self.file("untouched.rs").exists()
+    }
+
+    /// The first line that begins with `//` and code, not with a remark; its number from 1 and its text.
+    pub fn first_task(text: &str) -> Option<(usize, &str)> {
+        let is_code = |line: &str| line.strip_prefix("//").is_some_and(|rest| rest.starts_with(char::is_alphabetic));
+        let found = text.lines().enumerate().find(|(_, line)| is_code(line.trim()))?;
+        Some((found.0 + 1, found.1.trim()))
+    }
+
+    /// Keeps a student's file beside the exercise, under a name that is free. Nothing is overwritten.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep(&self, mine: &[u8]) -> io::Result<PathBuf> {
+        for number in 1.. {
+            let path = self.file(&format!("exercise.old-{number}.rs"));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(mut file) => return file.write_all(mine).map(|()| path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        unreachable!("numbers never end")
     }
 }
 

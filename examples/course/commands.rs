@@ -2,14 +2,13 @@
 
 use crate::catalog::{Course, Lesson, State, typed};
 use crate::check::{ACCEPTED, REFUSED};
+use crate::compile::compile;
 use crate::grade::how;
 use crate::progress::Progress;
 use crate::text::wrap;
-use std::env;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// The answer was accepted, or the command did what was asked.
 pub const OK: u8 = 0;
@@ -172,7 +171,7 @@ impl Desk<'_> {
         self.say(&format!("  Read:   {}\n", typed(&lesson.file("lesson.md"))))?;
         self.say(&format!("  Write:  {}\n\n", typed(&lesson.file("exercise.rs"))))?;
         let text = fs::read_to_string(lesson.file("exercise.rs")).unwrap_or_default();
-        match first_task(&text).filter(|_| state == State::NotBegun) {
+        match Lesson::first_task(&text).filter(|_| state == State::NotBegun) {
             Some((line, text)) => {
                 self.tell(&format!("First task, to see that all works here: in exercise.rs, remove the // at the beginning of line {line}, and save. The line is:"))?;
                 self.say(&format!("\n  {text}\n\n  Then:   cargo run -p course -- check\n"))
@@ -227,7 +226,7 @@ impl Desk<'_> {
         match fs::read(&path) {
             Ok(mine) if mine == untouched.as_bytes() => return self.tell("exercise.rs is as it came: nothing to do."),
             Ok(mine) => {
-                let kept = keep(lesson, &mine)?;
+                let kept = lesson.keep(&mine)?;
                 self.tell("Your file is kept as")?;
                 self.say(&format!("  {}\n", typed(&kept)))?;
             }
@@ -271,7 +270,7 @@ impl Desk<'_> {
             self.begin(lesson, State::NotBegun)?;
             return Ok(NOT_ACCEPTED);
         }
-        let Some(program) = build(number)? else {
+        let Some(program) = compile(number)? else {
             self.say("\n  DOES NOT COMPILE\n")?;
             self.tell("What stands above is the compiler's. Begin with its first error.")?;
             return Ok(NOT_COMPILED);
@@ -307,44 +306,4 @@ impl Desk<'_> {
         self.say(&format!("  {}\n", typed(&lesson.file("solution.rs"))))?;
         self.say("  Then:  cargo run -p course\n")
     }
-}
-
-/// The first line that begins with `//` and code, not with a remark; its number from 1 and its text.
-fn first_task(text: &str) -> Option<(usize, &str)> {
-    let is_code = |line: &str| line.strip_prefix("//").is_some_and(|rest| rest.starts_with(char::is_alphabetic));
-    let found = text.lines().enumerate().find(|(_, line)| is_code(line.trim()))?;
-    Some((found.0 + 1, found.1.trim()))
-}
-
-/// Keeps a file beside the exercise, under a name that is free. Nothing is overwritten.
-fn keep(lesson: &Lesson, mine: &[u8]) -> io::Result<PathBuf> {
-    for number in 1.. {
-        let path = lesson.file(&format!("exercise.old-{number}.rs"));
-        match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(mut file) => return file.write_all(mine).map(|()| path),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    unreachable!("numbers never end")
-}
-
-/// Builds the check of a lesson; cargo and the compiler say what they have to say. `None`: it does not compile.
-fn build(lesson: u32) -> io::Result<Option<PathBuf>> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "-p", "course", "--example", &format!("check_{lesson:02}")]);
-    // Messages for machines, which name the program, come on stdout; those for people as always.
-    cargo.args(["--message-format", "json-render-diagnostics"]);
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit());
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
-    }
-    let output = cargo.output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let program = said.lines().rev().find_map(|line| {
-        let path = line.split("\"executable\":\"").nth(1)?.split('"').next()?;
-        // The only escape of JSON in a usual path.
-        Some(PathBuf::from(path.replace("\\\\", "\\")))
-    });
-    Ok(program.filter(|_| output.status.success()))
 }

@@ -16,6 +16,7 @@ mod grade;
 // The runner: `cargo run -p course`.
 mod catalog;
 mod progress;
+mod compile;
 pub mod commands;
 
 pub use catalog::{Course, Lesson};

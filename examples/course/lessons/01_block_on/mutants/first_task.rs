@@ -27,7 +27,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     // From here on the future stays where it is: `poll` asks for that.
     let mut future = std::pin::pin!(future);
     // Step 1: this waker does nothing. Make a bell, and a waker that points to it.
-    let waker = Waker::noop();
+    let waker = Waker::noop().clone();
     loop {
         // Step 3: sleep here until the bell has rung.
         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
