@@ -96,7 +96,7 @@ impl Lesson {
     /// How far the student is.
     pub fn state(&self, progress: &Progress) -> State {
         let exercise = fs::read_to_string(self.file("exercise.rs"));
-        let untouched = fs::read_to_string(self.file("untouched.rs"));
+        let untouched = fs::read_to_string(self.file("exercise.untouched"));
         let accepted = progress.accepted(self.number);
         match (exercise, untouched, accepted) {
             (Ok(mine), _, Some(hashed)) => {
@@ -122,7 +122,7 @@ impl Lesson {
 
     /// Whether there is something to write.
     pub fn has_exercise(&self) -> bool {
-        self.file("untouched.rs").exists()
+        self.file("exercise.untouched").exists()
     }
 
     /// The first line that begins with `//` and code, not with a remark; its number from 1 and its text.

@@ -221,7 +221,7 @@ impl Desk<'_> {
     }
 
     fn reset(&mut self, lesson: &Lesson) -> io::Result<u8> {
-        let untouched = fs::read_to_string(lesson.file("untouched.rs"))?;
+        let untouched = fs::read_to_string(lesson.file("exercise.untouched"))?;
         let path = lesson.file("exercise.rs");
         match fs::read(&path) {
             Ok(mine) if mine == untouched.as_bytes() => return self.tell("exercise.rs is as it came: nothing to do."),
@@ -272,7 +272,11 @@ impl Desk<'_> {
         }
         let Some(program) = compile(number)? else {
             self.say("\n  DOES NOT COMPILE\n")?;
-            self.tell("What stands above is the compiler's. Begin with its first error.")?;
+            self.tell(
+                "What stands above is the compiler's. Begin with its first error. An error in check.rs means that a \
+                 name, a type or a `pub` in exercise.rs is not as it came.",
+            )?;
+            self.say("\n  Begin anew: cargo run -p course -- reset\n")?;
             return Ok(NOT_COMPILED);
         };
         let mut child = Command::new(program);

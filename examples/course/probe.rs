@@ -6,8 +6,8 @@ use crate::run::{BETWEEN_LOOKS, Run, broken, from_afar};
 use crate::watch::SPIN;
 use std::hint;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -155,9 +155,13 @@ impl Step {
                 call.wake("in its own poll");
             }
             Way::BeforePollEnds => {
-                let helper = from_afar(|| call.wake("another thread"));
-                // Its panic is told already.
-                let _ = helper.join();
+                let (tell, hear) = mpsc::channel();
+                from_afar(move || {
+                    call.wake("another thread");
+                    let _ = tell.send(());
+                });
+                // An error: it panicked, which is told already.
+                let _ = hear.recv();
             }
             Way::TokenTaken => {
                 call.wake("in its own poll");

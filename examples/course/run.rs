@@ -10,7 +10,7 @@ use std::fmt;
 use std::panic;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 /// Events that a run keeps. A message shows the last few; an answer that tells its steps for ever fills no memory.
@@ -111,6 +111,8 @@ struct State {
     panicked: Option<String>,
     /// Other threads that are inside the answer's `wake`.
     callers: Vec<Thread>,
+    /// All other threads that acted. Some may not have ended yet.
+    helpers: Vec<Thread>,
 }
 
 thread_local! {
@@ -245,6 +247,23 @@ impl Run {
         std::iter::once(self.look()).chain(stuck.iter().map(Thread::look)).collect()
     }
 
+    /// Runs `act` on another thread that belongs to this run.
+    pub(crate) fn helper(self: &Arc<Run>, act: impl FnOnce() + Send + 'static) {
+        let run = Arc::clone(self);
+        thread::spawn(move || {
+            run.enter();
+            run.state().helpers.push(Thread::current());
+            act();
+        });
+    }
+
+    /// Whether a thread that acted for this run is still running. It has nothing to do any more than to end, but that may
+    /// hold a lock of the allocator, on a machine that is busy for long.
+    pub(crate) fn a_helper_runs(&self) -> bool {
+        let helpers = self.state().helpers.clone();
+        helpers.iter().filter_map(Thread::look).any(|look| !look.asleep)
+    }
+
     /// Gives the loop's thread a token that means nothing.
     pub fn stray_token(&self) {
         if let Some((_, thread)) = self.thread.get() {
@@ -285,13 +304,16 @@ pub fn said(name: &'static str, file: &'static str, line: u32) {
 
 /// An action of another thread that is still to come: until it has ended, a loop that sleeps is no hang.
 ///
+/// There is no handle to join it by. Whoever joined would sleep until the *thread* has ended, which is later than the
+/// action, and would be taken for a hang in between. To wait for an action, let it send a message.
+///
 /// # Panics
 /// Outside of [`watch`](crate::watch).
-pub fn from_afar(act: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+pub fn from_afar(act: impl FnOnce() + Send + 'static) {
     let run = Run::current();
     run.afar.fetch_add(1, SeqCst);
-    thread::spawn(move || {
-        run.enter();
+    let of = Arc::clone(&run);
+    of.helper(move || {
         // An answer's `wake` may panic.
         let acted = panic::catch_unwind(panic::AssertUnwindSafe(act));
         if acted.is_err() && run.broken().is_none() {
@@ -300,7 +322,7 @@ pub fn from_afar(act: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
             run.note_broken(Broken { rule: "no panic", says: format!("wake panicked: {says}."), missing: None });
         }
         run.afar.fetch_sub(1, SeqCst);
-    })
+    });
 }
 
 /// A rule is broken: notes it, and leaves whatever loop the answer is in, by a panic.

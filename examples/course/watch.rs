@@ -141,7 +141,10 @@ impl Quiet {
         let all_asleep = looks.iter().flatten().filter(|look| look.asleep).count() == looks.len();
         match &self.asleep {
             _ if will_come || !all_asleep => self.asleep = None,
-            Some((before, when)) if *before == looks => return (when.elapsed() >= HANG).then_some(Ended::Parked),
+            Some((before, when)) if *before == looks => {
+                let hangs = when.elapsed() >= HANG && !run.a_helper_runs();
+                return hangs.then_some(Ended::Parked);
+            }
             _ => self.asleep = Some((looks, Instant::now())),
         }
         None
@@ -152,6 +155,8 @@ impl Quiet {
 mod tests {
     use super::{Outcome, watch};
     use crate::from_afar;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
     use std::thread;
 
     #[test]
@@ -185,10 +190,30 @@ mod tests {
     #[test]
     fn a_wake_that_never_comes_back_is_a_hang() {
         let body = || {
-            let helper = from_afar(|| crate::Run::current().call(thread::park));
-            let _ = helper.join();
+            from_afar(|| crate::Run::current().call(thread::park));
+            thread::park();
         };
         assert!(matches!(watch(body).0, Outcome::Parked));
+    }
+
+    #[test]
+    fn a_helper_that_has_acted_and_has_not_ended_is_waited_for() {
+        let body = || {
+            let (tell, hear) = std::sync::mpsc::channel();
+            let begun = Arc::new(AtomicBool::new(false));
+            let begins = Arc::clone(&begun);
+            crate::Run::current().helper(move || {
+                begins.store(true, SeqCst);
+                let begin = std::time::Instant::now();
+                while begin.elapsed() < super::HANG * 5 {}
+                tell.send(()).unwrap();
+            });
+            while !begun.load(SeqCst) {
+                thread::yield_now();
+            }
+            hear.recv().unwrap();
+        };
+        assert!(matches!(watch(body).0, Outcome::Done(())));
     }
 
     #[test]

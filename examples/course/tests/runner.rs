@@ -43,7 +43,7 @@ fn copy(from: &Path, to: &Path) {
         match path.is_dir() {
             true => copy(&path, &to.join(name)),
             false if name == "progress.txt" || name.contains(".old-") => {}
-            false if name == "exercise.rs" => drop(fs::copy(from.join("untouched.rs"), to.join(name)).unwrap()),
+            false if name == "exercise.rs" => drop(fs::copy(from.join("exercise.untouched"), to.join(name)).unwrap()),
             false => drop(fs::copy(&path, to.join(name)).unwrap()),
         }
     }
@@ -177,7 +177,7 @@ fn what_the_runner_says_fits_into_60_columns() {
         for line in command(&folder, words).1.lines() {
             // Below the current folder a path is short.
             let short = line.replace(&path, "examples/course");
-            assert!(short.chars().count() <= COLUMNS, "{words:?}: {line}");
+            assert!(short.chars().count() <= COLUMNS && short.is_ascii(), "{words:?}: {line}");
         }
     }
 }
@@ -220,17 +220,26 @@ fn a_student_goes_from_the_clone_to_accepted() {
 
     // The first task.
     let text = fs::read_to_string(&exercise).unwrap();
+    let task = text.lines().position(|line| line.contains("//Poll")).unwrap() + 1;
     fs::write(&exercise, text.replace("//Poll", "Poll")).unwrap();
     let (code, said, error) = run(&["check"]);
     assert_eq!(code, Some(1), "{error}");
-    assert!(said.contains("REFUSED  a poll needs a wake") && said.contains("exercise.rs:33"), "{said}");
+    assert!(
+        said.contains("REFUSED  a poll needs a wake")
+            && said.contains(&format!(
+                "exercise.rs:{}
+",
+                task - 1
+            )),
+        "{said}"
+    );
     assert_eq!(error, "", "no warning stands between a student and the message");
 
     // An error of the compiler is the compiler's.
     fs::write(&exercise, text.replace("//Poll", "Pol")).unwrap();
     let (code, said, error) = run(&["check"]);
     assert_eq!(code, Some(2));
-    assert!(error.contains("--> examples/course/lessons/01_block_on/exercise.rs:34:"), "{error}");
+    assert!(error.contains(&format!("--> examples/course/lessons/01_block_on/exercise.rs:{task}:")), "{error}");
     assert!(said.contains("DOES NOT COMPILE"), "{said}");
 
     // An answer that ends the process is not accepted.

@@ -9,30 +9,38 @@ use std::thread::{self, Thread};
 
 /// What a waker of this loop points to.
 struct Bell {
-    /// Somebody has called `wake` since the last poll began.
+    /// Somebody has called `wake` since the last poll
+    /// began.
     rung: AtomicBool,
     /// The thread that runs `block_on`.
     thread: Thread,
 }
 
-impl Wake for Bell {
-    /// Called by whoever holds a waker, on any thread. It does not poll: it only makes the loop poll.
-    fn wake(self: Arc<Self>) {
-        // Step 2: note that the bell has rung, and wake the thread.
-    }
-}
-
-/// Polls `future` until it is ready, and returns its output. Sleeps while there is nothing to do.
+/// Polls `future` until it is ready, and returns its
+/// output. Sleeps while there is nothing to do.
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    // From here on the future stays where it is: `poll` asks for that.
-    let mut future = std::pin::pin!(future);
-    // Step 1: this waker does nothing. Make a bell, and a waker that points to it.
+    // Step 1: this waker does nothing. Make a Bell, and a
+    // waker that points to it.
     let waker = Waker::noop().clone();
+    // This is how `poll` gets the waker.
+    let mut cx = Context::from_waker(&waker);
+    // From here on the future stays where it is in memory.
+    // `poll` asks for that; lesson 0 says why.
+    let mut future = std::pin::pin!(future);
     loop {
-        // Step 3: sleep here until the bell has rung.
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+        // Step 2: sleep here until the bell has rung.
+
+        match future.as_mut().poll(&mut cx) {
             Poll::Ready(output) => return output,
             _pending => {}
         }
+    }
+}
+
+impl Wake for Bell {
+    /// Called by whoever holds a waker, on any thread. It
+    /// does not poll: it only makes the loop poll.
+    fn wake(self: Arc<Self>) {
+        // Step 3: ring.
     }
 }
