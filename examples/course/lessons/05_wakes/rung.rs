@@ -103,17 +103,6 @@ mod wake {
                 self.thread.unpark();
             }
         }
-
-        /// (a) The loop says that it will park, and must look at its inbox then.
-        pub fn announce(&self) {
-            self.parked.store(true, SeqCst);
-            fence(SeqCst);
-        }
-
-        /// (c) The loop is awake again.
-        pub fn leave(&self) {
-            self.parked.store(false, SeqCst);
-        }
     }
 }
 
@@ -238,6 +227,7 @@ mod run {
     use super::ready::{Body, Tasks};
     use super::wake::{Inbox, Ticket};
     use crossbeam_channel::Receiver;
+    use std::sync::atomic::{Ordering::SeqCst, fence};
     use std::task::{Context, Poll};
     use std::{cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, thread};
 
@@ -304,13 +294,14 @@ mod run {
 
         /// Sleeps until another thread rings, or returns at once when a message is there already.
         fn park(&self) {
-            self.inbox.announce(); // (a)
+            self.inbox.parked.store(true, SeqCst); // (a)
+            fence(SeqCst);
             if self.messages.is_empty() {
                 say!(Park {});
                 thread::park(); // (b)
                 say!(Unpark {});
             }
-            self.inbox.leave(); // (c)
+            self.inbox.parked.store(false, SeqCst); // (c)
         }
 
         /// Moves what has come to the inbox into the queue.

@@ -97,17 +97,6 @@ mod wake {
                 self.thread.unpark();
             }
         }
-
-        /// (a) The loop says that it will park, and must look at its inbox then.
-        pub fn announce(&self) {
-            self.parked.store(true, SeqCst);
-            fence(SeqCst);
-        }
-
-        /// (c) The loop is awake again.
-        pub fn leave(&self) {
-            self.parked.store(false, SeqCst);
-        }
     }
 }
 
@@ -229,28 +218,19 @@ mod ready {
 }
 
 mod clock {
-    use std::{cell::Cell, time::Duration, time::Instant};
+    use std::{cell::Cell, time::Instant};
 
     /// The clock of one loop. It counts nanoseconds from its beginning on.
     pub struct Clock {
-        start: Instant,
+        pub start: Instant,
         /// The virtual time, which only the loop lets jump; `None` when the system's clock is the clock.
         pub standing: Cell<Option<u64>>,
     }
 
     impl Clock {
-        pub fn new(is_virtual: bool) -> Clock {
-            Clock { start: Instant::now(), standing: Cell::new(is_virtual.then_some(0)) }
-        }
-
         /// The time as the timers count it.
         pub fn nanos(&self) -> u64 {
             self.standing.get().unwrap_or_else(|| self.start.elapsed().as_nanos() as u64)
-        }
-
-        /// The time.
-        pub fn now(&self) -> Instant {
-            self.start + Duration::from_nanos(self.nanos())
         }
     }
 }
@@ -329,7 +309,8 @@ mod time {
 
     /// The time by the loop's clock.
     pub fn now() -> Instant {
-        run::current().expect("the time of a loop is asked for inside block_on").clock.now()
+        let core = run::current().expect("now needs a running loop: ask inside block_on");
+        core.clock.start + Duration::from_nanos(core.clock.nanos())
     }
 
     impl Future for Sleep {
@@ -361,12 +342,12 @@ mod time {
 }
 
 mod run {
-    use super::clock::Clock;
     use super::ready::{Body, Tasks};
-    use super::timers::Timers;
     use super::wake::{Inbox, Ticket};
+    use super::{clock::Clock, timers::Timers};
     use crossbeam_channel::Receiver;
-    use std::task::{Context, Poll};
+    use std::sync::atomic::{Ordering::SeqCst, fence};
+    use std::task::{Context, Poll, Waker};
     use std::time::Duration;
     use std::{cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, thread};
 
@@ -437,11 +418,12 @@ mod run {
 
         /// Nothing is ready: waits until something is, unless a message has come a moment ago.
         fn park(&self) {
-            self.inbox.announce(); // (a)
+            self.inbox.parked.store(true, SeqCst); // (a)
+            fence(SeqCst);
             if self.messages.is_empty() {
                 self.wait(); // (b)
             }
-            self.inbox.leave(); // (c)
+            self.inbox.parked.store(false, SeqCst); // (c)
         }
 
         /// Sleeps until another thread rings or the next deadline comes. By the virtual clock, jumps.
@@ -469,12 +451,8 @@ mod run {
         /// (5) Fires the timers whose deadline has come, in order.
         fn fire(&self) {
             let now = self.clock.nanos();
-            loop {
-                // The borrow ends before the wake.
-                let fired = self.timers.borrow_mut().fire(now);
-                let Some(waker) = fired else { return };
-                waker.wake();
-            }
+            // One at a time: the borrow ends before the wake.
+            std::iter::from_fn(|| self.timers.borrow_mut().fire(now)).for_each(Waker::wake);
         }
 
         /// Moves what has come to the inbox into the queue.
@@ -488,7 +466,8 @@ mod runtime {
     use super::ready::{Body, Tasks};
     use super::run::{self, CURRENT, Core};
     use super::{clock::Clock, table, timers::Timers, wake::Inbox};
-    use std::{cell::RefCell, pin::pin, rc::Rc, sync::Arc, thread};
+    use std::cell::{Cell, RefCell};
+    use std::{pin::pin, rc::Rc, sync::Arc, thread, time::Instant};
 
     /// A loop and its tasks. They live on between two calls of `block_on`.
     pub struct Runtime {
@@ -498,26 +477,27 @@ mod runtime {
     impl Runtime {
         /// A loop by the system's clock.
         pub fn new() -> Runtime {
-            Runtime::by(Clock::new(false))
+            Runtime::by(None)
         }
 
         /// A loop by a virtual clock.
         pub fn virtual_clock() -> Runtime {
-            Runtime::by(Clock::new(true))
+            Runtime::by(Some(0))
         }
 
-        fn by(clock: Clock) -> Runtime {
+        fn by(standing: Option<u64>) -> Runtime {
             let (messages, receiver) = crossbeam_channel::unbounded();
             let inbox = Arc::new(Inbox { messages, parked: false.into(), thread: thread::current() });
             let (number, tasks) = (table::register(&inbox), RefCell::new(Tasks::default()));
             let timers = RefCell::new(Timers::default());
+            let clock = Clock { start: Instant::now(), standing: Cell::new(standing) };
             Runtime { core: Rc::new(Core { number, tasks, timers, clock, messages: receiver, inbox }) }
         }
 
         /// Drives `future` and all tasks until `future` is ready.
         pub fn block_on<F: Future>(&self, future: F) -> F::Output {
             assert!(run::current().is_none(), "a loop runs on this thread already: spawn the future there");
-            let _entered = Entered::new(&self.core);
+            let _entered = Entered(CURRENT.replace(Some(Rc::clone(&self.core))));
             let core = &self.core;
             core.tasks.borrow_mut().insert(Body::Main);
             let (mut future, mut output) = (pin!(future), None);
@@ -529,26 +509,18 @@ mod runtime {
     impl Drop for Runtime {
         /// Drops the tasks that have not ended; then wakers of this loop find nobody.
         fn drop(&mut self) {
-            let _entered = Entered::new(&self.core);
+            let _entered = Entered(CURRENT.replace(Some(Rc::clone(&self.core))));
             drop(self.core.tasks.take());
             table::unregister(self.core.number);
         }
     }
 
-    /// While it lives, its loop is the one of this thread. A panic drops it, too.
-    struct Entered {
-        before: Option<Rc<Core>>,
-    }
-
-    impl Entered {
-        fn new(core: &Rc<Core>) -> Entered {
-            Entered { before: CURRENT.replace(Some(Rc::clone(core))) }
-        }
-    }
+    /// While it lives, another loop is the one of this thread than before. A panic drops it, too.
+    struct Entered(Option<Rc<Core>>);
 
     impl Drop for Entered {
         fn drop(&mut self) {
-            CURRENT.set(self.before.take());
+            CURRENT.set(self.0.take());
         }
     }
 
