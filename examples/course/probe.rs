@@ -7,7 +7,7 @@ use crate::watch::SPIN;
 use std::hint;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -155,13 +155,15 @@ impl Step {
                 call.wake("in its own poll");
             }
             Way::BeforePollEnds => {
-                let (tell, hear) = mpsc::channel();
+                // Not by a channel: that would park, and could take the token that is meant for the loop.
+                let over = Arc::new(Over::default());
+                let helpers = Arc::clone(&over);
                 from_afar(move || {
+                    // Also when it panics, which is told.
+                    let _is_over = Ends(helpers);
                     call.wake("another thread");
-                    let _ = tell.send(());
                 });
-                // An error: it panicked, which is told already.
-                let _ = hear.recv();
+                over.wait();
             }
             Way::TokenTaken => {
                 call.wake("in its own poll");
@@ -189,6 +191,32 @@ impl Step {
             run.tell("Token", task, "unpark, by a stranger");
             run.stray_token();
         }
+    }
+}
+
+/// Whether an action of another thread is over.
+#[derive(Default)]
+struct Over {
+    is_over: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Over {
+    fn wait(&self) {
+        let mut is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*is_over {
+            is_over = self.changed.wait(is_over).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Says so when it is dropped.
+struct Ends(Arc<Over>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        *self.0.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.changed.notify_one();
     }
 }
 

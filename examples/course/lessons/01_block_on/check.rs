@@ -22,12 +22,15 @@ pub fn main() {
 
 /// One program: one future, one loop.
 fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
+    // The smallest are always the same: what they refuse is easy to see. Then come dice.
+    let one = |way, stray, watches| Script { steps: vec![Step { way, stray, watches, delay: Duration::ZERO }] };
     let script = match number {
-        // The smallest are always the same: what they refuse is easy to see.
         1 => Script { steps: Vec::new() },
-        2 | 3 => {
-            Script { steps: vec![Step { way: Way::Asleep, stray: false, watches: number == 3, delay: Duration::ZERO }] }
-        }
+        2 => one(Way::Asleep, false, false),
+        3 => one(Way::Asleep, false, true),
+        4 => one(Way::BeforePollEnds, false, false),
+        5 => one(Way::Asleep, true, false),
+        6 => one(Way::TokenTaken, false, false),
         _ => Script::roll(dice, (size * MOST).ceil() as u64),
     };
     let value = dice.next();
@@ -62,8 +65,8 @@ fn sleeps_through(run: &Run) -> Broken {
             ),
             (_, Some(_), Some(_)) if events.iter().any(|event| event.note == "taken by the polled code") => (
                 "no wake is lost",
-                "The future was woken in its own poll. Then the polled code took the thread's token, and the loop sleeps: \
-                 the token alone does not tell that there was a wake.",
+                "The future was woken in its own poll. Then the polled code took the thread's token, and the loop sleeps. \
+                 Is there a flag, and is it up after the poll?",
                 "PollBegin",
             ),
             (_, Some(wake), Some(end)) if wake < end => (
@@ -73,7 +76,8 @@ fn sleeps_through(run: &Run) -> Broken {
             ),
             (_, Some(_), Some(_)) => (
                 "no wake is lost",
-                "The future was woken while the loop slept, and the loop sleeps on: nobody is left to wake it.",
+                "The future was woken while the loop slept, and the loop sleeps on: nobody is left to wake it. Does wake \
+                 reach the loop's thread, and the flag that it looks at?",
                 "PollBegin",
             ),
             // The check always wakes: what is missing is the check's own.
