@@ -280,7 +280,7 @@ impl Run {
                 return now;
             }
             // Elsewhere than on Linux nobody can tell: whoever waits for sleep waits for a moment.
-            if !Look::IS_KNOWN {
+            if !Look::is_known() {
                 thread::sleep(Duration::from_millis(1));
                 return Some(Look::default());
             }

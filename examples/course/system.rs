@@ -1,6 +1,7 @@
 //! What the system knows about a thread: does it sleep, how often did it run, how much processor time did it take.
 
 use std::fs;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// A thread, by its number in the system.
@@ -22,8 +23,11 @@ pub struct Look {
 }
 
 impl Look {
-    /// Whether there is anything to look at on this system.
-    pub const IS_KNOWN: bool = cfg!(target_os = "linux");
+    /// Whether this system tells anything about threads. Linux does.
+    pub fn is_known() -> bool {
+        static KNOWN: OnceLock<bool> = OnceLock::new();
+        *KNOWN.get_or_init(|| Thread::current().look().is_some())
+    }
 }
 
 impl Thread {

@@ -132,7 +132,7 @@ impl Quiet {
             return None;
         }
         let Some(look) = look else {
-            let is_silent = !Look::IS_KNOWN && self.since.elapsed() >= SILENCE;
+            let is_silent = !Look::is_known() && self.since.elapsed() >= SILENCE;
             return is_silent.then_some(Ended::Parked);
         };
         if look.cpu.saturating_sub(self.cpu_then) >= SPIN {
