@@ -38,11 +38,10 @@
 macro_rules! say(($($step:tt)*) => { () });
 
 mod wake {
-    use super::table;
     use crossbeam_channel::Sender;
     use std::sync::atomic::{AtomicBool, Ordering::SeqCst, fence};
     use std::task::{RawWaker, RawWakerVTable, Waker};
-    use std::{ptr, thread::Thread};
+    use std::thread::Thread;
 
     /// Which task to poll.
     #[derive(Clone, Copy, PartialEq)]
@@ -57,13 +56,12 @@ mod wake {
         /// The waker that carries this ticket of the loop with that number: `| loop 16 | generation 16 | slot 32 |`.
         pub fn waker(self, runtime: u16) -> Waker {
             let bits = u64::from(runtime) << 48 | u64::from(self.generation) << 32 | u64::from(self.slot);
-            let data = ptr::without_provenance(bits as usize);
             // SAFETY: `from_raw` asks for a vtable that keeps RawWaker's contract, on any thread. The data pointer is a
             // number and is never dereferenced. Clone copies it; wake and wake_by_ref read it and touch only
             // thread-safe state or the loop of this very thread; drop has nothing to release.
             #[allow(unsafe_code, reason = "the standard library has no safe way to make a waker of a number")]
             unsafe {
-                Waker::from_raw(RawWaker::new(data, &VTABLE))
+                Waker::from_raw(RawWaker::new(std::ptr::without_provenance(bits as usize), &VTABLE))
             }
         }
     }
@@ -79,7 +77,7 @@ mod wake {
         match super::run::current().filter(|core| core.number == runtime) {
             // The loop that runs on this thread is the ticket's own.
             Some(core) => core.tasks.borrow_mut().push(ticket),
-            None => table::post(runtime, ticket),
+            None => super::table::post(runtime, ticket),
         }
     }
 

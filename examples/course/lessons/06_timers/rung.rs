@@ -6,10 +6,10 @@
 //! come first.
 //!
 //! ```text
-//!            arm: the first poll           fire: the clock has passed the deadline
-//!   (Sleep) ---------------------> in the list ------------------------------------> waker woken, entry gone
-//!                                       |
-//!                                       +--- release: the Sleep is dropped ---> entry gone
+//!            arm                      fire: the clock has passed the deadline
+//!   (sleep) ---------> in the list ------------------------------------------> waker woken, entry gone
+//!                           |
+//!                           +--- release: the Sleep is dropped ---> entry gone
 //! ```
 //!
 //! A [`Runtime`](runtime::Runtime) may have a *virtual clock*. Its time stands still while a task is ready. When none is,
@@ -32,11 +32,10 @@ macro_rules! say(($($step:tt)*) => { () });
 use std::time::Duration;
 
 mod wake {
-    use super::table;
     use crossbeam_channel::Sender;
     use std::sync::atomic::{AtomicBool, Ordering::SeqCst, fence};
     use std::task::{RawWaker, RawWakerVTable, Waker};
-    use std::{ptr, thread::Thread};
+    use std::thread::Thread;
 
     /// Which task to poll.
     #[derive(Clone, Copy, PartialEq)]
@@ -51,13 +50,12 @@ mod wake {
         /// The waker that carries this ticket of the loop with that number: `| loop 16 | generation 16 | slot 32 |`.
         pub fn waker(self, runtime: u16) -> Waker {
             let bits = u64::from(runtime) << 48 | u64::from(self.generation) << 32 | u64::from(self.slot);
-            let data = ptr::without_provenance(bits as usize);
             // SAFETY: `from_raw` asks for a vtable that keeps RawWaker's contract, on any thread. The data pointer is a
             // number and is never dereferenced. Clone copies it; wake and wake_by_ref read it and touch only
             // thread-safe state or the loop of this very thread; drop has nothing to release.
             #[allow(unsafe_code, reason = "the standard library has no safe way to make a waker of a number")]
             unsafe {
-                Waker::from_raw(RawWaker::new(data, &VTABLE))
+                Waker::from_raw(RawWaker::new(std::ptr::without_provenance(bits as usize), &VTABLE))
             }
         }
     }
@@ -73,7 +71,7 @@ mod wake {
         match super::run::current().filter(|core| core.number == runtime) {
             // The loop that runs on this thread is the ticket's own.
             Some(core) => core.tasks.borrow_mut().push(ticket),
-            None => table::post(runtime, ticket),
+            None => super::table::post(runtime, ticket),
         }
     }
 
@@ -256,6 +254,7 @@ mod timers {
         pub fn arm(&mut self, deadline: u64, waker: Waker) -> Key {
             let key = (deadline, self.count);
             self.count += 1;
+            say!(TimerArmed { timer: key, deadline: deadline });
             self.armed.insert(key, waker);
             key
         }
@@ -286,25 +285,24 @@ mod timers {
 }
 
 mod time {
-    use super::run::{self, Core};
-    use super::timers::Key;
-    use std::task::{Context, Poll};
-    use std::time::{Duration, Instant};
-    use std::{mem, pin::Pin, rc::Rc};
+    use super::{run, run::Core, timers::Key};
+    use std::task::{Context, Poll, Waker};
+    use std::{mem, pin::Pin, rc::Rc, time::Duration, time::Instant};
 
     /// A future that is ready when its deadline has passed.
     pub struct Sleep {
         core: Rc<Core>,
-        deadline: u64,
-        /// Its timer, from the first poll on.
-        key: Option<Key>,
+        /// Its timer, whether it has fired or not.
+        timer: Key,
     }
 
     /// Waits for `duration`, from this call on.
     pub fn sleep(duration: Duration) -> Sleep {
         let core = run::current().expect("sleep needs a running loop: call it inside block_on");
         let deadline = core.clock.nanos() + duration.as_nanos() as u64;
-        Sleep { core, deadline, key: None }
+        // Nobody waits yet. The first poll leaves a waker.
+        let timer = core.timers.borrow_mut().arm(deadline, Waker::noop().clone());
+        Sleep { core, timer }
     }
 
     /// The time by the loop's clock.
@@ -316,40 +314,28 @@ mod time {
     impl Future for Sleep {
         type Output = ();
 
-        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-            let fresh = cx.waker().clone();
-            let mut timers = self.core.timers.borrow_mut();
-            let Some(key) = self.key else {
-                let key = timers.arm(self.deadline, fresh);
-                drop(timers);
-                say!(TimerArmed { timer: key, deadline: self.deadline });
-                self.key = Some(key);
-                return Poll::Pending;
-            };
+        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
             // The waker of the latest poll counts. The old one is dropped when the borrow has ended: that is foreign code.
-            let old = timers.waiting(key).map(|waker| mem::replace(waker, fresh));
-            drop(timers);
+            let fresh = cx.waker().clone();
+            let old = self.core.timers.borrow_mut().waiting(self.timer).map(|waker| mem::replace(waker, fresh));
             if old.is_some() { Poll::Pending } else { Poll::Ready(()) }
         }
     }
 
     impl Drop for Sleep {
         fn drop(&mut self) {
-            let waker = self.key.and_then(|key| self.core.timers.borrow_mut().release(key));
+            let waker = self.core.timers.borrow_mut().release(self.timer);
             drop(waker);
         }
     }
 }
 
 mod run {
-    use super::ready::{Body, Tasks};
-    use super::wake::{Inbox, Ticket};
-    use super::{clock::Clock, timers::Timers};
+    use super::{clock::Clock, ready::Body, ready::Tasks, timers::Timers, wake::Inbox, wake::Ticket};
     use crossbeam_channel::Receiver;
     use std::sync::atomic::{Ordering::SeqCst, fence};
     use std::task::{Context, Poll, Waker};
-    use std::time::Duration;
-    use std::{cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, thread};
+    use std::{cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, thread, time::Duration};
 
     thread_local! {
         /// The loop that runs on this thread.
@@ -440,10 +426,8 @@ mod run {
 
         /// Lets the virtual clock jump to the next deadline.
         fn jump(&self, next: Option<u64>) {
-            let Some(next) = next else {
-                say!(Quiescent {});
-                panic!("nothing can happen any more: no task is ready and no timer is armed. Who forgot to wake?");
-            };
+            let next =
+                next.expect("nothing can happen any more: no task is ready, no timer is armed. Who forgot to wake?");
             say!(Jump { to: next });
             self.clock.standing.set(Some(next.max(self.clock.nanos())));
         }
@@ -463,16 +447,12 @@ mod run {
 }
 
 mod runtime {
-    use super::ready::{Body, Tasks};
     use super::run::{self, CURRENT, Core};
-    use super::{clock::Clock, table, timers::Timers, wake::Inbox};
-    use std::cell::{Cell, RefCell};
-    use std::{pin::pin, rc::Rc, sync::Arc, thread, time::Instant};
+    use super::{clock::Clock, ready::Body, table, wake::Inbox};
+    use std::{cell::Cell, cell::RefCell, pin::pin, rc::Rc, sync::Arc, thread, time::Instant};
 
     /// A loop and its tasks. They live on between two calls of `block_on`.
-    pub struct Runtime {
-        core: Rc<Core>,
-    }
+    pub struct Runtime(Rc<Core>);
 
     impl Runtime {
         /// A loop by the system's clock.
@@ -488,17 +468,16 @@ mod runtime {
         fn by(standing: Option<u64>) -> Runtime {
             let (messages, receiver) = crossbeam_channel::unbounded();
             let inbox = Arc::new(Inbox { messages, parked: false.into(), thread: thread::current() });
-            let (number, tasks) = (table::register(&inbox), RefCell::new(Tasks::default()));
-            let timers = RefCell::new(Timers::default());
+            let (number, tasks, timers) = (table::register(&inbox), RefCell::default(), RefCell::default());
             let clock = Clock { start: Instant::now(), standing: Cell::new(standing) };
-            Runtime { core: Rc::new(Core { number, tasks, timers, clock, messages: receiver, inbox }) }
+            Runtime(Rc::new(Core { number, tasks, timers, clock, messages: receiver, inbox }))
         }
 
         /// Drives `future` and all tasks until `future` is ready.
         pub fn block_on<F: Future>(&self, future: F) -> F::Output {
             assert!(run::current().is_none(), "a loop runs on this thread already: spawn the future there");
-            let _entered = Entered(CURRENT.replace(Some(Rc::clone(&self.core))));
-            let core = &self.core;
+            let Runtime(core) = self;
+            let _entered = Entered(CURRENT.replace(Some(Rc::clone(core))));
             core.tasks.borrow_mut().insert(Body::Main);
             let (mut future, mut output) = (pin!(future), None);
             while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
@@ -509,9 +488,9 @@ mod runtime {
     impl Drop for Runtime {
         /// Drops the tasks that have not ended; then wakers of this loop find nobody.
         fn drop(&mut self) {
-            let _entered = Entered(CURRENT.replace(Some(Rc::clone(&self.core))));
-            drop(self.core.tasks.take());
-            table::unregister(self.core.number);
+            let _entered = Entered(CURRENT.replace(Some(Rc::clone(&self.0))));
+            drop(self.0.tasks.take());
+            table::unregister(self.0.number);
         }
     }
 

@@ -38,9 +38,7 @@
 macro_rules! say(($($step:tt)*) => { () });
 
 mod wake {
-    use super::table;
     use crossbeam_channel::Sender;
-    use std::ptr;
     use std::sync::atomic::{AtomicBool, Ordering::SeqCst, fence};
     use std::task::{RawWaker, RawWakerVTable, Waker};
 
@@ -57,13 +55,12 @@ mod wake {
         /// The waker that carries this ticket of the loop with that number: `| loop 16 | generation 16 | slot 32 |`.
         pub fn waker(self, runtime: u16) -> Waker {
             let bits = u64::from(runtime) << 48 | u64::from(self.generation) << 32 | u64::from(self.slot);
-            let data = ptr::without_provenance(bits as usize);
             // SAFETY: `from_raw` asks for a vtable that keeps RawWaker's contract, on any thread. The data pointer is a
             // number and is never dereferenced. Clone copies it; wake and wake_by_ref read it and touch only
             // thread-safe state or the loop of this very thread; drop has nothing to release.
             #[allow(unsafe_code, reason = "the standard library has no safe way to make a waker of a number")]
             unsafe {
-                Waker::from_raw(RawWaker::new(data, &VTABLE))
+                Waker::from_raw(RawWaker::new(std::ptr::without_provenance(bits as usize), &VTABLE))
             }
         }
     }
@@ -79,7 +76,7 @@ mod wake {
         match super::run::current().filter(|core| core.number == runtime) {
             // The loop that runs on this thread is the ticket's own.
             Some(core) => core.tasks.borrow_mut().push(ticket),
-            None => table::post(runtime, ticket),
+            None => super::table::post(runtime, ticket),
         }
     }
 
@@ -262,6 +259,7 @@ mod timers {
         pub fn arm(&mut self, deadline: u64, waker: Waker) -> Key {
             let key = (deadline, self.count);
             self.count += 1;
+            say!(TimerArmed { timer: key, deadline: deadline });
             self.armed.insert(key, waker);
             key
         }
@@ -292,25 +290,24 @@ mod timers {
 }
 
 mod time {
-    use super::run::{self, Core};
-    use super::timers::Key;
-    use std::task::{Context, Poll};
-    use std::time::{Duration, Instant};
-    use std::{mem, pin::Pin, rc::Rc};
+    use super::{run, run::Core, timers::Key};
+    use std::task::{Context, Poll, Waker};
+    use std::{mem, pin::Pin, rc::Rc, time::Duration, time::Instant};
 
     /// A future that is ready when its deadline has passed.
     pub struct Sleep {
         core: Rc<Core>,
-        deadline: u64,
-        /// Its timer, from the first poll on.
-        key: Option<Key>,
+        /// Its timer, whether it has fired or not.
+        timer: Key,
     }
 
     /// Waits for `duration`, from this call on.
     pub fn sleep(duration: Duration) -> Sleep {
         let core = run::current().expect("sleep needs a running loop: call it inside block_on");
         let deadline = core.clock.nanos() + duration.as_nanos() as u64;
-        Sleep { core, deadline, key: None }
+        // Nobody waits yet. The first poll leaves a waker.
+        let timer = core.timers.borrow_mut().arm(deadline, Waker::noop().clone());
+        Sleep { core, timer }
     }
 
     /// The time by the loop's clock.
@@ -322,26 +319,17 @@ mod time {
     impl Future for Sleep {
         type Output = ();
 
-        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-            let fresh = cx.waker().clone();
-            let mut timers = self.core.timers.borrow_mut();
-            let Some(key) = self.key else {
-                let key = timers.arm(self.deadline, fresh);
-                drop(timers);
-                say!(TimerArmed { timer: key, deadline: self.deadline });
-                self.key = Some(key);
-                return Poll::Pending;
-            };
+        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
             // The waker of the latest poll counts. The old one is dropped when the borrow has ended: that is foreign code.
-            let old = timers.waiting(key).map(|waker| mem::replace(waker, fresh));
-            drop(timers);
+            let fresh = cx.waker().clone();
+            let old = self.core.timers.borrow_mut().waiting(self.timer).map(|waker| mem::replace(waker, fresh));
             if old.is_some() { Poll::Pending } else { Poll::Ready(()) }
         }
     }
 
     impl Drop for Sleep {
         fn drop(&mut self) {
-            let waker = self.key.and_then(|key| self.core.timers.borrow_mut().release(key));
+            let waker = self.core.timers.borrow_mut().release(self.timer);
             drop(waker);
         }
     }
@@ -409,8 +397,8 @@ mod reactor {
         pub fn park(&mut self, timeout: Option<Duration>) -> Vec<Waker> {
             let mut woken = Vec::new();
             if let Err(error) = self.poll.poll(&mut self.events, timeout) {
+                // After a signal there are no events, and the loop goes on.
                 assert!(error.kind() == io::ErrorKind::Interrupted, "the loop cannot wait for events: {error}");
-                return woken;
             }
             for event in &self.events {
                 // A token without a source is the bell's, or its source is gone.
@@ -430,10 +418,9 @@ mod reactor {
 }
 
 mod io {
-    use super::run::{self, Core};
+    use super::{run, run::Core};
     use mio::{Token, event::Source};
-    use std::io::{ErrorKind, Result};
-    use std::{future::poll_fn, rc::Rc, task::Poll};
+    use std::{future::poll_fn, io::ErrorKind, io::Result, rc::Rc, task::Poll};
 
     /// A source that the loop watches.
     pub struct Watched<S: Source> {
@@ -540,9 +527,7 @@ mod net {
 }
 
 mod run {
-    use super::ready::{Body, Tasks};
-    use super::wake::{Inbox, Ticket};
-    use super::{clock::Clock, reactor::Reactor, timers::Timers};
+    use super::{clock::Clock, reactor::Reactor, ready::Body, ready::Tasks, timers::Timers, wake::Inbox, wake::Ticket};
     use crossbeam_channel::Receiver;
     use std::sync::atomic::{Ordering::SeqCst, fence};
     use std::task::{Context, Poll, Waker};
@@ -635,28 +620,25 @@ mod run {
             fence(SeqCst);
             let next = self.timers.borrow().next();
             let until_next = next.map(|next| Duration::from_nanos(next.saturating_sub(self.clock.nanos())));
-            let stays = self.clock.standing.get().is_some() || !self.messages.is_empty(); // (b)
-            let timeout = if stays { Some(Duration::ZERO) } else { until_next };
+            // The virtual clock. With no deadline to jump to, a socket may still bring something.
+            let can_wait = next.is_none() && !self.reactor.borrow().sources.is_empty();
+            let can_jump = self.clock.standing.get().is_some() && !can_wait;
+            let timeout = if can_jump || !self.messages.is_empty() { Some(Duration::ZERO) } else { until_next }; // (b)
             say!(Park { timeout: timeout });
             self.look(timeout);
             say!(Unpark {});
             self.inbox.parked.store(false, SeqCst); // (c)
-            if self.clock.standing.get().is_some() && self.tasks.borrow().ready() == 0 {
+            if can_jump && self.tasks.borrow().ready() == 0 {
                 self.jump(next);
             }
         }
 
-        /// Lets the virtual clock jump to the next deadline. Without one, only a socket can bring something.
+        /// Lets the virtual clock jump to the next deadline.
         fn jump(&self, next: Option<u64>) {
-            match next {
-                Some(next) => {
-                    say!(Jump { to: next });
-                    self.clock.standing.set(Some(next.max(self.clock.nanos())));
-                    self.fire();
-                }
-                None if !self.reactor.borrow().sources.is_empty() => self.look(None),
-                None => panic!("nothing can happen any more: no task, timer or socket. Who forgot to wake?"),
-            }
+            let next = next.expect("nothing can happen any more: no task, no timer, no socket. Who forgot to wake?");
+            say!(Jump { to: next });
+            self.clock.standing.set(Some(next.max(self.clock.nanos())));
+            self.fire();
         }
 
         /// (5) Fires the timers whose deadline has come, in order, and (6) wakes whom they concern.
@@ -674,16 +656,12 @@ mod run {
 }
 
 mod runtime {
-    use super::ready::{Body, Tasks};
     use super::run::{self, CURRENT, Core};
-    use super::{clock::Clock, reactor::Reactor, table, timers::Timers, wake::Inbox};
-    use std::cell::{Cell, RefCell};
-    use std::{pin::pin, rc::Rc, sync::Arc, time::Instant};
+    use super::{clock::Clock, reactor::Reactor, ready::Body, table, wake::Inbox};
+    use std::{cell::Cell, cell::RefCell, pin::pin, rc::Rc, sync::Arc, time::Instant};
 
     /// A loop and its tasks. They live on between two calls of `block_on`.
-    pub struct Runtime {
-        core: Rc<Core>,
-    }
+    pub struct Runtime(Rc<Core>);
 
     impl Runtime {
         /// A loop by the system's clock.
@@ -700,18 +678,17 @@ mod runtime {
             let (messages, receiver) = crossbeam_channel::unbounded();
             let (reactor, bell) = Reactor::new();
             let inbox = Arc::new(Inbox { messages, parked: false.into(), bell });
-            let (number, tasks) = (table::register(&inbox), RefCell::new(Tasks::default()));
-            let timers = RefCell::new(Timers::default());
+            let (number, tasks, timers) = (table::register(&inbox), RefCell::default(), RefCell::default());
             let clock = Clock { start: Instant::now(), standing: Cell::new(standing) };
             let (reactor, polls) = (RefCell::new(reactor), Cell::new(0));
-            Runtime { core: Rc::new(Core { number, tasks, timers, reactor, polls, clock, messages: receiver, inbox }) }
+            Runtime(Rc::new(Core { number, tasks, timers, reactor, polls, clock, messages: receiver, inbox }))
         }
 
         /// Drives `future` and all tasks until `future` is ready.
         pub fn block_on<F: Future>(&self, future: F) -> F::Output {
             assert!(run::current().is_none(), "a loop runs on this thread already: spawn the future there");
-            let _entered = Entered(CURRENT.replace(Some(Rc::clone(&self.core))));
-            let core = &self.core;
+            let Runtime(core) = self;
+            let _entered = Entered(CURRENT.replace(Some(Rc::clone(core))));
             core.tasks.borrow_mut().insert(Body::Main);
             let (mut future, mut output) = (pin!(future), None);
             while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
@@ -722,9 +699,9 @@ mod runtime {
     impl Drop for Runtime {
         /// Drops the tasks that have not ended; then wakers of this loop find nobody.
         fn drop(&mut self) {
-            let _entered = Entered(CURRENT.replace(Some(Rc::clone(&self.core))));
-            drop(self.core.tasks.take());
-            table::unregister(self.core.number);
+            let _entered = Entered(CURRENT.replace(Some(Rc::clone(&self.0))));
+            drop(self.0.tasks.take());
+            table::unregister(self.0.number);
         }
     }
 
@@ -851,9 +828,7 @@ mod gather {
     }
 
     /// Which children are to be polled, and whom to wake when there are any.
-    struct ReadySet(Mutex<State>);
-
-    struct State {
+    struct ReadySet {
         /// The places of those that were woken, each once.
         ready: Vec<usize>,
         /// By place: whether it stands there.
@@ -865,48 +840,45 @@ mod gather {
     /// What a child's waker points to.
     struct Child {
         place: usize,
-        set: Arc<ReadySet>,
+        set: Arc<Mutex<ReadySet>>,
     }
 
     impl Wake for Child {
         /// Called by whoever holds the child's waker, on any thread.
         fn wake(self: Arc<Self>) {
-            let mut state = self.set.0.lock().unwrap();
-            if mem::replace(&mut state.queued[self.place], true) {
+            let mut set = self.set.lock().unwrap();
+            if mem::replace(&mut set.queued[self.place], true) {
                 return;
             }
             say!(ChildWoken { place: self.place });
-            state.ready.push(self.place);
-            let task = state.task.take();
-            drop(state);
+            set.ready.push(self.place);
+            let task = set.task.take();
+            drop(set);
             task.into_iter().for_each(Waker::wake);
         }
     }
 
-    impl ReadySet {
-        /// Takes the places that are ready. Who is woken from here on belongs to the next batch, and wakes `task`.
-        fn drain(&self, task: &Waker) -> Vec<usize> {
-            let fresh = Some(task.clone());
-            let mut state = self.0.lock().unwrap();
-            let old = mem::replace(&mut state.task, fresh);
-            let ready = mem::take(&mut state.ready);
-            ready.iter().for_each(|&place| state.queued[place] = false);
-            drop(state);
-            drop(old);
-            ready
-        }
+    /// Takes the places that are ready. Who is woken from here on belongs to the next batch, and wakes `task`.
+    fn drain(set: &Mutex<ReadySet>, task: &Waker) -> Vec<usize> {
+        let fresh = task.clone();
+        let mut set = set.lock().unwrap();
+        let old = set.task.replace(fresh);
+        let ready = mem::take(&mut set.ready);
+        ready.iter().for_each(|&place| set.queued[place] = false);
+        drop(set);
+        drop(old);
+        ready
     }
 
     /// Polls all children side by side, each when it was woken. Gives their outputs in the order of the input.
     pub async fn gather<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
         let mut children = Children::new(futures);
         let all = (0..children.left).collect();
-        let state = State { ready: all, queued: vec![true; children.left], task: None };
-        let set = Arc::new(ReadySet(Mutex::new(state)));
+        let set = Arc::new(Mutex::new(ReadySet { ready: all, queued: vec![true; children.left], task: None }));
         let child = |place| Waker::from(Arc::new(Child { place, set: Arc::clone(&set) }));
         let wakers: Vec<Waker> = (0..children.left).map(child).collect();
         poll_fn(|cx| {
-            set.drain(cx.waker()).into_iter().for_each(|place| children.poll(place, &wakers[place]));
+            drain(&set, cx.waker()).into_iter().for_each(|place| children.poll(place, &wakers[place]));
             children.all_ended()
         })
         .await;
