@@ -2,6 +2,7 @@
 
 use crate::dice::Dice;
 use crate::run::{Broken, Event, Run, silence_panics};
+use crate::system::Look;
 use crate::text::{COLUMNS, wrap};
 use crate::watch::{Outcome, SPIN, Watched};
 use std::env;
@@ -55,7 +56,11 @@ impl Judged {
                 watched.run.tell("Panic", 0, "");
                 Some(Broken { rule: "no panic", says: format!("The answer panicked: {text}."), missing: None })
             }
-            Outcome::Parked => Some(hangs(&watched.run)),
+            Outcome::Parked => {
+                let Broken { rule, says, missing } = hangs(&watched.run);
+                let how = if Look::is_known() { "Diagnosed, not waited for." } else { "Nothing came for a second." };
+                Some(Broken { rule, says: format!("{says} ({how})"), missing })
+            }
             Outcome::Spins => Some(Broken {
                 rule: "wait asleep",
                 says: format!(
@@ -126,6 +131,9 @@ pub fn run(lesson: u32, program: impl Fn(&mut Dice, u64, f64) -> Judged) -> ! {
         let seeds =
             if env::var_os("COURSE_SEED").is_some() { format!("seed {seed}") } else { "fresh seeds".to_owned() };
         say(format!("  ACCEPTED  {programs} programs with {seeds}, {:.1} s.\n", begin.elapsed().as_secs_f64()));
+    }
+    if !terse && !Look::is_known() {
+        say(wrap("This system does not tell whether a thread sleeps: a loop that spins or naps was not found out.", 2));
     }
     process::exit(ACCEPTED);
 }

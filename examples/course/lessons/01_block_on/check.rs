@@ -83,6 +83,6 @@ fn sleeps_through(run: &Run) -> Broken {
             // The check always wakes: what is missing is the check's own.
             (_, None, _) => ("no wake is lost", "The loop sleeps.", "Wake"),
         };
-        Broken { rule, says: format!("{says} (Diagnosed, not waited for.)"), missing: Some(missing) }
+        Broken { rule, says: says.to_owned(), missing: Some(missing) }
     })
 }
