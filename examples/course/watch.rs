@@ -19,6 +19,10 @@ const HANG: Duration = Duration::from_millis(2);
 /// Processor time without an event, after which a loop spins.
 pub const SPIN: Duration = Duration::from_millis(20);
 
+/// As much of it as the watcher believes between two looks. A machine that is itself a guest may be stopped by its host
+/// while the loop is on the processor, and then counts the time of the stop as the loop's: up to 35 ms at once were seen.
+const SPIN_A_LOOK: Duration = Duration::from_millis(2);
+
 /// Where the system does not tell the state of a thread: silence of this length is a hang.
 const SILENCE: Duration = Duration::from_secs(1);
 
@@ -105,9 +109,10 @@ struct Quiet {
     /// Events when one last came, and when that was seen.
     told: u64,
     since: Instant,
-    /// The loop's processor time then, and now.
-    cpu_then: Duration,
+    /// The loop's processor time at the last look.
     cpu: Duration,
+    /// As much of it as is believed, since then.
+    spent: Duration,
     /// The first looks of a row of equal ones at threads that sleep, and when it was.
     asleep: Option<(Vec<Option<Look>>, Instant)>,
 }
@@ -115,7 +120,14 @@ struct Quiet {
 impl Quiet {
     fn new() -> Quiet {
         let since = Instant::now();
-        Quiet { told: 0, since, cpu_then: Duration::ZERO, cpu: Duration::ZERO, asleep: None }
+        Quiet { told: 0, since, cpu: Duration::ZERO, spent: Duration::ZERO, asleep: None }
+    }
+
+    /// Takes note of the loop's processor time. True: it spins.
+    fn spins(&mut self, cpu: Duration) -> bool {
+        self.spent += cpu.saturating_sub(self.cpu).min(SPIN_A_LOOK);
+        self.cpu = cpu;
+        self.spent >= SPIN
     }
 
     fn look(&mut self, run: &Run) -> Option<Ended> {
@@ -126,16 +138,16 @@ impl Quiet {
         let looks = run.looks();
         let will_come = outstanding > 0 && looks.len() == 1;
         let look = looks[0];
-        self.cpu = look.unwrap_or_default().cpu;
         if told != self.told {
-            *self = Quiet { told, cpu_then: self.cpu, cpu: self.cpu, ..Quiet::new() };
+            let cpu = look.map_or(self.cpu, |look| look.cpu);
+            *self = Quiet { told, cpu, ..Quiet::new() };
             return None;
         }
         let Some(look) = look else {
             let is_silent = !Look::is_known() && self.since.elapsed() >= SILENCE;
             return is_silent.then_some(Ended::Parked);
         };
-        if look.cpu.saturating_sub(self.cpu_then) >= SPIN {
+        if self.spins(look.cpu) {
             return Some(Ended::Spins);
         }
         let all_asleep = looks.iter().flatten().filter(|look| look.asleep).count() == looks.len();
@@ -153,7 +165,7 @@ impl Quiet {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::{Outcome, watch};
+    use super::{Outcome, Quiet, SPIN, watch};
     use crate::from_afar;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -170,6 +182,15 @@ mod tests {
         let (outcome, watched) = watch(|| loop {});
         assert!(matches!(outcome, Outcome::<()>::Spins));
         assert!(watched.cpu >= super::SPIN);
+    }
+
+    #[test]
+    fn a_jump_of_the_processor_time_is_no_spin() {
+        let mut quiet = Quiet::new();
+        assert!(!quiet.spins(SPIN * 100), "a machine that was stopped");
+        assert!(!quiet.spins(SPIN * 100 + SPIN / 2));
+        let looks = (1..=1_000).map(|look| SPIN * 101 + SPIN / 100 * look);
+        assert!(looks.into_iter().any(|cpu| quiet.spins(cpu)), "time that goes on and on");
     }
 
     #[test]
