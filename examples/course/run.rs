@@ -135,7 +135,7 @@ impl Run {
     /// The run of this thread.
     ///
     /// # Panics
-    /// Outside of [`watch`](crate::watch).
+    /// Outside of [`watch`](crate::watch()).
     pub fn current() -> Arc<Run> {
         CURRENT.with_borrow(|run| run.clone()).expect("probes live inside `watch`")
     }
@@ -308,7 +308,7 @@ pub fn said(name: &'static str, file: &'static str, line: u32) {
 /// action, and would be taken for a hang in between. To wait for an action, let it send a message.
 ///
 /// # Panics
-/// Outside of [`watch`](crate::watch).
+/// Outside of [`watch`](crate::watch()).
 pub fn from_afar(act: impl FnOnce() + Send + 'static) {
     let run = Run::current();
     run.afar.fetch_add(1, SeqCst);
