@@ -38,7 +38,8 @@ use std::cell::Cell;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-mod run {
+/// The loop itself.
+pub mod run {
     use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering::SeqCst};
     use std::task::{Context, Poll, Wake, Waker};
     use std::thread::{self, Thread};

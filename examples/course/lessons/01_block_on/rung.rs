@@ -26,7 +26,8 @@
 /// Tells one step of the loop. It is nothing yet; later the page shows these steps.
 macro_rules! say(($($step:tt)*) => { () });
 
-mod run {
+/// The loop itself.
+pub mod run {
     use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering::SeqCst};
     use std::task::{Context, Poll, Wake, Waker};
     use std::thread::{self, Thread};

@@ -30,7 +30,8 @@
 /// Tells one step of the loop. It is nothing yet; later the page shows these steps.
 macro_rules! say(($($step:tt)*) => { () });
 
-mod run {
+/// The loop itself.
+pub mod run {
     use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering::SeqCst};
     use std::task::{Context, Poll, Wake, Waker};
     use std::thread::{self, Thread};
@@ -78,7 +79,7 @@ mod run {
 }
 
 /// The given part of this rung: something outside of the loop that takes its time.
-mod alarm {
+pub mod alarm {
     use std::{thread, time::Duration};
 
     /// A thread that sleeps and then calls a function.
@@ -95,7 +96,8 @@ mod alarm {
     }
 }
 
-mod time {
+/// Futures that wait for a time.
+pub mod time {
     use super::alarm::Alarm;
     use std::pin::Pin;
     use std::sync::{Arc, Mutex};

@@ -32,7 +32,8 @@
 /// Tells one step of the loop. It is nothing yet; later the page shows these steps.
 macro_rules! say(($($step:tt)*) => { () });
 
-mod wake {
+/// (6) What a waker of this loop is, and the way that a wake takes.
+pub mod wake {
     use crossbeam_channel::Sender;
     use std::{sync::Arc, task::Wake, thread::Thread};
 
@@ -69,7 +70,8 @@ mod wake {
     }
 }
 
-mod ready {
+/// (2) All tasks, and the queue of those that are ready.
+pub mod ready {
     use std::{collections::VecDeque, pin::Pin};
 
     /// A task that the loop can poll.
@@ -117,7 +119,8 @@ mod ready {
     }
 }
 
-mod run {
+/// The loop itself.
+pub mod run {
     use super::ready::{Body, Tasks};
     use super::wake::{Inbox, TaskWaker};
     use crossbeam_channel::Receiver;
@@ -191,7 +194,8 @@ mod run {
     }
 }
 
-mod runtime {
+/// What a program calls.
+pub mod runtime {
     use super::ready::{Body, Tasks};
     use super::run::{self, CURRENT, Core};
     use super::wake::Inbox;
@@ -217,7 +221,8 @@ mod runtime {
     }
 }
 
-mod task {
+/// What a task can do without waiting for anything.
+pub mod task {
     use std::{future::poll_fn, mem, task::Poll};
 
     /// Lets all others that are ready have their turn: Pending once, with the wake already done.

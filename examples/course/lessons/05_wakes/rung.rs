@@ -37,7 +37,8 @@
 /// Tells one step of the loop. It is nothing yet; later the page shows these steps.
 macro_rules! say(($($step:tt)*) => { () });
 
-mod wake {
+/// (6) What a waker of this loop is, and the way that a wake takes.
+pub mod wake {
     use crossbeam_channel::Sender;
     use std::sync::atomic::{AtomicBool, Ordering::SeqCst, fence};
     use std::task::{RawWaker, RawWakerVTable, Waker};
@@ -104,7 +105,8 @@ mod wake {
     }
 }
 
-mod table {
+/// Which inbox stands behind the number of a loop.
+pub mod table {
     use super::wake::{Inbox, Ticket};
     use std::sync::{Arc, RwLock};
 
@@ -130,7 +132,8 @@ mod table {
     }
 }
 
-mod ready {
+/// (2) All tasks, and the queue of those that are ready.
+pub mod ready {
     use super::wake::Ticket;
     use slab::Slab;
     use std::{collections::VecDeque, pin::Pin};
@@ -221,7 +224,8 @@ mod ready {
     }
 }
 
-mod run {
+/// The loop itself.
+pub mod run {
     use super::ready::{Body, Tasks};
     use super::wake::{Inbox, Ticket};
     use crossbeam_channel::Receiver;
@@ -309,7 +313,8 @@ mod run {
     }
 }
 
-mod runtime {
+/// What a program calls.
+pub mod runtime {
     use super::ready::{Body, Tasks};
     use super::run::{self, CURRENT, Core};
     use super::{table, wake::Inbox};
@@ -355,7 +360,8 @@ mod runtime {
     }
 }
 
-mod task {
+/// What a task can do without waiting for anything.
+pub mod task {
     use std::{future::poll_fn, mem, task::Poll};
 
     /// Lets all others that are ready have their turn: Pending once, with the wake already done.

@@ -31,7 +31,8 @@ macro_rules! say(($($step:tt)*) => { () });
 
 use std::time::Duration;
 
-mod wake {
+/// (6) What a waker of this loop is, and the way that a wake takes.
+pub mod wake {
     use crossbeam_channel::Sender;
     use std::sync::atomic::{AtomicBool, Ordering::SeqCst, fence};
     use std::task::{RawWaker, RawWakerVTable, Waker};
@@ -98,7 +99,8 @@ mod wake {
     }
 }
 
-mod table {
+/// Which inbox stands behind the number of a loop.
+pub mod table {
     use super::wake::{Inbox, Ticket};
     use std::sync::{Arc, RwLock};
 
@@ -124,7 +126,8 @@ mod table {
     }
 }
 
-mod ready {
+/// (2) All tasks, and the queue of those that are ready.
+pub mod ready {
     use super::wake::Ticket;
     use slab::Slab;
     use std::{collections::VecDeque, pin::Pin};
@@ -215,7 +218,8 @@ mod ready {
     }
 }
 
-mod clock {
+/// What time it is for a loop.
+pub mod clock {
     use std::{cell::Cell, time::Instant};
 
     /// The clock of one loop. It counts nanoseconds from its beginning on.
@@ -233,7 +237,8 @@ mod clock {
     }
 }
 
-mod timers {
+/// (5) Who is to be woken when.
+pub mod timers {
     use std::{collections::BTreeMap, task::Waker};
 
     /// A timer: its deadline, and how many were armed before it. So two timers with one deadline fire in the order in
@@ -284,7 +289,8 @@ mod timers {
     }
 }
 
-mod time {
+/// Futures that wait for a time.
+pub mod time {
     use super::{run, run::Core, timers::Key};
     use std::task::{Context, Poll, Waker};
     use std::{mem, pin::Pin, rc::Rc, time::Duration, time::Instant};
@@ -330,7 +336,8 @@ mod time {
     }
 }
 
-mod run {
+/// The loop itself.
+pub mod run {
     use super::{clock::Clock, ready::Body, ready::Tasks, timers::Timers, wake::Inbox, wake::Ticket};
     use crossbeam_channel::Receiver;
     use std::sync::atomic::{Ordering::SeqCst, fence};
@@ -446,7 +453,8 @@ mod run {
     }
 }
 
-mod runtime {
+/// What a program calls.
+pub mod runtime {
     use super::run::{self, CURRENT, Core};
     use super::{clock::Clock, ready::Body, table, wake::Inbox};
     use std::{cell::Cell, cell::RefCell, pin::pin, rc::Rc, sync::Arc, thread, time::Instant};
@@ -515,7 +523,8 @@ mod runtime {
     }
 }
 
-mod task {
+/// What a task can do without waiting for anything.
+pub mod task {
     use std::{future::poll_fn, mem, task::Poll};
 
     /// Lets all others that are ready have their turn: Pending once, with the wake already done.

@@ -35,7 +35,8 @@
 /// Tells one step of the loop. It is nothing yet; later the page shows these steps.
 macro_rules! say(($($step:tt)*) => { () });
 
-mod wake {
+/// (6) What a waker of this loop is, and the way that a wake takes.
+pub mod wake {
     use crossbeam_channel::Sender;
     use std::sync::atomic::{AtomicBool, Ordering::SeqCst, fence};
     use std::task::{RawWaker, RawWakerVTable, Waker};
@@ -101,7 +102,8 @@ mod wake {
     }
 }
 
-mod table {
+/// Which inbox stands behind the number of a loop.
+pub mod table {
     use super::wake::{Inbox, Ticket};
     use std::sync::{Arc, RwLock};
 
@@ -127,7 +129,8 @@ mod table {
     }
 }
 
-mod ready {
+/// (2) All tasks, and the queue of those that are ready.
+pub mod ready {
     use super::wake::Ticket;
     use slab::Slab;
     use std::{collections::VecDeque, pin::Pin};
@@ -218,7 +221,8 @@ mod ready {
     }
 }
 
-mod clock {
+/// What time it is for a loop.
+pub mod clock {
     use std::{cell::Cell, time::Instant};
 
     /// The clock of one loop. It counts nanoseconds from its beginning on.
@@ -236,7 +240,8 @@ mod clock {
     }
 }
 
-mod timers {
+/// (5) Who is to be woken when.
+pub mod timers {
     use std::{collections::BTreeMap, task::Waker};
 
     /// A timer: its deadline, and how many were armed before it. So two timers with one deadline fire in the order in
@@ -287,7 +292,8 @@ mod timers {
     }
 }
 
-mod time {
+/// Futures that wait for a time.
+pub mod time {
     use super::{run, run::Core, timers::Key};
     use std::task::{Context, Poll, Waker};
     use std::{mem, pin::Pin, rc::Rc, time::Duration, time::Instant};
@@ -333,7 +339,8 @@ mod time {
     }
 }
 
-mod reactor {
+/// (4) What the system told of the sockets, and who waits there.
+pub mod reactor {
     use mio::{Events, Interest, Poll, Token, event::Source};
     use slab::Slab;
     use std::{io, task::Waker, time::Duration};
@@ -415,7 +422,8 @@ mod reactor {
     }
 }
 
-mod io {
+/// A socket as its leaf sees it.
+pub mod io {
     use super::{run, run::Core};
     use mio::{Token, event::Source};
     use std::{future::poll_fn, io::ErrorKind, io::Result, rc::Rc, task::Poll};
@@ -466,7 +474,8 @@ mod io {
     }
 }
 
-mod net {
+/// TCP.
+pub mod net {
     use super::{io::Watched, reactor::READ, reactor::WRITE};
     use std::io::{ErrorKind, Read, Result, Write};
     use std::net::SocketAddr;
@@ -524,7 +533,8 @@ mod net {
     }
 }
 
-mod run {
+/// The loop itself.
+pub mod run {
     use super::{clock::Clock, reactor::Reactor, ready::Body, ready::Tasks, timers::Timers, wake::Inbox, wake::Ticket};
     use crossbeam_channel::Receiver;
     use std::sync::atomic::{Ordering::SeqCst, fence};
@@ -653,7 +663,8 @@ mod run {
     }
 }
 
-mod runtime {
+/// What a program calls.
+pub mod runtime {
     use super::run::{self, CURRENT, Core};
     use super::{clock::Clock, reactor::Reactor, ready::Body, table, wake::Inbox};
     use std::{cell::Cell, cell::RefCell, pin::pin, rc::Rc, sync::Arc, time::Instant};
@@ -724,7 +735,8 @@ mod runtime {
     }
 }
 
-mod task {
+/// What a task can do without waiting for anything.
+pub mod task {
     use std::{future::poll_fn, mem, task::Poll};
 
     /// Lets all others that are ready have their turn: Pending once, with the wake already done.

@@ -37,7 +37,8 @@ macro_rules! say(($($step:tt)*) => { () });
 
 use std::time::Duration;
 
-mod wake {
+/// (6) What a waker of this loop is, and the way that a wake takes.
+pub mod wake {
     use crossbeam_channel::Sender;
     use std::sync::atomic::{AtomicBool, Ordering::SeqCst, fence};
     use std::task::{RawWaker, RawWakerVTable, Waker};
@@ -103,7 +104,8 @@ mod wake {
     }
 }
 
-mod table {
+/// Which inbox stands behind the number of a loop.
+pub mod table {
     use super::wake::{Inbox, Ticket};
     use std::sync::{Arc, RwLock};
 
@@ -129,7 +131,8 @@ mod table {
     }
 }
 
-mod ready {
+/// (2) All tasks, and the queue of those that are ready.
+pub mod ready {
     use super::wake::Ticket;
     use slab::Slab;
     use std::{collections::VecDeque, pin::Pin};
@@ -220,7 +223,8 @@ mod ready {
     }
 }
 
-mod clock {
+/// What time it is for a loop.
+pub mod clock {
     use std::{cell::Cell, time::Instant};
 
     /// The clock of one loop. It counts nanoseconds from its beginning on.
@@ -238,7 +242,8 @@ mod clock {
     }
 }
 
-mod timers {
+/// (5) Who is to be woken when.
+pub mod timers {
     use std::{collections::BTreeMap, task::Waker};
 
     /// A timer: its deadline, and how many were armed before it. So two timers with one deadline fire in the order in
@@ -289,7 +294,8 @@ mod timers {
     }
 }
 
-mod time {
+/// Futures that wait for a time.
+pub mod time {
     use super::{run, run::Core, timers::Key};
     use std::task::{Context, Poll, Waker};
     use std::{future::poll_fn, mem, pin::Pin, pin::pin, rc::Rc, time::Duration, time::Instant};
@@ -349,7 +355,8 @@ mod time {
     }
 }
 
-mod reactor {
+/// (4) What the system told of the sockets, and who waits there.
+pub mod reactor {
     use mio::{Events, Interest, Poll, Token, event::Source};
     use slab::Slab;
     use std::{io, task::Waker, time::Duration};
@@ -431,7 +438,8 @@ mod reactor {
     }
 }
 
-mod io {
+/// A socket as its leaf sees it.
+pub mod io {
     use super::{run, run::Core};
     use mio::{Token, event::Source};
     use std::{future::poll_fn, io::ErrorKind, io::Result, rc::Rc, task::Poll};
@@ -482,7 +490,8 @@ mod io {
     }
 }
 
-mod net {
+/// TCP.
+pub mod net {
     use super::{io::Watched, reactor::READ, reactor::WRITE};
     use std::io::{ErrorKind, Read, Result, Write};
     use std::net::SocketAddr;
@@ -540,7 +549,8 @@ mod net {
     }
 }
 
-mod run {
+/// The loop itself.
+pub mod run {
     use super::{clock::Clock, reactor::Reactor, ready::Body, ready::Tasks, timers::Timers, wake::Inbox, wake::Ticket};
     use crossbeam_channel::Receiver;
     use std::sync::atomic::{Ordering::SeqCst, fence};
@@ -669,7 +679,8 @@ mod run {
     }
 }
 
-mod runtime {
+/// What a program calls.
+pub mod runtime {
     use super::join::{JoinCell, JoinError, JoinHandle, Settle, settled};
     use super::run::{self, CURRENT, Core};
     use super::{clock::Clock, reactor::Reactor, ready::Body, table, wake::Inbox};
@@ -744,7 +755,8 @@ mod runtime {
     }
 }
 
-mod task {
+/// What a task can do without waiting for anything.
+pub mod task {
     use std::{future::poll_fn, mem, task::Poll};
 
     /// Lets all others that are ready have their turn: Pending once, with the wake already done.
@@ -761,7 +773,8 @@ mod task {
     }
 }
 
-mod join {
+/// The result of a task.
+pub mod join {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::task::{Context, Poll, Waker};
     use std::{cell::Cell, future::poll_fn, pin::Pin, pin::pin, rc::Rc};
@@ -843,7 +856,8 @@ mod join {
     }
 }
 
-mod gather {
+/// Many futures in one task.
+pub mod gather {
     use std::task::{Context, Poll, Wake, Waker};
     use std::{convert::Infallible, future::poll_fn, mem, sync::Arc, sync::Mutex};
 
