@@ -74,8 +74,11 @@ fn the_budgets_hold() {
 fn no_file_is_too_long_to_read_in_one_go() {
     for (name, source) in rust_files(&["runtime/src", "gather/src", "examples", "benches"]) {
         let lines = code(&source).len();
-        // A rung of the course is a whole loop in one file: that is its point.
+        // A rung of the course is a whole loop in one file: that is its point. Tests are long wherever they lie.
         let most = if name.ends_with("/rung.rs") { 800 } else { 300 };
+        if name.starts_with("examples/course/tests/") {
+            continue;
+        }
         assert!(lines <= most, "{name}: {lines} lines of code; split it by concept");
     }
 }

@@ -73,12 +73,13 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// `source` without the item that begins with the line `head…`. It ends with that line, or with the next line `}`.
+/// `source` without the item that begins with the line `head…`, public or not. It ends with that line, or with the next
+/// line `}`.
 fn cut(source: &str, head: &str) -> String {
     let lines: Vec<&str> = source.lines().collect();
-    let head_at =
-        lines.iter().position(|line| line.starts_with(head)).unwrap_or_else(|| panic!("no `{head}` in the rung"));
-    let ends = |line: &&str| *line == "}" || (line.starts_with(head) && line.ends_with(['}', ';']));
+    let is_head = |line: &&str| line.strip_prefix("pub ").unwrap_or(line).starts_with(head);
+    let head_at = lines.iter().position(is_head).unwrap_or_else(|| panic!("no `{head}` in the rung"));
+    let ends = |line: &&str| *line == "}" || (is_head(line) && line.ends_with(['}', ';']));
     let end = head_at + lines[head_at..].iter().position(ends).expect("every item ends");
     // The docs and attributes of the item go with it.
     let above = lines[..head_at].iter().rev().take_while(|line| line.starts_with("///") || line.starts_with("#["));

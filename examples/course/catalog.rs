@@ -150,7 +150,7 @@ impl Lesson {
 }
 
 /// A path as one can type it here: below the current folder if it lies there.
-pub fn typed(path: &Path) -> String {
+pub(crate) fn typed(path: &Path) -> String {
     let here = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
     here.unwrap_or_else(|| path.to_owned()).display().to_string()
 }

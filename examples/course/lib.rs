@@ -4,6 +4,8 @@
 //! ended, even when it hangs or spins, and [`run()`] turns what they found into a message. The verdict is the probes';
 //! the reason is the earliest event that breaks a rule.
 
+#![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
+
 // The library of a check, from the bottom up.
 mod dice;
 mod system;

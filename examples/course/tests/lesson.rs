@@ -149,7 +149,7 @@ fn a_solution_is_the_part_of_its_rung() {
         let check = file(lesson, "check.rs");
         let part = check.split("#[path = \"exercise.rs\"]\nmod ").nth(1).unwrap().split(';').next().unwrap();
         let rung = file(lesson, "rung.rs");
-        let part = rung.split(&format!("\nmod {part} {{\n")).nth(1).unwrap().split("\n}\n").next().unwrap();
+        let part = rung.split(&format!("mod {part} {{\n")).nth(1).unwrap().split("\n}\n").next().unwrap();
         assert_eq!(plain(&file(lesson, "solution.rs")), plain(part), "{lesson}: solution.rs and rung.rs");
     }
 }
