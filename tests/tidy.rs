@@ -74,7 +74,14 @@ fn the_budgets_hold() {
 fn no_file_is_too_long_to_read_in_one_go() {
     for (name, source) in rust_files(&["runtime/src", "gather/src", "examples", "benches"]) {
         let lines = code(&source).len();
-        assert!(lines <= 300, "{name}: {lines} lines of code; split it by concept");
+        let most = match name.strip_prefix("examples/course/") {
+            // A rung is a whole loop in one file, on purpose.
+            Some(part) if part.starts_with("lessons/") && part.ends_with("/rung.rs") => 800,
+            // Tests have the length that they need, as in `tests`.
+            Some(part) if part.starts_with("tests/") => usize::MAX,
+            _ => 300,
+        };
+        assert!(lines <= most, "{name}: {lines} lines of code; split it by concept");
     }
 }
 
