@@ -1,13 +1,14 @@
 //! Time: [`sleep`], [`timeout`], [`interval`] and [`now`], the leaves on the timers (5).
 
 use crate::At;
+use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::core::Core;
 use crate::parts::clock::{FAR, nanos, now_outside};
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, IntoFuture, poll_fn};
 use std::mem;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::ptr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -44,8 +45,8 @@ fn after(start: Instant, duration: Duration) -> Instant {
 ///
 /// Never early; late by up to a millisecond, because that is mio's grain. Any duration will do: zero is ready at the
 /// first poll, [`Duration::MAX`] never, which is thirty years: a virtual clock that has nowhere else to jump gets there.
-///
-/// A clock counts 584 years from the beginning of its loop. After that every sleep is over at once.
+/// A loop's time ends 584 years after its beginning: a virtual clock stands still from there on, and every sleep is ready
+/// at its first poll.
 ///
 /// # Panics
 /// When it is polled outside a runtime. And when it is awaited on a loop that is being dropped, which happens in drops
@@ -264,10 +265,9 @@ fn release(core: &Core, key: u32) -> Waker {
     waker
 }
 
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+impl Sleep {
+    /// Polls without the budget of a poll: a timeout has to come when all of it is spent.
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Armed here: it stays. Armed on another runtime, which may never turn again, it comes to the one that polls.
         if let Timer::Armed { core, key, .. } = &self.timer
             && context::with(|here| ptr::eq(here, &**core)) == Some(true)
@@ -305,6 +305,14 @@ impl Future for Sleep {
     }
 }
 
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        budget::spend(cx, |cx| self.poll_due(cx))
+    }
+}
+
 /// Gives `future` at most `duration`, counted as [`sleep`] counts it: from this call. asyncio's `wait_for`, tokio's
 /// `timeout`.
 ///
@@ -328,16 +336,45 @@ impl Future for Sleep {
 /// });
 /// ```
 #[track_caller]
-pub fn timeout<F: Future>(duration: Duration, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> {
-    let sleep = sleep(duration);
-    async move {
-        let mut future = pin!(future);
-        let mut sleep = pin!(sleep);
-        poll_fn(|cx| match future.as_mut().poll(cx) {
-            Poll::Ready(value) => Poll::Ready(Ok(value)),
-            Poll::Pending => sleep.as_mut().poll(cx).map(|()| Err(Elapsed(()))),
-        })
-        .await
+pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
+    Timeout { future: Some(future.into_future()), sleep: sleep(duration) }
+}
+
+/// The future of [`timeout`]; tokio's `Timeout`. It holds its future in itself, once.
+///
+/// # Panics
+/// When it is polled again after it was ready.
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct Timeout<F> {
+    /// `None` once it is over.
+    future: Option<F>,
+    sleep: Sleep,
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: `get_unchecked_mut` and `new_unchecked` ask that the future is not moved until it is dropped. It is
+        // reached through this pin only, which is passed on; `set` drops it in its place; there is no other method, no
+        // `Drop`, and `Unpin` holds only where it holds for the future. The sleep is `Unpin` and may be moved.
+        #[allow(unsafe_code, reason = "the projection from a timeout to its future")]
+        let (mut future, sleep) = unsafe {
+            let this = self.get_unchecked_mut();
+            (Pin::new_unchecked(&mut this.future), &mut this.sleep)
+        };
+        let running = future.as_mut().as_pin_mut();
+        let running = running.expect("a Timeout was polled after it was ready: await it once");
+        let result = match running.poll(cx) {
+            Poll::Ready(value) => Ok(value),
+            Poll::Pending => match sleep.poll_due(cx) {
+                Poll::Ready(()) => Err(Elapsed(())),
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        future.set(None);
+        Poll::Ready(result)
     }
 }
 

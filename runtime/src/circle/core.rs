@@ -16,7 +16,7 @@ use crate::circle::timers::Timers;
 use crate::circle::wake::{wake_all, wake_one};
 use crate::parts::clock::Clock;
 use crate::parts::foreign::quiet_drop;
-use slab::Slab;
+use crate::parts::shrink::Slots;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -42,14 +42,14 @@ pub(crate) struct Core {
     pub(crate) threads: Box<dyn Threads>,
     /// The places of the results of blocking jobs, by the keys of the jobs, until the loop has heard of their ends. While
     /// there is one, virtual time stands still.
-    pub(crate) owed: RefCell<Slab<Rc<dyn Owed>>>,
+    pub(crate) owed: RefCell<Slots<Rc<dyn Owed>>>,
 
     /// The clock that the timers follow.
     pub(crate) clock: Clock,
 
     /// The task at poll, or the last one that was.
     pub(crate) current: Cell<Ticket>,
-    /// Polls and aborts since the last check.
+    /// Polls and aborts since the last check. A poll that had its whole budget counts for all.
     pub(crate) polls_since_check: Cell<u32>,
     /// A buffer for wakers that are collected before they are woken.
     pub(crate) woken: Cell<Vec<Waker>>,
@@ -78,7 +78,7 @@ impl Core {
             reactor: RefCell::new(reactor),
             timers: RefCell::new(Timers::new()),
             threads,
-            owed: RefCell::new(Slab::new()),
+            owed: RefCell::new(Slots::new()),
             clock,
             current: Cell::new(Ticket::NONE),
             polls_since_check: Cell::new(0),
@@ -172,7 +172,7 @@ impl Core {
         self.reactor.borrow_mut().close();
         self.timers.borrow_mut().close();
         self.threads.close_pool();
-        for (_, owed) in self.owed.take() {
+        for (_, owed) in self.owed.take().into_items() {
             owed.cancel().into_iter().for_each(wake_one);
             quiet_drop(owed);
         }

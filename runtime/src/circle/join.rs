@@ -6,6 +6,7 @@
 //! Read before: `result.rs`, `wake.rs`.
 //! Grew from rung 10 (join handles) of the ladder in `examples/course`.
 
+use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::core::Core;
 use crate::circle::ready::Wait;
@@ -87,6 +88,21 @@ impl<T> JoinHandle<T> {
         self.result.is_settled()
     }
 
+    /// Polls without the budget of a poll, for whoever counts on exactly one wake for each end.
+    #[doc(hidden)]
+    pub fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        let polled = self.result.poll_result(cx);
+        if polled.is_ready() {
+            return polled;
+        }
+        let is_over = context::with(|core| {
+            core.note_wait(Wait::Join, None);
+            // The task is not dropped yet, and will never be polled again.
+            core.is_closing() && self.target.is_of(core)
+        });
+        if is_over == Some(true) { Poll::Ready(Err(JoinError::cancelled())) } else { Poll::Pending }
+    }
+
     /// The task's number; tokio's `id`.
     pub fn id(&self) -> Id {
         match &self.target {
@@ -100,16 +116,7 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = self.result.poll_result(cx);
-        if polled.is_ready() {
-            return polled;
-        }
-        let is_over = context::with(|core| {
-            core.note_wait(Wait::Join, None);
-            // The task is not dropped yet, and will never be polled again.
-            core.is_closing() && self.target.is_of(core)
-        });
-        if is_over == Some(true) { Poll::Ready(Err(JoinError::cancelled())) } else { Poll::Pending }
+        budget::spend(cx, |cx| self.poll_end(cx))
     }
 }
 

@@ -13,6 +13,7 @@
 //! Read before: `ready.rs`, `timers.rs`, `reactor.rs`, `core.rs`.
 //! Grew from rung 3 (the turn) of the ladder in `examples/course`.
 
+use crate::circle::budget;
 use crate::circle::core::Core;
 use crate::circle::ready::{Body, Popped};
 use crate::circle::remote::Message;
@@ -113,6 +114,7 @@ impl Core {
         }
         turn.polls += 1;
         self.current.set(ticket);
+        budget::begin();
         trace!(PollBegin { task: ticket });
         // A ticket has nothing to release, so its waker need not be dropped.
         let waker = ManuallyDrop::new(ticket.waker());
@@ -205,6 +207,11 @@ impl Core {
         self.take_messages(turn);
         self.fire_due(turn);
         self.ask_system(turn);
+    }
+
+    /// The poll that is under way was a long one: the loop is to check before the next.
+    pub(crate) fn check_before_next_poll(&self) {
+        self.polls_since_check.set(POLLS_BETWEEN_CHECKS);
     }
 
     /// Takes what other threads have sent, and what this one did while the loop was not running.

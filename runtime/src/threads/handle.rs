@@ -10,6 +10,7 @@ use crate::circle::ticket::{Id, Ticket};
 use crate::circle::wake::{self, wake_one};
 use crate::parts::foreign::{Quiet, quiet_drop, quietly};
 use crate::parts::lock::Lock;
+use crate::parts::share::Anywhere;
 use crate::parts::transfer::{Found, Transfer};
 use crate::threads::inbox::Inbox;
 use std::cell::Cell;
@@ -106,9 +107,9 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let transfer = Arc::new(Transfer::new());
+        let transfer = Transfer::new();
         let remote = Remote::new(self.inbox.address());
-        let arrival = Rc::new(Arrival { transfer: Arc::clone(&transfer), taken: Cell::new(false) });
+        let arrival = Rc::new(Arrival { transfer: transfer.clone(), taken: Cell::new(false) });
         let handle = JoinHandle::new(arrival, Target::Remote(Arc::clone(&remote) as _));
         let (future, result, at) = (Quiet::new(future), Departure(transfer), Location::caller());
         let spawn = move |core: &Core| {
@@ -142,7 +143,7 @@ impl Drop for Outside {
 }
 
 /// Where the result of such a task leaves the loop's thread. Dropped without a result, it says that none will come.
-struct Departure<T>(Arc<Transfer<Result<T, JoinError>>>);
+struct Departure<T>(Transfer<Result<T, JoinError>, Anywhere>);
 
 impl<T> Departure<T> {
     /// Sends the result. That wakes the joiner and may drop the result: foreign code, both of it.
@@ -174,7 +175,7 @@ impl<T> Drop for Departure<T> {
 
 /// Where the result arrives at the thread of the handle.
 struct Arrival<T> {
-    transfer: Arc<Transfer<Result<T, JoinError>>>,
+    transfer: Transfer<Result<T, JoinError>, Anywhere>,
     /// The result has been taken.
     taken: Cell<bool>,
 }
@@ -201,7 +202,7 @@ impl<T> ResultPlace<T> for Arrival<T> {
     }
 
     fn forget_joiner(&self) {
-        drop(self.transfer.abandon());
+        drop(self.transfer.abandon().left);
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   any thread:      Inbox::post ----> messages (crossbeam-channel) ----> OtherThreads::take      the loop's thread
+//!                        +---- a wake of this task is on its way? then no other
 //!                        +---- parked? ring the bell: mio::Waker ----> ends mio::Poll::poll
 //! ```
 
@@ -10,6 +11,7 @@ use crate::circle::result::JoinError;
 use crate::parts::foreign::quiet_drop;
 use crate::parts::lock::Lock;
 use crate::parts::park::Parking;
+use crate::parts::pending::Pending;
 use crate::threads::blocking::Pool;
 use crossbeam_channel::{Receiver, Sender};
 use std::any::Any;
@@ -22,6 +24,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) struct Inbox {
     /// Where messages go in. Unbounded: a wake must never block.
     messages: Sender<Message>,
+    /// Which tasks a wake is on its way to.
+    pending: Pending,
     /// Whether somebody has to ring.
     parking: Parking,
     /// The bell: makes `mio::Poll::poll` return. Locked only to ring; gone with the runtime, whoever keeps its handle.
@@ -48,6 +52,11 @@ impl Inbox {
 
     /// Hands a message to the loop, from any thread. When the loop is gone the message is dropped.
     pub(crate) fn post(&self, message: Message) {
+        if let Message::Wake(ticket) = message
+            && !self.pending.enter(ticket.0)
+        {
+            return;
+        }
         trace!(@sent(self, &message));
         match self.parking.must_ring(|| self.messages.send(message)) {
             Ok(true) => {
@@ -55,7 +64,12 @@ impl Inbox {
                 rung.expect("the loop's eventfd takes a write for as long as the loop lives");
             }
             Ok(false) => {}
-            Err(refused) => quiet_drop(refused),
+            Err(refused) => {
+                if let Message::Wake(ticket) = refused.0 {
+                    self.pending.leave(ticket.0);
+                }
+                quiet_drop(refused);
+            }
         }
     }
 }
@@ -80,8 +94,14 @@ impl OtherThreads {
     /// The other threads of a loop that parks at this bell.
     pub(crate) fn new(bell: mio::Waker, pool: impl FnOnce(Arc<Inbox>) -> Pool) -> OtherThreads {
         let (sender, receiver) = crossbeam_channel::unbounded();
-        let (parking, bell) = (Parking::new(), Lock::new(Some(bell)));
-        let inbox = Arc::new(Inbox { messages: sender, parking, bell, outside: AtomicUsize::new(0) });
+        let inbox = Inbox {
+            messages: sender,
+            pending: Pending::new(),
+            parking: Parking::new(),
+            bell: Lock::new(Some(bell)),
+            outside: AtomicUsize::new(0),
+        };
+        let inbox = Arc::new(inbox);
         let pool = pool(Arc::clone(&inbox));
         OtherThreads { inbox, messages: RefCell::new(Some(receiver)), pool }
     }
@@ -101,7 +121,11 @@ impl Threads for OtherThreads {
         let messages = self.messages.borrow();
         // Asked first: it is five times cheaper than to try, and there is nothing most of the time.
         let messages = messages.as_ref().filter(|messages| !messages.is_empty())?;
-        messages.try_recv().ok()
+        let message = messages.try_recv().ok()?;
+        if let Message::Wake(ticket) = message {
+            self.inbox.pending.leave(ticket.0);
+        }
+        Some(message)
     }
 
     fn announce_park(&self) -> bool {
@@ -128,6 +152,7 @@ impl Threads for OtherThreads {
         *self.inbox.bell.lock() = None;
         // The channel refuses what is sent from here on, and drops what is in it. Each message holds its own panic back.
         drop(self.messages.take());
+        self.inbox.pending.clear();
     }
 
     fn is_somebody_outside(&self) -> bool {

@@ -56,7 +56,7 @@ const CHANGES = {
   },
   Waits(s, e) {
     ofTask(s, s.poll, "wait", e.what);
-    if (e.what !== "its next turn") holds(s, e.what);
+    if (!e.what.startsWith("its next turn")) holds(s, e.what);
   },
   Wake(s, e) { if (e.last) released(s, e.task); },
   TicketCloned(s, e) { cloned(s, e.task); },
