@@ -116,7 +116,10 @@ pub mod table {
     pub fn register(inbox: &Arc<Inbox>) -> u16 {
         let mut table = TABLE.write().unwrap();
         table.push(Some(Arc::clone(inbox)));
-        u16::try_from(table.len() - 1).expect("no more than 65,536 loops can be made in one process")
+        let number = u16::try_from(table.len() - 1);
+        // Without the lock: a panic under it would leave no loop of the process with a table.
+        drop(table);
+        number.expect("no more than 65,536 loops can be made in one process")
     }
 
     /// Takes a loop out of the table.
@@ -504,7 +507,7 @@ pub mod net {
     }
 
     /// A connection.
-    pub struct TcpStream(Watched<mio::net::TcpStream>);
+    pub struct TcpStream(pub Watched<mio::net::TcpStream>);
 
     impl TcpStream {
         /// Connects to `address`.
