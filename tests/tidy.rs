@@ -128,6 +128,20 @@ fn nothing_is_left_lying_about() {
 }
 
 #[test]
+fn no_exercise_of_the_course_holds_an_answer() {
+    let mut found = 0;
+    for entry in fs::read_dir(top().join("examples/course/lessons")).unwrap() {
+        let lesson = entry.unwrap().path();
+        if let Ok(untouched) = fs::read_to_string(lesson.join("exercise.untouched")) {
+            let exercise = read(lesson.join("exercise.rs"));
+            assert_eq!(exercise, untouched, "{}: exercise.rs is not as it should come", lesson.display());
+            found += 1;
+        }
+    }
+    assert!(found > 0);
+}
+
+#[test]
 fn unsafe_is_an_island() {
     let files = rust_files(&["runtime/src", "gather/src"]);
     let mut blocks = 0;

@@ -5,7 +5,7 @@
 //! $ cargo run --release -p course --features prices --example prices
 //! ```
 //!
-//! Counts (allocations, bytes, attempts, polls) are exact. Times are the best of eleven alternated rounds: on a busy
+//! Counts are exact. Times are the best of eleven alternated rounds: on a busy
 //! machine the others measure the others. Compare the two of a row, not two machines.
 #![allow(dead_code, reason = "a program uses a part of its rung")]
 
@@ -19,30 +19,27 @@ use std::future::poll_fn;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake};
 use std::time::{Duration, Instant};
 
 /// Counts what the system's allocator does.
 struct Counting;
 
-/// Allocations so far, and the bytes that are out.
+/// Allocations so far.
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-static BYTES: AtomicIsize = AtomicIsize::new(0);
 
-// SAFETY: every call goes to the system's allocator as it came, so its contract is kept. The counters are atomics and do
+// SAFETY: every call goes to the system's allocator as it came, so its contract is kept. The counter is an atomic and does
 // not allocate.
 #[allow(unsafe_code, reason = "to count allocations is to be the allocator")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Relaxed);
-        BYTES.fetch_add(layout.size() as isize, Relaxed);
         // SAFETY: as above.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        BYTES.fetch_sub(layout.size() as isize, Relaxed);
         // SAFETY: as above.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -114,7 +111,6 @@ fn main() {
     timers(real, rung);
     children(real, rung);
     fairness(real, rung);
-    memory(real, rung);
     jobs();
     attempts();
     foreign_panics();
@@ -204,24 +200,6 @@ fn fairness(real: &whole::Runtime, rung: &small::Runtime) {
         let what = "permits taken in a row, before another task has its poll";
         row("a poll has a budget", "none", what, at_real, format!("all {at_rung}"));
     }
-}
-
-fn memory(real: &whole::Runtime, rung: &small::Runtime) {
-    let (on_real, on_rung) = both! { on:
-        let tasks: Vec<_> = (0..300_000).map(|_| on::spawn(async {})).collect();
-        for task in tasks {
-            let _ = task.await;
-        }
-        on::sleep(Duration::from_millis(1)).await;
-    };
-    let kept = |work: &dyn Fn()| {
-        let before = BYTES.load(Relaxed);
-        work();
-        (BYTES.load(Relaxed) - before) / 1024
-    };
-    let (at_real, at_rung) = (kept(&|| on_real(real)), kept(&|| on_rung(rung)));
-    let what = "kept after 300,000 tasks have ended";
-    row("an empty queue gives memory back", "keeps it", what, format!("{at_real} KB"), format!("{at_rung} KB"));
 }
 
 fn jobs() {
