@@ -881,7 +881,7 @@ fn a_timeout_holds_its_future_once_and_each_one_around_it_adds_the_same() {
     let body = || async {
         let buffer = [0_u8; 1_000];
         yield_now().await;
-        drop(buffer);
+        std::hint::black_box(buffer);
     };
     let size = |timeouts: usize| {
         let minute = Duration::from_secs(60);
