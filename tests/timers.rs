@@ -881,7 +881,7 @@ fn a_timeout_holds_its_future_once_and_each_one_around_it_adds_the_same() {
     let body = || async {
         let buffer = [0_u8; 1_000];
         yield_now().await;
-        assert_eq!(buffer[0], 0);
+        std::hint::black_box(buffer);
     };
     let size = |timeouts: usize| {
         let minute = Duration::from_secs(60);
@@ -902,7 +902,7 @@ fn a_timeout_that_is_over_has_dropped_its_future_and_is_not_polled_again() {
     for (wait, result) in [(1, "in time"), (10, "too late")] {
         let log = Log::new();
         virtually(async {
-            let guard = Dropped(log.clone(), "future");
+            let guard = Dropped(log.clone(), "dropped");
             let mut timeout = std::pin::pin!(timeout(5 * MS, async move {
                 let _guard = guard;
                 sleep(wait * MS).await;
@@ -912,7 +912,7 @@ fn a_timeout_that_is_over_has_dropped_its_future_and_is_not_polled_again() {
             let again = panic_message(|| timeout.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
             assert_eq!(again, "a Timeout was polled after it was ready: await it once");
         });
-        assert_eq!(log.take(), ["future dropped", result]);
+        assert_eq!(log.take(), ["dropped", result]);
     }
 }
 
