@@ -107,6 +107,7 @@ impl Sleep {
     }
 
     /// Polls without the budget of a poll: a timeout has to come when all of it is spent.
+    #[inline]
     fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Armed here: it stays. Armed on another runtime, which may never turn again, it moves to the one that polls.
         if let Some(armed) = &self.armed

@@ -225,6 +225,7 @@ impl<T> Future for Send<'_, T> {
 
 impl<T> Send<'_, T> {
     /// Sends, if there is room or a place was granted; else waits in line.
+    #[inline]
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
         let this = &mut *self;
         let value = this.value.take().expect("a Send was polled after it was done: call send again for the next value");

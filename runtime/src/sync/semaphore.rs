@@ -140,6 +140,7 @@ impl<'a> Future for Acquire<'a> {
 
 impl<'a> Acquire<'a> {
     /// Takes a permit that is free or was granted; else waits in line.
+    #[inline]
     fn poll_permit(&mut self, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
         let (semaphore, at) = (self.semaphore, self.at);
         let free = |waiter: Option<WaiterKey>| if waiter.is_none() { semaphore.take(at) } else { None };
