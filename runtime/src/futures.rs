@@ -5,6 +5,7 @@ use crate::circle::reactor::Direction;
 use crate::fs::Lines;
 use crate::io::Async;
 use crate::net::TcpStream;
+use crate::parts::share::Reach;
 use crate::sync::mpsc::Receiver;
 use crate::time::Interval;
 use futures_core::Stream;
@@ -119,7 +120,7 @@ where
     }
 }
 
-impl<T> Stream for Receiver<T> {
+impl<T, R: Reach> Stream for Receiver<T, R> {
     type Item = T;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {

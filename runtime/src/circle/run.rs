@@ -155,7 +155,8 @@ impl Core {
     /// still and the loop parks.
     fn wait_in_virtual_time(&self, now: u64, limit: Option<Duration>, turn: &mut Turn) {
         self.check(turn);
-        if self.tasks.borrow().has_ready() || self.threads.waiting() > 0 {
+        // A timer that was reset into the past has fired, perhaps for a waker that is no task's.
+        if turn.fired_timers > 0 || self.tasks.borrow().has_ready() || self.threads.waiting() > 0 {
             return;
         }
         if !self.owed.borrow().is_empty() {
@@ -168,7 +169,7 @@ impl Core {
         let limited = limit.map(|limit| now.saturating_add(nanos(limit.min(FAR))));
         match deadline.into_iter().chain(limited).min() {
             Some(next) => self.jump(next.max(now), turn),
-            None if !self.reactor.borrow().is_empty() => self.park(None, turn),
+            None if !self.reactor.borrow().is_empty() || self.threads.is_somebody_outside() => self.park(None, turn),
             None => self.report_quiescence(),
         }
     }
@@ -265,7 +266,8 @@ impl Core {
         let list = self.tasks.borrow().list();
         panic!(
             "nothing can happen any more: no task is ready, no timer is armed, no socket is registered and no blocking \
-             job is under way. Look for a wake-up that never comes in:{list}"
+             job is under way. Other threads and other loops are not waited for: if one of them will wake this loop, \
+             keep the guard of Handle::outside() until it has. Look for a wake-up that never comes in:{list}"
         );
     }
 }

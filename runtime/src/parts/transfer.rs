@@ -6,20 +6,25 @@
 //!   open ----------------------------------------------> ended ------------------> value, or none
 //!     |  take_or_wait: the receiver leaves its waker       |
 //!     +-- (waker) <----------------------------------------+ for the caller to wake
+//!     |  abandon: the receiver goes
+//!     +-- (waker of a sender that waits for it) ------------ for the caller to wake
 //! ```
 
-use super::lock::Lock;
+use super::share::{Reach, Shared};
+use std::fmt;
 use std::task::Waker;
 
-/// The value's way. No user code runs under the lock: wakers and values are handed to the caller.
-#[derive(Debug)]
-pub(crate) struct Transfer<T>(Lock<State<T>>);
+/// One end's hold of the value's way. No user code runs under the lock: wakers and values are handed to the caller.
+pub(crate) struct Transfer<T, R: Reach>(R::Shared<State<T>>);
 
+/// What both ends change.
 struct State<T> {
     /// The value, from the sender's end until the receiver takes it.
     value: Option<T>,
     /// The receiver's waker, while it waits.
     receiver: Option<Waker>,
+    /// The sender's waker, while it waits for the receiver to go.
+    sender: Option<Waker>,
     /// The sender has ended, or the receiver is gone.
     ended: bool,
 }
@@ -32,9 +37,17 @@ pub(crate) enum Found<T> {
     Waits(Option<Waker>),
 }
 
-impl<T> Transfer<T> {
-    pub(crate) fn new() -> Transfer<T> {
-        Transfer(Lock::new(State { value: None, receiver: None, ended: false }))
+/// What a receiver leaves behind when it goes.
+pub(crate) struct Abandoned<T> {
+    /// The value and the receiver's own waker, for the caller to drop.
+    pub(crate) left: (Option<T>, Option<Waker>),
+    /// The sender's waker, for the caller to wake.
+    pub(crate) sender: Option<Waker>,
+}
+
+impl<T, R: Reach> Transfer<T, R> {
+    pub(crate) fn new() -> Transfer<T, R> {
+        Transfer(R::Shared::new(State { value: None, receiver: None, sender: None, ended: false }))
     }
 
     /// Whether the sender has ended, or the receiver is gone.
@@ -66,10 +79,29 @@ impl<T> Transfer<T> {
         }
     }
 
-    /// The receiver goes. What it leaves is for the caller to drop, outside every borrow.
-    pub(crate) fn abandon(&self) -> (Option<T>, Option<Waker>) {
+    /// The sender waits for the receiver to go: leaves this waker, or takes back its own. The other one is for the caller
+    /// to drop, outside every borrow.
+    pub(crate) fn watch(&self, waker: Option<Waker>) -> Option<Waker> {
+        let mut state = self.0.lock();
+        if state.ended { waker } else { std::mem::replace(&mut state.sender, waker) }
+    }
+
+    /// The receiver goes.
+    pub(crate) fn abandon(&self) -> Abandoned<T> {
         let mut state = self.0.lock();
         state.ended = true;
-        (state.value.take(), state.receiver.take())
+        Abandoned { left: (state.value.take(), state.receiver.take()), sender: state.sender.take() }
+    }
+}
+
+impl<T, R: Reach> Clone for Transfer<T, R> {
+    fn clone(&self) -> Transfer<T, R> {
+        Transfer(self.0.clone())
+    }
+}
+
+impl<T, R: Reach> fmt::Debug for Transfer<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transfer")
     }
 }

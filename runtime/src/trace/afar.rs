@@ -39,6 +39,7 @@ enum Gist {
     Abort(Ticket),
     Spawn,
     JobEnd(usize),
+    NobodyOutside,
 }
 
 impl Gist {
@@ -48,6 +49,7 @@ impl Gist {
             Message::Abort(ticket, _) => Gist::Abort(*ticket),
             Message::Run(Errand::Spawn, _) => Gist::Spawn,
             Message::Run(Errand::JobEnd(job), _) => Gist::JobEnd(*job),
+            Message::Run(Errand::NobodyOutside, _) => Gist::NobodyOutside,
         }
     }
 
@@ -58,6 +60,7 @@ impl Gist {
             Gist::Abort(ticket) => ("abort", Some(number(ticket))),
             Gist::Spawn => ("spawn", None),
             Gist::JobEnd(job) => ("job end", Some(job as u32)),
+            Gist::NobodyOutside => ("nobody outside", None),
         }
     }
 }

@@ -21,8 +21,6 @@ pub(super) struct Causes {
     awake: Option<u64>,
     /// Where timers were armed, sources registered, jobs submitted and messages sent.
     begun: HashMap<(&'static str, Option<u32>), VecDeque<u64>>,
-    /// The gather that was polled last.
-    pub(super) polled: GatherNumber,
     /// The gathers that are under way.
     gathers: HashMap<GatherNumber, Gathering>,
     /// The children at poll, one inside the other: their gathers, and under which event their parents act.
@@ -38,12 +36,28 @@ struct Gathering {
     poll: Option<u64>,
     /// Its children that were woken, by place.
     woken: HashMap<u32, u64>,
+    /// Its children that are tasks and have not been polled yet, in the order in which they will be.
+    spawned: VecDeque<TaskNumber>,
+    /// Its children that are tasks, and their places.
+    tasks: HashMap<TaskNumber, Place>,
 }
 
 impl Causes {
-    /// The child at poll.
-    pub(super) fn child_at_poll(&self) -> Option<Place> {
-        self.children.last().map(|child| child.1)
+    /// Under which event the loop or the program acts now.
+    pub(super) fn acting(&self) -> Option<u64> {
+        self.acting
+    }
+
+    /// A gather has spawned this task, as its next child.
+    pub(super) fn child_spawned(&mut self, gather: GatherNumber, task: TaskNumber) {
+        if let Some(gathering) = self.gathers.get_mut(&gather) {
+            gathering.spawned.push_back(task);
+        }
+    }
+
+    /// The place of the child of a gather that is this task.
+    pub(super) fn place_of(&self, gather: GatherNumber, task: TaskNumber) -> Option<Place> {
+        self.gathers.get(&gather)?.tasks.get(&task).copied()
     }
 
     /// Whether a gather has not ended.
@@ -169,13 +183,15 @@ impl Causes {
         let gathering = self.gathers.entry(*gather).or_default();
         Some(Some(match kind {
             Kind::GatherPoll { .. } => {
-                self.polled = *gather;
                 gathering.poll = Some(seq);
                 self.acting
             }
             Kind::ChildPoll { place, .. } => {
                 self.children.push((*gather, Place(*place), self.acting));
                 self.acting = Some(seq);
+                if let Some(task) = gathering.spawned.pop_front() {
+                    gathering.tasks.insert(task, Place(*place));
+                }
                 gathering.woken.remove(place).or(gathering.poll)
             }
             Kind::ChildPollEnd { .. } => {

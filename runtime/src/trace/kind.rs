@@ -218,9 +218,7 @@ from! {
     Ticket => TaskNumber: |ticket| with_state(|state| state.number(ticket)).unwrap_or(TaskNumber(u32::MAX));
     Mark => GatherNumber: |mark| mark.number;
     Mark => &'static str: |mark| mark.form;
-    // The gather that was polled last, and the child at poll.
-    () => GatherNumber: |()| with_state(|state| state.causes.polled).unwrap_or(GatherNumber::NONE);
-    () => Place: |()| with_state(|state| state.causes.child_at_poll()).flatten().unwrap_or(Place(u32::MAX));
+    u32 => Place: |place| Place(place);
     &Body => At: |body| match body {
         Body::Main(at) => At(at),
         Body::Task(task) => At(task.birth().at),

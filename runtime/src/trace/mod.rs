@@ -22,9 +22,9 @@ mod kind;
 mod page;
 mod snapshot;
 
-use crate::At;
 use crate::circle::context;
 use crate::circle::ticket::Ticket;
+use crate::{At, Mark};
 use causes::Causes;
 use kind::Listener;
 use std::cell::RefCell;
@@ -114,6 +114,13 @@ impl State {
         GatherNumber(self.gathers - 1)
     }
 
+    /// The place of the child of a gather whose task has just ended, if the loop tells of a task's end now.
+    fn place_of_ended(&self, gather: GatherNumber) -> Option<Place> {
+        let seq = self.causes.acting()? as usize;
+        let Kind::TaskEnd { task, .. } = self.chunks.get(seq / CHUNK)?.get(seq % CHUNK)?.kind else { return None };
+        self.causes.place_of(gather, task)
+    }
+
     fn events(&self) -> impl Iterator<Item = &Event> {
         self.chunks.iter().flatten()
     }
@@ -168,6 +175,22 @@ pub fn record(file: &'static str, line: u32, program: Option<At>, kind: impl FnO
             state.snapshots.as_mut().expect("asked for").push((seq, text));
         });
     }
+}
+
+/// gather has spawned a task as its next child: the last one that the recorder has met.
+#[doc(hidden)]
+pub fn child_spawned(_: &'static str, _: u32, mark: Mark) {
+    with_state(|state| {
+        let task = TaskNumber((state.numbers.len() as u32).saturating_sub(1));
+        state.causes.child_spawned(mark.number, task);
+    });
+}
+
+/// gather's tally has counted the end of a task. It does not know which; the recorder does.
+#[doc(hidden)]
+pub fn task_counted(file: &'static str, line: u32, mark: Mark, due: bool) {
+    let place = with_state(|state| state.place_of_ended(mark.number)).flatten().unwrap_or(Place(u32::MAX));
+    record(file, line, None, || Kind::ChildWoken { gather: mark.number, place, due });
 }
 
 /// Adds a remark of the program to the trace, if one is being recorded.
