@@ -267,6 +267,7 @@ fn release(core: &Core, key: u32) -> Waker {
 
 impl Sleep {
     /// Polls without the budget of a poll: a timeout has to come when all of it is spent.
+    #[inline]
     fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Armed here: it stays. Armed on another runtime, which may never turn again, it comes to the one that polls.
         if let Timer::Armed { core, key, .. } = &self.timer
