@@ -397,8 +397,10 @@ impl<T, R: Reach> Receiver<T, R> {
             return Poll::Ready(self.taken.pop_front());
         }
         let value = state.queue.pop_front();
-        state.queue.give_back();
-        let granted = value.as_ref().and_then(|_| state.grant());
+        let granted = value.as_ref().and_then(|_| {
+            state.queue.give_back();
+            state.grant()
+        });
         drop(guard);
         wake(granted);
         Poll::Ready(value)

@@ -181,40 +181,48 @@ impl Waiting {
     }
 
     /// Takes a permit, or waits in line.
+    #[inline(always)]
     fn poll(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> Poll<()> {
         assert!(!self.done, "an Acquire was polled after it had given its permit: call acquire again for another one");
-        let polled = budget::spend(cx, |cx| self.take_or_wait(semaphore, cx));
+        let polled = budget::spend(cx, |cx| {
+            let taken = (self.waiter.is_none() && semaphore.take(self.at)) || self.wait(semaphore, cx);
+            if taken { Poll::Ready(()) } else { Poll::Pending }
+        });
         self.done = polled.is_ready();
         polled
     }
 
-    fn take_or_wait(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> Poll<()> {
-        if self.waiter.is_none() && semaphore.take(self.at) {
-            return Poll::Ready(());
-        }
+    /// Waits in line, unless its turn has come: then this is true.
+    #[inline(never)]
+    fn wait(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> bool {
         let fresh = cx.waker().clone();
         // Asked again: to clone a waker is foreign code, and a permit may have come free in it.
         if self.waiter.is_none() && semaphore.take(self.at) {
-            return Poll::Ready(());
+            return true;
         }
         let mut state = semaphore.state.borrow_mut();
         let State { free: _free, waiters, line } = &mut *state;
         if let Some(waiter) = self.waiter.take_if(|waiter| waiters.is_called(*waiter)) {
             waiters.leave(line, waiter);
             trace!(PermitTaken { semaphore: semaphore, left: *_free } at self.at);
-            return Poll::Ready(());
+            return true;
         }
         trace!(PermitWaiting { semaphore: semaphore } at self.at);
         let old = waiters.wait(line, &mut self.waiter, fresh);
         drop(state);
         drop(old);
         context::with(|core| core.note_wait(Wait::Permit, None));
-        Poll::Pending
+        false
     }
 
     /// The future was dropped: leaves the line, and passes on what was granted meanwhile.
+    #[inline(always)]
     fn leave(&mut self, semaphore: &Semaphore) {
-        let Some(waiter) = self.waiter.take() else { return };
+        self.waiter.into_iter().for_each(|waiter| Self::leave_line(waiter, semaphore));
+    }
+
+    #[inline(never)]
+    fn leave_line(waiter: WaiterKey, semaphore: &Semaphore) {
         let mut state = semaphore.state.borrow_mut();
         let State { waiters, line, .. } = &mut *state;
         trace!(PermitLeft { semaphore: semaphore });
