@@ -30,7 +30,7 @@ pub(crate) trait Places {
     type End;
 
     /// Called once, before the first poll.
-    fn open(&mut self) {}
+    fn open(&mut self, _mark: Mark) {}
 
     /// How many places there are.
     fn len(&self) -> usize;
@@ -109,7 +109,7 @@ impl Engine {
         cx: &mut Context<'_>,
         mut each: impl FnMut(&mut P, P::End) -> ControlFlow<B>,
     ) -> Poll<Option<B>> {
-        trace!(GatherPoll { gather: self.mark, form: self.mark } at self.mark.at);
+        let _poll = trace!(scope GatherPoll { gather: self.mark, form: self.mark } at self.mark.at);
         self.enter(places);
         let lent = Lent::new(places.len(), cx.waker(), self);
         let waker = lent.waker();
@@ -130,9 +130,10 @@ impl Engine {
                 break None;
             };
             lent.aim(place);
-            trace!(ChildPoll { gather: self.mark, place: place });
+            let child = trace!(scope ChildPoll { gather: self.mark, place: place });
             let polled = places.poll(place, lent_cx);
             trace!(ChildPollEnd { gather: self.mark, place: place, ready: polled.is_ready(), alive: places.alive() });
+            child.close();
             match polled {
                 Poll::Pending if lent.woken() => batch.keep(places, place),
                 Poll::Pending => places.note(place).queued = false,
@@ -154,6 +155,7 @@ impl Engine {
             return Poll::Ready(None);
         }
         if self.batch.kept > 0 {
+            let _first = trace!(scope @again(self.mark));
             cx.waker().wake_by_ref(); // Once for all children that woke themselves.
         }
         if let (Some(_), Some(set)) = (&self.failed, self.set.get()) {
@@ -166,7 +168,7 @@ impl Engine {
         assert!(self.stage != Stage::Done, "{AFTER_THE_END}");
         assert!(self.stage != Stage::Polling, "{AFTER_A_PANIC}");
         if mem::replace(&mut self.stage, Stage::Polling) == Stage::New {
-            places.open();
+            places.open(self.mark);
         }
     }
 

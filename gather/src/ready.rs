@@ -101,8 +101,10 @@ impl ReadySet {
             tail => self.node(tail).next.store(place, Relaxed),
         }
         state.len += 1;
-        trace!(ChildWoken { gather: state._mark, place: (place, self.node(place)), due: state.len >= state.wake_at });
-        Self::wake_parent_if_due(state);
+        let parent = state.take_parent_if_due();
+        let _woken = trace!(scope ChildWoken { gather: state._mark, place: place, due: parent.is_some() });
+        drop(state);
+        parent.into_iter().for_each(Waker::wake);
     }
 
     /// Empties the queue into `ready`, oldest wake first, and leaves `parent` to be woken next.
@@ -128,7 +130,9 @@ impl ReadySet {
     pub(crate) fn wait_for(&self, left: usize) {
         let mut state = self.lock();
         state.wake_at = left;
-        Self::wake_parent_if_due(state);
+        let parent = state.take_parent_if_due();
+        drop(state);
+        parent.into_iter().for_each(Waker::wake);
     }
 
     /// Forgets the parent: from here on nobody is woken.
@@ -140,14 +144,14 @@ impl ReadySet {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Takes the parent if enough children are ready, ends the lock, then wakes.
-    fn wake_parent_if_due(mut state: MutexGuard<'_, State>) {
-        let hurry = || state.failed.as_ref().is_some_and(|failed| failed.load(Relaxed));
-        let due = state.len >= state.wake_at || (state.len > 0 && hurry());
-        let parent = if due { state.parent.take() } else { None };
-        drop(state);
-        parent.into_iter().for_each(Waker::wake);
+impl State {
+    /// Takes the parent if enough children are ready: it is for the caller to wake, after the lock has ended.
+    fn take_parent_if_due(&mut self) -> Option<Waker> {
+        let hurry = || self.failed.as_ref().is_some_and(|failed| failed.load(Relaxed));
+        let due = self.len >= self.wake_at || (self.len > 0 && hurry());
+        if due { self.parent.take() } else { None }
     }
 }
 

@@ -6,6 +6,7 @@
 //! a spurious poll, which every future has to allow.
 
 use crate::join::{Note, Places};
+use runtime::Mark;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::{iter, mem};
@@ -133,10 +134,10 @@ impl<I: Iterator, T> Slots<I, T> {
 impl<I: Iterator<Item: Future>, T> Places for Slots<I, T> {
     type End = (usize, <I::Item as Future>::Output);
 
-    fn open(&mut self) {
+    fn open(&mut self, _mark: Mark) {
         let iter = self.iter.as_mut().expect("opened once");
         let (low, high) = iter.size_hint();
-        runtime::trace!(GatherOpen { gather: (), children: high.filter(|&high| high == low) });
+        runtime::trace!(GatherOpen { gather: _mark, children: high.filter(|&high| high == low) });
         let slot = |inside, index| Slot { inside, index, note: Note::default() };
         if self.limit == NO_LIMIT {
             // Not collected: a vector that is moved after it was made costs as much as two children more.

@@ -71,8 +71,9 @@ const LENT: RawWakerVTable = RawWakerVTable::new(clone_lent, wake_lent, wake_len
 
 #[inline]
 fn wake_lent(data: *const ()) {
-    lent(&data).woken.store(true, Relaxed);
-    runtime::trace!(ChildWoken { gather: lent(&data).engine.mark, place: (), due: false });
+    let lent = lent(&data);
+    lent.woken.store(true, Relaxed);
+    runtime::trace!(@woke_itself(lent.engine.mark, lent.place.load(Relaxed)));
 }
 
 /// From here on the child has a waker to keep. The first one makes the set.

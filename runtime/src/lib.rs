@@ -82,8 +82,8 @@ compile_error!("a ticket needs the 64 bits of a pointer (see circle/ticket.rs): 
 #[macro_use]
 #[path = "trace/macros.rs"]
 mod macros;
-pub(crate) use macros::Identity;
-pub use macros::{At, Mark};
+pub use macros::{At, Mark, Reason, Scope};
+pub(crate) use macros::{ChannelMark, Identity, PermitMark};
 
 mod parts;
 mod circle;

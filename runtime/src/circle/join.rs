@@ -85,7 +85,10 @@ impl<T> Future for JoinHandle<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let polled = self.result.poll_result(cx);
         if polled.is_pending() {
-            context::with(|core| core.note_wait(Wait::Join, None));
+            context::with(|core| {
+                trace!(Waits { what: Wait::Join, end: &self.target });
+                core.note_wait(Wait::Join);
+            });
         }
         polled
     }

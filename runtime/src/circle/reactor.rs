@@ -11,8 +11,8 @@
 //!         unless the end or an error was signalled: that stays, for every reader to see
 //! ```
 
-use crate::At;
 use crate::parts::line::{Line, WaiterKey, Waiters};
+use crate::{At, Reason};
 use mio::event::Source;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
@@ -164,7 +164,7 @@ impl Reactor {
 
     /// (4) Takes events from the system, and collects whom they wake. Waits for the first event, or a ring, for up to
     /// `timeout`; `None` is for as long as it takes, zero is not at all. Returns the number of events.
-    pub(crate) fn take_events(&mut self, timeout: Option<Duration>, woken: &mut Vec<Waker>) -> usize {
+    pub(crate) fn take_events(&mut self, timeout: Option<Duration>, woken: &mut Vec<(Waker, Reason)>) -> usize {
         let Some(poll) = &mut self.poll else { return 0 };
         match poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
@@ -187,21 +187,26 @@ impl Reactor {
             let ends = [event.is_read_closed(), event.is_write_closed()].map(|closed| closed || event.is_error());
             let ready = [event.is_readable() || ends[0], event.is_writable() || ends[1]];
             for way in [Direction::Read, Direction::Write].into_iter().filter(|way| ready[*way as usize]) {
-                let (side, _before) = (&mut source.sides[way as usize], woken.len());
+                let side = &mut source.sides[way as usize];
                 side.ready = true;
                 side.ended |= ends[way as usize];
-                self.waiters.call_all(&mut side.line, woken);
-                trace!(IoReady { source: slot, direction: way, ended: side.ended, wakes: &woken[_before..] });
+                let reason = trace!(reason IoReady {
+                    source: slot,
+                    direction: way,
+                    ended: side.ended,
+                    wakes: (&self.waiters, &side.line)
+                });
+                self.waiters.call_all(&mut side.line, reason, woken);
             }
         }
         count
     }
 
     /// Lets go of epoll: the runtime is being dropped. Who still waits at a socket that outlives it is woken, and told.
-    pub(crate) fn close(&mut self, woken: &mut Vec<Waker>) {
+    pub(crate) fn close(&mut self, woken: &mut Vec<(Waker, Reason)>) {
         self.poll = None;
         for side in self.sources.iter_mut().flat_map(|(_, source)| &mut source.sides) {
-            self.waiters.call_all(&mut side.line, woken);
+            self.waiters.call_all(&mut side.line, Reason::unknown(), woken);
         }
     }
 }

@@ -8,6 +8,7 @@
 //! The circle owns the two traits and the table; `threads/` implements the traits. So a wake that goes through the code
 //! never needs to know how a message travels.
 
+use crate::Reason;
 use crate::circle::result::JoinError;
 use crate::circle::run::Core;
 use crate::circle::ticket::{RUNTIME_BITS, Ticket};
@@ -43,8 +44,8 @@ pub(crate) trait Threads {
     /// How many messages wait.
     fn waiting(&self) -> usize;
 
-    /// Takes the next message.
-    fn take(&self) -> Option<Message>;
+    /// Takes the next message, with the stamp that it was sent with: for the trace.
+    fn take(&self) -> Option<(Message, Reason)>;
 
     /// Says that the loop is about to park, and looks once more: true if a message is there already.
     fn announce_park(&self) -> bool;

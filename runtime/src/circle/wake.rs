@@ -10,6 +10,7 @@
 //! The waker's data pointer is the ticket. A wake with a stale ticket does nothing. Production runtimes count references
 //! to the task here, with an atomic operation for each clone and drop, because their wakers point at it.
 
+use crate::Reason;
 use crate::circle::context;
 use crate::circle::remote::{self, Message};
 use crate::circle::run::Core;
@@ -63,7 +64,7 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
 /// (6) Puts the ticket's task into its ready queue, from wherever this is called. `_last` says that this uses the waker up.
 fn wake(ticket: Ticket, _last: bool) {
     let was_here = at_home(ticket, |core| {
-        trace!(Wake { task: ticket, last: _last });
+        let _wake = trace!(scope Wake { task: ticket, last: _last });
         core.tasks.borrow_mut().push(ticket);
     });
     if !was_here {
@@ -92,10 +93,13 @@ fn at_home(ticket: Ticket, f: impl FnOnce(&Core)) -> bool {
     context::with(|core| (core.number == ticket.runtime()).then(|| f(core))).flatten().is_some()
 }
 
-/// Wakes every waker that the loop has collected, after all its borrows have ended. A foreign waker that panics stops
-/// neither the others nor the loop; the panic hook has told of it.
-pub(crate) fn wake_all(wakers: &mut Vec<Waker>) {
-    wakers.drain(..).for_each(wake_one);
+/// Wakes every waker that the loop has collected, each for its own reason, after all borrows of the loop have ended. A
+/// foreign waker that panics stops neither the others nor the loop; the panic hook has told of it.
+pub(crate) fn wake_all(wakers: &mut Vec<(Waker, Reason)>) {
+    for (waker, reason) in wakers.drain(..) {
+        let _reason = reason.open();
+        wake_one(waker);
+    }
     wakers.shrink_to(WAKERS_CAPACITY);
 }
 

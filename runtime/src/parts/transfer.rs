@@ -9,11 +9,16 @@
 //! ```
 
 use super::lock::Lock;
+use crate::ChannelMark;
 use std::task::Waker;
 
 /// The value's way. No user code runs under the lock: wakers and values are handed to the caller.
 #[derive(Debug)]
-pub(crate) struct Transfer<T>(Lock<State<T>>);
+pub(crate) struct Transfer<T> {
+    state: Lock<State<T>>,
+    /// Which channel, for the trace.
+    pub(crate) _mark: ChannelMark,
+}
 
 struct State<T> {
     /// The value, from the sender's end until the receiver takes it.
@@ -34,12 +39,12 @@ pub(crate) enum Found<T> {
 
 impl<T> Transfer<T> {
     pub(crate) fn new() -> Transfer<T> {
-        Transfer(Lock::new(State { value: None, receiver: None, ended: false }))
+        Transfer { state: Lock::new(State { value: None, receiver: None, ended: false }), _mark: ChannelMark::new() }
     }
 
     /// Whether the sender has ended, or the receiver is gone.
     pub(crate) fn has_ended(&self) -> bool {
-        self.0.lock().ended
+        self.state.lock().ended
     }
 
     /// The sender ends. Gives the receiver's waker, for the caller to wake.
@@ -47,7 +52,7 @@ impl<T> Transfer<T> {
     /// # Errors
     /// The value comes back when the receiver is gone.
     pub(crate) fn end(&self, value: Option<T>) -> Result<Option<Waker>, Option<T>> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.ended {
             return Err(value);
         }
@@ -58,7 +63,7 @@ impl<T> Transfer<T> {
 
     /// The receiver takes the value, or leaves its waker, if it has one to leave.
     pub(crate) fn take_or_wait(&self, waker: Option<Waker>) -> Found<T> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.ended {
             Found::Ended(state.value.take())
         } else {
@@ -68,7 +73,7 @@ impl<T> Transfer<T> {
 
     /// The receiver goes. What it leaves is for the caller to drop, outside every borrow.
     pub(crate) fn abandon(&self) -> (Option<T>, Option<Waker>) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.ended = true;
         (state.value.take(), state.receiver.take())
     }

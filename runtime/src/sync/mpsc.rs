@@ -9,12 +9,12 @@
 
 pub use crate::sync::errors::{SendError, TryRecvError, TrySendError};
 
-use crate::At;
 use crate::circle::context;
 use crate::circle::ready::Wait;
 use crate::circle::wake::{wake_all, wake_one};
 use crate::parts::line::{Line, WaiterKey, Waiters};
 use crate::parts::lock::Lock;
+use crate::{At, ChannelMark};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
@@ -85,6 +85,8 @@ struct State<T> {
     senders: usize,
     /// The receiver is gone, or will take no more than what is in the queue.
     closed: bool,
+    /// Which channel, for the trace.
+    _mark: ChannelMark,
 }
 
 /// A channel with one sender.
@@ -98,6 +100,7 @@ fn new<T>(capacity: usize) -> Channel<T> {
         line: Line::new(),
         senders: 1,
         closed: false,
+        _mark: ChannelMark::new(),
     }))
 }
 
@@ -120,6 +123,7 @@ impl<T> State<T> {
 fn put<T>(mut state: MutexGuard<'_, State<T>>, value: T) {
     state.queue.push_back(value);
     let receiver = state.receiver.take();
+    let _sent = trace!(scope @channel_sent(&state._mark, state.capacity, state.granted));
     drop(state);
     wake(receiver);
 }
@@ -156,7 +160,7 @@ impl<T> Sender<T> {
     /// Dropped before it is done, it has not sent, and the value is lost with it.
     #[track_caller]
     pub fn send(&self, value: T) -> Send<'_, T> {
-        Send { sender: self, value: Some(value), waiter: None, at: At::here() }
+        Send { sender: self, value: Some(value), waiter: None, _at: At::here() }
     }
 
     /// Sends a value if there is room and nobody is in line: tokio's `try_send`, asyncio's `put_nowait`.
@@ -192,7 +196,11 @@ impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         let mut state = self.channel.lock();
         state.senders -= 1;
-        let receiver = if state.senders == 0 { state.receiver.take() } else { None };
+        if state.senders > 0 {
+            return;
+        }
+        let receiver = state.receiver.take();
+        let _closed = trace!(scope @channel_closed(&state._mark, "sender", state.closed));
         drop(state);
         wake(receiver);
     }
@@ -208,7 +216,7 @@ pub struct Send<'a, T> {
     /// Its waiter, while it is in line or granted.
     waiter: Option<WaiterKey>,
     /// Who sends, for the trace.
-    at: At,
+    _at: At,
 }
 
 // The value is moved about, never pinned.
@@ -241,10 +249,13 @@ impl<T> Future for Send<'_, T> {
             return Poll::Ready(Ok(()));
         }
         let old = state.waiters.wait(&mut state.line, &mut this.waiter, fresh);
+        context::with(|core| {
+            trace!(Waits { what: Wait::Channel, channel: Some(&state._mark), side: "send" } at this._at);
+            core.note_wait(Wait::Channel);
+        });
         drop(guard);
         drop(old);
         this.value = Some(value);
-        context::with(|core| core.note_wait(Wait::Channel, Some(self.at)));
         Poll::Pending
     }
 }
@@ -256,6 +267,7 @@ impl<T> Drop for Send<'_, T> {
         let state = &mut *guard;
         let was_granted = state.waiters.is_called(waiter);
         let own = state.waiters.leave(&mut state.line, waiter);
+        let _left = trace!(scope ChannelLeft { channel: &state._mark });
         let mut next = None;
         // A closed channel calls everybody and grants nothing.
         if was_granted && !state.closed {
@@ -347,11 +359,14 @@ impl<T> Receiver<T> {
         self.poll_at(None, cx)
     }
 
-    fn poll_at(&mut self, at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    fn poll_at(&mut self, _at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         // Cloned before the lock and dropped after it: both are foreign code.
         let polled = self.take_or_wait(Some(cx.waker().clone()));
         if polled.is_pending() {
-            context::with(|core| core.note_wait(Wait::Channel, at));
+            context::with(|core| {
+                trace!(Waits { what: Wait::Channel, channel: Some(&self.channel.lock()._mark), side: "receive" } at _at);
+                core.note_wait(Wait::Channel);
+            });
         }
         polled
     }
@@ -370,6 +385,7 @@ impl<T> Receiver<T> {
     /// Takes the next value if one is there, and else leaves a waker.
     fn take_or_wait(&mut self, waker: Option<Waker>) -> Poll<Option<T>> {
         if let Some(value) = self.taken.pop_front() {
+            trace!(@channel_taken(&self.channel.lock()._mark, UNBOUNDED, 0));
             return Poll::Ready(Some(value));
         }
         let mut guard = self.channel.lock();
@@ -382,11 +398,14 @@ impl<T> Receiver<T> {
         }
         if state.capacity == UNBOUNDED {
             mem::swap(&mut state.queue, &mut self.taken);
+            let value = self.taken.pop_front();
+            trace!(@channel_taken_if(value.is_some(), &state._mark));
             drop(guard);
-            return Poll::Ready(self.taken.pop_front());
+            return Poll::Ready(value);
         }
         let value = state.queue.pop_front();
         let granted = value.as_ref().and_then(|_| state.grant());
+        let _taken = value.as_ref().map(|_| trace!(scope @channel_taken(&state._mark, state.capacity, state.granted)));
         drop(guard);
         wake(granted);
         Poll::Ready(value)
@@ -403,8 +422,9 @@ impl<T> Receiver<T> {
         let mut called = Vec::new();
         let mut guard = self.channel.lock();
         let state = &mut *guard;
+        let reason = trace!(reason @channel_closed(&state._mark, "receiver", state.closed));
         state.closed = true;
-        state.waiters.call_all(&mut state.line, &mut called);
+        state.waiters.call_all(&mut state.line, reason, &mut called);
         let own = state.receiver.take();
         drop(guard);
         wake_all(&mut called);

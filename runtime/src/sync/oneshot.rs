@@ -56,8 +56,11 @@ impl<T> Sender<T> {
 
     /// Ends this end, with the value or without one, and wakes the receiver. A value that nobody will take comes back.
     fn end(&mut self, value: Option<T>) -> Option<T> {
-        match self.transfer.take()?.end(value) {
+        let transfer = self.transfer.take()?;
+        let _has_value = value.is_some();
+        match transfer.end(value) {
             Ok(receiver) => {
+                let _ended = trace!(scope @oneshot_ended(&transfer._mark, _has_value));
                 receiver.into_iter().for_each(wake_one);
                 None
             }
@@ -116,6 +119,7 @@ impl<T> Receiver<T> {
                 Poll::Pending
             }
             Found::Ended(value) => {
+                trace!(@channel_taken_if(value.is_some(), &transfer._mark));
                 self.transfer = None;
                 Poll::Ready(value.ok_or(RecvError(())))
             }
@@ -130,7 +134,14 @@ impl<T> Future for Receiver<T> {
         // Cloned before the lock and dropped after it: both are foreign code.
         let polled = self.take_or_wait(Some(cx.waker().clone()));
         if polled.is_pending() {
-            context::with(|core| core.note_wait(Wait::Channel, None));
+            context::with(|core| {
+                trace!(Waits {
+                    what: Wait::Channel,
+                    channel: self.transfer.as_ref().map(|transfer| &transfer._mark),
+                    side: "receive"
+                });
+                core.note_wait(Wait::Channel);
+            });
         }
         polled
     }
@@ -139,6 +150,7 @@ impl<T> Future for Receiver<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         if let Some(transfer) = &self.transfer {
+            trace!(@channel_closed(&transfer._mark, "receiver", transfer.has_ended()));
             drop(transfer.abandon());
         }
     }

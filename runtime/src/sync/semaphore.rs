@@ -11,7 +11,7 @@ use crate::circle::context;
 use crate::circle::ready::Wait;
 use crate::circle::wake::wake_one;
 use crate::parts::line::{Line, WaiterKey, Waiters};
-use crate::{At, Identity};
+use crate::{At, Identity, PermitMark};
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -74,8 +74,9 @@ impl Semaphore {
     fn take(&self, _at: At) -> Option<Permit<'_>> {
         let mut state = self.state.borrow_mut();
         state.free = state.free.checked_sub(1)?;
-        trace!(PermitTaken { semaphore: self, left: state.free } at _at);
-        Some(Permit { semaphore: self })
+        let mark = PermitMark::new();
+        trace!(PermitTaken { semaphore: self, left: state.free, permit: mark } at _at);
+        Some(Permit { semaphore: self, mark })
     }
 
     /// Adds permits: for those in line first.
@@ -88,10 +89,10 @@ impl Semaphore {
             if self.state.borrow().line.is_empty() {
                 let mut state = self.state.borrow_mut();
                 state.free = state.free.checked_add(left).expect("more than usize::MAX permits: add fewer");
-                trace!(PermitReleased { semaphore: self, left: state.free });
+                trace!(PermitReleased { semaphore: self, left: state.free, permit: None, next: false });
                 return;
             }
-            self.release();
+            self.release(None);
         }
     }
 
@@ -102,16 +103,16 @@ impl Semaphore {
 
     /// Hands a permit to the first in line, or keeps it.
     #[inline]
-    fn release(&self) {
+    fn release(&self, _permit: Option<PermitMark>) {
         let mut state = self.state.borrow_mut();
         let State { free, waiters, line } = &mut *state;
         if line.is_empty() {
             // Full only when permits were added up to the brim meanwhile; a drop must not panic over that.
             *free = free.saturating_add(1);
-            trace!(PermitReleased { semaphore: self, left: *free });
+            trace!(PermitReleased { semaphore: self, left: *free, permit: PermitMark::number(_permit), next: false });
             return;
         }
-        trace!(PermitReleased { semaphore: self, left: *free });
+        let _released = trace!(scope PermitReleased { semaphore: self, left: *free, permit: PermitMark::number(_permit), next: true });
         let first = waiters.call(line);
         drop(state);
         first.into_iter().for_each(wake_one);
@@ -147,14 +148,18 @@ impl<'a> Future for Acquire<'a> {
         let State { free: _free, waiters, line } = &mut *state;
         if let Some(waiter) = self.waiter.take_if(|waiter| waiters.is_called(*waiter)) {
             waiters.leave(line, waiter);
-            trace!(PermitTaken { semaphore: semaphore, left: *_free } at at);
-            return Poll::Ready(Permit { semaphore });
+            let mark = PermitMark::new();
+            trace!(PermitTaken { semaphore: semaphore, left: *_free, permit: mark } at at);
+            return Poll::Ready(Permit { semaphore, mark });
         }
         trace!(PermitWaiting { semaphore: semaphore } at at);
         let old = waiters.wait(line, &mut self.waiter, fresh);
         drop(state);
         drop(old);
-        context::with(|core| core.note_wait(Wait::Permit, None));
+        context::with(|core| {
+            trace!(Waits { what: Wait::Permit });
+            core.note_wait(Wait::Permit);
+        });
         Poll::Pending
     }
 }
@@ -170,7 +175,7 @@ impl Drop for Acquire<'_> {
         drop(state);
         drop(waker);
         if was_granted {
-            self.semaphore.release();
+            self.semaphore.release(None);
         }
     }
 }
@@ -180,17 +185,20 @@ impl Drop for Acquire<'_> {
 #[derive(Debug)]
 pub struct Permit<'a> {
     semaphore: &'a Semaphore,
+    /// Which permit, for the trace.
+    mark: PermitMark,
 }
 
 impl Permit<'_> {
     /// Takes the permit away for good; tokio's `forget`. The way back is [`Semaphore::add_permits`].
     pub fn forget(self) {
+        trace!(PermitForgotten { semaphore: self.semaphore, permit: self.mark });
         std::mem::forget(self);
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.semaphore.release();
+        self.semaphore.release(Some(self.mark));
     }
 }

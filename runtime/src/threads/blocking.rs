@@ -112,6 +112,7 @@ where
     }
     let key = core.owed.borrow_mut().insert(cell);
     trace!(JobSubmitted { job: key } at _at);
+    trace!(@job_submitted(handle.id(), key));
     #[cfg(feature = "trace")]
     let address = core.threads.address();
     let job = move || {

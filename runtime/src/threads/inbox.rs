@@ -5,6 +5,7 @@
 //!                        +---- parked? ring the bell: mio::Waker ----> ends mio::Poll::poll
 //! ```
 
+use crate::Reason;
 use crate::circle::remote::{Job, Mailbox, Message, Threads};
 use crate::circle::result::JoinError;
 use crate::parts::foreign::quiet_drop;
@@ -18,8 +19,8 @@ use std::sync::Arc;
 /// The part of a runtime that other threads may touch.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    /// Where messages go in. Unbounded: a wake must never block.
-    messages: Sender<Message>,
+    /// Where messages go in, each with a stamp for the trace. Unbounded: a wake must never block.
+    messages: Sender<(Message, Reason)>,
     /// Whether somebody has to ring.
     parking: Parking,
     /// The bell: makes `mio::Poll::poll` return. Locked only to ring; gone with the runtime, whoever keeps its handle.
@@ -29,8 +30,8 @@ pub(crate) struct Inbox {
 impl Inbox {
     /// Hands a message to the loop, from any thread. When the loop is gone the message is dropped.
     pub(crate) fn post(&self, message: Message) {
-        trace!(@sent(self, &message));
-        match self.parking.must_ring(|| self.messages.send(message)) {
+        let stamp = trace!(reason @sent(self, &message));
+        match self.parking.must_ring(|| self.messages.send((message, stamp))) {
             Ok(true) => {
                 let rung = self.bell.lock().as_ref().map_or(Ok(()), mio::Waker::wake);
                 rung.expect("the loop's eventfd takes a write for as long as the loop lives");
@@ -52,7 +53,7 @@ pub(crate) struct OtherThreads {
     /// What other threads share with the loop.
     inbox: Arc<Inbox>,
     /// Where messages come out, until the runtime is dropped.
-    messages: RefCell<Option<Receiver<Message>>>,
+    messages: RefCell<Option<Receiver<(Message, Reason)>>>,
     /// The blocking pool.
     pool: Pool,
 }
@@ -78,7 +79,7 @@ impl Threads for OtherThreads {
         self.messages.borrow().as_ref().map_or(0, Receiver::len)
     }
 
-    fn take(&self) -> Option<Message> {
+    fn take(&self) -> Option<(Message, Reason)> {
         let messages = self.messages.borrow();
         // Asked first: it is five times cheaper than to try, and there is nothing most of the time.
         let messages = messages.as_ref().filter(|messages| !messages.is_empty())?;

@@ -78,14 +78,14 @@ impl Recorder {
         text(WORDS, &mut data);
         data.push_str(",\"sources\":");
         let mut files = BTreeSet::new();
-        for event in self.state.borrow().events() {
+        for event in self.log().lock().iter() {
             files.extend([Some(event.source.0), event.program.map(Location::file)].into_iter().flatten());
         }
         list(files, &mut data, |file, data| {
             list([file, &read(file).unwrap_or_default()], data, text);
         });
         data.push_str(",\"events\":");
-        list(self.state.borrow().events(), &mut data, |event, data| data.push_str(&event.to_json()));
+        list(self.log().lock().iter(), &mut data, |event, data| data.push_str(&event.to_json()));
         data.push('}');
         let page = HTML.replace("/*style*/", STYLE).replace("/*script*/", &SCRIPT.join("\n"));
         let (before, after) = page.split_once("/*data*/").expect("the page has a place for the data");

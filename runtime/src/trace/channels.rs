@@ -1,0 +1,58 @@
+//! What the channels tell. Their ends may be on threads without a recorder: the values are counted there, too.
+
+use super::{Kind, record};
+use crate::{ChannelMark, Reason};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// For how many more values there is room; `None` if that has no end. `granted` places are promised to senders in line.
+fn room(capacity: usize, len: usize, granted: usize) -> Option<usize> {
+    (capacity != usize::MAX).then(|| capacity.saturating_sub(len + granted))
+}
+
+/// A value went into a channel.
+pub(crate) fn channel_sent(
+    file: &'static str,
+    line: u32,
+    mark: &ChannelMark,
+    capacity: usize,
+    granted: usize,
+) -> Reason {
+    let len = mark.len.fetch_add(1, Relaxed) + 1;
+    record(file, line, None, || Kind::ChannelSent { channel: mark.into(), len, room: room(capacity, len, granted) })
+}
+
+/// A value came out of it.
+pub(crate) fn channel_taken(
+    file: &'static str,
+    line: u32,
+    mark: &ChannelMark,
+    capacity: usize,
+    granted: usize,
+) -> Reason {
+    let len = mark.len.fetch_sub(1, Relaxed) - 1;
+    record(file, line, None, || Kind::ChannelTaken { channel: mark.into(), len, room: room(capacity, len, granted) })
+}
+
+/// A channel was asked for a value that nobody waits to have room for, and had one or not.
+pub(crate) fn channel_taken_if(file: &'static str, line: u32, has_value: bool, mark: &ChannelMark) -> Reason {
+    if has_value { channel_taken(file, line, mark, usize::MAX, 0) } else { Reason::unknown() }
+}
+
+/// One side is gone, or the receiver has closed the channel. `before` says that it was closed already.
+pub(crate) fn channel_closed(
+    file: &'static str,
+    line: u32,
+    mark: &ChannelMark,
+    side: &'static str,
+    before: bool,
+) -> Reason {
+    if before {
+        return Reason::unknown();
+    }
+    record(file, line, None, || Kind::ChannelClosed { channel: mark.into(), side })
+}
+
+/// The sender of a channel for one value has ended, with the value or without one.
+pub(crate) fn oneshot_ended(file: &'static str, line: u32, mark: &ChannelMark, has_value: bool) -> Reason {
+    if has_value { channel_sent(file, line, mark, 1, 0) } else { channel_closed(file, line, mark, "sender", false) }
+}
