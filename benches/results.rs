@@ -44,6 +44,17 @@ const HEADLINES: [&str; 16] = [
 /// Between these lines of the README its table stands.
 const MARKS: [&str; 2] = ["<!-- scoreboard -->\n", "<!-- end of scoreboard -->"];
 
+/// The ratios to tokio on the README's first screen: two that are won, one that is equal, one that is lost.
+const FRONT: [(&str, &str); 4] = [
+    ("yield", "yield, 1,000 tasks × 100"),
+    ("sleep", "10,000 random sleeps"),
+    ("echo", "echo, server's CPU time, 64 × 64 B"),
+    ("echo with 1,000 sockets", "echo, server's CPU time, 1000 × 4 KiB"),
+];
+
+/// Between these they stand.
+const FRONT_MARKS: [&str; 2] = ["<!-- ratios -->", "<!-- end of ratios -->"];
+
 /// Writes RESULTS.md and results.svg, and the table of a README that has a place for it.
 ///
 /// # Errors
@@ -51,13 +62,26 @@ const MARKS: [&str; 2] = ["<!-- scoreboard -->\n", "<!-- end of scoreboard -->"]
 pub fn write(board: &Board, folder: &Path, readme: &Path) -> Result<(), Box<dyn Error>> {
     fs::write(folder.join("RESULTS.md"), format!("{}\n## size\n\n{}", markdown(board), size::table()?))?;
     fs::write(folder.join("results.svg"), chart::svg(board))?;
-    let text = fs::read_to_string(readme)?;
-    if let Some((before, rest)) = text.split_once(MARKS[0])
-        && let Some((_, after)) = rest.split_once(MARKS[1])
-    {
-        fs::write(readme, format!("{before}{}{}{}{after}", MARKS[0], headlines(board), MARKS[1]))?;
-    }
+    let text = between(&fs::read_to_string(readme)?, MARKS, &headlines(board));
+    fs::write(readme, between(&text, FRONT_MARKS, &front(board)))?;
     Ok(())
+}
+
+/// The text with `what` between the marks, if it has them.
+fn between(text: &str, marks: [&str; 2], what: &str) -> String {
+    let parts = text.split_once(marks[0]).and_then(|(before, rest)| Some((before, rest.split_once(marks[1])?.1)));
+    parts.map_or(text.to_owned(), |(before, after)| format!("{before}{}{what}{}{after}", marks[0], marks[1]))
+}
+
+/// The ratios of the README's first screen.
+fn front(board: &Board) -> String {
+    let ratios = FRONT.iter().filter_map(|(label, name)| {
+        let outcome = board.outcomes.iter().find(|outcome| outcome.case.name == *name)?;
+        let tokio = outcome.scores.iter().find(|score| score.name == "tokio")?;
+        Some(format!("{label} {}", times(tokio.ratio)))
+    });
+    let ratios: Vec<String> = ratios.collect();
+    format!("Times as fast as tokio: {}; [all cases](benches/RESULTS.md).", ratios.join(", "))
 }
 
 /// What the README shows of the board.

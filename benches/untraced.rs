@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, io};
 
+/// The packages that are copied.
+const MEMBERS: [&str; 3] = ["runtime", "gather", "benches"];
+
 /// The copy.
 #[derive(Debug)]
 pub struct Copy {
@@ -31,15 +34,12 @@ impl Copy {
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
-        for member in ["runtime", "gather", "benches"] {
+        for member in MEMBERS {
             copy_folder(&top.join(member), &folder.join(member))?;
         }
         fs::copy(top.join("Cargo.lock"), folder.join("Cargo.lock"))?;
-        // The other members stay out.
         let manifest = fs::read_to_string(top.join("Cargo.toml"))?;
-        let lines = manifest.lines().filter(|line| !line.starts_with("examples = "));
-        let manifest = lines.map(|line| line.replace("\"examples\", ", "").replace(", \"tests\"", "") + "\n");
-        fs::write(folder.join("Cargo.toml"), manifest.collect::<String>())?;
+        fs::write(folder.join("Cargo.toml"), manifest_of_the_copy(&manifest))?;
         Ok(Copy { folder, target })
     }
 
@@ -76,6 +76,20 @@ impl Copy {
         }
         Ok(deleted)
     }
+}
+
+/// The workspace's manifest without the members that stay out.
+fn manifest_of_the_copy(manifest: &str) -> String {
+    let members = format!("members = {MEMBERS:?}");
+    let lines = manifest.lines().filter_map(|line| {
+        if line.starts_with("members = ") {
+            return Some(members.as_str());
+        }
+        let path = line.split("path = \"").nth(1).and_then(|rest| rest.split('"').next());
+        let is_out = line.starts_with("default-members = ") || path.is_some_and(|path| !MEMBERS.contains(&path));
+        (!is_out).then_some(line)
+    });
+    lines.map(|line| line.to_owned() + "\n").collect()
 }
 
 /// The source with every `trace!(…)` replaced by `()`, which does in a statement and in a match arm.
@@ -123,11 +137,20 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
-    use super::without_calls;
+    use super::{manifest_of_the_copy, without_calls};
 
     #[test]
     fn calls_are_deleted_with_what_is_in_their_parentheses() {
         let source = "trace!(Push { task: f(1) });\nSome(_) => trace!(A),\nrest(())";
         assert_eq!(without_calls(source), ("();\nSome(_) => (),\nrest(())".into(), 2));
+    }
+
+    #[test]
+    fn the_manifest_keeps_the_members_that_are_copied() {
+        let manifest = "[workspace]\nmembers = [\"runtime\", \"tests\"]\ndefault-members = [\"tests\"]\n\n\
+            [workspace.dependencies]\ngather = { path = \"gather\" }\nstep = { path = \"examples/step\" }\nslab = \"1\"\n";
+        let kept = "[workspace]\nmembers = [\"runtime\", \"gather\", \"benches\"]\n\n\
+            [workspace.dependencies]\ngather = { path = \"gather\" }\nslab = \"1\"\n";
+        assert_eq!(manifest_of_the_copy(manifest), kept);
     }
 }

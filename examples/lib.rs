@@ -20,9 +20,3 @@ pub mod tally;
 pub mod report;
 #[cfg(feature = "scrape")]
 pub mod site;
-
-// What `step` records, and how it says it.
-#[cfg(feature = "trace")]
-pub mod programs;
-#[cfg(feature = "trace")]
-pub mod transcript;

@@ -11,8 +11,6 @@ mod cost;
 mod node;
 
 use browser::Browser;
-use examples::programs::{PROGRAMS, Program};
-use examples::transcript;
 use gather::gather;
 use node::{check_replay, data, node};
 use runtime::sync::Semaphore;
@@ -26,21 +24,19 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use step::programs::{PROGRAMS, Program};
+use step::transcript;
 use tests::{thread_number, until_parked, virtually};
 
 /// Records one of the programs of `step`, the drop of its runtime included.
 fn record(program: &Program) -> Recorder {
-    let recorder = Recorder::start().with_snapshots();
-    let builder = Runtime::builder();
-    let runtime = if program.repeats { builder.virtual_clock() } else { builder }.build().unwrap();
-    let run = std::panic::AssertUnwindSafe(|| (program.run)(&runtime));
-    assert_eq!(std::panic::catch_unwind(run).is_err(), program.name == "deadlock", "{}", program.name);
-    drop(runtime);
-    recorder
+    let recording = program.record().unwrap();
+    assert_eq!(recording.panic.is_some(), program.hangs, "{}: {:?}", program.name, recording.panic);
+    recording.recorder
 }
 
 fn named(name: &str) -> Recorder {
-    record(PROGRAMS.iter().find(|program| program.name == name).expect("it is there"))
+    record(Program::named(name).expect("it is there"))
 }
 
 /// A file that is removed when it is no longer needed.
@@ -221,7 +217,10 @@ fn the_transcript_holds_what_the_page_shows() {
         transcript.lines().find(|line| is_it(line)).unwrap_or_else(|| panic!("{transcript}")).to_owned()
     };
     let armed = line("gather", &|line| line.contains("Timer 1 is armed"));
-    assert!(armed.contains("  [runtime/src/time.rs:") && armed.contains(", for examples/programs.rs:"), "{armed}");
+    assert!(
+        armed.contains("  [runtime/src/time.rs:") && armed.contains(", for examples/step/programs/gather.rs:"),
+        "{armed}"
+    );
     let poll = line("gather", &|line| line.contains("Child 1 of gather 0 is polled because timer 1 fired"));
     assert!(poll.ends_with(", because of 22]"), "{poll}");
     line("gather", &|line| line.ends_with("; jobs: 0; gather 0: 2 of 3 done"));
@@ -243,14 +242,31 @@ fn the_transcript_holds_what_the_page_shows() {
 fn the_readme_tells_the_second_turn_of_its_program_as_it_happens() {
     let read =
         |path: &str| fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap();
-    let (readme, programs) = (read("README.md"), read("examples/programs.rs"));
+    let (readme, program) = (read("README.md"), read("examples/step/programs/ten_lines.rs"));
     let transcript = transcript::of(&named("ten_lines"));
     let turn = transcript.split("\n\n").find(|turn| turn.starts_with("turn 2, ")).expect("it has two turns");
     let told: Vec<&str> = turn.trim_end().lines().map(|line| line.split("  [").next().unwrap()).collect();
     assert!(told.len() > 10 && readme.contains(&told.join("\n")), "README.md does not quote\n{}", told.join("\n"));
     // And that is the README's program.
     let naps = &readme[readme.find("    let naps").unwrap()..readme.find("    println!").unwrap()];
-    assert!(programs.contains(naps), "examples/programs.rs has another program than\n{naps}");
+    assert!(program.contains(naps), "examples/step/programs/ten_lines.rs has another program than\n{naps}");
+}
+
+#[test]
+fn the_recorded_page_is_what_step_writes_today() {
+    let top = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let recorded = fs::read_to_string(top.join("examples/step.html")).unwrap();
+    let program = &PROGRAMS[0];
+    let mut today = Vec::new();
+    record(program).write_page(program.title, &mut today).unwrap();
+    assert!(
+        recorded.as_bytes() == today,
+        "examples/step.html is not what step writes today. This writes it anew:\n\n    \
+         cargo run --example step -- --out examples/step.html\n"
+    );
+    // It is the same wherever it is written.
+    let top = top.canonicalize().unwrap();
+    assert!(!recorded.contains(top.to_str().unwrap()), "the page names a folder of this machine");
 }
 
 #[test]
@@ -330,7 +346,7 @@ fn it_opens_from_a_file_asks_for_nothing_else_and_shows_every_panel() {
         assert!(browser.text("reactor").await.starts_with("No sockets"));
         assert!(browser.text("remote").await.contains("empty"));
         assert!(browser.text("runtime-file").await.starts_with("gather/src/join.rs, line"));
-        assert!(browser.text("program-file").await.starts_with("examples/programs.rs, line"));
+        assert!(browser.text("program-file").await.starts_with("examples/step/programs/gather.rs, line"));
         let lit = browser.eval("[...document.querySelectorAll('pre .lit')].map((it) => it.textContent)").await;
         assert!(lit[0].as_str().unwrap().contains("gather(["), "{lit}");
         assert!(lit[1].as_str().unwrap().contains("trace!(ChildPollEnd"), "{lit}");
@@ -848,7 +864,7 @@ fn of_many_things_the_one_that_acts_is_seen() {
 /// and narrow.
 #[test]
 fn nothing_overflows_or_is_cut_at_1280_and_800_pixels_light_and_dark() {
-    let page = |it: Program| Page::titled(record(&it), &format!("sizes-{}", it.name), it.about);
+    let page = |it: Program| Page::titled(record(&it), &format!("sizes-{}", it.name), it.title);
     let pages = PROGRAMS.map(|program| (program.name, page(program)));
     let pictures = std::env::var_os("GLASSLOOP_PICTURES").map(PathBuf::from);
     let leaves = "[...document.querySelectorAll('section, header, .saybox')].filter((it) => { const { left, right } = it.getBoundingClientRect(); return left < 0 || right > innerWidth + 0.5; }).length";

@@ -728,7 +728,7 @@ fn a_poll_that_comes_from_outside_leads_to_a_spawn_or_to_another_threads_message
             told.await.unwrap();
         });
     };
-    let program = |name| examples::programs::PROGRAMS.iter().find(|program| program.name == name).expect("it is there");
+    let program = |name| step::programs::Program::named(name).expect("it is there");
     type Program<'a> = &'a dyn Fn(&Runtime);
     let programs: [(&str, Program<'_>); 3] =
         [("sockets", &program("sockets").run), ("threads", &program("threads").run), ("visited", &visited)];
@@ -1324,7 +1324,7 @@ fn json_lines_hold_every_event_whatever_the_program_calls_its_tasks() {
 
 #[test]
 fn programs_without_threads_and_sockets_give_the_same_bytes_in_every_run() {
-    let bytes = |program: &examples::programs::Program| {
+    let bytes = |program: &step::programs::Program| {
         let recorder = Recorder::start();
         let runtime = virtual_runtime();
         _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (program.run)(&runtime)));
@@ -1333,7 +1333,7 @@ fn programs_without_threads_and_sockets_give_the_same_bytes_in_every_run() {
         recorder.write_json(&mut bytes).unwrap();
         bytes
     };
-    for program in examples::programs::PROGRAMS.iter().filter(|program| program.repeats) {
+    for program in step::programs::PROGRAMS.iter().filter(|program| program.repeats) {
         let (one, two) = (bytes(program), bytes(program));
         assert!(one.len() > 1_000 && one == two, "{}", program.name);
     }

@@ -4,8 +4,8 @@
 
 use crate::At;
 use crate::circle::context;
+use crate::circle::core::Core;
 use crate::circle::reactor::{Direction, Own, Reactor, SourceKey};
-use crate::circle::run::Core;
 use crate::parts::line::WaiterKey;
 use mio::event::Source;
 use std::cell::RefMut;

@@ -1,17 +1,5 @@
 //! A single-threaded event loop and task runtime, written to be read.
 //!
-//! ```text
-//!         spawn (1)                   +------------------ wake (6) <-----------------+
-//!            |                        v                                              |
-//!            +---------------> ready queue (2) --pop--> poll (3) --Pending--> waits in reactor (4) or timers (5)
-//!                                     ^                    |
-//!    other threads: remote queue -----+                    +--Ready--> result kept for the JoinHandle, joiner woken
-//!    nothing ready? park in mio until an event, the next deadline or an unpark
-//! ```
-//!
-//! The files are the syllabus; read them in the order of the `mod` lines below. The numbers in the picture stand again
-//! at the statements of the loop, in `run.rs`.
-//!
 //! ```
 //! use std::time::Duration;
 //! use runtime::{block_on, spawn, time::sleep};
@@ -26,6 +14,52 @@
 //! });
 //! assert_eq!(sum, 42);
 //! ```
+//!
+//! # What one comes for
+//!
+//! | asyncio | tokio | here |
+//! | --- | --- | --- |
+//! | `asyncio.run(main())` | `Runtime::block_on` | [`block_on(main())`](block_on) |
+//! | `create_task(f)` | `task::spawn_local(f)` | [`spawn(f)`](spawn()) |
+//! | `await task` | `handle.await` | [`JoinHandle`] |
+//! | `task.cancel()` | `handle.abort()` | [`JoinHandle::abort`] |
+//! | `run_coroutine_threadsafe(f, loop)` | `Handle::spawn(f)` | [`Handle::spawn`] |
+//! | `sleep(0)` | `task::yield_now()` | [`task::yield_now`] |
+//! | `to_thread(f)` | `task::spawn_blocking(f)` | [`task::spawn_blocking`] |
+//! | `sleep(s)`, `wait_for(f, s)` | `time::sleep`, `time::timeout` | [`time::sleep`], [`time::timeout`] |
+//! | `loop.time()` | `time::Instant::now()` | [`time::now`] |
+//! | `Semaphore`, `Queue`, `Future` | `sync::{Semaphore, mpsc, oneshot}` | the same names in [`sync`] |
+//! | `open_connection`, `start_server` | `net::{TcpStream, TcpListener}` | the same names in [`net`] |
+//! | `add_reader`, `add_writer` | `io::unix::AsyncFd` | [`io::Async`] |
+//! | `loop._run_once()` | | [`Runtime::turn`] |
+//! | tests with a fake clock | `start_paused` | [`Builder::virtual_clock`] |
+//!
+//! | module | what it is for |
+//! | --- | --- |
+//! | [`task`] | yield, names and numbers of tasks, blocking jobs |
+//! | [`time`] | sleeps, timeouts, intervals, and the time by the loop's clock |
+//! | [`net`], [`io`] | TCP, UDP, names; whatever mio can watch |
+//! | [`sync`] | a semaphore and channels |
+//! | [`fs`] | the lines of a file |
+//! | `trace` | with the feature of that name: every step of the loop as an event, and a page to step through them |
+//!
+//! `gather` is a crate of its own.
+//!
+//! # The circle
+//!
+//! ```text
+//!         spawn (1)                +-------------- wake (6) <--------------+
+//!            |                     v                                       |
+//!            +------------> ready queue (2) --pop--> poll (3) --Pending--> waits in reactor (4)
+//!                                  ^                    |                  or timers (5)
+//!    other threads: remote queue --+                    +--Ready--> result kept for the
+//!                                                                   JoinHandle, joiner woken
+//!    nothing ready? park in mio until an event, the next deadline or an unpark
+//! ```
+//!
+//! The folders are the architecture: `circle/` is the loop, `parts/` what it is made of, `threads/` what other threads may
+//! touch; the public modules are thin over them. Read the files in the order of the `mod` lines below. The numbers in the
+//! picture stand again at the statements of the loop, in `circle/run.rs`.
 //!
 //! # What is Send
 //!
@@ -85,10 +119,12 @@ mod macros;
 pub use macros::{At, Mark, Reason, Scope};
 pub(crate) use macros::{ChannelMark, Identity, PermitMark};
 
-mod parts;
+// The circle: what a student reads. The parts it is made of. What other threads may touch.
 mod circle;
+mod parts;
 mod threads;
 
+// The public modules: thin over the circle.
 mod runtime;
 pub mod task;
 pub mod time;

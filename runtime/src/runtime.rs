@@ -1,11 +1,12 @@
 //! [`Runtime`]: the loop as its users hold it, with its settings, and the free functions [`block_on`] and [`spawn`].
 
 use crate::circle::context;
+use crate::circle::core::Core;
 use crate::circle::join::JoinHandle;
 use crate::circle::reactor::Reactor;
 use crate::circle::ready::Body;
 use crate::circle::remote;
-use crate::circle::run::{Core, POLLS_BETWEEN_CHECKS, Turn};
+use crate::circle::run::{POLLS_BETWEEN_CHECKS, Turn};
 use crate::circle::task::Birth;
 use crate::circle::ticket::Ticket;
 use crate::parts::clock::Clock;

@@ -112,7 +112,7 @@ impl Future for YieldNow {
 ///
 /// # Errors
 /// The handle's error is a panic when `f` panicked, a cancellation when the job was aborted before it began or the
-/// runtime was dropped, and [`JoinError::io_error`] when no thread could be started for it.
+/// runtime was dropped, and [`JoinError::io_error`](crate::JoinError::io_error) when no thread could be started for it.
 ///
 /// # Panics
 /// Outside a runtime.

@@ -2,7 +2,7 @@
 
 use crate::At;
 use crate::circle::context;
-use crate::circle::run::Core;
+use crate::circle::core::Core;
 use crate::parts::clock::FAR;
 use std::fmt;
 use std::future::{Future, poll_fn};

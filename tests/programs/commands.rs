@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Those that take no arguments; tests run them as they are.
-const PLAIN: [&str; 5] = ["hello", "ten_lines", "order", "divide", "timeout"];
+const PLAIN: [&str; 6] = ["hello", "ten_lines", "order", "divide", "timeout", "own"];
 
 /// The commands in a text, each with the name of its program and what comes after `--`.
 fn commands(text: &str) -> Vec<(String, String)> {
@@ -35,7 +35,8 @@ fn commands(text: &str) -> Vec<(String, String)> {
 #[test]
 fn every_command_in_the_docs_is_one_that_the_program_takes() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let sources = std::fs::read_dir(top.join("examples")).expect("a folder").map(|entry| entry.expect("a file").path());
+    let folders = ["examples", "examples/step"].map(|folder| std::fs::read_dir(top.join(folder)).expect("a folder"));
+    let sources = folders.into_iter().flatten().map(|entry| entry.expect("a file").path());
     let sources = sources.filter(|path| path.extension().is_some_and(|it| it == "rs"));
     let texts = sources.chain(["README.md", "examples/README.md"].map(|name| top.join(name)));
     let all: BTreeSet<(String, String)> =

@@ -134,7 +134,7 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     } else {
         LIGHT.call_once(|| {
             if !path.exists() {
-                build(&profile, ["-p", "examples", "--examples"]);
+                build(&profile, ["-p", "examples", "-p", "step", "--examples"]);
             }
         });
     }

@@ -2,8 +2,11 @@
 //!
 //! A pointer in a thread-local, set while a loop turns (or drops its tasks) and reset by a guard. It has no destructor,
 //! so it can be asked until the very end of a thread.
+//!
+//! Read before: `core.rs`.
+//! Grew from rung 3 (how `spawn` finds the loop) of the ladder in `examples/course`.
 
-use crate::circle::run::Core;
+use crate::circle::core::Core;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;

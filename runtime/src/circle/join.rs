@@ -2,6 +2,9 @@
 //!
 //! The result waits in a place that the handle shares with the task (`result.rs`). A handle wakes its joiner exactly once:
 //! when the task has ended.
+//!
+//! Read before: `result.rs`, `wake.rs`.
+//! Grew from rung 10 (join handles) of the ladder in `examples/course`.
 
 use crate::circle::context;
 use crate::circle::ready::Wait;

@@ -10,6 +10,9 @@
 //!         WouldBlock, or a short read or write (the kernel's buffer is empty or full),
 //!         unless the end or an error was signalled: that stays, for every reader to see
 //! ```
+//!
+//! Read before: `line.rs`.
+//! Grew from rung 7 (the reactor) of the ladder in `examples/course`.
 
 use crate::parts::line::{Line, WaiterKey, Waiters};
 use crate::{At, Reason};

@@ -19,6 +19,9 @@
 //!   batch     | polled | polled | next: C | D |          this turn
 //!   arrived   | A | B |                                  the next turn: here a push adds its ticket
 //! ```
+//!
+//! Read before: `ticket.rs`, `task.rs`.
+//! Grew from rungs 3 and 4 (the queue, tickets) of the ladder in `examples/course`.
 
 use crate::circle::task::Run;
 use crate::circle::ticket::{GENERATION_BITS, MAX_TASKS, Ticket};

@@ -7,10 +7,13 @@
 //!
 //! The circle owns the two traits and the table; `threads/` implements the traits. So a wake that goes through the code
 //! never needs to know how a message travels.
+//!
+//! Read before: `wake.rs`.
+//! Grew from rung 5 (the table of inboxes) of the ladder in `examples/course`.
 
 use crate::Reason;
+use crate::circle::core::Core;
 use crate::circle::result::JoinError;
-use crate::circle::run::Core;
 use crate::circle::ticket::{RUNTIME_BITS, Ticket};
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,4 +1,7 @@
 //! What is said when nothing can happen any more: every task, where it was spawned, what is known of its wait.
+//!
+//! Read before: `ready.rs`.
+//! Grew from rung 6 (nothing can happen any more) of the ladder in `examples/course`.
 
 use crate::circle::ready::{Body, Tasks, Wait};
 use crate::circle::task::Birth;

@@ -10,6 +10,9 @@
 //! The circle knows two traits: [`Settle`] is the side of the task, [`ResultPlace`] the side of the handle. A
 //! [`JoinCell`] is both, in plain cells, for both sides are on the loop's thread. For tasks that another thread spawned
 //! `threads/` has places of its own.
+//!
+//! Read before: nothing.
+//! Grew from rung 10 (join handles) of the ladder in `examples/course`.
 
 use crate::parts::foreign::Payload;
 use std::any::Any;

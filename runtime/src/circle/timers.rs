@@ -11,6 +11,9 @@
 //! heap until it comes to the top, or until so many of them lie there that the heap is swept. Most timers are timeouts
 //! that never fire: to find the entry of each in the heap, take it out and mend the heap costs more, the more there are.
 //! tokio's wheel needs no order, and rounds deadlines to whole milliseconds.
+//!
+//! Read before: nothing.
+//! Grew from rung 6 (timers) of the ladder in `examples/course`.
 
 use slab::Slab;
 use std::cmp::Reverse;

@@ -9,11 +9,14 @@
 //!
 //! The waker's data pointer is the ticket. A wake with a stale ticket does nothing. Production runtimes count references
 //! to the task here, with an atomic operation for each clone and drop, because their wakers point at it.
+//!
+//! Read before: `ticket.rs`, `ready.rs`.
+//! Grew from rung 5 (wake-ups from other threads) of the ladder in `examples/course`.
 
 use crate::Reason;
 use crate::circle::context;
+use crate::circle::core::Core;
 use crate::circle::remote::{self, Message};
-use crate::circle::run::Core;
 use crate::circle::ticket::Ticket;
 use crate::parts::foreign::quietly;
 use std::ptr;

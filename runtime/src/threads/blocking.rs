@@ -6,10 +6,10 @@
 //! ```
 
 use crate::At;
+use crate::circle::core::Core;
 use crate::circle::join::{JoinHandle, Target};
 use crate::circle::remote::{Errand, Job, Message};
 use crate::circle::result::{JoinCell, JoinError, Settle};
-use crate::circle::run::Core;
 use crate::parts::foreign::{caught, quiet_drop};
 use crate::parts::lock::Lock;
 use crate::threads::handle::Remote;

@@ -1,9 +1,9 @@
 //! [`Handle`]: spawns on a loop from another thread. And [`Remote`], which aborts what the loop may not have begun.
 
+use crate::circle::core::Core;
 use crate::circle::join::{Abort, JoinHandle, Target};
 use crate::circle::remote::{Errand, Message};
 use crate::circle::result::{JoinError, ResultPlace, Settle, TAKEN};
-use crate::circle::run::Core;
 use crate::circle::task::{Birth, Task};
 use crate::circle::ticket::{Id, Ticket};
 use crate::circle::wake::{self, wake_one};

@@ -2,8 +2,8 @@
 
 use super::TaskNumber;
 use super::json::{Json, list};
+use crate::circle::core::Core;
 use crate::circle::reactor::Side;
-use crate::circle::run::Core;
 use crate::circle::ticket::Ticket;
 use crate::parts::line::Waiters;
 use std::cmp::Reverse;

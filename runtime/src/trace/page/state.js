@@ -50,7 +50,10 @@ const CHANGES = {
     ofTask(s, e.task, "polls", (s.tasks[e.task]?.polls ?? 0) + 1);
     ofTask(s, e.task, "wait", null);
   },
-  PollEnd(s) { atPoll(s, null, s.popped); },
+  PollEnd(s, e) {
+    keptByOthers(s, e.task);
+    atPoll(s, null, s.popped);
+  },
   Waits(s, e) {
     ofTask(s, s.poll, "wait", e.what);
     if (e.what !== "its next turn") holds(s, e.what);

@@ -22,6 +22,15 @@ function holds(s, what, key = null) {
   append(task.held, { what, key });
 }
 
+// A ticket that nobody has named by the end of the poll is with none of the runtime's futures.
+function keptByOthers(s, number) {
+  const { held } = s.tasks[number] ?? { held: [] };
+  for (let last = held.length - 1; last >= 0 && held[last].what === null; last -= 1) {
+    take(held, last);
+    insert(held, last, { what: "a future of the program", key: null });
+  }
+}
+
 // One is used up or dropped: one that nobody has named yet, or of what is over, or any.
 function released(s, number) {
   const { held } = s.tasks[number] ?? { held: [] };

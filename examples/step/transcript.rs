@@ -1,8 +1,8 @@
 //! A trace as a text for the terminal: turn by turn, every event in the sentence that the page says it in.
 
+use crate::json::Json;
 use runtime::trace::{Event, Kind, Recorder, WORDS};
-use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use std::time::Duration;
 /// keeps snapshots.
 pub fn of(recorder: &Recorder) -> String {
     let events = recorder.events();
-    let states: HashMap<u64, Value> = recorder
+    let states: HashMap<u64, Json> = recorder
         .snapshots()
         .iter()
-        .map(|(seq, state)| (*seq, serde_json::from_str(state).expect("the runtime writes JSON")))
+        .map(|(seq, state)| (*seq, Json::read(state).expect("the runtime writes JSON")))
         .collect();
     let told = Sentences::new(&events);
     let mut out = String::new();
@@ -42,16 +42,16 @@ pub fn sentences(events: &[Event]) -> Vec<String> {
 #[derive(Default)]
 struct Sentences {
     sentences: Vec<String>,
-    events: Vec<Value>,
+    events: Vec<Json>,
     /// Kind → sentence and reason.
     blocks: HashMap<&'static str, (&'static str, Option<&'static str>)>,
     names: HashMap<u64, String>,
     /// Tasks that are not the first in their slots → which they are.
     generations: HashMap<u64, u64>,
     at_poll: Option<u64>,
-    gathers: BTreeMap<u64, Gathering>,
+    gathers: HashMap<u64, Gathering>,
     /// Semaphore → how many of its permits are free.
-    semaphores: BTreeMap<u64, u64>,
+    semaphores: HashMap<u64, u64>,
     /// The end of a turn → the gathers and semaphores then.
     counts: HashMap<u64, String>,
 }
@@ -78,20 +78,20 @@ impl Sentences {
             it.blocks.insert(kind, (lines.next().expect("a sentence"), lines.next()));
         }
         for event in events {
-            it.add(serde_json::from_str(&event.to_json()).expect("the trace writes JSON"));
+            it.add(Json::read(&event.to_json()).expect("the trace writes JSON"));
         }
         it
     }
 
     /// Adds the facts that the event does not hold itself, then says it.
-    fn add(&mut self, mut event: Value) {
-        let number = |field: &str| event[field].as_u64();
-        let mut facts = Map::new();
-        let mut fact = |name: &str, value: Value| facts.insert(name.to_owned(), value);
-        let kind = event["kind"].as_str().expect("a kind").to_owned();
+    fn add(&mut self, mut event: Json) {
+        let number = |field: &str| event[field].number();
+        let mut facts = Vec::new();
+        let mut fact = |name: &'static str, value: Json| facts.push((name, value));
+        let kind = event["kind"].text().expect("a kind").to_owned();
         if kind == "Spawn" {
             let task = number("task").expect("a task");
-            self.names.insert(task, event["name"].as_str().map_or(format!("task {task}"), str::to_owned));
+            self.names.insert(task, event["name"].text().map_or(format!("task {task}"), str::to_owned));
             self.generations.extend(number("generation").filter(|it| *it > 0).map(|generation| (task, generation)));
         }
         match kind.as_str() {
@@ -100,7 +100,7 @@ impl Sentences {
             _ => {}
         }
         let actor = number("task").or(self.at_poll);
-        fact("atpoll", actor.map_or("the program".into(), |task| self.name(task).into()));
+        fact("atpoll", actor.map_or("the program".to_owned(), |task| self.name(task)).into());
         if let Some(gather) = number("gather") {
             if kind == "GatherStart" {
                 self.gathers.insert(gather, Gathering::default());
@@ -121,7 +121,7 @@ impl Sentences {
                     it.places.get(&place).copied().unwrap_or(place)
                 };
                 fact("child", child.into());
-                if event["ready"] == true {
+                if event["ready"].is_true() {
                     it.places.remove(&place);
                     it.done += 1;
                 }
@@ -135,20 +135,20 @@ impl Sentences {
                 it.all = all;
                 let remaining = all.map(|all| all - it.done);
                 fact("done", it.done.into());
-                fact("remaining", remaining.map_or("an unknown number".into(), Value::from));
-                fact("one", (remaining == Some(1)).into());
+                fact("remaining", remaining.map_or("an unknown number".to_owned().into(), Json::from));
+                fact("one", Json::Bool(remaining == Some(1)));
             }
         }
         match kind.as_str() {
             "PollEnd" | "TaskEnd" if number("task") == self.at_poll => self.at_poll = None,
             "RemoteSent" | "RemoteTaken" => {
-                let subject = |number: u64| match event["message"] == "job end" {
+                let subject = |number: u64| match event["message"].is("job end") {
                     true => format!("of job {number}"),
                     false => format!("for {}", self.name(number)),
                 };
-                fact("subject", number("number").map(subject).into());
+                fact("subject", number("number").map(subject).map_or(Json::Null, Json::from));
             }
-            "Park" => _ = fact("parking", parking(&event).into()),
+            "Park" => fact("parking", parking(&event).into()),
             "GatherDone" | "GatherDropped" => _ = self.gathers.remove(&number("gather").expect("a gather")),
             "PermitTaken" | "PermitReleased" => {
                 self.semaphores.extend(number("semaphore").zip(number("left")));
@@ -159,7 +159,7 @@ impl Sentences {
             }
             _ => {}
         }
-        event.as_object_mut().expect("an event is an object").extend(facts);
+        facts.into_iter().for_each(|(name, value)| event.set(name, value));
         self.events.push(event);
         let event = self.events.last().expect("it was pushed");
         let (sentence, _) = self.blocks[kind.as_str()];
@@ -170,19 +170,19 @@ impl Sentences {
     }
 
     /// The event behind this one that can be told as a reason, and how.
-    fn reason(&self, event: &Value) -> Option<(&Value, &'static str)> {
-        let cause = |event: &Value| event["cause"].as_u64().map(|cause| &self.events[cause as usize]);
-        let is = |kinds: [&str; 2]| kinds.iter().any(|kind| event["kind"] == *kind);
+    fn reason(&self, event: &Json) -> Option<(&Json, &'static str)> {
+        let cause = |event: &Json| event["cause"].number().map(|cause| &self.events[cause as usize]);
+        let is = |kinds: [&str; 2]| kinds.iter().any(|kind| event["kind"].is(kind));
         let mut next = cause(event);
         // The end of a poll has the reason of the poll, and a child that of its wake.
         if is(["PollEnd", "ChildPollEnd"]) {
             next = next.and_then(cause);
         }
-        if is(["ChildPoll", "ChildPollEnd"]) && next.is_some_and(|next| next["kind"] == "ChildWoken") {
+        if is(["ChildPoll", "ChildPollEnd"]) && next.is_some_and(|next| next["kind"].is("ChildWoken")) {
             next = next.and_then(cause);
         }
         while let Some(event) = next {
-            if let (_, Some(text)) = self.blocks[event["kind"].as_str()?] {
+            if let (_, Some(text)) = self.blocks[event["kind"].text()?] {
                 return Some((event, text));
             }
             next = cause(event);
@@ -191,7 +191,7 @@ impl Sentences {
     }
 
     /// A template with the fields of an event put in.
-    fn fill(&self, template: &str, event: &Value) -> String {
+    fn fill(&self, template: &str, event: &Json) -> String {
         let mut out = String::new();
         let mut rest = template;
         while let Some(at) = rest.find(['[', '{']) {
@@ -202,7 +202,7 @@ impl Sentences {
             match inside.split_once(": ").filter(|_| close == ']') {
                 Some((field, text)) => {
                     let value = &event[field.trim_start_matches('!')];
-                    if (value.is_null() || *value == false) == field.starts_with('!') {
+                    if matches!(value, Json::Null | Json::Bool(false)) == field.starts_with('!') {
                         out.push_str(&self.fill(text, event));
                     }
                 }
@@ -213,13 +213,14 @@ impl Sentences {
         out + rest
     }
 
-    fn field(&self, name: &str, value: &Value) -> String {
+    fn field(&self, name: &str, value: &Json) -> String {
         match (name, value) {
-            ("task", value) => self.name(value.as_u64().expect("a task's number")),
-            ("deadline" | "to", Value::Number(nanos)) => time(nanos.as_u64().expect("nanoseconds")),
-            (_, Value::String(text)) => text.clone(),
-            (_, Value::Null) => "?".to_owned(),
-            (_, value) => value.to_string(),
+            ("task", value) => self.name(value.number().expect("a task's number")),
+            ("deadline" | "to", Json::Number(nanos)) => time(*nanos),
+            (_, Json::Number(number)) => number.to_string(),
+            (_, Json::Bool(is)) => is.to_string(),
+            (_, Json::Text(text)) => text.clone(),
+            _ => "?".to_owned(),
         }
     }
 
@@ -229,53 +230,65 @@ impl Sentences {
 
     /// The gathers and semaphores that there are now, with their counts.
     fn counted(&self) -> String {
-        let gathers = self.gathers.iter().map(|(number, it)| match it.all {
-            Some(all) => format!("; gather {number}: {} of {all} done", it.done),
-            None => format!("; gather {number}: {} done", it.done),
-        });
-        let semaphores = self.semaphores.iter().map(|(number, free)| format!("; semaphore {number}: {free} free"));
-        gathers.chain(semaphores).collect()
+        let mut gathers: Vec<u64> = self.gathers.keys().copied().collect();
+        let mut semaphores: Vec<u64> = self.semaphores.keys().copied().collect();
+        gathers.sort_unstable();
+        semaphores.sort_unstable();
+        let mut out = String::new();
+        for number in gathers {
+            let Gathering { done, all, .. } = &self.gathers[&number];
+            let of = all.map_or(String::new(), |all| format!(" of {all}"));
+            out.push_str(&format!("; gather {number}: {done}{of} done"));
+        }
+        for number in semaphores {
+            out.push_str(&format!("; semaphore {number}: {} free", self.semaphores[&number]));
+        }
+        out
     }
 
     /// What was ready, armed, watched and under way at the end of a turn, in a line.
-    fn state(&self, seq: u64, state: &Value) -> String {
-        let list = |items: &Value, say: &dyn Fn(&Value) -> Option<String>| -> String {
-            let said: Vec<String> = items.as_array().into_iter().flatten().filter_map(say).collect();
+    fn state(&self, seq: u64, state: &Json) -> String {
+        let list = |items: &Json, say: &dyn Fn(&Json) -> Option<String>| -> String {
+            let said: Vec<String> = items.items().iter().filter_map(say).collect();
             if said.is_empty() { "none".to_owned() } else { said.join(", ") }
         };
-        let ready = list(&state["ready"], &|task| task.as_u64().map(|task| self.name(task)));
-        let timers =
-            list(&state["timers"], &|timer| timer[1].as_u64().map(|at| format!("{} at {}", timer[0], time(at))));
+        let ready = list(&state["ready"], &|task| task.number().map(|task| self.name(task)));
+        let timers = list(&state["timers"], &|timer| {
+            let (key, deadline) = timer[0].number().zip(timer[1].number())?;
+            Some(format!("{key} at {}", time(deadline)))
+        });
         let tasks = list(&state["tasks"], &|slot| {
-            let task = slot[1].as_u64()?;
-            let generation = self.generations.get(&task).map(|it| format!(" (slot {}, generation {it})", slot[0]));
+            let (slot, task) = slot[0].number().zip(slot[1].number())?;
+            let generation = self.generations.get(&task).map(|it| format!(" (slot {slot}, generation {it})"));
             Some(self.name(task) + &generation.unwrap_or_default())
         });
-        let (sources, jobs, remote) = (&state["sources"], &state["jobs"], &state["remote"]);
+        let count = |field: &str| state[field].number().expect("a count");
         let sockets: String =
-            sources.as_array().into_iter().flatten().map(|it| format!("; socket {}", self.socket(it))).collect();
-        let remote = if *remote == 0 { String::new() } else { format!("; remote queue: {remote}") };
-        let counts = &self.counts[&seq];
+            state["sources"].items().iter().map(|it| format!("; socket {}", self.socket(it))).collect();
+        let remote = match count("remote") {
+            0 => String::new(),
+            messages => format!("; remote queue: {messages}"),
+        };
+        let (jobs, counts) = (count("jobs"), &self.counts[&seq]);
         format!("       ready: {ready}; tasks: {tasks}; timers: {timers}; jobs: {jobs}{sockets}{remote}{counts}\n")
     }
 
     /// What is known of a socket, and who waits there.
-    fn socket(&self, source: &Value) -> String {
+    fn socket(&self, source: &Json) -> String {
         let [read, write] = [(0, "read"), (1, "write")].map(|(at, way)| {
-            let ready = if source[1 + at] == true { "ready" } else { "not ready" };
-            let ended = if source[3 + at] == true { ", ended" } else { "" };
-            let who = |task: &Value| task.as_u64().map_or("a child".to_owned(), |task| self.name(task));
-            let waiting = source[5][at].as_array().into_iter().flatten();
-            let waiting: String = waiting.map(|task| format!(", {} waits", who(task))).collect();
+            let ready = if source[1 + at].is_true() { "ready" } else { "not ready" };
+            let ended = if source[3 + at].is_true() { ", ended" } else { "" };
+            let who = |task: &Json| task.number().map_or("a child".to_owned(), |task| self.name(task));
+            let waiting: String = source[5][at].items().iter().map(|task| format!(", {} waits", who(task))).collect();
             format!("{ready} to {way}{ended}{waiting}")
         });
-        format!("{}: {read}, {write}", source[0])
+        format!("{}: {read}, {write}", source[0].number().expect("a socket's number"))
     }
 }
 
 /// Why a park ends at the latest.
-fn parking(event: &Value) -> String {
-    let [timeout, deadline, limit] = ["timeout", "deadline", "limit"].map(|field| event[field].as_u64());
+fn parking(event: &Json) -> String {
+    let [timeout, deadline, limit] = ["timeout", "deadline", "limit"].map(|field| event[field].number());
     match timeout {
         None => "until an event or a wake".to_owned(),
         Some(0) if deadline != Some(0) && limit != Some(0) => "for no time, because a message has come".to_owned(),
