@@ -37,6 +37,8 @@ pub(crate) enum Errand {
     Spawn,
     /// Brings the result of the blocking job with this key.
     JobEnd(usize),
+    /// Says that nothing can happen any more: the watchdog of a recorded page.
+    Hang,
 }
 
 /// A job for the blocking pool. It runs on another thread and gives what that thread posts to the loop at its end.

@@ -399,13 +399,13 @@ impl<T> Receiver<T> {
         if state.capacity == UNBOUNDED {
             mem::swap(&mut state.queue, &mut self.taken);
             let value = self.taken.pop_front();
-            trace!(@channel_taken_if(value.is_some(), &state._mark));
+            trace!(@channel_taken_if(value.is_some(), &state._mark, UNBOUNDED, 0));
             drop(guard);
             return Poll::Ready(value);
         }
         let value = state.queue.pop_front();
         let granted = value.as_ref().and_then(|_| state.grant());
-        let _taken = value.as_ref().map(|_| trace!(scope @channel_taken(&state._mark, state.capacity, state.granted)));
+        let _taken = trace!(scope @channel_taken_if(value.is_some(), &state._mark, state.capacity, state.granted));
         drop(guard);
         wake(granted);
         Poll::Ready(value)

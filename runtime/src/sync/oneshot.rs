@@ -119,7 +119,7 @@ impl<T> Receiver<T> {
                 Poll::Pending
             }
             Found::Ended(value) => {
-                trace!(@channel_taken_if(value.is_some(), &transfer._mark));
+                trace!(@channel_taken_if(value.is_some(), &transfer._mark, usize::MAX, 0));
                 self.transfer = None;
                 Poll::Ready(value.ok_or(RecvError(())))
             }

@@ -92,7 +92,7 @@ impl Semaphore {
                 trace!(PermitReleased { semaphore: self, left: state.free, permit: None, next: false });
                 return;
             }
-            self.release(None);
+            self.release(PermitMark::nobodys());
         }
     }
 
@@ -103,16 +103,16 @@ impl Semaphore {
 
     /// Hands a permit to the first in line, or keeps it.
     #[inline]
-    fn release(&self, _permit: Option<PermitMark>) {
+    fn release(&self, _permit: PermitMark) {
         let mut state = self.state.borrow_mut();
         let State { free, waiters, line } = &mut *state;
         if line.is_empty() {
             // Full only when permits were added up to the brim meanwhile; a drop must not panic over that.
             *free = free.saturating_add(1);
-            trace!(PermitReleased { semaphore: self, left: *free, permit: PermitMark::number(_permit), next: false });
+            trace!(PermitReleased { semaphore: self, left: *free, permit: _permit, next: false });
             return;
         }
-        let _released = trace!(scope PermitReleased { semaphore: self, left: *free, permit: PermitMark::number(_permit), next: true });
+        let _released = trace!(scope PermitReleased { semaphore: self, left: *free, permit: _permit, next: true });
         let first = waiters.call(line);
         drop(state);
         first.into_iter().for_each(wake_one);
@@ -175,7 +175,7 @@ impl Drop for Acquire<'_> {
         drop(state);
         drop(waker);
         if was_granted {
-            self.semaphore.release(None);
+            self.semaphore.release(PermitMark::nobodys());
         }
     }
 }
@@ -199,6 +199,6 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.semaphore.release(Some(self.mark));
+        self.semaphore.release(self.mark);
     }
 }

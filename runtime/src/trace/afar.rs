@@ -42,6 +42,7 @@ enum Gist {
     Abort(Ticket),
     Spawn,
     JobEnd(usize),
+    Hang,
 }
 
 impl Gist {
@@ -51,6 +52,7 @@ impl Gist {
             Message::Abort(ticket, _) => Gist::Abort(*ticket),
             Message::Run(Errand::Spawn, _) => Gist::Spawn,
             Message::Run(Errand::JobEnd(job), _) => Gist::JobEnd(*job),
+            Message::Run(Errand::Hang, _) => Gist::Hang,
         }
     }
 
@@ -61,6 +63,7 @@ impl Gist {
             Gist::Abort(ticket) => ("abort", Some(number(ticket))),
             Gist::Spawn => ("spawn", None),
             Gist::JobEnd(job) => ("job end", Some(job as u32)),
+            Gist::Hang => ("hang", None),
         }
     }
 }

@@ -33,9 +33,16 @@ pub(crate) fn channel_taken(
     record(file, line, None, || Kind::ChannelTaken { channel: mark.into(), len, room: room(capacity, len, granted) })
 }
 
-/// A channel was asked for a value that nobody waits to have room for, and had one or not.
-pub(crate) fn channel_taken_if(file: &'static str, line: u32, has_value: bool, mark: &ChannelMark) -> Reason {
-    if has_value { channel_taken(file, line, mark, usize::MAX, 0) } else { Reason::unknown() }
+/// A channel was asked for a value, and had one or not.
+pub(crate) fn channel_taken_if(
+    file: &'static str,
+    line: u32,
+    has_value: bool,
+    mark: &ChannelMark,
+    capacity: usize,
+    granted: usize,
+) -> Reason {
+    if has_value { channel_taken(file, line, mark, capacity, granted) } else { Reason::unknown() }
 }
 
 /// One side is gone, or the receiver has closed the channel. `before` says that it was closed already.
@@ -54,5 +61,9 @@ pub(crate) fn channel_closed(
 
 /// The sender of a channel for one value has ended, with the value or without one.
 pub(crate) fn oneshot_ended(file: &'static str, line: u32, mark: &ChannelMark, has_value: bool) -> Reason {
-    if has_value { channel_sent(file, line, mark, 1, 0) } else { channel_closed(file, line, mark, "sender", false) }
+    if has_value {
+        channel_sent(file, line, mark, usize::MAX, 0)
+    } else {
+        channel_closed(file, line, mark, "sender", false)
+    }
 }

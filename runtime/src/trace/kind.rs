@@ -28,6 +28,14 @@ macro_rules! kinds {
             /// The names of all kinds.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($kind)),*];
 
+            /// The names of the fields of the kind with this name; none for a name that is no kind's.
+            pub fn fields(name: &str) -> &'static [&'static str] {
+                match name {
+                    $(stringify!($kind) => &[$(stringify!($field)),*],)*
+                    _ => &[],
+                }
+            }
+
             /// Its name.
             pub fn name(&self) -> &'static str {
                 match self {
@@ -249,7 +257,8 @@ from! {
     Mark => GatherNumber: |mark| mark.number;
     Mark => &'static str: |mark| mark.form;
     u32 => Place: |place| Place(place);
-    PermitMark => PermitNumber: |mark| mark.0;
+    PermitMark => PermitNumber: |mark| mark.0.unwrap_or_default();
+    PermitMark => Option<PermitNumber>: |mark| mark.0;
     &Body => At: |body| match body {
         Body::Main(at) => At(at),
         Body::Task(task) => At(task.birth().at),
@@ -340,13 +349,6 @@ impl GatherNumber {
     /// The next gather's.
     pub(crate) fn next() -> GatherNumber {
         with_state(State::next_gather).unwrap_or(GatherNumber::NONE)
-    }
-}
-
-impl PermitMark {
-    /// Its number, if there is a permit.
-    pub(crate) fn number(permit: Option<PermitMark>) -> Option<PermitNumber> {
-        permit.map(|mark| mark.0)
     }
 }
 

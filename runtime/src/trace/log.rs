@@ -65,7 +65,7 @@ impl Events {
         self.chunks.get(seq as usize / CHUNK)?.get(seq as usize % CHUNK)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Event> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Event> + Clone {
         self.chunks.iter().flatten()
     }
 }

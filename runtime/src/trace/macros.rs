@@ -223,7 +223,7 @@ impl Identity {
 
 /// A permit, from when it is taken until it is given back.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PermitMark(#[cfg(feature = "trace")] pub(crate) crate::trace::PermitNumber);
+pub(crate) struct PermitMark(#[cfg(feature = "trace")] pub(crate) Option<crate::trace::PermitNumber>);
 
 impl PermitMark {
     /// The next permit.
@@ -231,7 +231,16 @@ impl PermitMark {
     pub(crate) fn new() -> PermitMark {
         PermitMark(
             #[cfg(feature = "trace")]
-            crate::trace::PermitNumber::next(),
+            Some(crate::trace::PermitNumber::next()),
+        )
+    }
+
+    /// No permit that anybody had.
+    #[inline]
+    pub(crate) fn nobodys() -> PermitMark {
+        PermitMark(
+            #[cfg(feature = "trace")]
+            None,
         )
     }
 }

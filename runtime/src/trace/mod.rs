@@ -22,14 +22,16 @@ mod json;
 mod kind;
 mod log;
 mod page;
+mod read;
 mod snapshot;
+mod watchdog;
 
 use crate::circle::context;
 use crate::circle::ticket::Ticket;
 use crate::parts::foreign::caught;
 use crate::{At, Mark, Reason};
 use causes::Causes;
-use log::Log;
+use log::{Doing, Log};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
@@ -38,7 +40,7 @@ use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use afar::{job_started, job_submitted, sent, spawned, taken};
 pub(crate) use channels::{channel_closed, channel_sent, channel_taken, channel_taken_if, oneshot_ended};
@@ -46,7 +48,8 @@ pub use kind::{
     ChannelNumber, GatherNumber, How, Kind, MaybeDuration, Nanos, PermitNumber, Place, SemaphoreNumber, TaskNumber,
     Woken,
 };
-pub use page::{WORDS, page};
+pub use page::{WORDS, page, save};
+pub use read::{Trace, read};
 
 /// One step.
 #[derive(Debug, Clone, PartialEq)]
@@ -259,7 +262,11 @@ fn record_because(
         }
         let because = because(state);
         let cause = because.or_else(|| state.here());
+        let parks = matches!(kind, Kind::Park { timeout: None, .. });
         let seq = state.push_because(state.at, (file, line), program, kind, cause)?;
+        if parks && context::with(watchdog::is_stuck) == Some(true) {
+            state.log.lock().doing = Doing::Stuck(seq, Instant::now());
+        }
         Some(Cause { recorder: state.number, seq })
     });
     if snapshot && with_state(|state| state.snapshots.is_some()) == Some(true) {
