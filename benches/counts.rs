@@ -16,7 +16,7 @@ use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 /// What is counted: ours of these cases of the scoreboard.
-const WORKLOADS: [(&str, &str); 7] = [
+const WORKLOADS: [(&str, &str); 8] = [
     ("spawn", "spawn and join, 100,000 tasks"),
     ("yield", "yield, 1,000 tasks × 100"),
     ("wake", "two tasks wake each other"),
@@ -24,6 +24,7 @@ const WORKLOADS: [(&str, &str); 7] = [
     ("timeout", "100,000 timeouts open at once"),
     ("gather, yields", "gather, each yields 10 times, n = 1000"),
     ("gather, wakes", "gather, woken one by one, n = 1000"),
+    ("gather_tasks", "gather_tasks, n = 1000"),
 ];
 
 /// So much worse is too much.

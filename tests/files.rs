@@ -1,9 +1,14 @@
-//! `fs::lines`: every line of a file, in chunks from the blocking pool, never the whole of it in memory.
+//! `fs::lines`: every line of a file, as it comes, in chunks from the blocking pool, never the whole of it in memory.
 
 use runtime::task::{spawn_blocking, yield_now};
 use runtime::{Runtime, block_on, fs};
-use std::io::ErrorKind;
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::FromRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::process::Command;
 use std::task::{Context, Waker};
 use tests::{CountingAllocator, Random, alone, open_descriptors, panic_message, peak_bytes, poll_once};
 
@@ -192,5 +197,171 @@ fn lines_that_are_dropped_early_close_their_file() {
                 yield_now().await;
             }
         });
+    });
+}
+
+// What is not all there yet.
+
+/// A pipe with a name, gone when this is dropped, and its writing end.
+fn fifo(test: &str) -> (Scratch, std::fs::File) {
+    let path = std::env::temp_dir().join(format!("glassloop-{}-{test}", std::process::id()));
+    let name = CString::new(path.as_os_str().as_bytes()).unwrap();
+    #[allow(unsafe_code, reason = "the standard library makes no such files")]
+    // SAFETY: the call gets a string that ends with a zero byte, and keeps it no longer than it lasts.
+    let made = unsafe { libc::mkfifo(name.as_ptr(), 0o600) };
+    assert_eq!(made, 0, "{}", io::Error::last_os_error());
+    // For both directions, so that it is open at once.
+    let writer = File::options().read(true).write(true).open(&path).unwrap();
+    (Scratch(path), writer)
+}
+
+#[test]
+fn a_line_of_a_pipe_is_there_while_the_writer_stays_open() {
+    let (file, mut writer) = fifo("pipe");
+    block_on(async {
+        let mut lines = fs::lines(&file.0);
+        for line in ["one", "two"] {
+            writer.write_all(format!("{line}\n").as_bytes()).unwrap();
+            assert_eq!(lines.next().await.unwrap().unwrap(), line);
+        }
+        // Several in one piece, and one in several.
+        writer.write_all(b"three\nfour\nfi").unwrap();
+        assert_eq!(lines.next().await.unwrap().unwrap(), "three");
+        assert_eq!(lines.next().await.unwrap().unwrap(), "four");
+        assert!(poll_once(&mut Box::pin(lines.next())).is_pending());
+        writer.write_all(b"ve\n").unwrap();
+        assert_eq!(lines.next().await.unwrap().unwrap(), "five");
+        writer.write_all(b"the last").unwrap();
+        drop(writer);
+        assert_eq!(lines.next().await.unwrap().unwrap(), "the last");
+        assert!(lines.next().await.is_none());
+    });
+}
+
+#[test]
+fn a_line_of_a_terminal_is_there_when_it_is_typed() {
+    let (mut master, mut slave) = (0, 0);
+    let mut name = [0; 64];
+    #[allow(unsafe_code, reason = "the standard library opens no terminals")]
+    // SAFETY: both numbers lie on this stack, the name has more room than the name of a terminal takes, and null stands for
+    // settings that are not asked for.
+    let opened = unsafe {
+        libc::openpty(&mut master, &mut slave, name.as_mut_ptr(), std::ptr::null_mut(), std::ptr::null_mut())
+    };
+    assert_eq!(opened, 0, "{}", io::Error::last_os_error());
+    #[allow(unsafe_code, reason = "as above")]
+    // SAFETY: both descriptors were opened by the call above, and nobody else has them.
+    let (mut master, _slave) = unsafe { (File::from_raw_fd(master), File::from_raw_fd(slave)) };
+    let name: Vec<u8> = name.iter().take_while(|&&byte| byte != 0).map(|&byte| byte as u8).collect();
+    block_on(async {
+        let mut lines = fs::lines(std::ffi::OsStr::from_bytes(&name));
+        for line in ["one", "two"] {
+            master.write_all(format!("{line}\n").as_bytes()).unwrap();
+            assert_eq!(lines.next().await.unwrap().unwrap(), line);
+        }
+        // Control-D is the end.
+        master.write_all(&[4]).unwrap();
+        assert!(lines.next().await.is_none());
+    });
+}
+
+#[test]
+fn the_whole_lines_come_before_the_error_and_the_error_keeps_its_number() {
+    block_on(async {
+        // The list of a process's memory: one read gives a part of it, and when the process is gone there is no more.
+        let mut process = Command::new("sleep").arg("1000").spawn().unwrap();
+        let path = format!("/proc/{}/smaps", process.id());
+        let mut lines = fs::lines(&path);
+        let first = lines.next().await.unwrap().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let (mut whole, mut errors) = (vec![first], Vec::new());
+        while let Some(line) = lines.next().await {
+            match line {
+                Ok(line) => whole.push(line),
+                Err(error) => errors.push(error.raw_os_error()),
+            }
+        }
+        assert!(whole.len() > 10, "{whole:?}");
+        assert_eq!(errors, [Some(libc::ESRCH)]);
+    });
+}
+
+#[test]
+fn what_cannot_be_opened_has_the_systems_error_as_its_source() {
+    block_on(async {
+        let error = fs::lines("/no/such/file").next().await.unwrap().unwrap_err();
+        let source = error.get_ref().and_then(|error| error.source()).unwrap();
+        assert_eq!(source.downcast_ref::<io::Error>().unwrap().raw_os_error(), Some(libc::ENOENT));
+    });
+}
+
+// A bound for a line.
+
+/// All that comes, an error as its kind.
+async fn all_within(bound: usize, file: &Scratch) -> Vec<Result<String, ErrorKind>> {
+    let (mut lines, mut all) = (fs::lines(&file.0).max_line(bound), Vec::new());
+    while let Some(line) = lines.next().await {
+        all.push(line.map_err(|error| error.kind()));
+    }
+    all
+}
+
+#[test]
+fn a_line_that_is_too_long_is_one_error_and_the_next_follows() {
+    let too_long = || Err(ErrorKind::InvalidData);
+    let cases: [(&str, &[Result<&str, ErrorKind>]); 7] = [
+        ("abc\nabcd\nabc", &[Ok("abc"), too_long(), Ok("abc")]),
+        ("abc\r\nabcd\r\nabc\r", &[Ok("abc"), too_long(), too_long()]),
+        ("abcd", &[too_long()]),
+        ("abcde\n", &[too_long()]),
+        ("\n\nabcdefgh\n\n", &[Ok(""), Ok(""), too_long(), Ok("")]),
+        ("abcd\nabcd\nx", &[too_long(), too_long(), Ok("x")]),
+        ("abc\r", &[too_long()]),
+    ];
+    for (text, expected) in cases {
+        let file = Scratch::new("bound", text);
+        let found = block_on(all_within(3, &file));
+        let found: Vec<_> = found.iter().map(|line| line.as_deref().map_err(|&kind| kind)).collect();
+        assert_eq!(found, expected, "{text:?}");
+    }
+}
+
+#[test]
+fn a_bound_means_the_same_wherever_the_chunks_end() {
+    let mut random = Random::new(23);
+    let bound = CHUNK / 2;
+    let mut text = String::new();
+    let mut expected = Vec::new();
+    while text.len() < 8 * CHUNK {
+        let length = [0, 80, bound - 1, bound, bound + 1, CHUNK - 1, CHUNK, 3 * CHUNK][random.below(8)];
+        let line = "x".repeat(length);
+        text.push_str(&line);
+        text.push_str(["\n", "\r\n"][random.below(2)]);
+        expected.push(if length <= bound { Ok(line) } else { Err(ErrorKind::InvalidData) });
+    }
+    assert!(block_on(all_within(bound, &Scratch::new("bound-chunks", &text))) == expected);
+}
+
+#[test]
+fn a_line_without_end_in_a_bound_takes_no_memory() {
+    let file = Scratch::new("endless", format!("{}\nlast\n", "x".repeat(200 * CHUNK)));
+    let (peak, found) = peak_bytes(|| block_on(all_within(1_000, &file)));
+    assert_eq!(found, [Err(ErrorKind::InvalidData), Ok("last".into())]);
+    assert!(peak < 4 * CHUNK as isize, "{peak} bytes");
+}
+
+#[test]
+fn the_error_of_a_line_that_is_too_long_comes_before_the_lines_end() {
+    let (file, mut writer) = fifo("too-long");
+    block_on(async {
+        let mut lines = fs::lines(&file.0).max_line(5);
+        writer.write_all(b"1234567").unwrap();
+        let error = lines.next().await.unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "a line has more than 5 bytes, the most that max_line allows; it was left out");
+        writer.write_all(b"89\nnext\n").unwrap();
+        assert_eq!(lines.next().await.unwrap().unwrap(), "next");
+        drop(writer);
+        assert!(lines.next().await.is_none());
     });
 }

@@ -1,16 +1,21 @@
 //! gather on the loop: polls, wakes and allocations counted, at 1 to 100,000 children.
 
-use gather::{gather, gather_tasks, try_gather, try_gather_tasks};
+use gather::{TaskError, as_completed, gather, gather_tasks, try_gather, try_gather_tasks};
 use runtime::sync::oneshot;
 use runtime::task::yield_now;
 use runtime::time::{now, sleep, timeout};
-use runtime::{block_on, spawn};
+use runtime::{JoinHandle, block_on, spawn};
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{pending, poll_fn, ready};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
-use tests::{CountingAllocator, Dropped, Log, allocations, counted, peak_bytes, virtually};
+use tests::{
+    Count, CountingAllocator, Dropped, Log, OnDrop, allocations, counted, panic_message, peak_bytes, poll_once,
+    virtual_runtime, virtually,
+};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -284,5 +289,348 @@ fn a_gather_may_move_to_another_task_between_two_polls() {
         yield_now().await;
         sender.send("hello").unwrap();
         assert_eq!(other.await.unwrap(), [Ok("hello")]);
+    });
+}
+
+// What the tally rests on: a handle wakes whoever awaits it once, at its end.
+
+/// A waker that counts, left in the handle of a task.
+fn left_in<T>(handle: &mut JoinHandle<T>) -> Arc<Count> {
+    let (count, waker) = Count::new();
+    assert!(Pin::new(handle).poll(&mut Context::from_waker(&waker)).is_pending());
+    count
+}
+
+#[test]
+fn a_handle_wakes_who_awaits_it_once_at_its_end_however_it_ends() {
+    let runtime = virtual_runtime();
+    let (never, mut dropped) = runtime.block_on(async {
+        let wakes_itself = async {
+            for _ in 0..5 {
+                yield_now().await;
+            }
+        };
+        let mut returns = spawn(wakes_itself);
+        let mut panics = spawn(async {
+            yield_now().await;
+            panic!("a task that panics");
+        });
+        let mut aborted = spawn(pending::<()>());
+        let counts = [left_in(&mut returns), left_in(&mut panics), left_in(&mut aborted)];
+        let wakes = || counts.each_ref().map(|count| count.wakes());
+        yield_now().await;
+        assert_eq!(wakes(), [0, 0, 0], "polls and wakes of a task are no ends of it");
+        aborted.abort();
+        aborted.abort();
+        assert_eq!(wakes(), [0, 0, 0], "an abort only asks");
+        sleep(MS).await;
+        assert_eq!(wakes(), [1, 1, 1]);
+        returns.abort();
+        aborted.abort();
+        sleep(MS).await;
+        assert_eq!(wakes(), [1, 1, 1], "what has ended does not end again");
+        returns.await.unwrap();
+        assert!(panics.await.unwrap_err().is_panic());
+        assert!(aborted.await.unwrap_err().is_cancelled());
+        assert_eq!(wakes(), [1, 1, 1], "to take the result is no end");
+        let mut dropped = spawn(pending::<()>());
+        (left_in(&mut dropped), dropped)
+    });
+    assert_eq!(never.wakes(), 0);
+    drop(runtime);
+    assert_eq!(never.wakes(), 1, "a runtime that is dropped ends its tasks");
+    assert!(block_on(&mut dropped).unwrap_err().is_cancelled());
+    assert_eq!(never.wakes(), 1);
+}
+
+#[test]
+fn a_handle_wakes_the_latest_waker_and_none_that_it_was_given_before() {
+    virtually(async {
+        let mut task = spawn(sleep(MS));
+        let [first, second] = [left_in(&mut task), left_in(&mut task)];
+        sleep(MS * 2).await;
+        assert_eq!((first.wakes(), second.wakes()), (0, 1));
+        task.await.unwrap();
+        // A handle that is dropped wakes nobody.
+        let mut task = spawn(sleep(MS));
+        let count = left_in(&mut task);
+        drop(task);
+        sleep(MS * 2).await;
+        assert_eq!(count.wakes(), 0);
+    });
+}
+
+#[test]
+fn a_wake_of_a_child_in_place_is_no_completion() {
+    let gates = Gates::new(3);
+    virtually(async {
+        let mut gathered = pin!(gather((0..3).map(|i| gates.clone().pass(i))));
+        let (count, waker) = Count::new();
+        let cx = &mut Context::from_waker(&waker);
+        assert!(gathered.as_mut().poll(cx).is_pending());
+        // As many wakes as there are children, and more: by one that has not ended, and twice by one that has.
+        for i in [0, 1, 1, 0, 0] {
+            gates.0[i].waker.borrow().as_ref().unwrap().wake_by_ref();
+        }
+        gates.0[1].open.set(true);
+        assert_eq!(count.wakes(), 1);
+        assert!(gathered.as_mut().poll(cx).is_pending(), "five wakes, one end");
+        gates.open(0);
+        gates.open(2);
+        assert_eq!(count.wakes(), 2);
+        assert_eq!(gathered.as_mut().poll(cx), Poll::Ready(vec![0, 1, 2]));
+    });
+}
+
+// The tally.
+
+/// Tasks that end one after the other, a millisecond each.
+fn one_by_one(n: u32) -> impl Iterator<Item = impl Future<Output = u32>> {
+    (0..n).map(|i| async move {
+        sleep(MS * (i + 1)).await;
+        i
+    })
+}
+
+#[test]
+fn the_tally_wakes_its_parent_at_the_last_end_and_at_no_other() {
+    virtually(async {
+        let mut gathered = pin!(gather_tasks(one_by_one(5)));
+        let (count, waker) = Count::new();
+        assert!(gathered.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        sleep(MS / 2).await;
+        for ended in 0..5 {
+            assert_eq!(count.wakes(), 0);
+            assert!(format!("{gathered:?}").contains(&format!("completed: {ended}")), "{gathered:?}");
+            sleep(MS).await;
+        }
+        assert_eq!(count.wakes(), 1);
+        assert!(gathered.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+        assert_eq!(count.wakes(), 1);
+    });
+}
+
+#[test]
+fn polls_that_nobody_asked_for_change_no_count_and_the_latest_parent_is_woken() {
+    virtually(async {
+        let mut gathered = pin!(try_gather_tasks(one_by_one(4).map(|it| async { Ok::<_, ()>(it.await) })));
+        let parents = [(); 4].map(|()| Count::new());
+        // Every time another task polls it, and some poll it twice.
+        for (_, waker) in &parents {
+            let cx = &mut Context::from_waker(waker);
+            assert!(gathered.as_mut().poll(cx).is_pending());
+            assert!(gathered.as_mut().poll(cx).is_pending());
+            sleep(MS - Duration::from_nanos(1)).await;
+        }
+        sleep(MS).await;
+        assert_eq!(parents.each_ref().map(|(count, _)| count.wakes()), [0, 0, 0, 1]);
+        let last = gathered.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(last, Poll::Ready(Ok(all)) if all == [0, 1, 2, 3]));
+    });
+}
+
+#[test]
+fn a_gather_of_tasks_may_move_to_another_task_between_two_polls() {
+    virtually(async {
+        let mut gathered = Box::pin(gather_tasks(one_by_one(3)));
+        assert!(poll_once(&mut gathered).is_pending());
+        let polls = Rc::new(Cell::new(0));
+        let inner = Rc::clone(&polls);
+        let other = spawn(async move { counted(&inner, gathered).await });
+        assert!(other.await.unwrap().into_iter().map(Result::unwrap).eq(0..3));
+        assert_eq!(polls.get(), 2);
+    });
+}
+
+#[test]
+fn tasks_that_panic_are_counted_like_the_others() {
+    let polls = Cell::new(0);
+    let results = virtually(counted(
+        &polls,
+        gather_tasks((0..10_u32).map(|i| async move {
+            sleep(MS * i).await;
+            assert!(i % 2 == 0, "an odd one");
+        })),
+    ));
+    assert_eq!(results.iter().filter(|result| result.as_ref().is_err_and(|error| error.is_panic())).count(), 5);
+    assert_eq!(polls.get(), 2);
+}
+
+#[test]
+fn the_tasks_of_a_runtime_that_is_dropped_are_counted_and_the_last_wakes_the_parent_elsewhere() {
+    let there = virtual_runtime();
+    let mut gathered = Box::pin(gather_tasks((0..3).map(|i| async move {
+        if i > 0 {
+            pending::<()>().await;
+        }
+    })));
+    let (count, waker) = Count::new();
+    there.block_on(async {
+        assert!(gathered.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        yield_now().await;
+    });
+    assert_eq!(count.wakes(), 0);
+    drop(there);
+    assert_eq!(count.wakes(), 1);
+    let results = block_on(gathered);
+    assert!(results[0].is_ok());
+    assert!(results[1..].iter().all(|result| result.as_ref().is_err_and(|error| error.is_cancelled())));
+}
+
+#[test]
+fn a_gather_that_starts_while_its_runtime_is_dropped_is_over_at_once() {
+    let log = Log::new();
+    let inner = log.clone();
+    let runtime = virtual_runtime();
+    runtime.block_on(async {
+        let last = OnDrop::new(move || {
+            let Poll::Ready(results) = poll_once(&mut gather_tasks([pending::<()>(), pending()])) else {
+                return inner.add("waits for ever");
+            };
+            inner.add(format!("{results:?}"));
+            let tried = poll_once(&mut try_gather_tasks([pending::<Result<(), ()>>(), pending()]));
+            inner.add(format!("{tried:?}"));
+        });
+        drop(spawn(async move {
+            let _last = last;
+            pending::<()>().await;
+        }));
+        yield_now().await;
+    });
+    drop(runtime);
+    let cancelled = "Err(JoinError(the task was cancelled))";
+    assert_eq!(log.take(), [format!("[{cancelled}, {cancelled}]"), "Ready(Err(Cancelled))".into()]);
+}
+
+#[test]
+fn the_first_error_in_time_wakes_the_parent_once_and_later_ends_wake_nobody() {
+    virtually(async {
+        // The last two fail in one turn, the fourth before the third.
+        let tasks = [9, 9, 2, 1, 9].map(|ms| async move {
+            sleep(MS * ms).await;
+            if ms < 9 { Err(ms) } else { Ok(ms) }
+        });
+        let mut gathered = pin!(try_gather_tasks(tasks));
+        let (count, waker) = Count::new();
+        let cx = &mut Context::from_waker(&waker);
+        assert!(gathered.as_mut().poll(cx).is_pending());
+        sleep(MS * 3).await;
+        assert_eq!(count.wakes(), 1, "two errors, one wake");
+        assert!(matches!(gathered.as_mut().poll(cx), Poll::Ready(Err(TaskError::Failed(1)))));
+        sleep(MS * 20).await;
+        assert_eq!(count.wakes(), 1);
+    });
+}
+
+#[test]
+fn a_gather_that_is_dropped_after_an_error_that_nobody_took_lets_the_others_run_on() {
+    let log = Log::new();
+    virtually(async {
+        let tasks = [1, 5].map(|ms| {
+            let log = log.clone();
+            async move {
+                sleep(MS * ms).await;
+                log.add(format!("{ms}"));
+                if ms == 1 { Err(()) } else { Ok(()) }
+            }
+        });
+        let mut gathered = Box::pin(try_gather_tasks(tasks));
+        assert!(poll_once(&mut gathered).is_pending());
+        sleep(MS * 2).await;
+        drop(gathered);
+        sleep(MS * 9).await;
+    });
+    assert_eq!(log.take(), ["1", "5"]);
+}
+
+#[test]
+fn with_a_limit_the_last_tasks_are_counted_and_their_first_error_is_as_prompt() {
+    let log = Log::new();
+    virtually(async {
+        let polls = Cell::new(0);
+        let tasks = [1, 2, 8, 5, 6].map(|ms| {
+            let log = log.clone();
+            async move {
+                sleep(MS * ms).await;
+                log.add(format!("{ms}"));
+                if ms == 5 { Err("five") } else { Ok(ms) }
+            }
+        });
+        let start = now();
+        let gathered = counted(&polls, try_gather_tasks(tasks).limit(3)).await;
+        // The fourth starts after a millisecond, the fifth after two.
+        assert!(matches!(gathered, Err(TaskError::Failed("five"))));
+        assert_eq!((now() - start, polls.get()), (MS * 6, 1 + 2 + 1));
+        sleep(MS * 20).await;
+        assert_eq!(log.take(), ["1", "2", "5", "8", "6"], "the others run on");
+    });
+}
+
+#[test]
+fn a_parent_of_tasks_that_panics_when_it_is_woken_harms_nobody() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a foreign waker");
+        }
+    }
+    virtually(async {
+        let mut gathered = Box::pin(gather_tasks(one_by_one(3)));
+        assert!(gathered.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::new(Panics)))).is_pending());
+        sleep(MS * 9).await;
+        assert_eq!(gathered.await.len(), 3);
+    });
+}
+
+// What a gather does is decided at its first poll.
+
+#[test]
+fn what_comes_after_the_first_poll_is_refused_and_told_when_to_come() {
+    virtually(async {
+        let sleeps = || (0..3).map(|_| sleep(MS));
+        let polled = || {
+            let mut gathered = gather(sleeps());
+            assert!(poll_once(&mut gathered).is_pending());
+            gathered
+        };
+        let polled_tasks = || {
+            let mut gathered = gather_tasks(sleeps());
+            assert!(poll_once(&mut gathered).is_pending());
+            gathered
+        };
+        for message in [
+            panic_message(|| polled().limit(2)),
+            panic_message(|| polled().on_progress(|_| {})),
+            panic_message(|| polled_tasks().limit(2)),
+            panic_message(|| polled_tasks().on_progress(|_| {})),
+        ] {
+            assert!(message.contains("call it before the first poll"), "{message}");
+        }
+    });
+}
+
+#[test]
+fn more_children_than_there_are_places_are_refused_before_any_memory_is_asked_for() {
+    let message = panic_message(|| poll_once(&mut gather((0..5_000_000_000_u64).map(ready))));
+    assert!(message.contains("use .limit(n)"), "{message}");
+    // A large limit is a limit.
+    let taken = Cell::new(0);
+    let children = (0..3_u32).map(|n| {
+        taken.set(taken.get() + 1);
+        ready(if n == 1 { Err(n) } else { Ok(n) })
+    });
+    assert_eq!(block_on(try_gather(children).limit(u32::MAX as usize)), Err(1));
+    assert_eq!(taken.get(), 2);
+}
+
+#[test]
+fn as_completed_knows_how_many_ends_are_to_come() {
+    virtually(async {
+        let mut ends = as_completed((0..5).map(ready)).limit(2);
+        for left in (0..5).rev() {
+            assert!(ends.next().await.is_some());
+            assert_eq!(futures::Stream::size_hint(&ends), (left, Some(left)));
+        }
+        assert_eq!(ends.next().await, None);
     });
 }

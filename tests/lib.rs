@@ -153,6 +153,7 @@ thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
     static BYTES: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
+    static BIG: Cell<isize> = const { Cell::new(0) };
 }
 
 #[allow(unsafe_code, reason = "the interface of an allocator is unsafe")]
@@ -174,6 +175,9 @@ unsafe impl GlobalAlloc for CountingAllocator {
 }
 
 fn grow(bytes: isize) {
+    if bytes.abs() > BIG_BLOCK {
+        BIG.set(BIG.get() + bytes);
+    }
     BYTES.set(BYTES.get() + bytes);
     PEAK.set(PEAK.get().max(BYTES.get()));
 }
@@ -188,6 +192,15 @@ pub fn allocations<R>(f: impl FnOnce() -> R) -> (usize, R) {
 /// How many bytes this thread has allocated and not freed. Needs the [`CountingAllocator`].
 pub fn bytes_in_use() -> isize {
     BYTES.get()
+}
+
+/// A block of more bytes than that is a big one: 64 KB.
+const BIG_BLOCK: isize = 64 * 1024;
+
+/// How many bytes of big blocks, of more than 64 KB, this thread has allocated and not freed: for what is made of small
+/// pieces that another thread frees. Needs the [`CountingAllocator`].
+pub fn big_bytes_in_use() -> isize {
+    BIG.get()
 }
 
 /// The most bytes that were in use at once while `f` ran, above those before. Needs the [`CountingAllocator`].

@@ -1,5 +1,6 @@
-//! The handshake between a loop that parks and threads that have a message for it, under a model checker, on every
-//! memory order that the language allows: loom compiles the very file of the runtime, `park.rs`.
+//! The handshake between a loop that parks and threads that have a message for it, and the set of tasks that a wake is on
+//! its way to, under a model checker, on every memory order that the language allows: loom compiles the very files of the
+//! runtime, `park.rs` and `pending.rs`.
 //!
 //! With one message, every interleaving is tried. With two messages or two senders there are too many: every
 //! interleaving with up to two or three preemptions (switches at a place where a thread could have gone on) is tried.
@@ -13,11 +14,17 @@
 
 #[path = "../runtime/src/parts/park.rs"]
 mod park;
+#[path = "../runtime/src/parts/pending.rs"]
+mod pending;
+#[allow(dead_code, reason = "the set of tickets needs one of its rules")]
+#[path = "../runtime/src/parts/shrink.rs"]
+mod shrink;
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use park::Parking;
+use pending::Pending;
 
 /// epoll's eventfd: it keeps a ring until the next park.
 struct Bell {
@@ -229,5 +236,115 @@ fn a_runtime_may_go_while_senders_ring_and_every_message_is_heard_or_comes_back(
         let dropped = queue.lock().unwrap().take().unwrap();
         let came_back: usize = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
         assert_eq!(dropped + came_back, 2);
+    });
+}
+
+// A wake of a task that has one on its way.
+
+/// A task for which threads leave something to see before they wake it.
+struct Woken {
+    pending: Pending,
+    /// What the threads have written. Relaxed: what makes it visible to the poll has to be the way of the wake.
+    written: [AtomicUsize; 2],
+    /// How many messages were sent.
+    messages: AtomicUsize,
+}
+
+/// The ticket of that task.
+const TICKET: u64 = 7;
+
+impl Woken {
+    fn new() -> Arc<Woken> {
+        let written = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        Arc::new(Woken { pending: Pending::new(), written, messages: AtomicUsize::new(0) })
+    }
+
+    /// `Inbox::post` of a wake, after something was written for the task.
+    fn wake(&self, inbox: &Inbox, by: usize, what: usize) {
+        self.written[by].store(what, Ordering::Relaxed);
+        if self.pending.enter(TICKET) {
+            self.messages.fetch_add(1, Ordering::Relaxed);
+            inbox.post();
+        }
+    }
+
+    /// Turns until the task has seen that the sum of what was written is `enough`. `OtherThreads::take` and a poll for
+    /// each message.
+    fn run(&self, mut turns: Loop, enough: usize) {
+        loop {
+            turns.receive();
+            for _ in 0..std::mem::take(&mut turns.heard) {
+                self.pending.leave(TICKET);
+                let seen: usize = self.written.iter().map(|it| it.load(Ordering::Relaxed)).sum();
+                if seen == enough {
+                    return;
+                }
+            }
+            turns.park();
+        }
+    }
+}
+
+#[test]
+fn two_wakes_of_one_task_are_one_message_or_two_and_the_last_poll_sees_what_both_wrote() {
+    check(Some(3), || {
+        let (inbox, turns) = Inbox::new();
+        let task = Woken::new();
+        let senders = [0, 1].map(|by| {
+            let (inbox, task) = (Arc::clone(&inbox), Arc::clone(&task));
+            thread::spawn(move || task.wake(&inbox, by, 1))
+        });
+        task.run(turns, 2);
+        for sender in senders {
+            sender.join().unwrap();
+        }
+        assert!((1..=2).contains(&task.messages.load(Ordering::Relaxed)));
+    });
+}
+
+#[test]
+fn a_wake_that_finds_another_on_its_way_is_not_lost_however_it_meets_the_loop() {
+    check(Some(3), || {
+        let (inbox, turns) = Inbox::new();
+        let task = Woken::new();
+        let sender = thread::spawn({
+            let task = Arc::clone(&task);
+            move || (1..=3).for_each(|n| task.wake(&inbox, 0, n))
+        });
+        task.run(turns, 3);
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn wakes_that_the_loop_does_not_take_meanwhile_are_one_message() {
+    check(None, || {
+        let (inbox, turns) = Inbox::new();
+        let task = Woken::new();
+        let senders = [0, 1].map(|by| {
+            let (inbox, task) = (Arc::clone(&inbox), Arc::clone(&task));
+            thread::spawn(move || task.wake(&inbox, by, 1))
+        });
+        for sender in senders {
+            sender.join().unwrap();
+        }
+        assert_eq!(task.messages.load(Ordering::Relaxed), 1);
+        task.run(turns, 2);
+    });
+}
+
+#[test]
+fn another_task_in_the_same_slot_gets_a_message_of_its_own() {
+    check(None, || {
+        let pending = Arc::new(Pending::new());
+        // A ticket of a task that has ended, and one of the task that has its slot now.
+        let entered = [TICKET, TICKET | 1 << 26].map(|ticket| {
+            let pending = Arc::clone(&pending);
+            thread::spawn(move || pending.enter(ticket))
+        });
+        pending.leave(TICKET);
+        for sender in entered {
+            assert!(sender.join().unwrap());
+        }
     });
 }

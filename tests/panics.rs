@@ -11,6 +11,7 @@ use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tests::{
@@ -215,6 +216,158 @@ fn a_runtime_dropped_on_unwind_survives_the_panics_of_its_tasks() {
         });
         assert_eq!((message.as_str(), log.take()), ("main's own", vec!["good dropped".to_owned()]));
     });
+}
+
+// What a task that panics holds: when it is dropped, and whether that is a part of the panic.
+
+/// A mutex that is locked by a guard, and whether a drop beside the guard was a part of a panic.
+struct Held {
+    mutex: &'static Mutex<()>,
+    panicking: Rc<Cell<Option<bool>>>,
+}
+
+impl Held {
+    fn new() -> Held {
+        Held { mutex: forever(Mutex::new(())), panicking: Rc::default() }
+    }
+
+    /// The guard, and what tells of its drop.
+    fn hold(&self) -> impl Sized + 'static {
+        let panicking = Rc::clone(&self.panicking);
+        let tells = OnDrop::new(move || panicking.set(Some(std::thread::panicking())));
+        (self.mutex.lock().unwrap(), tells)
+    }
+
+    /// Whether the mutex is poisoned, and whether the drop was a part of a panic.
+    fn found(&self) -> (bool, bool) {
+        (self.mutex.is_poisoned(), self.panicking.get().expect("it was dropped"))
+    }
+}
+
+/// Waits for ever, or panics at the second poll. One is a child that holds something, the other its neighbour.
+async fn child(panics: bool, holds: Option<impl Sized>) {
+    yield_now().await;
+    assert!(!panics, "one of the children");
+    let _holds = holds;
+    pending::<()>().await;
+}
+
+#[test]
+fn what_the_children_of_a_spawned_gather_hold_is_dropped_when_the_panic_of_one_of_them_is_over() {
+    let (in_order, tried) = (Held::new(), Held::new());
+    virtually(async {
+        let holds = in_order.hold();
+        let task = spawn(gather::gather([child(false, Some(holds)), child(true, None)]));
+        assert_eq!(task.await.unwrap_err().to_string(), "the task panicked: one of the children");
+        let holds = tried.hold();
+        let fallible = |panics, holds| async move {
+            child(panics, holds).await;
+            Err::<(), ()>(())
+        };
+        let task = spawn(gather::try_gather([fallible(true, None), fallible(false, Some(holds))]));
+        assert!(task.await.unwrap_err().is_panic());
+    });
+    // Neither poisoned, nor a part of a panic: a second panic in one of these drops would end the process.
+    assert_eq!((in_order.found(), tried.found()), ((false, false), (false, false)));
+}
+
+#[test]
+fn what_a_future_holds_beside_the_code_that_panics_is_dropped_when_the_panic_is_over() {
+    let held = Held::new();
+    let runtime = virtual_runtime();
+    let holds = held.hold();
+    let task = runtime.spawn(poll_fn(move |_| -> Poll<()> {
+        let _ = &holds;
+        panic!("in the poll");
+    }));
+    assert!(runtime.block_on(task).unwrap_err().is_panic());
+    assert_eq!(held.found(), (false, false));
+    // A task from another thread likewise.
+    let (tell, told) = std::sync::mpsc::channel();
+    let tells = OnDrop::new(move || tell.send(std::thread::panicking()).unwrap());
+    let task = runtime.handle().spawn(poll_fn(move |_| -> Poll<()> {
+        let _ = &tells;
+        panic!("in the poll");
+    }));
+    assert!(runtime.block_on(task).unwrap_err().is_panic());
+    assert_eq!(told.recv(), Ok(false));
+}
+
+#[test]
+fn the_locals_of_the_code_that_panics_are_dropped_by_the_panic_as_anywhere_in_rust() {
+    let (own, of_a_gather) = (Held::new(), Held::new());
+    virtually(async {
+        let holds = own.hold();
+        let task = spawn(async move {
+            let _holds = holds;
+            yield_now().await;
+            panic!("with a guard");
+        });
+        let result: Result<(), _> = task.await;
+        assert!(result.unwrap_err().is_panic());
+        // The gather is a local of this block, so its children are dropped by the panic, too.
+        let holds = of_a_gather.hold();
+        let task = spawn(async move {
+            gather::gather([child(false, Some(holds)), child(true, None)]).await;
+        });
+        assert!(task.await.unwrap_err().is_panic());
+    });
+    assert_eq!((own.found(), of_a_gather.found()), ((true, true), (true, true)));
+}
+
+#[test]
+fn a_child_of_a_spawned_gather_may_panic_in_its_drop_after_the_panic_of_another() {
+    alone("a_child_of_a_spawned_gather_may_panic_in_its_drop_after_the_panic_of_another", || {
+        let runtime = virtual_runtime();
+        let task = runtime.spawn(gather::gather([child(false, Some(Bomb("its neighbour"))), child(true, None)]));
+        assert_eq!(runtime.block_on(task).unwrap_err().to_string(), "the task panicked: one of the children");
+        assert_alive(&runtime);
+    });
+}
+
+#[test]
+fn a_future_is_dropped_before_its_joiner_hears_of_the_result_and_the_result_is_not() {
+    let log = Log::new();
+    virtually(async {
+        let (guard, result) = (Dropped(log.clone(), "future"), Dropped(log.clone(), "result"));
+        let mut result = Some(result);
+        let task = spawn(poll_fn(move |_| {
+            let _ = &guard;
+            Poll::Ready(result.take())
+        }));
+        let result = task.await.unwrap();
+        log.add("joined");
+        drop(result);
+    });
+    assert_eq!(log.take(), ["future dropped", "joined", "result dropped"]);
+}
+
+#[test]
+fn a_result_that_panics_in_its_drop_hits_who_drops_the_handle_after_the_end_and_nobody_before() {
+    let runtime = Runtime::new().unwrap();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let tasks = || {
+        let job = inside(&runtime, || task::spawn_blocking(|| Bomb("a result")));
+        [runtime.spawn(async { Bomb("a result") }), runtime.handle().spawn(async { Bomb("a result") }), job]
+    };
+    // Dropped before the end: the loop drops the result and holds the panic back.
+    drop(tasks());
+    drop(inside(&runtime, || {
+        task::spawn_blocking(move || {
+            _ = held.recv();
+            Bomb("a result")
+        })
+    }));
+    drop(release);
+    // Dropped after it: the result is a thing of whoever has the handle.
+    for task in tasks() {
+        while !task.is_finished() {
+            runtime.turn(None);
+        }
+        assert_eq!(panic_message(|| drop(task)), "a result");
+    }
+    while runtime.turn(Some(SECOND / 1_000)).remote_wakes > 0 {}
+    assert_eq!(runtime.block_on(async { spawn(async { 1 }).await.unwrap() }), 1);
 }
 
 // In a result, and in a payload.

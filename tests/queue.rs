@@ -102,6 +102,8 @@ impl Model {
     fn outside(&mut self, act: &Act) {
         match (act, self.target(act)) {
             (Act::Spawn, _) => self.spawn(),
+            // One message for a task, until it is taken.
+            (Act::Wake(_), Some(n)) if self.messages.iter().any(|it| matches!(it, Message::Wake(m) if *m == n)) => {}
             (Act::Wake(_), Some(n)) => self.messages.push_back(Message::Wake(n)),
             (Act::Abort(_), Some(n)) => self.messages.push_back(Message::Abort(n)),
             _ => {}

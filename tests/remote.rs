@@ -124,10 +124,10 @@ fn a_batch_of_wakes_from_many_threads_rings_a_parked_loop_once() {
     assert_eq!(first.polls, 1);
     let rung: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
     assert_eq!(rung, 1);
-    // None was lost: the rest is there, and one poll more for all of it.
+    // None was lost. Those that came after the message was taken are one message more, and one poll.
     let second = runtime.turn(ZERO);
-    assert_eq!(first.remote_wakes + second.remote_wakes, THREADS * WAKES);
-    assert_eq!(second.polls, usize::from(second.remote_wakes > 0));
+    assert!(second.remote_wakes <= 1);
+    assert_eq!(second.polls, second.remote_wakes);
 }
 
 #[test]
@@ -293,11 +293,11 @@ fn what_comes_between_two_calls_is_heard_in_the_order_in_which_it_came() {
         drop(handle.spawn(async move { inner.lock().unwrap().push("spawned") }));
         abort.abort();
         c.wake();
-        // Twice is once.
+        // Twice is once: one message.
         a.wake();
     });
     assert!(take(&log).is_empty());
-    assert_eq!(counts(runtime.turn(ZERO)), [3, 0, 0, 5]);
+    assert_eq!(counts(runtime.turn(ZERO)), [3, 0, 0, 4]);
     assert_eq!(take(&log), ["first task", "spawned", "aborted", "last task"]);
 }
 

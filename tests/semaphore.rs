@@ -279,7 +279,7 @@ fn a_timeout_over_an_acquire_leaves_the_line() {
 }
 
 #[test]
-fn ten_thousand_waiters_allocate_nothing_when_they_leave_wake_nobody_and_leave_no_waker() {
+fn ten_thousand_waiters_hardly_allocate_when_they_leave_wake_nobody_and_leave_no_waker() {
     const LINE: usize = 10_000;
     let semaphore = Semaphore::new(0);
     let (count, waker) = Count::new();
@@ -301,8 +301,9 @@ fn ten_thousand_waiters_allocate_nothing_when_they_leave_wake_nobody_and_leave_n
         let mut newcomer = semaphore.acquire();
         assert!(Pin::new(&mut newcomer).poll(&mut Context::from_waker(&waker)).is_pending());
     });
-    assert_eq!(allocated, 0);
-    assert_eq!(bytes_in_use(), before, "what was allocated for the line is kept for the next");
+    // Memory is given back, a few times for all of them.
+    assert!(allocated <= 3, "{allocated} allocations");
+    assert!(bytes_in_use() <= before);
     assert_eq!((count.wakes(), semaphore.available_permits()), (0, 0));
     semaphore.add_permits(1);
     assert_eq!(semaphore.available_permits(), 1);
@@ -322,7 +323,8 @@ fn to_leave_a_line_of_ten_thousand_takes_as_many_instructions_as_to_leave_one_of
         for (name, short, long) in [("first", 0, 0), ("middle", 5, 5_000), ("last", 9, 9_999)] {
             let (few, many) = (cost(10, short), cost(10_000, long));
             assert!(few > 20, "nothing was counted: {few}");
-            assert_eq!(few, many, "{name}");
+            // In a big line it is also asked whether there is memory to give back.
+            assert!(many <= few + 10, "{name}: {few}, {many}");
         }
     });
 }

@@ -1224,3 +1224,316 @@ fn a_parked_loop_hears_of_a_pipe_that_another_thread_writes_to() {
     assert_eq!(runtime.block_on(reader).unwrap(), "wake up");
     drop(writer.join().unwrap());
 }
+
+// Several pieces in one call.
+
+/// Writes all pieces, as far as each call takes them, and tells how far that was.
+async fn write_pieces(stream: &mut (impl futures::AsyncWrite + Unpin), n: usize) -> Vec<usize> {
+    let (bytes, mut taken) = (vec![7; n], Vec::new());
+    let mut left = n;
+    while left > 0 {
+        let pieces: Vec<_> = bytes[..left].chunks(1).map(io::IoSlice::new).collect();
+        taken.push(futures::AsyncWriteExt::write_vectored(stream, &pieces).await.unwrap());
+        left -= taken.last().unwrap();
+    }
+    taken
+}
+
+#[test]
+fn more_pieces_than_the_system_takes_in_one_call_go_on_in_the_next() {
+    block_on(async {
+        let (mut near, far) = pair().await;
+        assert_eq!(write_pieces(&mut near, 3_000).await, [1_024, 1_024, 952]);
+        far.read_exact(&mut [0; 3_000]).await.unwrap();
+
+        let (sender, receiver) = mio::unix::pipe::new().unwrap();
+        let (mut sender, receiver) = (Async::new(sender).unwrap(), Async::new(receiver).unwrap());
+        assert_eq!(write_pieces(&mut sender, 3_000).await, [1_024, 1_024, 952]);
+        assert_eq!(receiver.read_with(|mut pipe| pipe.read(&mut [0; 4_000])).await.unwrap(), 3_000);
+
+        let (near, far) = mio::net::UnixStream::pair().unwrap();
+        let (mut near, far) = (Async::new(near).unwrap(), Async::new(far).unwrap());
+        // A local socket keeps a buffer for each write, not for each byte: two calls fit.
+        assert_eq!(write_pieces(&mut near, 2_000).await, [1_024, 976]);
+        assert_eq!(far.read_with(|mut socket| socket.read(&mut [0; 4_000])).await.unwrap(), 2_000);
+    });
+}
+
+#[test]
+fn a_write_of_many_pieces_that_was_full_does_not_count_as_a_short_one() {
+    block_on(async {
+        let (mut near, _far) = pair().await;
+        let bytes = vec![7; 2_000];
+        let pieces: Vec<_> = bytes.chunks(1).map(io::IoSlice::new).collect();
+        futures::AsyncWriteExt::write_vectored(&mut near, &pieces).await.unwrap();
+        // There is room: the next attempt is worth it.
+        assert!(poll_once(&mut Box::pin(near.writable())).is_ready());
+        assert_eq!(near.try_write(b"x").unwrap(), 1);
+    });
+}
+
+// Attempts by hand.
+
+/// A source that somebody else wrote: it hands everything on to a pipe.
+struct Own(mio::unix::pipe::Receiver);
+
+impl mio::event::Source for Own {
+    fn register(&mut self, to: &mio::Registry, token: mio::Token, interest: mio::Interest) -> io::Result<()> {
+        self.0.register(to, token, interest)
+    }
+
+    fn reregister(&mut self, to: &mio::Registry, token: mio::Token, interest: mio::Interest) -> io::Result<()> {
+        self.0.reregister(to, token, interest)
+    }
+
+    fn deregister(&mut self, from: &mio::Registry) -> io::Result<()> {
+        self.0.deregister(from)
+    }
+}
+
+/// Reads five bytes as `Async`'s documentation shows it, while others run; `write` sends them, when nothing else is left
+/// to be done.
+fn read_by_hand<T: mio::event::Source + 'static>(
+    source: impl FnOnce() -> T,
+    read: impl Fn(&T, &mut [u8]) -> io::Result<usize> + 'static,
+    write: impl FnOnce(),
+) {
+    let runtime = Runtime::new().unwrap();
+    let (attempts, count) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let source = inside(&runtime, || Async::new(source()).unwrap());
+    let (tried, asked) = (Rc::clone(&attempts), Rc::clone(&count));
+    let reader = runtime.spawn(async move {
+        let mut buffer = [0; 16];
+        loop {
+            asked.set(asked.get() + 1);
+            source.readable().await.unwrap();
+            let attempt = |source: &T| {
+                tried.set(tried.get() + 1);
+                read(source, &mut buffer)
+            };
+            match source.try_io(mio::Interest::READABLE, attempt) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                done => return buffer[..done.unwrap()].to_vec(),
+            }
+        }
+    });
+    rest(&runtime);
+    // A fresh source counts as ready, so it was tried once, and now the task waits.
+    assert_eq!((attempts.get(), count.get()), (1, 2));
+    write();
+    assert_eq!(runtime.block_on(reader).unwrap(), b"hello");
+    assert_eq!((attempts.get(), count.get()), (2, 2));
+}
+
+#[test]
+fn the_documented_way_to_try_by_hand_waits_when_nothing_is_there() {
+    let (mut sender, receiver) = mio::unix::pipe::new().unwrap();
+    read_by_hand(|| receiver, |mut pipe, buffer| pipe.read(buffer), || sender.write_all(b"hello").unwrap());
+
+    let (near, mut far) = mio::net::UnixStream::pair().unwrap();
+    read_by_hand(|| near, |mut socket, buffer| socket.read(buffer), || far.write_all(b"hello").unwrap());
+
+    let (mut sender, receiver) = mio::unix::pipe::new().unwrap();
+    read_by_hand(|| Own(receiver), |own, buffer| (&own.0).read(buffer), || sender.write_all(b"hello").unwrap());
+
+    let (near, far) = (std::net::UdpSocket::bind(LOCAL).unwrap(), std::net::UdpSocket::bind(LOCAL).unwrap());
+    near.set_nonblocking(true).unwrap();
+    let address = near.local_addr().unwrap();
+    read_by_hand(
+        || mio::net::UdpSocket::from_std(near),
+        |socket, buffer| socket.recv(buffer),
+        || _ = far.send_to(b"hello", address).unwrap(),
+    );
+}
+
+#[test]
+fn an_attempt_by_hand_is_not_made_while_the_source_does_not_count_as_ready() {
+    block_on(async {
+        let (_sender, receiver) = mio::unix::pipe::new().unwrap();
+        let receiver = Async::new(receiver).unwrap();
+        let read = |mut pipe: &mio::unix::pipe::Receiver| pipe.read(&mut [0]);
+        assert_would_block(receiver.try_io(mio::Interest::READABLE, read));
+        assert_would_block(receiver.try_io(mio::Interest::READABLE, |_| -> io::Result<()> { panic!("not tried") }));
+        assert!(poll_once(&mut Box::pin(receiver.readable())).is_pending());
+    });
+}
+
+#[test]
+fn an_attempt_in_both_directions_speaks_for_both() {
+    block_on(async {
+        let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
+        let (near, _far) = mio::net::UnixStream::pair().unwrap();
+        let near = Async::new(near).unwrap();
+        assert_eq!(near.try_io(both, |_| Ok(5)).unwrap(), 5);
+        // One direction is enough to try.
+        assert_would_block(near.try_io(mio::Interest::READABLE, |mut socket| socket.read(&mut [0])));
+        assert_eq!(near.try_io(both, |_| Ok(5)).unwrap(), 5);
+        assert_would_block(near.try_io(both, |_| Err::<(), _>(ErrorKind::WouldBlock.into())));
+        assert_would_block(near.try_io(mio::Interest::WRITABLE, |_| -> io::Result<()> { panic!("not tried") }));
+        assert_would_block(near.try_io(both, |_| -> io::Result<()> { panic!("not tried") }));
+        // Other errors change nothing.
+        let (near, _far) = mio::net::UnixStream::pair().unwrap();
+        let near = Async::new(near).unwrap();
+        let error = near.try_io(both, |_| Err::<(), _>(ErrorKind::BrokenPipe.into())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+        assert_eq!(near.try_io(both, |_| Ok(5)).unwrap(), 5);
+        // Of what the loop does not watch, nothing is tried.
+        let error = near.try_io(mio::Interest::PRIORITY, |_| -> io::Result<()> { panic!("not tried") }).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+fn a_fresh_source_counts_as_ready_and_still_does_when_its_runtime_is_gone() {
+    let runtime = Runtime::new().unwrap();
+    let (_sender, receiver) = mio::unix::pipe::new().unwrap();
+    let receiver = inside(&runtime, || Async::new(receiver).unwrap());
+    assert!(poll_once(&mut Box::pin(receiver.readable())).is_ready());
+    drop(runtime);
+    assert!(poll_once(&mut Box::pin(receiver.readable())).is_ready());
+    assert_would_block(receiver.try_io(mio::Interest::READABLE, |mut pipe| pipe.read(&mut [0])));
+    // From here on it could only be told by an event, and none comes.
+    for error in
+        [block_on(receiver.readable()).unwrap_err(), receiver.try_io(mio::Interest::READABLE, |_| Ok(())).unwrap_err()]
+    {
+        assert_gone(&error);
+    }
+    receiver.try_io(mio::Interest::READABLE | mio::Interest::WRITABLE, |_| Ok(())).unwrap();
+}
+
+// To flush.
+
+#[test]
+fn to_flush_and_to_close_a_full_pipe_waits_for_nothing() {
+    block_on(async {
+        let (sender, _receiver) = mio::unix::pipe::new().unwrap();
+        let mut sender = Async::new(sender).unwrap();
+        while poll_once(&mut Box::pin(sender.write_with(|mut pipe| pipe.write(&[0; 4_096])))).is_ready() {}
+        assert!(poll_once(&mut futures::AsyncWriteExt::flush(&mut sender)).is_ready());
+        assert!(poll_once(&mut futures::AsyncWriteExt::close(&mut sender)).is_ready());
+        // Full it is, nevertheless.
+        assert!(poll_once(&mut Box::pin(sender.writable())).is_pending());
+    });
+}
+
+/// A pipe with a buffer: what is written is in the pipe only when it has been flushed.
+struct Buffered(mio::unix::pipe::Sender, RefCell<Vec<u8>>);
+
+impl mio::event::Source for Buffered {
+    fn register(&mut self, to: &mio::Registry, token: mio::Token, interest: mio::Interest) -> io::Result<()> {
+        self.0.register(to, token, interest)
+    }
+
+    fn reregister(&mut self, to: &mio::Registry, token: mio::Token, interest: mio::Interest) -> io::Result<()> {
+        self.0.reregister(to, token, interest)
+    }
+
+    fn deregister(&mut self, from: &mio::Registry) -> io::Result<()> {
+        self.0.deregister(from)
+    }
+}
+
+impl Write for &Buffered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.1.borrow_mut().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut kept = self.1.borrow_mut();
+        while !kept.is_empty() {
+            let n = (&self.0).write(&kept)?;
+            kept.drain(..n);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn to_flush_a_source_with_a_buffer_waits_until_there_is_room() {
+    block_on(async {
+        let (sender, receiver) = mio::unix::pipe::new().unwrap();
+        let mut sender = Async::new(Buffered(sender, RefCell::default())).unwrap();
+        let receiver = Async::new(receiver).unwrap();
+        let sent = 300_000;
+        futures::AsyncWriteExt::write_all(&mut sender, &vec![7; sent]).await.unwrap();
+        let reader = spawn(async move {
+            let mut read = 0;
+            while read < sent {
+                read += receiver.read_with(|mut pipe| pipe.read(&mut [0; 10_000])).await.unwrap();
+            }
+        });
+        let polls = Cell::new(0);
+        counted(&polls, futures::AsyncWriteExt::flush(&mut sender)).await.unwrap();
+        assert!(polls.get() > 1);
+        reader.await.unwrap();
+    });
+}
+
+// Datagrams without waiting.
+
+#[test]
+fn to_try_with_datagrams_gives_what_is_there_and_says_would_block_when_nothing_is() {
+    block_on(async {
+        let (one, other) = (UdpSocket::bind(LOCAL).await.unwrap(), UdpSocket::bind(LOCAL).await.unwrap());
+        let (here, there) = (one.local_addr().unwrap(), other.local_addr().unwrap());
+        let mut buffer = [0; 8];
+        assert_would_block(other.try_recv_from(&mut buffer));
+        assert!(poll_once(&mut Box::pin(other.readable())).is_pending());
+        one.writable().await.unwrap();
+        assert_eq!(one.try_send_to(b"first", there).unwrap(), 5);
+        other.readable().await.unwrap();
+        assert_eq!(other.try_recv_from(&mut buffer).unwrap(), (5, here));
+        assert_eq!(&buffer[..5], b"first");
+
+        one.connect(there).await.unwrap();
+        other.connect(here).await.unwrap();
+        assert_would_block(other.try_recv(&mut buffer));
+        assert_eq!(one.try_send(b"second").unwrap(), 6);
+        other.readable().await.unwrap();
+        assert_eq!(other.try_recv(&mut buffer).unwrap(), 6);
+        assert_eq!(&buffer[..6], b"second");
+        // Nobody was asked, and so nobody waits.
+        assert_eq!(
+            UdpSocket::bind(LOCAL).await.unwrap().try_send(b"x").unwrap_err().raw_os_error(),
+            Some(libc::EDESTADDRREQ)
+        );
+    });
+}
+
+// Names.
+
+#[test]
+fn sockets_lend_their_descriptors() {
+    fn is_open(socket: &impl std::os::fd::AsFd) -> bool {
+        SockRef::from(socket).r#type().is_ok()
+    }
+    block_on(async {
+        let listener = TcpListener::bind(LOCAL).await.unwrap();
+        let (near, _far) = pair().await;
+        let udp = UdpSocket::bind(LOCAL).await.unwrap();
+        let unix = Async::new(mio::net::UnixStream::pair().unwrap().0).unwrap();
+        assert!(is_open(&listener) && is_open(&near) && is_open(&udp) && is_open(&unix));
+        SockRef::from(&near).set_keepalive(true).unwrap();
+        assert!(SockRef::from(&near).keepalive().unwrap());
+    });
+}
+
+#[test]
+fn addresses_may_be_given_in_every_form_that_the_standard_library_takes() {
+    block_on(async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let SocketAddr::V4(address) = listener.local_addr().unwrap() else { unreachable!("it was bound to one") };
+        let port = address.port();
+        TcpStream::connect(address).await.unwrap();
+        TcpStream::connect(&address).await.unwrap();
+        TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        TcpStream::connect((String::from("127.0.0.1"), port)).await.unwrap();
+        TcpStream::connect((String::from("localhost"), port)).await.unwrap();
+        let six = std::net::SocketAddrV6::new(std::net::Ipv6Addr::LOCALHOST, 80, 0, 7);
+        assert_eq!(lookup_host(six).await.unwrap().collect::<Vec<_>>(), [SocketAddr::V6(six)]);
+        let name = (String::from("no such host"), 80);
+        let error = lookup_host(name).await.err().unwrap();
+        assert!(error.to_string().starts_with("cannot look up \"no such host:80\": "), "{error}");
+    });
+}

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use runtime::task::yield_now;
-use runtime::time::{Elapsed, Sleep, interval, now, sleep, sleep_until, timeout};
+use runtime::time::{Elapsed, Sleep, Timeout, interval, now, sleep, sleep_until, timeout};
 use runtime::{Runtime, Turn, spawn};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn, ready};
@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 use tests::{
     Count, CountingAllocator, Dropped, Log, Random, Stamp, allocations, armed, bytes_in_use, cases, counted, inside,
-    overdue, peak_bytes, poll_once, spawn_busy, virtually, yield_until_woken,
+    overdue, panic_message, peak_bytes, poll_once, spawn_busy, virtually, yield_until_woken,
 };
 
 #[global_allocator]
@@ -568,7 +568,7 @@ fn nor_do_they_while_another_timer_stays_armed() {
     assert!(!task.is_finished());
 }
 
-/// What an idle runtime may keep for the next timers: arrays for 1,024 of them (`KEPT` in timers.rs).
+/// What an idle runtime may keep for the next timers: two arrays of 32 KB (`KEPT_BYTES` in shrink.rs).
 const KEPT_BYTES: isize = 64 * 1024;
 
 /// The order in which open timers are dropped.
@@ -841,4 +841,91 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn virtual_time_ends_after_584_years_and_every_sleep_is_then_ready_at_once() {
+    virtually(async {
+        let start = now();
+        let years = 30 * YEAR;
+        for n in 1..=19 {
+            sleep(years).await;
+            assert_eq!(now() - start, years * n);
+        }
+        sleep(years).await;
+        let end = now();
+        assert_eq!(end - start, Duration::from_nanos(u64::MAX));
+        assert!(poll_once(&mut sleep(years)).is_ready());
+        assert_eq!(now(), end);
+        // The others have their turn all the same.
+        let others = Rc::new(Cell::new(0));
+        let count = Rc::clone(&others);
+        let other = runtime::spawn(async move {
+            loop {
+                count.set(count.get() + 1);
+                yield_now().await;
+            }
+        });
+        for _ in 0..1_280 {
+            sleep(years).await;
+        }
+        assert!(others.get() >= 9, "{}", others.get());
+        other.abort();
+    });
+}
+
+// A timeout is as big as what it holds.
+
+#[test]
+fn a_timeout_holds_its_future_once_and_each_one_around_it_adds_the_same() {
+    let body = || async {
+        let buffer = [0_u8; 1_000];
+        yield_now().await;
+        drop(buffer);
+    };
+    let size = |timeouts: usize| {
+        let minute = Duration::from_secs(60);
+        let future = body();
+        let one = timeout(minute, body());
+        let two = timeout(minute, timeout(minute, body()));
+        let three = timeout(minute, timeout(minute, timeout(minute, body())));
+        [size_of_val(&future), size_of_val(&one), size_of_val(&two), size_of_val(&three)][timeouts]
+    };
+    assert!(size(0) > 1_000);
+    let each = size(1) - size(0);
+    assert!(each <= 64, "a timeout adds {each} bytes");
+    assert!(size(2) - size(1) <= each && size(3) - size(2) <= each);
+}
+
+#[test]
+fn a_timeout_that_is_over_has_dropped_its_future_and_is_not_polled_again() {
+    for (wait, result) in [(1, "in time"), (10, "too late")] {
+        let log = Log::new();
+        virtually(async {
+            let guard = Dropped(log.clone(), "dropped");
+            let mut timeout = std::pin::pin!(timeout(5 * MS, async move {
+                let _guard = guard;
+                sleep(wait * MS).await;
+            }));
+            let end = timeout.as_mut().await;
+            log.add(if end.is_ok() { "in time" } else { "too late" });
+            let again = panic_message(|| timeout.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+            assert_eq!(again, "a Timeout was polled after it was ready: await it once");
+        });
+        assert_eq!(log.take(), ["dropped", result]);
+    }
+}
+
+#[test]
+fn a_timeout_takes_whatever_becomes_a_future() {
+    struct Later(u32);
+    impl IntoFuture for Later {
+        type Output = u32;
+        type IntoFuture = std::future::Ready<u32>;
+        fn into_future(self) -> Self::IntoFuture {
+            std::future::ready(self.0)
+        }
+    }
+    let limited: Timeout<std::future::Ready<u32>> = timeout(SECOND, Later(7));
+    assert_eq!(virtually(limited), Ok(7));
 }

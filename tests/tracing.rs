@@ -1050,6 +1050,51 @@ fn the_parent_of_tasks_is_woken_by_the_end_of_the_last() {
 }
 
 #[test]
+fn the_end_of_each_task_is_told_with_its_place_and_caused_by_that_end() {
+    let sleeps = |seconds: [u32; 4]| seconds.map(|n| sleep_virtually(n * SECOND));
+    let ends = |events: &[Event]| -> Vec<(u32, bool, String)> {
+        let woken = events.iter().filter_map(|event| match event.kind {
+            Kind::ChildWoken { place, due, .. } => {
+                Some((place.0, due, words(&events[event.cause.expect("an end") as usize])))
+            }
+            _ => None,
+        });
+        woken.collect()
+    };
+    // Main is task 0, the children are 1 to 4 and end in another order.
+    let events = record(|| async { gather::gather_tasks(sleeps([3, 1, 4, 2])).await });
+    let wanted = [(1, false, "end 2"), (3, false, "end 4"), (0, false, "end 1"), (2, true, "end 3")];
+    assert_eq!(ends(&events), wanted.map(|(place, due, end)| (place, due, end.to_owned())));
+    // With a limit every end wakes the parent, as a task may be started in its place, until the last has been started.
+    let events = record(|| async { gather::gather_tasks(sleeps([3, 1, 4, 1])).limit(2).await });
+    let wanted = [(1, true, "end 2"), (0, true, "end 1"), (0, false, "end 4"), (1, true, "end 3")];
+    assert_eq!(ends(&events), wanted.map(|(place, due, end)| (place, due, end.to_owned())));
+    // After the first error the parent is woken, once.
+    let events = record(|| async {
+        let fails = [2, 1, 1].map(|n| async move {
+            sleep_virtually(n * SECOND).await;
+            if n == 1 { Err(()) } else { Ok(()) }
+        });
+        gather::try_gather_tasks(fails).await.unwrap_err();
+    });
+    let wanted = [(1, true, "end 2"), (2, false, "end 3")];
+    assert_eq!(ends(&events), wanted.map(|(place, due, end)| (place, due, end.to_owned())));
+}
+
+#[test]
+fn a_child_woken_while_its_parent_is_awake_wakes_nobody() {
+    let events = record(|| async {
+        let gathered = gather::gather([1, 1].map(|n| sleep_virtually(n * SECOND)));
+        gathered.await;
+    });
+    let due = |event: &Event| match event.kind {
+        Kind::ChildWoken { due, .. } => Some(due),
+        _ => None,
+    };
+    assert_eq!(events.iter().filter_map(due).collect::<Vec<_>>(), [true, false], "the first mark wakes the parent");
+}
+
+#[test]
 fn an_inner_gather_wakes_the_outer_one_and_that_the_task() {
     let events = record(|| async {
         gather::gather!(async { gather::gather([sleep_virtually(SECOND)]).await }, pending_once()).await;

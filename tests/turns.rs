@@ -496,7 +496,8 @@ fn listed(message: &str) -> Vec<String> {
     assert_eq!(
         head,
         "nothing can happen any more: no task is ready, no timer is armed, no socket is registered and no blocking job \
-         is under way. Look for a wake-up that never comes in:"
+         is under way. Other threads and other loops are not waited for: if one of them will wake this loop, keep the \
+         guard of Handle::outside() until it has. Look for a wake-up that never comes in:"
     );
     let file = file!();
     list.split("\n  ")
@@ -726,8 +727,8 @@ fn a_flood_of_messages_does_not_hold_up_the_tasks() {
     let handle = runtime.handle();
     let rounds = Cell::new(0);
     runtime.block_on(async {
-        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-        thread::spawn(move || (0..2_500).for_each(|_| waker.wake_by_ref())).join().unwrap();
+        let abort = spawn(async {}).abort_handle();
+        thread::spawn(move || (0..2_500).for_each(|_| abort.abort())).join().unwrap();
         let last = handle.spawn(async {});
         while !last.is_finished() {
             rounds.set(rounds.get() + 1);

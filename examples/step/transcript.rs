@@ -214,6 +214,7 @@ impl Sentences {
                     Some("wake") => "woke it".to_owned(),
                     Some("abort") => "aborted it".to_owned(),
                     Some("spawn") => "spawned it".to_owned(),
+                    Some("nobody outside") => "has nothing more to say".to_owned(),
                     _ => format!("has ended job {}", number("number").unwrap_or_default()),
                 };
                 fact("did", did.into());
@@ -256,6 +257,7 @@ impl Sentences {
         }
         match event["channel"].number() {
             Some(channel) if event["side"].is("send") => format!("room in channel {channel}"),
+            Some(channel) if event["side"].is("close") => format!("the receiver of channel {channel} to go"),
             Some(channel) => format!("a value from channel {channel}"),
             None => event["what"].text().unwrap_or("?").to_owned(),
         }

@@ -1,7 +1,8 @@
 //! `TaskGroup`: tasks that do not outlive the block in which they were spawned.
 //!
-//! The tasks are counted by a channel. With each goes another one, which waits for its end and holds the sender, over
-//! which an error goes. When the last holder is gone, all tasks have ended, and the receiver says so.
+//! Beside each task runs a second one, its watcher. It awaits the end of the task and holds the sender of a channel, to
+//! send an error. A channel is closed when nobody holds its sender any more. So its receiver hears of every error, and at
+//! last that all tasks have ended.
 
 use crate::tasks::{TaskError, flatten};
 use runtime::sync::{mpsc, oneshot};
@@ -12,12 +13,14 @@ use std::{cell::RefCell, collections::BTreeMap, future::poll_fn, task::Poll};
 /// The tasks that are aborted when this is dropped, in the order in which they were spawned.
 type Tasks = RefCell<BTreeMap<task::Id, Abort>>;
 
-/// Where the body of a [`task_group`] spawns its tasks; asyncio's `TaskGroup`, trio's nursery. The example stands there.
+/// Where the body of a [`task_group`] spawns its tasks; asyncio's `TaskGroup`, trio's nursery. [`task_group`] has an
+/// example.
 #[derive(Debug)]
 pub struct TaskGroup<E> {
-    /// Gone after the first error, and with the group.
+    /// The tasks that run. Dropped after the first error, or with the group.
     tasks: Weak<Tasks>,
-    /// Where errors go. The body keeps it, and each task; not this, which may be kept for ever.
+    /// Where errors go. Held by the body and by each watcher. Weak here, because a clone of the group may live for ever
+    /// and would keep the channel open.
     failures: Weak<mpsc::UnboundedSender<TaskError<E>>>,
 }
 
@@ -34,10 +37,10 @@ impl Drop for Abort {
 /// Runs `body`, and the tasks that it spawns into the group that it is given, to the end of all.
 ///
 /// The first error, of the body or of a task, cancels the body and all tasks. In any case the group returns only when the
-/// last of its tasks has ended and is dropped, with the body's value or with every error, the first one first. A panic
-/// of a task is an error; a panic of the body is its caller's, and cancels the tasks.
+/// last of its tasks has ended and is dropped. It gives the body's value, or every error, the first one first. A panic of
+/// a task is an error. A panic of the body cancels the tasks and goes on in the caller.
 ///
-/// It is asyncio's `TaskGroup` and trio's nursery. Tasks can spawn tasks: they take a clone of the `Rc` along.
+/// It is asyncio's `TaskGroup` and trio's nursery. A task can spawn tasks if it has a clone of the `Rc`.
 ///
 /// # Errors
 /// All that failed. Those that were cancelled for it are not among them.
@@ -93,9 +96,9 @@ pub async fn task_group<T, E: 'static>(
 }
 
 impl<E: 'static> TaskGroup<E> {
-    /// Spawns a task into the group. What is returned gives its value to whoever awaits it; it is closed if the task
-    /// failed or was cancelled, and the group tells why. After an error the group takes no more: the future is dropped.
-    /// asyncio's `create_task` of a `TaskGroup`, trio's `start_soon`.
+    /// Spawns a task into the group. Await the receiver for its value. The receiver is closed if the task failed or was
+    /// cancelled; the error itself is returned by the group. After an error the group takes no more tasks: the future is
+    /// dropped. asyncio's `create_task` of a `TaskGroup`, trio's `start_soon`.
     ///
     /// # Panics
     /// Outside a runtime.

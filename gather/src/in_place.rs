@@ -1,13 +1,13 @@
-//! `gather` and `try_gather`: children polled in place, inside the task that awaits them.
+//! The forms whose children are polled in place, inside the task that awaits them: `gather`, `try_gather`, `race` and
+//! `first_ok`. Each says what the end of a child means; the work is done in `form.rs` and `join.rs`.
 
-use crate::join::Engine;
-use crate::ready::Failed;
-use crate::slots::{Progress, Slots};
+use crate::form::{Gathering, form};
+use crate::futures::Futures;
+use crate::slots::Progress;
 use runtime::Mark;
-use std::ops::ControlFlow::{Break, Continue};
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::{convert::Infallible, fmt, iter, mem};
 
 /// Awaits all children together and gives what they give, in the order of the input.
 ///
@@ -15,8 +15,20 @@ use std::{convert::Infallible, fmt, iter, mem};
 /// child that gives a `Result` gives a value like any other, so this is asyncio's `gather(return_exceptions=True)`;
 /// [`try_gather`](try_gather()) stops at the first error. Nothing happens before the first poll.
 ///
+/// `gather([a(), b()])` of two different async functions does not compile (E0308), for they are two types: [`Futures`] has
+/// the cures, first of all [`gather!(a(), b())`](crate::gather!).
+///
+/// To `spawn` it, the iterator must be `'static` as well as the children. Where a borrowing iterator makes children that
+/// own what they need, collect them first: `spawn(gather(urls.iter().map(owned).collect::<Vec<_>>()))`. futures'
+/// `join_all` does that in its call; here children are taken only when they are needed.
+///
 /// # Panics
 /// The future panics when it is polled again after it gave its results, or after a child panicked through it.
+///
+/// The panic of a child goes through the gather to whoever polls it. What the other children hold is dropped with the
+/// gather. Inside an async block the panic itself drops the gather: then a mutex whose guard a child holds is poisoned, and
+/// a second panic, of a child's drop, ends the process. Spawned as it is, `spawn(gather(…))`, it is dropped when the panic is
+/// over: nothing is poisoned, and one more panic is held back.
 ///
 /// # Cancel safety
 /// Dropping it drops the children. `&mut gather` may be awaited in a `timeout` or a select and then be awaited again.
@@ -33,8 +45,31 @@ use std::{convert::Infallible, fmt, iter, mem};
 /// assert_eq!(lengths, [5, 4]);
 /// ```
 #[track_caller]
-pub fn gather<I: IntoIterator<Item: Future<Output = T>>, T>(iter: I) -> Gather<I::IntoIter, T> {
-    Gather::new(Mark::new("gather"), None, iter.into_iter())
+pub fn gather<I: Futures<Output = T>, T>(iter: I) -> Gather<I::Iter, T> {
+    Gather(Gathering::new(Mark::new("gather"), iter.into_futures()))
+}
+
+form! {
+    /// The future of [`gather`](gather()).
+    ///
+    /// The functions that make the forms have the examples; here is how to name one:
+    ///
+    /// ```
+    /// use std::future::{Ready, ready};
+    ///
+    /// let all: gather::Gather<std::array::IntoIter<Ready<u32>, 2>, u32> = gather::gather([ready(1), ready(2)]);
+    /// assert_eq!(runtime::block_on(all), [1, 2]);
+    /// ```
+    Gather<I: Iterator, T>(Gathering<I, T>)
+}
+
+impl<I: Iterator<Item: Future<Output = T>>, T, P: FnMut(Progress)> Future for Gather<I, T, P> {
+    type Output = Vec<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<T>> {
+        let Ok(values) = ready!(self.0.poll_values(cx, Ok::<T, Infallible>));
+        Poll::Ready(values)
+    }
 }
 
 /// Awaits all children together and gives their values in the order of the input, or the first error at once.
@@ -63,8 +98,21 @@ pub fn gather<I: IntoIterator<Item: Future<Output = T>>, T>(iter: I) -> Gather<I
 /// });
 /// ```
 #[track_caller]
-pub fn try_gather<I: IntoIterator<Item: Future<Output = Result<T, E>>>, T, E>(iter: I) -> TryGather<I::IntoIter, T> {
-    Gather::new(Mark::new("try_gather"), None, iter.into_iter())
+pub fn try_gather<I: Futures<Output = Result<T, E>>, T, E>(iter: I) -> TryGather<I::Iter, T> {
+    TryGather(Gathering::new(Mark::new("try_gather"), iter.into_futures()))
+}
+
+form! {
+    /// The future of [`try_gather`](try_gather()).
+    TryGather<I: Iterator, T>(Gathering<I, T>)
+}
+
+impl<I: Iterator<Item: Future<Output = Result<T, E>>>, T, E, P: FnMut(Progress)> Future for TryGather<I, T, P> {
+    type Output = Result<Vec<T>, E>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_values(cx, |result| result)
+    }
 }
 
 /// Awaits the first child that ends, and gives its index in the input and its output; the others are dropped.
@@ -94,8 +142,25 @@ pub fn try_gather<I: IntoIterator<Item: Future<Output = Result<T, E>>>, T, E>(it
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[track_caller]
-pub fn race<I: IntoIterator<Item: Future>>(iter: I) -> Race<I::IntoIter> {
-    Gather::new(Mark::new("race"), None, iter.into_iter())
+pub fn race<I: Futures>(iter: I) -> Race<I::Iter> {
+    Race(Gathering::new(Mark::new("race"), iter.into_futures()))
+}
+
+form! {
+    /// The future of [`race`].
+    Race<I: Iterator>(Gathering<I, Infallible>)
+}
+
+impl<I: Iterator<Item: Future<Output = T>>, T, P: FnMut(Progress)> Future for Race<I, P> {
+    type Output = Option<(usize, T)>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let first = ready!(self.0.poll_next(cx));
+        if first.is_some() {
+            self.0.stop();
+        }
+        Poll::Ready(first)
+    }
 }
 
 /// Awaits the first success and drops the other children; or gives all errors, in the order of the input.
@@ -121,163 +186,25 @@ pub fn race<I: IntoIterator<Item: Future>>(iter: I) -> Race<I::IntoIter> {
 /// });
 /// ```
 #[track_caller]
-pub fn first_ok<I: IntoIterator<Item: Future<Output = Result<T, E>>>, T, E>(iter: I) -> FirstOk<I::IntoIter, E> {
-    Gather::new(Mark::new("first_ok"), None, iter.into_iter())
+pub fn first_ok<I: Futures<Output = Result<T, E>>, T, E>(iter: I) -> FirstOk<I::Iter, E> {
+    FirstOk(Gathering::new(Mark::new("first_ok"), iter.into_futures()))
 }
 
-/// The future of [`gather`](gather()) and [`gather_tasks`](crate::gather_tasks). The other forms are the same thing with
-/// another `FORM`, the first letter of their name: what is awaited, and what it gives, is all that differs.
-///
-/// The functions that make them have the examples; here is how to name one:
-///
-/// ```
-/// use std::future::{Ready, ready};
-///
-/// let all: gather::Gather<std::array::IntoIter<Ready<u32>, 2>, u32> = gather::gather([ready(1), ready(2)]);
-/// assert_eq!(runtime::block_on(all), [1, 2]);
-/// ```
-#[must_use = "a gather does nothing unless it is awaited"]
-pub struct Gather<I: Iterator, T, P = fn(Progress), const FORM: char = 'g'> {
-    /// Before the children, so that it is dropped first: what they wake while they are dropped wakes nobody.
-    pub(crate) engine: Engine,
-    pub(crate) children: Slots<I, T>,
-    /// Called after the end of each child.
-    pub(crate) on_progress: Option<P>,
-}
-
-/// The future of [`try_gather`](try_gather()) and [`try_gather_tasks`](crate::try_gather_tasks).
-pub type TryGather<I, T, P = fn(Progress)> = Gather<I, T, P, 't'>;
-/// The future of [`race`].
-pub type Race<I, P = fn(Progress)> = Gather<I, Infallible, P, 'r'>;
-/// The future of [`first_ok`].
-pub type FirstOk<I, E, P = fn(Progress)> = Gather<I, E, P, 'f'>;
-/// The stream that [`as_completed`](crate::as_completed) gives.
-pub type AsCompleted<I, P = fn(Progress), T = Infallible> = Gather<I, T, P, 'c'>;
-/// What ended a gather early, and the children that are alive still, as a stream of their ends.
-pub(crate) type Stopped<I, T, B> = (B, AsCompleted<iter::Empty<<I as Iterator>::Item>, fn(Progress), T>);
-
-impl<I: Iterator, T, const FORM: char> Gather<I, T, fn(Progress), FORM> {
-    /// `failed` as in [`Engine`]: for tasks.
-    pub(crate) fn new(mark: Mark, failed: Failed, children: I) -> Self {
-        let children = Slots::new(children);
-        Gather { engine: Engine::new(mark, failed), children, on_progress: None }
-    }
-}
-
-impl<I: Iterator, T, P, const FORM: char> Gather<I, T, P, FORM> {
-    /// At most `n` children are alive at once. They are taken from the iterator only as places come free, so a million
-    /// lazy children never exist together, and after an error no more are taken. asyncio has a `Semaphore` for this.
-    ///
-    /// Places for `n` children, or for as many as the iterator says it has at most, are set aside at the first poll. A
-    /// child that is ready at once leaves its place to the next one in the same poll.
-    ///
-    /// How large should it be? Little's law says that what is in flight on average is what flows through times how long
-    /// it takes: L = λ × W. The limit sets L. As long as the other side is idle, each place more raises λ. From where λ
-    /// has met its bound, each place more only raises W: the children wait over there. So the best limit is the largest
-    /// flow that the other side can take, times the time that it takes alone: 400 calls a second of 20 ms each are 8 in
-    /// flight. `examples/little.rs` measures and draws it.
-    ///
-    /// # Panics
-    /// When `n` is 0.
-    ///
-    /// ```
-    /// let squares = gather::gather((0..1_000).map(|n| async move { n * n })).limit(10);
-    /// assert_eq!(runtime::block_on(squares)[999], 998_001);
-    ///
-    /// let probe = |n: u64| async move { if n * n == 1_369 { Err(n) } else { Ok(()) } };
-    /// let search = gather::try_gather((0..u64::MAX).map(probe)).limit(8); // an error ends it: a hit
-    /// assert_eq!(runtime::block_on(search), Err(37));
-    /// ```
-    #[track_caller]
-    pub fn limit(mut self, n: usize) -> Self {
-        self.children.limit(n);
-        self
-    }
-
-    /// Calls `report` after the end of each child, also of one that fails, in the order in which they end.
-    ///
-    /// If `report` panics, so does the gather, and cannot be polled again. asyncio has none: there each child is given
-    /// an `add_done_callback`.
-    ///
-    /// ```
-    /// let mut seen = Vec::new();
-    /// let children = (0..2).map(|n| async move { n });
-    /// runtime::block_on(gather::gather(children).on_progress(|p| seen.push((p.completed, p.total))));
-    /// assert_eq!(seen, [(1, Some(2)), (2, Some(2))]);
-    /// ```
-    pub fn on_progress<Q: FnMut(Progress)>(self, report: Q) -> Gather<I, T, Q, FORM> {
-        let Gather { mut engine, children, .. } = self;
-        engine.failed = None; // Then every end of a task wakes the parent, which is to report it.
-        Gather { engine, children, on_progress: Some(report) }
-    }
-}
-
-impl<I: Iterator<Item: Future>, T, P: FnMut(Progress), const FORM: char> Gather<I, T, P, FORM> {
-    /// One poll. `split` says what is a result to keep, and what ends the gather at once: that is returned with the
-    /// children that are alive still, for whoever cares; to drop them is to drop the children.
-    pub(crate) fn poll_all<B>(
-        &mut self,
-        cx: &mut Context<'_>,
-        split: impl Fn(usize, <I::Item as Future>::Output) -> Result<T, B>,
-    ) -> Poll<Result<Vec<T>, Stopped<I, T, B>>> {
-        let Gather { engine, children, on_progress } = self;
-        let stopped = ready!(engine.poll(children, cx, |children, (index, output)| {
-            on_progress.iter_mut().for_each(|report| report(children.progress()));
-            split(index, output).map(|value| children.keep(index, value)).map_or_else(Break, Continue)
-        }));
-        Poll::Ready(match stopped {
-            None => Ok(children.values()),
-            Some(stopped) => {
-                let engine = mem::replace(engine, Engine::new(engine.mark, None));
-                self.engine.finish();
-                let children = self.children.take();
-                Err((stopped, Gather { engine, children, on_progress: None }))
-            }
-        })
-    }
-}
-
-impl<I: Iterator<Item: Future<Output = T>>, T, P: FnMut(Progress)> Future for Gather<I, T, P> {
-    type Output = Vec<T>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<T>> {
-        let Ok(values) = ready!(self.get_mut().poll_all(cx, |_, value| Ok::<T, Infallible>(value)));
-        Poll::Ready(values)
-    }
-}
-
-impl<I: Iterator<Item: Future<Output = Result<T, E>>>, T, E, P: FnMut(Progress)> Future for TryGather<I, T, P> {
-    type Output = Result<Vec<T>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.get_mut().poll_all(cx, |_, result| result).map_err(|(error, _)| error)
-    }
-}
-
-impl<I: Iterator<Item: Future<Output = T>>, T, P: FnMut(Progress)> Future for Race<I, P> {
-    type Output = Option<(usize, T)>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let first = self.get_mut().poll_all(cx, |index, value| Err((index, value)));
-        first.map(|first| first.err().map(|(first, _)| first))
-    }
+form! {
+    /// The future of [`first_ok`].
+    FirstOk<I: Iterator, E>(Gathering<I, E>)
 }
 
 impl<I: Iterator<Item: Future<Output = Result<T, E>>>, T, E, P: FnMut(Progress)> Future for FirstOk<I, E, P> {
     type Output = Result<T, Vec<E>>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let swap = |result: Result<_, _>| result.map_or_else(Ok, Err);
-        self.get_mut().poll_all(cx, |_, result| swap(result)).map(|errors| errors.map_or_else(|(ok, _)| Ok(ok), Err))
-    }
-}
-
-// The children are pinned in their box, and nothing else is ever pinned.
-impl<I: Iterator, T, P, const FORM: char> Unpin for Gather<I, T, P, FORM> {}
-
-impl<I: Iterator, T, P, const FORM: char> fmt::Debug for Gather<I, T, P, FORM> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gather").field("progress", &self.children.progress()).finish_non_exhaustive()
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Errors are stored, and a success ends it.
+        let swapped = |result: Result<T, E>| result.map_or_else(Ok, Err);
+        Poll::Ready(match ready!(self.0.poll_values(cx, swapped)) {
+            Ok(errors) => Err(errors),
+            Err(success) => Ok(success),
+        })
     }
 }
 
@@ -287,6 +214,7 @@ mod tests {
     use crate::testing::{Gate, Parent, gates, polls, yields};
     use std::cell::{Cell, RefCell};
     use std::future::{Pending, poll_fn, ready as at_once};
+    use std::iter;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     fn gated(gates: &[Gate]) -> impl Iterator<Item: Future<Output = usize>> {

@@ -1,35 +1,36 @@
-//! The engine: polls the children that are ready, each once, and starts those that wait for their start.
+//! The engine of all forms in place: polls the children that are ready, each once, and starts those that wait for their
+//! start. It counts the children that have not ended. Read `ready.rs` and `waker.rs` first.
 //!
-//! Every form of this crate is thin around it: its own `poll` calls [`Engine::poll`] with its children (its [`Places`])
-//! and with what to do when one of them has ended. What is ready when the parent is polled is one **batch**:
+//! Every form in place is thin around it: its own `poll` calls [`Engine::poll`] with its [`Children`] and with what to do
+//! when one of them has ended. The children that are ready when the parent is polled are one **batch**:
 //!
 //! ```text
 //!                start (3)      pop (2)         drain (1)              wake
-//!   iterator ------------> poll <------ queue <----------- ReadySet <-------- (waiting)
+//!   iterator ------------> poll <------ batch <----------- ReadySet <-------- (waiting)
 //!                          |  |  |        ^                                       ^
 //!         `each` <--Ready--+  |  +--------+ woke itself: the next batch           |
 //!                             +----------------------- Pending -------------------+
 //! ```
 //!
-//! A batch polls no child twice, and children that become ready meanwhile wait for the next one: one that is always
-//! ready cannot starve the others, nor the rest of the program. It is the rule of asyncio's `_run_once`: run only what
-//! was ready when the turn began. Nothing here depends on how many children there are: a wake costs the same among two
-//! and among a million, and nobody scans those that still wait.
+//! A batch polls no child twice. Children that become ready meanwhile wait for the next batch, so one that is always ready
+//! cannot starve the others, nor the rest of the program. It is the rule of asyncio's `_run_once`: run only what was ready
+//! when the turn began. Nothing here depends on how many children there are: a wake costs the same among two and among a
+//! million, and nobody scans the children that still wait.
 
-use crate::ready::{Failed, ReadySet};
+use crate::ready::ReadySet;
 use crate::waker::Lent;
-use runtime::{Mark, trace};
+use runtime::{Mark, Scope, trace};
 use std::mem;
 use std::ops::ControlFlow::{self, Break};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
-/// The children of a gather, each in a numbered place. The engine knows them by these numbers only.
-pub(crate) trait Places {
+/// The children of a gather, as the engine sees them: each in a numbered place, from 0.
+pub(crate) trait Children {
     /// What the end of a child brings.
     type End;
 
-    /// Called once, before the first poll.
+    /// Called once, before the first poll. `_mark` is for the trace.
     fn open(&mut self, _mark: Mark) {}
 
     /// How many places there are.
@@ -38,31 +39,36 @@ pub(crate) trait Places {
     /// How many children have not ended yet, of those taken so far.
     fn alive(&self) -> usize;
 
-    /// Whether no child is left to be taken.
-    fn all_taken(&self) -> bool {
-        true
-    }
-
-    /// The place of the next child to be polled for the first time, if there is one and a place for it.
+    /// The place of the next child to be polled for the first time. `None` if there is no such child, or no place free
+    /// for it.
     fn start(&mut self) -> Option<u32>;
 
-    /// Polls the child in `place` and drops it when it ends. A place without a child is pending: its wake came late.
+    /// Polls the child in `place`, and drops it when it ends. A place without a child is pending: a wake came late.
     fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<Self::End>;
 
     /// The engine's notes, one for each place.
     fn note(&mut self, number: u32) -> &mut Note;
 }
 
-/// What the engine keeps beside each place, so that its queue needs no memory of its own.
+/// What the engine keeps beside each place. All notes together are the memory of the [`Batch`], which lists places:
+///
+/// ```text
+///   note number       0            1            2
+///   queued          true         false        true        is place 0, 1, 2 in the batch?
+///   entry             2            0            -         the batch: first place 2, then place 0
+/// ```
+///
+/// So a note's two fields are about two different places. A batch never lists more places than there are, hence there are
+/// always enough entries, and the batch needs no memory of its own.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Note {
-    /// Whether this place stands in the queue.
+    /// Whether the place with this number is listed in the next batch, or in this one and not polled yet.
     queued: bool,
-    /// The entry of the queue that has this note's number: some place, not this one.
+    /// One entry of the batch: the place that is listed here. It says nothing about the place with this number.
     entry: u32,
 }
 
-/// What is said, with the cure, when a gather is polled once too often.
+/// Says that the gather was polled once too often, and the cure.
 const AFTER_THE_END: &str = "a gather was polled again after it had returned its results: await it once";
 const AFTER_A_PANIC: &str = "a gather was polled again after a panic in one of its children: drop it. Children that run as \
                              tasks (gather_tasks) go on without the one that panicked";
@@ -72,11 +78,9 @@ pub(crate) struct Engine {
     /// Which gather this is, for the trace.
     pub(crate) mark: Mark,
     pub(crate) stage: Stage,
-    /// Whom to poll now and next.
+    /// Which children to poll, now and next.
     batch: Batch,
-    /// What wakes the parent.
-    pub(crate) failed: Failed,
-    /// Where wakers that were kept write. Made when a child first keeps one.
+    /// Where the wakers that children have cloned mark them as ready. Made when a child first clones its waker.
     pub(crate) set: OnceLock<Arc<ReadySet>>,
 }
 
@@ -94,52 +98,54 @@ pub(crate) enum Stage {
 }
 
 impl Engine {
-    /// An engine for a form's mark: for children in place, or for tasks, which say with the flag that one failed.
     #[inline]
-    pub(crate) fn new(mark: Mark, failed: Failed) -> Engine {
-        Engine { mark, stage: Stage::New, batch: Batch::default(), failed, set: OnceLock::new() }
+    pub(crate) fn new(mark: Mark) -> Engine {
+        Engine { mark, stage: Stage::New, batch: Batch::default(), set: OnceLock::new() }
     }
 
     /// One poll of the parent: runs one batch, then starts children while they have places. Calls `each` with every child
     /// that ends; its `Break` is returned at once. `None` says that all children have ended. The numbers are those of the
     /// picture.
-    pub(crate) fn poll<P: Places, B>(
+    pub(crate) fn poll<C: Children, B>(
         &mut self,
-        places: &mut P,
+        children: &mut C,
         cx: &mut Context<'_>,
-        mut each: impl FnMut(&mut P, P::End) -> ControlFlow<B>,
+        mut each: impl FnMut(&mut C, C::End) -> ControlFlow<B>,
     ) -> Poll<Option<B>> {
-        let _poll = trace!(scope GatherPoll { gather: self.mark, form: self.mark } at self.mark.at);
-        self.enter(places);
-        let lent = Lent::new(places.len(), cx.waker(), self);
+        let (stage, _poll) = self.begin_poll();
+        if stage == Stage::New {
+            children.open(self.mark);
+        }
+        let lent = Lent::new(children.len(), cx.waker(), self);
         let waker = lent.waker();
         let lent_cx = &mut Context::from_waker(&waker);
         // A copy: nothing else points to it, so it can live in registers.
         let mut batch = self.batch;
         let mut drained = false;
         let stopped = loop {
-            let place = if let Some(place) = batch.pop(places) {
-                place // 2. The batch; at first what is left of it if an earlier poll stopped in its middle.
+            let place = if let Some(place) = batch.pop(children) {
+                place // 2. The batch. At first the rest of the last one, if `each` stopped that in its middle.
             } else if !drained {
-                batch = batch.next(places, self.set.get(), cx.waker()); // 1. All that is ready now.
+                batch.add_ready(children, self.set.get(), cx.waker()); // 1. All that is ready now.
+                batch = batch.next();
                 drained = true;
                 continue;
-            } else if let Some(place) = places.start() {
+            } else if let Some(place) = children.start() {
                 place // 3. The first poll of a child.
             } else {
                 break None;
             };
             lent.aim(place);
             let child = trace!(scope ChildPoll { gather: self.mark, place: place });
-            let polled = places.poll(place, lent_cx);
-            trace!(ChildPollEnd { gather: self.mark, place: place, ready: polled.is_ready(), alive: places.alive() });
+            let polled = children.poll(place, lent_cx);
+            trace!(ChildPollEnd { gather: self.mark, place: place, ready: polled.is_ready(), alive: children.alive() });
             child.close();
             match polled {
-                Poll::Pending if lent.woken() => batch.keep(places, place),
-                Poll::Pending => places.note(place).queued = false,
+                Poll::Pending if lent.woken() => batch.add(children, place),
+                Poll::Pending => children.note(place).queued = false,
                 Poll::Ready(end) => {
-                    places.note(place).queued = false;
-                    if let Break(value) = each(places, end) {
+                    children.note(place).queued = false;
+                    if let Break(value) = each(children, end) {
                         break Some(value);
                     }
                 }
@@ -150,90 +156,103 @@ impl Engine {
         if stopped.is_some() {
             return Poll::Ready(stopped);
         }
-        if places.alive() == 0 {
+        if children.alive() == 0 {
             self.finish();
             return Poll::Ready(None);
         }
-        if self.batch.kept > 0 {
+        if self.batch.has_next() {
             let _first = trace!(scope @again(self.mark));
             cx.waker().wake_by_ref(); // Once for all children that woke themselves.
-        }
-        if let (Some(_), Some(set)) = (&self.failed, self.set.get()) {
-            set.wait_for(if places.all_taken() { places.alive() } else { 1 });
         }
         Poll::Pending
     }
 
-    fn enter(&mut self, places: &mut impl Places) {
+    /// A poll begins: refuses one too many, and gives the stage before. For the trace, also the scope of the poll.
+    pub(crate) fn begin_poll(&mut self) -> (Stage, Scope) {
+        let poll = trace!(scope GatherPoll { gather: self.mark, form: self.mark } at self.mark.at);
         assert!(self.stage != Stage::Done, "{AFTER_THE_END}");
         assert!(self.stage != Stage::Polling, "{AFTER_A_PANIC}");
-        if mem::replace(&mut self.stage, Stage::Polling) == Stage::New {
-            places.open(self.mark);
-        }
+        (mem::replace(&mut self.stage, Stage::Polling), poll)
     }
 
-    /// The last result is there, or an error: wakes that still come wake nobody.
+    /// The last result is there, or an error. Wakes that still come wake nobody.
     #[inline]
     pub(crate) fn finish(&mut self) {
         trace!(GatherDone { gather: self.mark });
         self.stage = Stage::Done;
-        // If no waker is left, the set goes here, and with it the parent.
-        self.set.take().filter(|set| Arc::strong_count(set) > 1).inspect(|set| set.close());
+        self.forget_parent();
+    }
+
+    /// Lets go of the ready set. If a waker still holds it, the set forgets the parent; else both are dropped here.
+    fn forget_parent(&mut self) {
+        if let Some(set) = self.set.take()
+            && Arc::strong_count(&set) > 1
+        {
+            set.close();
+        }
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
         trace!(GatherDropped { gather: self.mark });
-        self.finish();
+        self.forget_parent();
     }
 }
 
-/// The queue of the places to be polled. Its entries stand in the notes, so it needs no memory of its own; those of the
-/// next batch take the room of those of this one that are done with. All numbers are of notes:
+/// The lists of the places to be polled now and next. Both stand in the entries of the notes: the next batch takes the
+/// room of the entries of this batch that have been polled. All numbers are of notes:
 ///
 /// ```text
-///   | next batch | done with | left of this batch |
-///   0           kept        at                   due
+///   | next batch |  polled  | rest of this batch |
+///   0        next_len       at                  len
 /// ```
 #[derive(Debug, Default, Clone, Copy)]
 struct Batch {
-    /// The next batch ends here.
-    kept: u32,
-    /// So far this batch has come.
+    /// The next batch ends before this entry.
+    next_len: u32,
+    /// The first entry of this batch that has not been polled.
     at: u32,
-    /// This batch ends here.
-    due: u32,
+    /// This batch ends before this entry.
+    len: u32,
 }
 
 impl Batch {
-    /// The next place of this batch.
-    fn pop(&mut self, places: &mut impl Places) -> Option<u32> {
-        if self.at == self.due {
+    /// Takes the next place out of this batch.
+    fn pop(&mut self, children: &mut impl Children) -> Option<u32> {
+        if self.at == self.len {
             return None;
         }
         self.at += 1;
-        Some(places.note(self.at - 1).entry)
+        Some(children.note(self.at - 1).entry)
     }
 
-    /// Adds a place to the next batch: there is room, as each place stands there once.
-    fn keep(&mut self, places: &mut impl Places, place: u32) {
-        places.note(place).queued = true;
-        places.note(self.kept).entry = place;
-        self.kept += 1;
+    /// Adds a place to the next batch. There is room, as each place is listed once.
+    fn add(&mut self, children: &mut impl Children, place: u32) {
+        children.note(place).queued = true;
+        children.note(self.next_len).entry = place;
+        self.next_len += 1;
     }
 
-    /// The batch after this one: the children that woke themselves, then those in the set.
-    fn next(mut self, places: &mut impl Places, set: Option<&Arc<ReadySet>>, parent: &Waker) -> Batch {
-        if let Some(set) = set {
-            // Nobody looks into a place for nothing: it may be far away in memory.
-            let twice = self.kept > 0;
-            set.drain(parent, |place| {
-                if !(twice && places.note(place).queued) {
-                    self.keep(places, place);
-                }
-            });
-        }
-        Batch { kept: 0, at: 0, due: self.kept }
+    /// Adds the children in the ready set, behind those that woke themselves.
+    fn add_ready(&mut self, children: &mut impl Children, set: Option<&Arc<ReadySet>>, parent: &Waker) {
+        let Some(set) = set else { return };
+        // With nobody listed no place can be listed twice. Its note is then not read: it may be far away in memory.
+        let may_be_listed = self.has_next();
+        set.drain(parent, |place| {
+            if !(may_be_listed && children.note(place).queued) {
+                self.add(children, place);
+            }
+        });
+    }
+
+    /// Whether somebody is listed for the next batch.
+    fn has_next(self) -> bool {
+        self.next_len > 0
+    }
+
+    /// The next batch becomes this one.
+    fn next(self) -> Batch {
+        Batch { next_len: 0, at: 0, len: self.next_len }
     }
 }

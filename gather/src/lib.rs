@@ -1,4 +1,4 @@
-//! asyncio's `gather` for Rust: a join future whose wakers track which children are ready and how many are left.
+//! asyncio's `gather` for Rust: run futures side by side, and get their results in the order of the input.
 //!
 //! ```
 //! use std::time::Duration;
@@ -12,63 +12,101 @@
 //! assert_eq!(results, [30, 10, 20]); // in the order of the input, after 30 ms
 //! ```
 //!
-//! | form | output | children | on the first error | when dropped | asyncio |
-//! | --- | --- | --- | --- | --- | --- |
-//! | [`gather(iter)`](gather()) | `Vec<T>` | polled in place; may borrow | a `Result` is a value like any other | children dropped | `gather(return_exceptions=True)` |
-//! | [`try_gather(iter)`](try_gather()) | `Result<Vec<T>, E>` | polled in place; may borrow | returned at once; the others are dropped | children dropped | `TaskGroup`, in that the others end |
-//! | [`gather_tasks(iter)`](gather_tasks) | `Vec<Result<T, JoinError>>` | tasks of the loop | a `Result` is a value like any other | tasks aborted | `gather(return_exceptions=True)` |
-//! | [`try_gather_tasks(iter)`](try_gather_tasks) | `Result<Vec<T>, TaskError<E>>` | tasks of the loop | returned at once; **the others run on** | tasks aborted | `gather()` |
-//! | [`gather!(a, b)`](gather!), [`try_gather!(a, b)`](try_gather!) | a future of a tuple | of any types, in place | as above | children dropped | `gather(a(), b())` |
-//! | [`race(iter)`](race) | `Option<(usize, T)>` | in place | an end like any other | children dropped | `wait(FIRST_COMPLETED)` |
-//! | [`first_ok(iter)`](first_ok) | `Result<T, Vec<E>>` | in place | the next one may succeed | children dropped | |
-//! | [`as_completed(iter)`](as_completed) | `Stream<Item = (usize, T)>` | in place | a value like any other | children dropped | `as_completed` |
-//! | [`gather_streams(iter)`](gather_streams) | `Vec<Vec<T>>` | streams, in place | | streams dropped | |
-//! | [`task_group(body)`](task_group) | `Result<T, Vec<TaskError<E>>>` | tasks of the loop, spawned while it runs | the others are aborted and awaited | tasks aborted | `TaskGroup` |
+//! **How does it know that all have ended?** Two ways, for two kinds of children:
+//!
+//! - *Tasks* ([`gather_tasks`], [`try_gather_tasks`]): **the waker counts**. One waker is shared by all children; each end
+//!   counts it down, and the last one wakes the parent, the task that awaits the gather. The parent is polled twice, at any
+//!   number of children.
+//! - *Children in place* (all others): **the wakers mark** which children are ready, and the engine counts. A wake may come
+//!   twice, or for nothing, so here only the end of a child counts. A batch of wakes costs the parent one poll, and that
+//!   polls the marked children only.
+//!
+//! # Which form?
+//!
+//! Begin with [`gather`](gather()). Its children may borrow, need no task each, and run on any executor; and no result is
+//! lost, for an error is a value among the others. Take [`try_gather`](try_gather()) to stop at the first error. Take the
+//! `_tasks` forms where one child's long polls must not hold up the others' timers, or where the others shall run on after
+//! an error, as in asyncio.
+//!
+//! | form | gives | children | at the first error |
+//! | --- | --- | --- | --- |
+//! | [`gather(iter)`](gather()) | `Vec<T>` | in place | goes on |
+//! | [`try_gather(iter)`](try_gather()) | `Result<Vec<T>, E>` | in place | returns it, drops the others |
+//! | [`gather!(a, b)`](gather!) | `(A, B)` | in place, any types | goes on |
+//! | [`try_gather!(a, b)`](try_gather!) | `Result<(A, B), E>` | in place, any types | returns it, drops the others |
+//! | [`gather_tasks(iter)`](gather_tasks) | `Vec<Result<T, JoinError>>` | tasks | goes on |
+//! | [`try_gather_tasks(iter)`](try_gather_tasks) | `Result<Vec<T>, TaskError<E>>` | tasks | returns it, **the others run on** |
+//! | [`task_group(body)`](task_group) | `Result<T, Vec<TaskError<E>>>` | tasks, spawned meanwhile | aborts the others, awaits them |
+//! | [`race(iter)`](race) | `Option<(usize, T)>` | in place | an end like any other |
+//! | [`first_ok(iter)`](first_ok) | `Result<T, Vec<E>>` | in place | goes on: the next may succeed |
+//! | [`as_completed(iter)`](as_completed) | a stream of `(usize, T)` | in place | goes on |
+//! | [`gather_streams(iter)`](gather_streams) | `Vec<Vec<T>>` | streams, in place | |
+//!
+//! *In place*: polled inside the task that awaits them, as in tokio's `join!`. When a gather is dropped, its children in
+//! place are dropped, and its tasks are aborted.
+//!
+//! | asyncio | here |
+//! | --- | --- |
+//! | `gather(*aws)` | [`try_gather_tasks`]; in place, and the others end: [`try_gather`](try_gather()) |
+//! | `gather(*aws, return_exceptions=True)` | [`gather_tasks`]; in place: [`gather`](gather()) |
+//! | `gather(a(), b())`, different results | [`gather!(a(), b())`](gather!), [`try_gather!(a(), b())`](try_gather!) |
+//! | `wait(aws, return_when=FIRST_COMPLETED)` | [`race`] |
+//! | `as_completed(aws)` | [`as_completed`] |
+//! | `TaskGroup` | [`task_group`] |
+//! | a `Semaphore` around each child | [`limit`](Gather::limit) |
+//! | an `add_done_callback` on each child | [`on_progress`](Gather::on_progress) |
+//!
+//! `gather(a(), b())` does not compile here: a function takes one collection of futures of one type, an array, a `Vec` or
+//! an iterator. `gather([a(), b()])` of two async functions does not compile either, because each `async fn` has a type of
+//! its own (E0308). For different types there is [`gather!`]; [`Futures`] shows the other cures.
 //!
 //! # What holds for all of them
 //!
 //! - Results stand in the order of the input, whatever the order in which the children end. An empty input is ready at
 //!   the first poll.
 //! - Lazy: nothing happens before the first poll. Then the children are taken from the iterator and started in order.
-//! - A child is polled once at the start and once for each batch of wakes it got a wake in, never after its end, and is
-//!   dropped as soon as it ends. A wake costs the same among two children and among a million.
-//! - With an exact size hint a gather allocates at most three times, at any number of children: for the children, whose
-//!   memory then becomes that of the results, and for two blocks that all wakers share, which children that never keep
-//!   their waker save. A limit adds memory for the results; tasks add a flag, and what the loop needs for each of them.
+//! - A child in place is polled once at the start and then once for each batch of wakes that it had a wake in. It is never
+//!   polled after its end, and is dropped as soon as it ends. A wake costs the same among two children and among a million.
+//! - With an exact size hint a gather in place allocates at most three times, at any number of children: one block for the
+//!   children, whose memory then becomes that of the results, and two blocks that all wakers share. Children that never
+//!   clone their waker save the two. A limit adds memory for the results. A gather of tasks allocates for its handles and
+//!   for the tally, and the loop for each task.
 //! - [`limit`](Gather::limit) bounds how many are alive at once, [`on_progress`](Gather::on_progress) reports each end.
-//! - To poll a gather again after it returned, or after a child panicked through it, panics with a message that says so.
+//!   Both are called before the first poll.
+//! - A gather that is polled again after it returned, or after a child panicked through it, panics with a message that says
+//!   so.
 //! - What is polled in place runs on any executor, tokio's multi-threaded one too, and is `Send` when its children are.
-//!   Only the `_tasks` forms need `runtime`.
+//!   Only the `_tasks` forms and `task_group` need `runtime`.
 //!
 //! # The contract with asyncio
 //!
-//! What CPython documents and tests of `asyncio.gather`, what happens here, and the test that shows it; those without a
-//! file are in `tests/asyncio.rs`. `tests/parity.rs` runs random programs and compares them, event for event, with the
-//! record of what CPython did. *gather* stands for `gather_tasks` and `try_gather_tasks`.
+//! What CPython documents and tests of `asyncio.gather`, what happens here, and the test that shows it. Tests without a
+//! file are in `tests/asyncio.rs`; long names are cut at "…". `tests/parity.rs` runs random programs and compares them,
+//! event for event, with the record of what CPython did. *gather* stands for `gather_tasks` and `try_gather_tasks`.
 //!
 //! | asyncio | here | test |
 //! | --- | --- | --- |
 //! | results in the order of the awaitables | the same | `success` |
 //! | no awaitables: done, with `[]` | the same, at the first poll | `empty_sequence` |
-//! | coroutines are wrapped in tasks at once | at the first poll: a gather that nobody awaits does nothing | `tasks.rs`: `nothing_is_spawned_before_the_first_poll_then_in_order` |
+//! | coroutines are wrapped in tasks at once | at the first poll: a gather that nobody awaits does nothing | `tasks.rs`: `nothing_is_spawned_before_the_first_poll…` |
 //! | the first exception is raised at once | the same, at any number of children | `one_exception` |
-//! | the siblings of the one that failed run on | the same in `try_gather_tasks`; in place, and in a group, they end | `first_errors_compared_in_place_as_tasks_and_in_a_group` |
-//! | later exceptions are dropped and not logged | the same; [`on_late_error`](TryGather::on_late_error) hears them | `exception_marking` |
+//! | the siblings of the one that failed run on | the same in `try_gather_tasks`; in place, and in a group, they end | `first_errors_compared…` |
+//! | later exceptions are dropped and not logged | the same; [`on_late_error`](TryGatherTasks::on_late_error) hears them | `exception_marking` |
 //! | `return_exceptions=True`: exceptions stand among the results | `gather_tasks`, `gather`; [`Outcomes`] tells them apart | `return_exceptions` |
-//! | a cancelled child counts as one that raised `CancelledError` | as one that failed: with its handle's `JoinError`, or `TaskError::Cancelled` when its runtime was dropped | `one_cancellation`, `result_exception_one_cancellation`; `tasks.rs`: `a_task_that_is_dropped_with_its_runtime_is_cancelled` |
+//! | a cancelled child counts as one that raised `CancelledError` | as one that failed: with its handle's `JoinError`, or `TaskError::Cancelled` when its runtime was dropped | `one_cancellation`, `result_exception_one_cancellation`; `tasks.rs`: `a_task_that_is_dropped_with_its_runtime…` |
 //! | cancelling the gather cancels the children that have not ended | dropping it aborts them | `cancellation_broadcast` |
-//! | … but not after it has raised an exception | the same | `cancellation_after_an_error_reaches_nobody` |
+//! | … but not after it has raised an exception | the same | `cancellation_after_an_error…` |
 //! | nesting | the same; to drop the outer one is to drop the inner ones | `nested_gathers` |
 //! | futures that are done already: done in the next turn | done in the first poll | `already_finished_children` |
 //! | the same awaitable twice: awaited once, two results | ownership forbids it; futures' `Shared` does it | `duplicate_coroutines` |
-//! | an exception that nobody looks at is logged | a result is a value: `#[must_use]` asks for a look, nothing is logged | the example below |
-//! | `wait_for(gather(…), t)`: the children are cancelled | `timeout(t, gather)`: they are dropped, tasks aborted; `&mut gather` goes on | `wait_for_around_a_gather`, `a_gather_in_a_wait_for_may_be_awaited_on` |
+//! | an exception that nobody retrieves is logged | a result is a value: `#[must_use]` warns, nothing is logged | the example below |
+//! | `wait_for(gather(…), t)`: the children are cancelled | `timeout(t, gather)`: they are dropped, tasks aborted; `&mut gather` goes on | `wait_for_around_a_gather`, `a_gather_in_a_wait_for…` |
 //! | `shield(child)` is not cancelled with the gather | `spawn` it and gather its handle: whoever drops a handle leaves the task running | `gather_shield` |
 //! | a child that raises `KeyboardInterrupt` stops the loop | a child that panics: in `gather_tasks` its own outcome, in place the caller's panic | `gathering.rs`: `a_panic_of_a_task_is_its_own_outcome…` |
 //! | different types of results | a `Vec` has one type; [`gather!`] gives a tuple | `constructor_heterogenous_futures` |
-//! | `as_completed` in the order of the ends | the same, each with its index; as tasks if it is given handles | `as_completed_in_the_order_of_the_ends` |
+//! | `as_completed` in the order of the ends | the same, each with its index; as tasks if it is given handles | `as_completed_in_the_order…` |
 //!
-//! A result that nobody looks at is the compiler's business:
+//! A result that nobody uses is reported by the compiler:
 //!
 //! ```compile_fail
 //! #![deny(unused_must_use)]
@@ -108,16 +146,22 @@
 //!
 //! # Reading order
 //!
-//! The files below in the order of their `mod` lines: what wakers write to, the wakers, the engine that reads it, the
-//! children, and then the forms, which are thin.
+//! In the order of the `mod` lines below. `tally` is the easiest and the heart of the `_tasks` forms: a waker that counts.
+//! Then children in place: `ready`, what their wakers mark; `waker`, the wakers; `join`, the engine that polls what is
+//! marked and counts what is left. `slots` has the children, `form` what all forms share; the forms themselves are thin.
+
+mod tally;
 
 mod ready;
 mod waker;
 mod join;
-mod slots;
 
+mod slots;
+mod form;
+mod futures;
 mod in_place;
 mod pinned;
+mod counted;
 mod tasks;
 #[doc(hidden)]
 pub mod tuple;
@@ -125,12 +169,13 @@ mod streams;
 mod group;
 mod outcomes;
 
+pub use futures::Futures;
 pub use group::{TaskGroup, task_group};
-pub use in_place::{AsCompleted, FirstOk, Gather, Race, TryGather, first_ok, gather, race, try_gather};
+pub use in_place::{FirstOk, Gather, Race, TryGather, first_ok, gather, race, try_gather};
 pub use outcomes::{CompoundError, Outcomes};
 pub use slots::Progress;
-pub use streams::{as_completed, gather_streams};
-pub use tasks::{TaskError, gather_tasks, try_gather_tasks};
+pub use streams::{AsCompleted, as_completed, gather_streams};
+pub use tasks::{GatherTasks, TaskError, TryGatherTasks, gather_tasks, try_gather_tasks};
 
 /// What the unit tests share: a parent that counts its wakes, and children that are opened by hand.
 #[cfg(test)]

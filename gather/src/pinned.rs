@@ -1,4 +1,4 @@
-//! A future or stream that stays where it is, beside what may move: the one projection that wrappers share.
+//! A future or stream that must not move, beside data that may: the one projection that all wrappers share.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -25,7 +25,7 @@ impl<P, R> Pinned<P, R> {
     }
 }
 
-/// Polls the child that lies here, and drops it when it ends. Without a child it is pending.
+/// Polls the child, and drops it when it ends. Without a child it is pending.
 pub(crate) fn poll_child<F: Future>(mut child: Pin<&mut Option<F>>, cx: &mut Context<'_>) -> Poll<F::Output> {
     let Some(future) = child.as_mut().as_pin_mut() else { return Poll::Pending };
     let output = ready!(future.poll(cx));
@@ -33,7 +33,7 @@ pub(crate) fn poll_child<F: Future>(mut child: Pin<&mut Option<F>>, cx: &mut Con
     Poll::Ready(output)
 }
 
-/// Beside a future: what becomes of its output. An `async` block would do it too, but hold the future twice.
+/// Beside a future: what to make of its output. An `async` block would do it too, but would hold the future twice.
 pub(crate) struct Map<M>(pub(crate) M);
 
 impl<F: Future, T, M: FnMut(F::Output) -> T> Future for Pinned<F, Map<M>> {

@@ -1,12 +1,16 @@
-//! The children of most forms: futures from an iterator, pinned in a slice of slots.
+//! The children that come from an iterator: futures, pinned in a list of slots. The place of a child is the number of its
+//! slot. Read `join.rs` first.
 //!
-//! Without a limit there is a slot for every child, and all children are taken from the iterator before the first one is
-//! started. With a limit there are so many slots and no more; a child that ends leaves its slot to the next one from
-//! the iterator. Wakers know a slot by its number, its place; a late wake of the earlier child then costs the new one
-//! a spurious poll, which every future has to allow.
+//! Without a limit there is a slot for every child: all children are taken from the iterator before the first one is
+//! polled, and each value is stored in the slot of its child. With a limit there are so many slots and no more: a child
+//! that ends leaves its slot to the next one from the iterator, and values are stored in a list of their own.
+//!
+//! Wakers know a slot only by its number. With a limit, a late wake of the child before polls the child that is in the
+//! slot now: one spurious poll, which every future has to allow.
 
-use crate::join::{Note, Places};
-use runtime::Mark;
+use crate::join::{Children, Note};
+use crate::ready::MOST_PLACES;
+use runtime::{Mark, trace};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::{iter, mem};
@@ -21,88 +25,158 @@ pub struct Progress {
     pub total: Option<usize>,
 }
 
-/// The children that live, what those gave that have ended, and the iterator with those that are still to come.
+/// The children that live, the values of those that have ended, and the iterator with those that are still to come.
 pub(crate) struct Slots<I: Iterator, T> {
     /// Where children come from. `None` once it has no more.
     iter: Option<I>,
-    /// The places. Made at the first poll, and never again longer or shorter, so that no child ever moves.
+    /// Made at the first poll, and never again longer or shorter, so that no child ever moves.
     slots: Vec<Slot<I::Item, T>>,
-    /// So many places at most, or `NO_LIMIT`.
-    limit: u32,
-    /// The next place to start a child in. Without a limit the one behind it follows. With a limit it is the first of a
-    /// list of all vacant places, which goes on in [`Slot::index`]. One past the last place ends both.
-    next: u32,
+    /// At most so many slots, if there is a limit.
+    limit: Option<u32>,
+    /// Without a limit: so many children were started, from the first slot on.
+    started: u32,
+    /// With a limit: the first vacant slot. The others follow, linked through [`Inside::Vacant`].
+    vacant: Option<u32>,
     /// How many children have not ended yet.
     alive: u32,
     /// How many children have been taken from the iterator.
     taken: usize,
-    /// With a limit: the values, in the order of the input, for their places are needed by others.
+    /// With a limit: the values, in the order of the input.
     values: Vec<Option<T>>,
 }
 
-/// One place.
+/// Room for one child.
 struct Slot<F, T> {
     inside: Inside<F, T>,
-    /// Which child of the input this is: where its value belongs. In a vacant place: the next vacant one.
+    /// Which child of the input is in here, or was the last one: where its value belongs.
     index: usize,
     /// The engine's.
     note: Note,
 }
 
-/// What lies in a place. A value takes the place of its child, and at last the memory of all children that of the
-/// vector: with no limit that is the only memory that a gather takes if nobody waits.
+/// What is in a slot. Without a limit a value replaces its child, and in the end the slots' memory becomes that of the
+/// result: if no child waits, a gather allocates once.
 enum Inside<F, T> {
     /// Pinned from its first poll on. Dropped as soon as it ends.
     Child(F),
+    /// The child's value, without a limit.
     Value(T),
-    Vacant,
+    /// Nothing. With a limit: the next vacant slot.
+    Vacant { next: Option<u32> },
 }
 
-/// No gather has so many places.
-const NO_LIMIT: u32 = u32::MAX;
+/// A child that was taken out of its slot.
+pub(crate) struct TakenOut<F> {
+    /// The number of that slot, for the trace.
+    pub(crate) _place: u32,
+    /// Which child of the input it is.
+    pub(crate) index: usize,
+    pub(crate) child: F,
+}
 
-/// A vector of values may hold on to so many bytes of the children's memory that it has no use for: a page. To give back
-/// less is not worth the time.
+/// The result may occupy so many bytes of the children's memory that it does not need: a page. To give back less is not
+/// worth the time.
 const SPARE: usize = 4_096;
+
+/// Says that there are no numbers for so many places, and the cure.
+const TOO_MANY: &str = "more children than there are numbers for places: use .limit(n)";
 
 impl<I: Iterator, T> Slots<I, T> {
     pub(crate) fn new(iter: I) -> Slots<I, T> {
-        Slots { iter: Some(iter), slots: Vec::new(), limit: NO_LIMIT, next: 0, alive: 0, taken: 0, values: Vec::new() }
+        Slots {
+            iter: Some(iter),
+            slots: Vec::new(),
+            limit: None,
+            started: 0,
+            vacant: None,
+            alive: 0,
+            taken: 0,
+            values: Vec::new(),
+        }
     }
 
     #[track_caller]
     pub(crate) fn limit(&mut self, n: usize) {
         assert!(n > 0, "limit(0) would never start a child: give the number that may be alive at once, at least 1");
-        self.limit = u32::try_from(n).unwrap_or(NO_LIMIT);
+        self.limit = Some(n.min(MOST_PLACES) as u32);
+    }
+
+    pub(crate) fn has_limit(&self) -> bool {
+        self.limit.is_some()
     }
 
     /// How far the gather has come.
     pub(crate) fn progress(&self) -> Progress {
-        let (low, high) = self.iter.as_ref().map_or((0, Some(0)), Iterator::size_hint);
-        let total = high.filter(|&high| high == low).and_then(|left| left.checked_add(self.taken));
+        let total = self.to_come().and_then(|to_come| to_come.checked_add(self.taken));
         Progress { completed: self.taken - self.alive as usize, total }
+    }
+
+    /// How many children have not ended yet, of those taken so far.
+    pub(crate) fn alive(&self) -> usize {
+        self.alive as usize
+    }
+
+    /// How many children the iterator still has, if it can tell.
+    pub(crate) fn to_come(&self) -> Option<usize> {
+        let (low, high) = self.iter.as_ref().map_or((0, Some(0)), Iterator::size_hint);
+        high.filter(|&high| high == low)
+    }
+
+    /// How many children have still to end, those in the iterator among them: at least, and at most.
+    pub(crate) fn ends_to_come(&self) -> (usize, Option<usize>) {
+        let (low, high) = self.iter.as_ref().map_or((0, Some(0)), Iterator::size_hint);
+        let alive = self.alive as usize;
+        (low.saturating_add(alive), high.and_then(|high| high.checked_add(alive)))
+    }
+
+    /// Whether no child is to come, as far as the iterator can tell without being asked for one.
+    pub(crate) fn all_taken(&self) -> bool {
+        self.iter.as_ref().is_none_or(|iter| iter.size_hint().1 == Some(0))
+    }
+
+    /// For the tally, which needs no slots: takes all children from the iterator, or with a limit takes those that live out
+    /// of their slots. Only children that may move can be taken out.
+    pub(crate) fn take_out<C>(&mut self, out: &mut Vec<TakenOut<C>>, convert: impl Fn(I::Item) -> C)
+    where
+        I::Item: Unpin,
+    {
+        if self.limit.is_none() {
+            let iter = self.iter.take().expect("taken out once");
+            let expected = iter.size_hint().0;
+            assert!(expected <= MOST_PLACES, "{TOO_MANY}");
+            out.reserve_exact(expected);
+            let child = |(index, child)| TakenOut { _place: index as u32, index, child: convert(child) };
+            out.extend(iter.enumerate().map(child));
+            (self.taken, self.alive) = (out.len(), out.len() as u32);
+            return;
+        }
+        for (slot, place) in mem::take(&mut self.slots).into_iter().zip(0..) {
+            if let Inside::Child(child) = slot.inside {
+                out.push(TakenOut { _place: place, index: slot.index, child: convert(child) });
+            }
+        }
     }
 
     /// Takes the children that live, and with their memory the values in it. Those to come never will.
     pub(crate) fn take(&mut self) -> Slots<iter::Empty<I::Item>, T> {
         self.iter = None;
-        let (slots, values) = (mem::take(&mut self.slots), Vec::new());
-        Slots { iter: None, slots, limit: self.limit, next: NO_LIMIT, alive: self.alive, taken: self.taken, values }
+        let slots = mem::take(&mut self.slots);
+        Slots { slots, limit: self.limit, alive: self.alive, taken: self.taken, ..Slots::new(iter::empty()) }
     }
 
-    /// Keeps what the child with this `index` gave: in its place, or behind a limit in a vector.
+    /// Stores the value of the child with this `index`: in its slot, or with a limit in the list.
     #[inline]
-    pub(crate) fn keep(&mut self, index: usize, value: T) {
-        if self.limit == NO_LIMIT {
+    pub(crate) fn store(&mut self, index: usize, value: T) {
+        if self.limit.is_none() {
             self.slots[index].inside = Inside::Value(value);
         } else {
-            self.keep_apart(index, value);
+            self.store_apart(index, value);
         }
     }
 
-    /// Asks for the memory of all values at once, if their number is known. It may be known and absurd (a search through
-    /// all numbers that ends at the first hit), therefore a refusal is no error, and what was granted is used bit by bit.
-    fn keep_apart(&mut self, index: usize, value: T) {
+    /// Asks for the memory of all values at once, if their number is known. That number may be absurd (a search through
+    /// all numbers that ends at the first hit). Therefore a refusal is no error: then the list grows step by step.
+    fn store_apart(&mut self, index: usize, value: T) {
         if self.values.is_empty() {
             _ = self.values.try_reserve_exact(self.progress().total.unwrap_or(0));
         }
@@ -115,41 +189,84 @@ impl<I: Iterator, T> Slots<I, T> {
 
     /// All values, when every child has ended. The standard library collects them into the memory that they are in.
     pub(crate) fn values(&mut self) -> Vec<T> {
-        if self.limit != NO_LIMIT {
+        if self.limit.is_some() {
             self.values.truncate(self.taken);
-            return mem::take(&mut self.values)
-                .into_iter()
-                .map(|value| value.expect("every child has ended"))
-                .collect();
+            let values = mem::take(&mut self.values).into_iter();
+            return values.map(|value| value.expect("every child has ended")).collect();
         }
         let value = |slot: Slot<_, T>| if let Inside::Value(value) = slot.inside { Some(value) } else { None };
-        let mut values: Vec<T> = mem::take(&mut self.slots).into_iter().filter_map(value).collect();
-        if (values.capacity() - values.len()) * size_of::<T>() > SPARE {
-            values.shrink_to_fit();
+        without_spare(mem::take(&mut self.slots).into_iter().filter_map(value).collect())
+    }
+
+    /// The first poll, without a limit: takes every child.
+    fn take_all(&mut self) {
+        let Some(iter) = self.iter.take() else { return };
+        let expected = iter.size_hint().0;
+        assert!(expected <= MOST_PLACES, "{TOO_MANY}");
+        // Not collected: a vector that is moved after it was made costs as much as two children more.
+        self.slots = Vec::with_capacity(expected);
+        let child = |(index, child)| Slot { inside: Inside::Child(child), index, note: Note::default() };
+        self.slots.extend(iter.enumerate().map(child));
+        assert!(self.slots.len() <= MOST_PLACES, "{TOO_MANY}");
+        self.taken = self.slots.len();
+        self.alive = self.slots.len() as u32;
+    }
+
+    /// The first poll, with a limit: makes the slots, all vacant. No more than there can be children.
+    fn make_vacant(&mut self, limit: u32) {
+        let most = self.iter.as_ref().and_then(|iter| iter.size_hint().1).unwrap_or(usize::MAX);
+        let len = most.min(limit as usize) as u32;
+        let vacant = |place| Inside::Vacant { next: Some(place + 1).filter(|&next| next < len) };
+        self.slots = (0..len).map(|place| Slot { inside: vacant(place), index: 0, note: Note::default() }).collect();
+        self.vacant = Some(0).filter(|_| len > 0);
+    }
+
+    /// Without a limit: the next slot.
+    fn start_next(&mut self) -> Option<u32> {
+        let place = self.started;
+        if place as usize == self.slots.len() {
+            return None;
         }
-        values
+        self.started += 1;
+        Some(place)
+    }
+
+    /// With a limit: puts the next child of the iterator into a vacant slot.
+    fn fill_vacant(&mut self) -> Option<u32> {
+        let place = self.vacant?;
+        let Some(child) = self.iter.as_mut()?.next() else {
+            self.iter = None;
+            return None;
+        };
+        let slot = &mut self.slots[place as usize];
+        if let Inside::Vacant { next } = mem::replace(&mut slot.inside, Inside::Child(child)) {
+            self.vacant = next;
+        }
+        slot.index = self.taken;
+        self.taken += 1;
+        self.alive += 1;
+        Some(place)
     }
 }
 
-impl<I: Iterator<Item: Future>, T> Places for Slots<I, T> {
+/// Gives the spare memory of a result back, if it is worth it.
+pub(crate) fn without_spare<T>(mut values: Vec<T>) -> Vec<T> {
+    if (values.capacity() - values.len()) * size_of::<T>() > SPARE {
+        values.shrink_to_fit();
+    }
+    values
+}
+
+impl<I: Iterator<Item: Future>, T> Children for Slots<I, T> {
+    /// The index of the child, and its output.
     type End = (usize, <I::Item as Future>::Output);
 
     fn open(&mut self, _mark: Mark) {
-        let iter = self.iter.as_mut().expect("opened once");
-        let (low, high) = iter.size_hint();
-        runtime::trace!(GatherOpen { gather: _mark, children: high.filter(|&high| high == low) });
-        let slot = |inside, index| Slot { inside, index, note: Note::default() };
-        if self.limit == NO_LIMIT {
-            // Not collected: a vector that is moved after it was made costs as much as two children more.
-            self.slots = Vec::with_capacity(low);
-            self.slots.extend(iter.enumerate().map(|(index, child)| slot(Inside::Child(child), index)));
-            self.iter = None;
-            (self.taken, self.alive) = (self.slots.len(), self.slots.len() as u32);
-        } else {
-            let places = high.unwrap_or(usize::MAX).min(self.limit as usize);
-            self.slots = (1..=places).map(|next| slot(Inside::Vacant, next)).collect();
+        trace!(GatherOpen { gather: _mark, children: self.to_come() });
+        match self.limit {
+            None => self.take_all(),
+            Some(limit) => self.make_vacant(limit),
         }
-        assert!(self.slots.len() < NO_LIMIT as usize, "more children than there are numbers for places: use .limit(n)");
     }
 
     fn len(&self) -> usize {
@@ -157,44 +274,26 @@ impl<I: Iterator<Item: Future>, T> Places for Slots<I, T> {
     }
 
     fn alive(&self) -> usize {
-        self.alive as usize
-    }
-
-    fn all_taken(&self) -> bool {
-        self.iter.as_ref().is_none_or(|iter| iter.size_hint().1 == Some(0))
+        Slots::alive(self)
     }
 
     fn start(&mut self) -> Option<u32> {
-        let place = self.next;
-        let slot = self.slots.get_mut(place as usize)?;
-        if self.limit == NO_LIMIT {
-            self.next += 1;
-            return Some(place);
-        }
-        let Some(child) = self.iter.as_mut().and_then(Iterator::next) else {
-            (self.iter, self.next) = (None, NO_LIMIT);
-            return None;
-        };
-        slot.inside = Inside::Child(child);
-        self.next = mem::replace(&mut slot.index, self.taken) as u32;
-        (self.taken, self.alive) = (self.taken + 1, self.alive + 1);
-        Some(place)
+        if self.limit.is_none() { self.start_next() } else { self.fill_vacant() }
     }
 
     fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<Self::End> {
         let slot = &mut self.slots[place as usize];
         let Inside::Child(child) = &mut slot.inside else { return Poll::Pending };
-        // SAFETY: `new_unchecked` asks that what is pinned never moves again. No child leaves its slot but to be dropped
-        // there, nobody else gets hold of one, and the vector is taken apart only when it holds none.
+        // SAFETY: `new_unchecked` asks that what is pinned never moves again, unless it is `Unpin`. No other child leaves its
+        // slot but to be dropped there, nobody else gets hold of one, and the vector is taken apart only when it holds none.
         #[allow(unsafe_code, reason = "the standard library has no safe way into a pinned slice")]
         let output = ready!(unsafe { Pin::new_unchecked(child) }.poll(cx));
-        slot.inside = Inside::Vacant;
-        self.alive -= 1;
-        let index = slot.index;
-        if self.limit != NO_LIMIT {
-            slot.index = mem::replace(&mut self.next, place) as usize;
+        slot.inside = Inside::Vacant { next: self.vacant };
+        if self.limit.is_some() {
+            self.vacant = Some(place);
         }
-        Poll::Ready((index, output))
+        self.alive -= 1;
+        Poll::Ready((slot.index, output))
     }
 
     fn note(&mut self, number: u32) -> &mut Note {

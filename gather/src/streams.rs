@@ -1,20 +1,23 @@
 //! The forms for streams: `as_completed` is one, `gather_streams` takes them.
 
-use crate::in_place::{AsCompleted, Gather};
+use crate::form::{Gathering, form};
+use crate::futures::Futures;
+use crate::in_place::Gather;
 use crate::join::Stage;
 use crate::pinned::Pinned;
 use crate::slots::Progress;
 use futures_core::Stream;
-use std::ops::ControlFlow::Break;
+use runtime::Mark;
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::{future::poll_fn, mem};
 
 /// After so many items in a row a stream of [`gather_streams`] lets the others go on. tokio's budget for such cases is
-/// 128; here an item is all the work there is between two polls, so it may be less.
+/// 128 small steps. An item may be more work than such a step, so here it is less.
 const ITEMS_IN_A_ROW: usize = 32;
 
-/// A stream of the children's outputs as they come, each with its index in the input.
+/// A stream of the children's outputs in the order in which they come, each with its index in the input.
 ///
 /// The children are polled in place, and only while the stream is polled. They may borrow, and are dropped with the
 /// stream. This is asyncio's `as_completed`, which gives no index; and futures' `FuturesUnordered`.
@@ -43,11 +46,16 @@ const ITEMS_IN_A_ROW: usize = 32;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[track_caller]
-pub fn as_completed<I: IntoIterator<Item: Future>>(iter: I) -> AsCompleted<I::IntoIter> {
-    Gather::new(runtime::Mark::new("as_completed"), None, iter.into_iter())
+pub fn as_completed<I: Futures>(iter: I) -> AsCompleted<I::Iter> {
+    AsCompleted(Gathering::new(Mark::new("as_completed"), iter.into_futures()))
 }
 
-impl<I: Iterator<Item: Future>, P: FnMut(Progress), T> AsCompleted<I, P, T> {
+form! {
+    /// The stream that [`as_completed`] gives.
+    AsCompleted<I: Iterator>(Gathering<I, Infallible>)
+}
+
+impl<I: Iterator<Item: Future>, P: FnMut(Progress)> AsCompleted<I, P> {
     /// The next output and the index of its child, or `None` when all children have ended. asyncio's `await next(…)` over
     /// `as_completed`, where the index has to be carried along by hand.
     ///
@@ -67,18 +75,19 @@ impl<I: Iterator<Item: Future>, P: FnMut(Progress), T> AsCompleted<I, P, T> {
     }
 }
 
-impl<I: Iterator<Item: Future>, P: FnMut(Progress), T> Stream for AsCompleted<I, P, T> {
+impl<I: Iterator<Item: Future>, P: FnMut(Progress)> Stream for AsCompleted<I, P> {
     type Item = (usize, <I::Item as Future>::Output);
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Gather { engine, children, on_progress, .. } = self.get_mut();
-        if engine.stage == Stage::Done {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.0.engine.stage == Stage::Done {
             return Poll::Ready(None);
         }
-        engine.poll(children, cx, |children, end| {
-            on_progress.iter_mut().for_each(|report| report(children.progress()));
-            Break(end)
-        })
+        self.0.poll_next(cx)
+    }
+
+    /// As many as the iterator has left, and the children that are alive.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.children.ends_to_come()
     }
 }
 
@@ -106,7 +115,7 @@ pub fn gather_streams<S: Stream<Item = T>, T>(
     streams: impl IntoIterator<Item = S>,
 ) -> Gather<impl Iterator<Item = impl Future<Output = Vec<T>>>, Vec<T>> {
     let ends = streams.into_iter().map(|stream| Pinned::new(stream, Vec::new()));
-    Gather::new(runtime::Mark::new("gather_streams"), None, ends)
+    Gather(Gathering::new(Mark::new("gather_streams"), ends))
 }
 
 /// Takes a stream to its end. Beside it lie the items that it gave so far.

@@ -1,23 +1,29 @@
-//! `gather_tasks` and `try_gather_tasks`: every child is a task of the loop, and only its end comes back to the gather.
+//! `gather_tasks` and `try_gather_tasks`: every child is a task of the loop, and the tally counts their ends.
+//! Read `tally.rs` first.
 //!
 //! ```text
-//!   first poll:  spawn, spawn, spawn; each JoinHandle is a child, polled once, and waits
-//!   the loop:    polls the tasks; each end wakes its JoinHandle's place in the ready set, which only counts
-//!   last end:    as many ready as are left: the parent is woken, and its second poll takes all results
+//!   first poll:   spawn, spawn, spawn; each JoinHandle is polled once and gets the tally as its waker
+//!   the loop:     polls the tasks; the end of each wakes the tally, which counts down
+//!   last end:     the tally wakes the parent
+//!   second poll:  takes the result of every handle
 //! ```
 //!
-//! This is asyncio's own algorithm: a counter, and one wake of the parent at zero. The children of the engine are
-//! [`Task`]s, small handles, whatever the size of the futures. A task that fails says so in a flag before its end is
-//! counted, and then that end wakes the parent, however many are left.
+//! The tally does not know which task has ended. Whoever must know it asks the engine (`join.rs`), with the handles as its
+//! children: [`limit`](GatherTasks::limit), to start the next task; [`on_progress`](GatherTasks::on_progress), to report;
+//! [`on_late_error`](TryGatherTasks::on_late_error), to say whose error it is. Then every end wakes the parent. With a
+//! limit the tally takes over once the last task has been started.
 
-use crate::in_place::{Gather, TryGather};
+use crate::counted::{Task, Tasks};
+use crate::form::form;
+use crate::futures::Futures;
 use crate::pinned::{Map, Pinned};
 use crate::slots::Progress;
-use runtime::{JoinError, JoinHandle, Mark, spawn, task::Builder};
+use crate::tally::Tally;
+use runtime::{JoinError, Mark, spawn, task::Builder, trace};
 use std::future::poll_fn;
-use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering::Relaxed};
-use std::task::{Context, Poll};
-use std::{any::Any, error::Error, fmt, panic::Location, pin::Pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::{any::Any, convert::Infallible, error::Error, fmt, panic::Location, pin::Pin};
 
 /// Runs each future as a task of the loop and gives all results, in the order of the input.
 ///
@@ -25,8 +31,8 @@ use std::{any::Any, error::Error, fmt, panic::Location, pin::Pin};
 /// among the results; the others go on. This is asyncio's `gather(*tasks, return_exceptions=True)`.
 ///
 /// The parent is polled exactly twice, whatever the number of children: to start them and to take the results. With
-/// [`limit`](Gather::limit) it is polled once more whenever places have come free, and with
-/// [`on_progress`](Gather::on_progress) for the ends of each turn, for they must be reported.
+/// [`limit`](GatherTasks::limit) it is polled once more whenever places have come free, and with
+/// [`on_progress`](GatherTasks::on_progress) for the ends of each turn, for they must be reported.
 ///
 /// # Panics
 /// At the first poll outside a runtime, and when it is polled again after it gave its results.
@@ -44,12 +50,35 @@ use std::{any::Any, error::Error, fmt, panic::Location, pin::Pin};
 /// ```
 #[track_caller]
 pub fn gather_tasks<F: Future<Output = T> + 'static, T: 'static>(
-    futures: impl IntoIterator<Item = F>,
-) -> Gather<impl Iterator<Item = impl Future<Output = Result<T, JoinError>>>, Result<T, JoinError>> {
-    let (at, futures) = (Location::caller(), futures.into_iter());
-    let tasks = futures.map(move |future| Task { handle: Builder::new().at(at).spawn(future), failed: None });
-    // Nobody sets this flag. That it is there says: wait for the last end.
-    Gather::new(Mark::new("gather_tasks"), Some(Arc::default()), tasks)
+    futures: impl Futures<Future = F>,
+) -> GatherTasks<impl Iterator<Item = Task<T>>, T> {
+    let at = Location::caller();
+    let tally = Tally::new(Mark::new("gather_tasks"));
+    let of_tasks = Arc::clone(&tally);
+    let tasks = futures.into_futures().map(move |future| {
+        let handle = Builder::new().at(at).spawn(future);
+        trace!(@child_spawned(of_tasks.mark));
+        Task::new(handle, &of_tasks)
+    });
+    GatherTasks(Tasks::new(tasks, tally))
+}
+
+form! {
+    /// The future of [`gather_tasks`].
+    GatherTasks<I: Iterator, T>(Tasks<I, T, Result<T, JoinError>>)
+}
+
+impl<I, T, P> Future for GatherTasks<I, T, P>
+where
+    I: Iterator<Item = Task<T>>,
+    P: FnMut(Progress),
+{
+    type Output = Vec<Result<T, JoinError>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Ok(results) = ready!(self.0.poll(cx, Ok::<_, Infallible>));
+        Poll::Ready(results)
+    }
 }
 
 /// Runs each future as a task of the loop and gives all values, or the first error at once; **the others run on**.
@@ -80,20 +109,39 @@ pub fn gather_tasks<F: Future<Output = T> + 'static, T: 'static>(
 /// ```
 #[track_caller]
 pub fn try_gather_tasks<F: Future<Output = Result<T, E>> + 'static, T: 'static, E: 'static>(
-    futures: impl IntoIterator<Item = F>,
-) -> TryGather<impl Iterator<Item = impl Future<Output = Result<T, TaskError<E>>> + 'static>, T> {
-    let failed = Arc::<AtomicBool>::default();
-    let (flag, at) = (Arc::clone(&failed), Location::caller());
-    let tasks = futures.into_iter().map(move |future| {
-        let handle = Builder::new().at(at).spawn(watched(future, Arc::clone(&failed)));
-        Pinned::new(Task { handle, failed: Some(Arc::clone(&failed)) }, Map(flatten))
+    futures: impl Futures<Future = F>,
+) -> TryGatherTasks<impl Iterator<Item = Task<Result<T, E>>>, T, E> {
+    let at = Location::caller();
+    let tally = Tally::new(Mark::new("try_gather_tasks"));
+    let of_tasks = Arc::clone(&tally);
+    let tasks = futures.into_futures().enumerate().map(move |(index, future)| {
+        let handle = Builder::new().at(at).spawn(watched(future, Alarm { index, armed: Some(Arc::clone(&of_tasks)) }));
+        trace!(@child_spawned(of_tasks.mark));
+        Task::new(handle, &of_tasks)
     });
-    TryGather::new(Mark::new("try_gather_tasks"), Some(flag), tasks)
+    TryGatherTasks(Tasks::new(tasks, tally))
 }
 
-impl<I, T: 'static, E: 'static, P: FnMut(Progress)> TryGather<I, T, P>
+form! {
+    /// The future of [`try_gather_tasks`].
+    TryGatherTasks<I: Iterator, T, E>(Tasks<I, Result<T, E>, T>)
+}
+
+impl<I, T, E, P> Future for TryGatherTasks<I, T, E, P>
 where
-    I: Iterator<Item: Future<Output = Result<T, TaskError<E>>> + 'static>,
+    I: Iterator<Item = Task<Result<T, E>>>,
+    P: FnMut(Progress),
+{
+    type Output = Result<Vec<T>, TaskError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll(cx, flatten)
+    }
+}
+
+impl<I, T: 'static, E: 'static, P: FnMut(Progress)> TryGatherTasks<I, T, E, P>
+where
+    I: Iterator<Item = Task<Result<T, E>>>,
 {
     /// Hears of the tasks that fail after the first one: `report` gets the index of each in the input, and its error.
     ///
@@ -119,17 +167,59 @@ where
         mut self,
         mut report: impl FnMut(usize, TaskError<E>) + 'static,
     ) -> Result<Vec<T>, TaskError<E>> {
-        let (error, mut rest) = match poll_fn(|cx| self.poll_all(cx, |_, result| result)).await {
+        let gathering = &mut self.0.gathering;
+        gathering.assert_new("on_late_error");
+        let first = match poll_fn(|cx| gathering.poll_until(cx, flatten)).await {
             Ok(values) => return Ok(values),
-            Err(stopped) => stopped,
+            Err(first) => first,
         };
+        let mut rest = gathering.stop_with_rest();
         drop(spawn(async move {
-            while let Some((index, end)) = rest.next().await {
-                end.err().into_iter().for_each(|error| report(index, error));
+            while let Some((index, end)) = poll_fn(|cx| rest.poll_next(cx)).await {
+                if let Err(error) = flatten(end) {
+                    report(index, error);
+                }
             }
         }));
-        Err(error)
+        Err(first)
     }
+}
+
+/// Tells the tally that a task has failed, when it is dropped armed. It lies beside the future of the task and is disarmed
+/// when that returns `Ok`; an error, a panic and an abort leave it armed. The loop drops a task's future before it wakes
+/// whoever awaits the handle, so the tally knows of the failure before that wake.
+struct Alarm {
+    /// Of the task, in the input.
+    index: usize,
+    /// `None` once it is disarmed.
+    armed: Option<Arc<Tally>>,
+}
+
+impl Alarm {
+    fn disarm(&mut self) {
+        self.armed = None;
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if let Some(tally) = &self.armed {
+            tally.fail(self.index);
+        }
+    }
+}
+
+/// What a task of [`try_gather_tasks`] runs: its future, with an alarm.
+fn watched<F: Future<Output = Result<T, E>>, T, E>(future: F, mut alarm: Alarm) -> impl Future<Output = F::Output> {
+    Pinned::new(
+        future,
+        Map(move |result: F::Output| {
+            if result.is_ok() {
+                alarm.disarm();
+            }
+            result
+        }),
+    )
 }
 
 /// How a task of [`try_gather_tasks`] failed: asyncio's exception, `CancelledError` among them, tokio's `JoinError` with
@@ -153,50 +243,6 @@ pub enum TaskError<E> {
     Cancelled,
     /// It panicked; this is what [`std::panic::resume_unwind`] takes.
     Panicked(Box<dyn Any + Send>),
-}
-
-/// Sets the flag when it is dropped armed. It lies beside the future of a task and is disarmed when that ends well; an
-/// error, a panic and an abort leave it armed. The loop drops a task's future before it wakes whoever awaits the task,
-/// so the flag is always there before that wake.
-struct Alarm(Option<Arc<AtomicBool>>);
-
-impl Drop for Alarm {
-    fn drop(&mut self) {
-        self.0.iter().for_each(|failed| failed.store(true, Relaxed));
-    }
-}
-
-/// What a task of [`try_gather_tasks`] runs: a success disarms the alarm.
-fn watched<F: Future<Output = Result<T, E>>, T, E>(
-    future: F,
-    flag: Arc<AtomicBool>,
-) -> impl Future<Output = F::Output> {
-    let mut alarm = Alarm(Some(flag));
-    Pinned::new(future, Map(move |result: F::Output| result.inspect(|_| drop(alarm.0.take()))))
-}
-
-/// A child of both forms: a task, aborted when this is dropped before its end.
-struct Task<T> {
-    handle: JoinHandle<T>,
-    /// If this is set, the task runs on instead.
-    failed: Option<Arc<AtomicBool>>,
-}
-
-impl<T> Future for Task<T> {
-    type Output = Result<T, JoinError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.handle).poll(cx)
-    }
-}
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        let detach = self.failed.as_ref().is_some_and(|failed| failed.load(Relaxed));
-        if !detach && !self.handle.is_finished() {
-            self.handle.abort();
-        }
-    }
 }
 
 /// What [`try_gather_tasks`] makes of a task's result.
@@ -453,7 +499,10 @@ mod tests {
             yield_now().await;
             Ok::<_, ()>(bytes.len())
         };
-        let (plain, watched) = (size_of_val(&future()), size_of_val(&watched(future(), Arc::default())));
+        let (plain, watched) = (
+            size_of_val(&future()),
+            size_of_val(&watched(future(), Alarm { index: 0, armed: Some(Tally::new(Mark::new(""))) })),
+        );
         assert!(watched <= plain + 64, "{watched} for {plain}");
     }
 }

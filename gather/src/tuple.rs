@@ -1,9 +1,9 @@
 //! `gather!` and `try_gather!`: a few children of different types, in place and without an allocation for them.
 //!
-//! The children lie in a tuple inside the future itself; their places are the fields. The engine is the same as for an
-//! iterator of children. Here is the one thing that needs a macro of its own: which field a number means.
+//! The children lie in a tuple inside the future itself, and the place of a child is the number of its field. The engine is
+//! the same as for an iterator of children. Only one thing needs a macro of its own: which field a number means.
 
-use crate::join::{Engine, Note, Places};
+use crate::join::{Children, Engine, Note};
 use crate::pinned::{Map, Pinned, poll_child};
 use std::convert::Infallible;
 use std::ops::ControlFlow::{Break, Continue};
@@ -85,14 +85,14 @@ pub fn try_gather<T: Tuple>(children: T) -> impl Future<Output = Result<T::Value
 
 /// The future of both macros.
 fn joined<T: Tuple>(mark: runtime::Mark, children: T) -> impl Future<Output = Result<T::Values, T::Error>> {
-    Pinned::new(children, (Engine::new(mark, None), State::<T::Kept>::default()))
+    Pinned::new(children, (Engine::new(mark), State::<T::Stored>::default()))
 }
 
 /// What is known of the children.
 #[derive(Default)]
-struct State<K> {
+struct State<S> {
     /// The values of those that have ended.
-    kept: K,
+    stored: S,
     /// The engine's.
     notes: [Note; 12],
     /// How many have been polled.
@@ -101,7 +101,7 @@ struct State<K> {
     ended: u32,
 }
 
-impl<T: Tuple> Future for Pinned<T, (Engine, State<T::Kept>)> {
+impl<T: Tuple> Future for Pinned<T, (Engine, State<T::Stored>)> {
     type Output = Result<T::Values, T::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -110,7 +110,7 @@ impl<T: Tuple> Future for Pinned<T, (Engine, State<T::Kept>)> {
         let error = ready!(engine.poll(&mut fields, cx, |_, result| result.map_or_else(Break, Continue)));
         let (mut children, state) = fields;
         Poll::Ready(match error {
-            None => Ok(T::values(&mut state.kept)),
+            None => Ok(T::values(&mut state.stored)),
             Some(error) => {
                 engine.finish();
                 children.set(T::default());
@@ -121,7 +121,7 @@ impl<T: Tuple> Future for Pinned<T, (Engine, State<T::Kept>)> {
 }
 
 /// The children of a tuple, and their state.
-impl<T: Tuple> Places for (Pin<&mut T>, &mut State<T::Kept>) {
+impl<T: Tuple> Children for (Pin<&mut T>, &mut State<T::Stored>) {
     type End = Result<(), T::Error>;
 
     fn len(&self) -> usize {
@@ -139,7 +139,7 @@ impl<T: Tuple> Places for (Pin<&mut T>, &mut State<T::Kept>) {
     }
 
     fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<Self::End> {
-        let result = ready!(self.0.as_mut().poll(place, &mut self.1.kept, cx));
+        let result = ready!(self.0.as_mut().poll(place, &mut self.1.stored, cx));
         self.1.ended += 1;
         Poll::Ready(result)
     }
@@ -149,14 +149,14 @@ impl<T: Tuple> Places for (Pin<&mut T>, &mut State<T::Kept>) {
     }
 }
 
-/// What comes of polling a child: its value is kept elsewhere.
+/// The outcome of a child's poll. Its value is stored apart.
 type Ended<E> = Poll<Result<(), E>>;
 
 /// A tuple of `Option`s of one to twelve futures, which give `Result`s with one type of error.
 #[diagnostic::on_unimplemented(message = "the macro takes one to twelve futures; in `try_gather!` with one error type")]
 pub trait Tuple: Default {
     /// A tuple of `Option`s of their values.
-    type Kept: Default;
+    type Stored: Default;
     /// A tuple of their values.
     type Values;
     /// The error of each.
@@ -164,36 +164,36 @@ pub trait Tuple: Default {
     /// How many.
     const LEN: u32;
 
-    /// Polls the child in `place`; at its end drops it, and keeps its value.
-    fn poll(self: Pin<&mut Self>, place: u32, kept: &mut Self::Kept, cx: &mut Context<'_>) -> Ended<Self::Error>;
+    /// Polls the child in `place`; at its end drops it, and stores its value.
+    fn poll(self: Pin<&mut Self>, place: u32, stored: &mut Self::Stored, cx: &mut Context<'_>) -> Ended<Self::Error>;
 
     /// Takes all values, when all have ended.
-    fn values(kept: &mut Self::Kept) -> Self::Values;
+    fn values(stored: &mut Self::Stored) -> Self::Values;
 }
 
 macro_rules! tuple {
     ($($place:tt $F:ident $T:ident),+) => {
         impl<Error, $($F: Future<Output = Result<$T, Error>>, $T),+> Tuple for ($(Option<$F>,)+) {
-            type Kept = ($(Option<$T>,)+);
+            type Stored = ($(Option<$T>,)+);
             type Values = ($($T,)+);
             type Error = Error;
             const LEN: u32 = [$($place),+].len() as u32;
 
-            fn poll(self: Pin<&mut Self>, place: u32, kept: &mut Self::Kept, cx: &mut Context<'_>) -> Ended<Error> {
+            fn poll(self: Pin<&mut Self>, place: u32, stored: &mut Self::Stored, cx: &mut Context<'_>) -> Ended<Error> {
                 match place {
                     $($place => {
                         // SAFETY: `map_unchecked_mut` asks for a field that stays where the tuple is: fields of a
                         // pinned tuple do, and nothing here moves one.
                         #[allow(unsafe_code, reason = "the projection from a pinned tuple to a field")]
                         let child = unsafe { self.map_unchecked_mut(|children| &mut children.$place) };
-                        poll_child(child, cx).map(|result| result.map(|value| kept.$place = Some(value)))
+                        poll_child(child, cx).map(|result| result.map(|value| stored.$place = Some(value)))
                     })+
                     _ => unreachable!("the engine knows only the places that it got from `start`"),
                 }
             }
 
-            fn values(kept: &mut Self::Kept) -> Self::Values {
-                ($(kept.$place.take().expect("every child has ended"),)+)
+            fn values(stored: &mut Self::Stored) -> Self::Values {
+                ($(stored.$place.take().expect("every child has ended"),)+)
             }
         }
     };

@@ -1,38 +1,39 @@
-//! The two wakers of a child: one that is lent for a poll, one to keep.
+//! The two wakers of a child in place: one is lent to it for a poll, the other it owns. Read `ready.rs` before.
 //!
-//! While a child is polled it sees a waker that is lent to it: the data pointer is a [`Lent`] on the stack of that poll.
-//! A child that only wakes itself with it (a yield) costs one store, and the engine polls it again in the next batch. A
-//! child that has to wait clones it, and what it gets is a waker to keep: its data pointer is a node of the
-//! [`ReadySet`], and it keeps that block alive.
+//! While a child is polled, its context has the **lent** waker: the data pointer is a [`Lent`] on the stack of the
+//! gather's poll. A child that only wakes itself with it (a yield) costs one store, and the engine polls it again in the
+//! next batch. A child that has to wait clones the lent waker. The clone is an **owned** waker: its data pointer is a node
+//! of the [`ReadySet`], and it keeps that block alive.
 //!
 //! ```text
-//!   Lent --wake--> `woken`, which the engine reads after the poll      a store
+//!   lent waker  --wake--> Lent::woken, which the engine reads after the poll      a store
 //!     |
 //!   clone
 //!     v
-//!   kept --wake--> ReadySet::wake                                      a lock, a push
+//!   owned waker --wake--> ReadySet::wake                                          a lock, a push
 //! ```
 #![allow(unsafe_code, reason = "a waker is a raw pointer and four functions that know what it points to")]
 
 use crate::join::Engine;
 use crate::ready::{Node, ReadySet};
+use runtime::trace;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-/// What a lent waker points to. One for each poll of the gather, aimed at one child after the other.
+/// What a lent waker points to. There is one for each poll of the gather; it is aimed at one child after the other.
 pub(crate) struct Lent<'a> {
     /// Whether the child that is polled now woke itself. Atomic, as a child may lend its `&Waker` on to other threads
     /// (scoped ones) until its poll returns; so are the fields below safe to share.
     woken: AtomicBool,
-    /// Whose child is polled now.
+    /// The place of the child that is polled now.
     place: AtomicU32,
     /// How many places the set will need.
     places: usize,
-    /// Whom the set is to wake.
+    /// The parent, for the set to wake.
     parent: &'a Waker,
-    /// Where the set is, or will be once a child clones its waker.
+    /// Has the set, from the first clone on.
     engine: &'a Engine,
 }
 
@@ -73,15 +74,14 @@ const LENT: RawWakerVTable = RawWakerVTable::new(clone_lent, wake_lent, wake_len
 fn wake_lent(data: *const ()) {
     let lent = lent(&data);
     lent.woken.store(true, Relaxed);
-    runtime::trace!(@woke_itself(lent.engine.mark, lent.place.load(Relaxed)));
+    trace!(@woke_itself(lent.engine.mark, lent.place.load(Relaxed)));
 }
 
-/// From here on the child has a waker to keep. The first one makes the set.
+/// Gives the child a waker of its own. The first one makes the set.
 fn clone_lent(data: *const ()) -> RawWaker {
     let lent = lent(&data);
-    let Engine { failed, mark, set, .. } = lent.engine;
-    let new = || ReadySet::new(lent.places, lent.parent.clone(), failed.clone(), *mark);
-    kept(Arc::clone(set.get_or_init(new)), lent.place.load(Relaxed))
+    let new = || ReadySet::new(lent.places, lent.parent.clone(), lent.engine.mark);
+    owned_waker(Arc::clone(lent.engine.set.get_or_init(new)), lent.place.load(Relaxed))
 }
 
 fn lent<'a>(data: &'a *const ()) -> &'a Lent<'a> {
@@ -90,25 +90,37 @@ fn lent<'a>(data: &'a *const ()) -> &'a Lent<'a> {
     unsafe { &*data.cast::<Lent<'a>>() }
 }
 
-static KEPT: RawWakerVTable = RawWakerVTable::new(
-    |data| kept(Arc::clone(&owned(data).0), owned(data).1),
-    |data| ManuallyDrop::into_inner(owned(data).0).wake(owned(data).1),
-    |data| owned(data).0.wake(owned(data).1),
-    |data| drop(ManuallyDrop::into_inner(owned(data).0)),
+static OWNED: RawWakerVTable = RawWakerVTable::new(
+    |data| {
+        let (set, place) = owned(data);
+        owned_waker(Arc::clone(&set), place)
+    },
+    |data| {
+        let (set, place) = owned(data);
+        ManuallyDrop::into_inner(set).wake(place);
+    },
+    |data| {
+        let (set, place) = owned(data);
+        set.wake(place);
+    },
+    |data| {
+        let (set, _) = owned(data);
+        drop(ManuallyDrop::into_inner(set));
+    },
 );
 
-/// A waker to keep. It owns `set`.
-fn kept(set: Arc<ReadySet>, place: u32) -> RawWaker {
+/// An owned waker. It holds one count of the block's `Arc`.
+fn owned_waker(set: Arc<ReadySet>, place: u32) -> RawWaker {
     let set = ManuallyDrop::new(set);
     let node = set.node(place);
     node.set.store(Arc::as_ptr(&set).cast_mut(), Relaxed);
     node.place.store(place, Relaxed);
-    RawWaker::new((&raw const *node).cast(), &KEPT)
+    RawWaker::new((&raw const *node).cast(), &OWNED)
 }
 
-/// The set that a kept waker owns, and its place there. Who gives the waker up drops the set.
+/// The set of an owned waker, and its place there. The count stays with the waker; who uses the waker up drops the set.
 fn owned(data: *const ()) -> (ManuallyDrop<Arc<ReadySet>>, u32) {
-    // SAFETY: only the functions of `KEPT` come here, with the address of a node whose block the waker keeps alive: it
+    // SAFETY: only the functions of `OWNED` come here, with the address of a node whose block the waker keeps alive: it
     // owns one count of the block's `Arc`. `set` is the pointer inside that very `Arc` and never changes, so it may be
     // turned back into it; `ManuallyDrop` leaves the count with the waker until `wake` or `drop` gives it up.
     unsafe {
@@ -128,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_child_that_only_wakes_itself_makes_no_set() {
-        let engine = Engine::new(Mark::new(""), None);
+        let engine = Engine::new(Mark::new(""));
         let lent = Lent::new(1, Waker::noop(), &engine);
         lent.aim(0);
         assert!(!lent.woken());
@@ -144,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn kept_wakers_of_one_child_are_alike_and_of_two_are_not() {
+    fn owned_wakers_of_one_child_are_alike_and_of_two_are_not() {
         let gates = gates(2);
         let mut parent = Parent::new(gather(gates.iter().map(|gate| gate.child(()))));
         parent.pending();

@@ -1,22 +1,26 @@
 //! Files, as far as `gather` is shown with them: [`lines`], read in chunks on the blocking pool.
 
 use crate::JoinHandle;
+use crate::circle::budget;
 use crate::circle::context;
+use crate::io::about;
 use crate::task::spawn_blocking;
 use std::fs::File;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Bytes read in one job: enough that the way to the pool and back is not what takes the time.
+/// At most so many bytes are read in one job: enough that the way to the pool and back is not what takes the time.
 const CHUNK: usize = 64 * 1024;
 
 /// Reads a file line by line, never more of it in memory than a chunk and a line. tokio's `BufReader::lines`; asyncio has
 /// nothing for files.
 ///
-/// The file is opened at the first [`next`](Lines::next).
+/// Each line is there as soon as the system has it: a pipe with a name and a terminal work, too. A line may be as long as
+/// memory has room for; [`max_line`](Lines::max_line) sets a bound.
+///
+/// The file is opened at the first [`next`](Lines::next). A read that waits holds a thread of the blocking pool.
 ///
 /// ```
 /// # let path = std::env::temp_dir().join(format!("glassloop-lines-{}", std::process::id()));
@@ -32,7 +36,8 @@ const CHUNK: usize = 64 * 1024;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn lines(path: impl AsRef<Path>) -> Lines {
-    Lines { source: Source::Unopened(path.as_ref().to_owned()), buffer: Vec::new(), start: 0, searched: 0 }
+    let source = Source::Unopened(path.as_ref().to_owned());
+    Lines { source, buffer: Vec::new(), start: 0, searched: 0, max_line: usize::MAX, skips: false }
 }
 
 /// The lines of a file; from [`lines`], which has an example.
@@ -46,25 +51,61 @@ pub struct Lines {
     start: usize,
     /// Up to where no line ends.
     searched: usize,
+    /// A line may have so many bytes, its line break not counted.
+    max_line: usize,
+    /// The line that begins at `start` is the rest of one that was too long, and is given to nobody.
+    skips: bool,
 }
 
 /// The states of a file.
 #[derive(Debug)]
 enum Source {
     Unopened(PathBuf),
-    Open(File),
+    Open(Reader),
     /// A chunk is being read.
-    Reading(JoinHandle<io::Result<(File, Vec<u8>)>>),
+    Reading(JoinHandle<io::Result<Reader>>),
     /// The end, or an error, has been reached.
     Ended,
 }
 
+/// A file, and the chunk that was read from it last.
+#[derive(Debug)]
+struct Reader {
+    file: File,
+    /// Memory for a chunk, used again and again.
+    chunk: Vec<u8>,
+    /// So many bytes of it were read; none is the end.
+    filled: usize,
+}
+
 impl Lines {
+    /// A line may have at most `bytes` bytes, its line break not counted. A longer one is an error, and the line behind it
+    /// follows. So memory has a bound, whatever is in the file; without this it has none.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("glassloop-max-line-{}", std::process::id()));
+    /// # std::fs::write(&path, "one\nseventeen\nthree\n")?;
+    /// runtime::block_on(async {
+    ///     let mut lines = runtime::fs::lines(&path).max_line(5);
+    ///     assert_eq!(lines.next().await.unwrap()?, "one");
+    ///     let error = lines.next().await.unwrap().unwrap_err();
+    ///     assert_eq!(error.to_string(), "a line has more than 5 bytes, the most that max_line allows; it was left out");
+    ///     assert_eq!(lines.next().await.unwrap()?, "three");
+    ///     Ok::<(), std::io::Error>(())
+    /// })?;
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn max_line(self, bytes: usize) -> Lines {
+        Lines { max_line: bytes, ..self }
+    }
+
     /// The next line, without its line break; `None` after the last. tokio's `Lines::next_line`.
     ///
     /// # Errors
-    /// The system's, with the path if the file cannot be opened, after which there are no more lines; `InvalidData` for a
-    /// line that is not UTF-8, after which the next line follows.
+    /// The system's, after the whole lines that were read before it; no more lines follow. If the file cannot be opened, the
+    /// error names the path, and the system's own error is its source ([`io::Error::get_ref`]). `InvalidData` for a line
+    /// that is not UTF-8 or longer than [`max_line`](Lines::max_line), after which the next line follows.
     ///
     /// # Panics
     /// When it is polled outside a runtime and more of the file has to be read.
@@ -89,57 +130,141 @@ impl Lines {
     /// # Panics
     /// Outside a runtime, when more of the file has to be read.
     pub fn poll_next_line(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<String>>> {
+        budget::spend(cx, |cx| self.poll_line(cx))
+    }
+
+    fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<String>>> {
         loop {
-            if let Some(n) = self.buffer[self.searched..].iter().position(|&byte| byte == b'\n') {
-                return Poll::Ready(Some(self.give(self.searched + n, self.searched + n + 1)));
+            // What is here already.
+            while let Some(n) = self.buffer[self.searched..].iter().position(|&byte| byte == b'\n') {
+                let end = self.searched + n;
+                if let Some(line) = self.give(end, end + 1) {
+                    return Poll::Ready(Some(line));
+                }
             }
             self.searched = self.buffer.len();
+            // One byte more may be the first of a line break.
+            if self.searched - self.start > self.max_line.saturating_add(1)
+                && let Some(too_long) = self.skip()
+            {
+                return Poll::Ready(Some(Err(too_long)));
+            }
+            // More of the file.
             // Outside a runtime this panics, before anything is taken from its place.
             matches!(self.source, Source::Unopened(_) | Source::Open(_)).then(|| context::current("fs::lines", |_| ()));
             match std::mem::replace(&mut self.source, Source::Ended) {
-                Source::Unopened(path) => self.source = Source::Reading(spawn_blocking(|| read_chunk(open(path)?))),
-                Source::Open(file) => self.source = Source::Reading(spawn_blocking(|| read_chunk(file))),
-                Source::Reading(mut job) => {
-                    let Poll::Ready(read) = Pin::new(&mut job).poll(cx) else {
+                Source::Unopened(path) => self.source = Source::Reading(spawn_blocking(|| open(path)?.read())),
+                Source::Open(reader) => self.source = Source::Reading(spawn_blocking(|| reader.read())),
+                Source::Reading(job) => {
+                    let Poll::Ready(read) = job.poll_end(cx) else {
                         self.source = Source::Reading(job);
                         return Poll::Pending;
                     };
-                    let read = read.unwrap_or_else(|error| Err(io::Error::other(error)));
                     // Half a line whose other half cannot be read is not given out.
-                    match read.inspect_err(|_| self.start = self.buffer.len()) {
-                        Ok((_, chunk)) if chunk.is_empty() => {}
-                        Ok((file, chunk)) => {
+                    match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                        Ok(reader) if reader.filled == 0 => {}
+                        Ok(reader) => {
                             self.buffer.drain(..std::mem::take(&mut self.start));
                             self.searched = self.buffer.len();
-                            self.buffer.extend(chunk);
-                            self.source = Source::Open(file);
+                            self.buffer.extend(&reader.chunk[..reader.filled]);
+                            self.source = Source::Open(reader);
                         }
-                        Err(error) => return Poll::Ready(Some(Err(error))),
+                        Err(error) => {
+                            self.start = self.buffer.len();
+                            return Poll::Ready(Some(Err(error)));
+                        }
                     }
                 }
                 Source::Ended if self.start == self.buffer.len() => return Poll::Ready(None),
-                Source::Ended => return Poll::Ready(Some(self.give(self.buffer.len(), self.buffer.len()))),
+                Source::Ended => {
+                    if let Some(line) = self.give(self.buffer.len(), self.buffer.len()) {
+                        return Poll::Ready(Some(line));
+                    }
+                }
             }
         }
     }
 
-    /// Gives out the line that ends at `end`; the next one begins at `next`.
-    fn give(&mut self, end: usize, next: usize) -> io::Result<String> {
-        let line = &self.buffer[self.start..end];
-        let line = line.strip_suffix(b"\r").filter(|_| next > end).unwrap_or(line);
-        let line = String::from_utf8(line.to_vec());
+    /// Gives out the line that ends at `end`; the next one begins at `next`. `None` if the line was the rest of one that
+    /// was too long.
+    fn give(&mut self, end: usize, next: usize) -> Option<io::Result<String>> {
+        let begin = self.start;
         (self.start, self.searched) = (next, next);
-        line.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        if std::mem::take(&mut self.skips) {
+            return None;
+        }
+        let line = &self.buffer[begin..end];
+        let line = line.strip_suffix(b"\r").filter(|_| next > end).unwrap_or(line);
+        if line.len() > self.max_line {
+            return Some(Err(self.too_long()));
+        }
+        let text = String::from_utf8(line.to_vec());
+        Some(text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)))
+    }
+
+    /// The line is too long already: throws away what is here of it, and what comes. Gives the error, once for a line.
+    fn skip(&mut self) -> Option<io::Error> {
+        self.start = self.buffer.len();
+        let begins = !std::mem::replace(&mut self.skips, true);
+        begins.then(|| self.too_long())
+    }
+
+    fn too_long(&self) -> io::Error {
+        let message =
+            format!("a line has more than {} bytes, the most that max_line allows; it was left out", self.max_line);
+        io::Error::new(io::ErrorKind::InvalidData, message)
     }
 }
 
-fn open(path: PathBuf) -> io::Result<File> {
-    File::open(&path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+fn open(path: PathBuf) -> io::Result<Reader> {
+    let file = File::open(&path).map_err(|error| about(path.display(), error))?;
+    Ok(Reader { file, chunk: vec![0; CHUNK], filled: 0 })
 }
 
-/// Reads the next chunk; an empty one is the end.
-fn read_chunk(mut file: File) -> io::Result<(File, Vec<u8>)> {
-    let mut chunk = Vec::with_capacity(CHUNK);
-    (&mut file).take(CHUNK as u64).read_to_end(&mut chunk)?;
-    Ok((file, chunk))
+impl Reader {
+    /// Reads the next chunk.
+    fn read(mut self) -> io::Result<Reader> {
+        self.filled = read_once(&mut self.file, &mut self.chunk)?;
+        Ok(self)
+    }
+}
+
+/// Reads what one system call gives. To go on until the chunk is full would keep the lines that are there waiting for more,
+/// and lose them if an error comes first.
+fn read_once(file: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(chunk) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives some bytes in pieces, with an interruption before each; then an error.
+    struct Breaks(Vec<&'static [u8]>, bool);
+
+    impl Read for Breaks {
+        fn read(&mut self, chunk: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let Some(mut piece) = self.0.pop() else { return Err(io::ErrorKind::UnexpectedEof.into()) };
+            piece.read(chunk)
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_an_error_is_not_lost_with_it() {
+        let (mut file, mut chunk) = (Breaks(vec![b"two\n", b"one\n"], false), [0; 64]);
+        for expected in [b"one\n", b"two\n"] {
+            let n = read_once(&mut file, &mut chunk).unwrap();
+            assert_eq!(&chunk[..n], expected);
+        }
+        assert_eq!(read_once(&mut file, &mut chunk).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
 }

@@ -1,9 +1,11 @@
 //! The feature `futures`: the traits of futures-io and futures-core on what the loop has, so that their combinators work.
 
+use crate::circle::budget;
 use crate::circle::reactor::Direction;
 use crate::fs::Lines;
 use crate::io::Async;
 use crate::net::TcpStream;
+use crate::parts::share::Reach;
 use crate::sync::mpsc::Receiver;
 use crate::time::Interval;
 use futures_core::Stream;
@@ -18,15 +20,26 @@ use std::time::Instant;
 /// What the poll functions of I/O return.
 type Polled<T> = Poll<io::Result<T>>;
 
-/// Tries `attempt` for as long as `is_ready` says that it may succeed.
-fn retry<R>(mut is_ready: impl FnMut() -> Polled<()>, mut attempt: impl FnMut() -> io::Result<R>) -> Polled<R> {
-    loop {
-        ready!(is_ready())?;
-        match attempt() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            result => return Poll::Ready(result),
+/// So many pieces one system call takes at most, on Linux, the BSDs and macOS (IOV_MAX); the standard library hands on no
+/// more either. A write of all of these is a full one.
+const PIECES: usize = 1024;
+
+/// Tries `attempt` for as long as it may succeed.
+fn retry<T: Source, R>(
+    io: &Async<T>,
+    direction: Direction,
+    cx: &mut Context<'_>,
+    mut attempt: impl FnMut() -> io::Result<R>,
+) -> Polled<R> {
+    budget::spend(cx, |cx| {
+        loop {
+            ready!(io.poll_ready(direction, None, cx))?;
+            match attempt() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
         }
-    }
+    })
 }
 
 /// A stream can be read and written through a shared reference, and as a whole, which is what most libraries ask for.
@@ -34,20 +47,21 @@ macro_rules! stream {
     ($($type:ty),*) => {$(
         impl AsyncRead for $type {
             fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Polled<usize> {
-                retry(|| self.poll_read_ready(cx), || self.try_read(buffer))
+                retry(&self.io, Direction::Read, cx, || self.try_read(buffer))
             }
         }
 
         impl AsyncWrite for $type {
             fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Polled<usize> {
-                retry(|| self.poll_write_ready(cx), || self.try_write(bytes))
+                retry(&self.io, Direction::Write, cx, || self.try_write(bytes))
             }
 
             /// One system call for several pieces: of what rustls has to say, its last words may be only the second.
             fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Polled<usize> {
+                let pieces = &pieces[..pieces.len().min(PIECES)];
                 let bytes = pieces.iter().map(|piece| piece.len()).sum();
                 let write = || self.io.try_bytes(Direction::Write, bytes, |mut socket| socket.write_vectored(pieces));
-                retry(|| self.poll_write_ready(cx), write)
+                retry(&self.io, Direction::Write, cx, write)
             }
 
             fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Polled<()> {
@@ -71,7 +85,7 @@ where
 {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Polled<usize> {
         // Whether a short read says that nothing is left, only a stream of bytes knows: of these sources, who can tell?
-        retry(|| self.poll_readable(cx), || self.try_io(Direction::Read, |mut source| source.read(buffer)))
+        retry(&*self, Direction::Read, cx, || self.try_one_way(Direction::Read, |mut source| source.read(buffer)))
     }
 }
 
@@ -80,11 +94,25 @@ where
     for<'a> &'a T: Write,
 {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Polled<usize> {
-        retry(|| self.poll_writable(cx), || self.try_io(Direction::Write, |mut source| source.write(bytes)))
+        retry(&*self, Direction::Write, cx, || self.try_one_way(Direction::Write, |mut source| source.write(bytes)))
     }
 
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Polled<usize> {
+        let write = || self.try_one_way(Direction::Write, |mut source| source.write_vectored(pieces));
+        retry(&*self, Direction::Write, cx, write)
+    }
+
+    /// Tried first, waited second: most sources have nothing to flush, and then a full one is no reason to wait.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
-        retry(|| self.poll_writable(cx), || self.try_io(Direction::Write, |mut source| source.flush()))
+        budget::spend(cx, |cx| {
+            loop {
+                match self.get_ref().flush() {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.would_block(Direction::Write),
+                    result => return Poll::Ready(result),
+                }
+                ready!(self.poll_ready(Direction::Write, None, cx))?;
+            }
+        })
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
@@ -92,7 +120,7 @@ where
     }
 }
 
-impl<T> Stream for Receiver<T> {
+impl<T, R: Reach> Stream for Receiver<T, R> {
     type Item = T;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {

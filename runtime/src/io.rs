@@ -3,13 +3,18 @@
 //! One helper does it all: try; if the system would block, wait for the reactor's word; try again.
 
 use crate::At;
+use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::core::Core;
 use crate::circle::reactor::{Direction, Own, Reactor, SourceKey};
 use crate::parts::line::WaiterKey;
 use mio::event::Source;
 use std::cell::RefMut;
+use std::error::Error;
+use std::fmt;
 use std::io;
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -22,9 +27,13 @@ use std::task::{Context, Poll, ready};
 /// A source of your own must leave the loop's other sources alone in `register` and `deregister`: the loop has them open
 /// at that moment.
 ///
+/// A fresh source counts as ready in both directions, because the system tells of changes only: the first attempt finds
+/// out. tokio waits for the system's first word instead. What counted as ready when its runtime was dropped still does,
+/// until an attempt would block; then it is an error.
+///
 /// ```
-/// use std::io::{Read, Write};
-/// use std::future::poll_fn;
+/// use std::io::{ErrorKind, Read, Write};
+/// use mio::Interest;
 /// use runtime::io::Async;
 ///
 /// runtime::block_on(async {
@@ -35,10 +44,17 @@ use std::task::{Context, Poll, ready};
 ///     let n = receiver.read_with(|mut pipe| pipe.read(&mut buffer)).await?;
 ///     assert_eq!(&buffer[..n], b"hello");
 ///
-///     // By hand: ready says only that an attempt is worth it.
-///     sender.writable().await?; // or, in a future of your own:
-///     poll_fn(|cx| sender.poll_writable(cx)).await?;
-///     assert_eq!(sender.get_ref().write(b"again")?, 5);
+///     // By hand: ready says only that an attempt is worth it, and the attempt goes through `try_io`. It tells the
+///     // loop when there was nothing; without it, `readable` would be ready for ever.
+///     sender.write_with(|mut pipe| pipe.write(b"again")).await?;
+///     let n = loop {
+///         receiver.readable().await?; // in a future of your own: poll_readable
+///         match receiver.try_io(Interest::READABLE, |mut pipe| pipe.read(&mut buffer)) {
+///             Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+///             done => break done?,
+///         }
+///     };
+///     assert_eq!(&buffer[..n], b"again");
 ///     Ok::<(), std::io::Error>(())
 /// })?;
 /// # Ok::<(), std::io::Error>(())
@@ -74,7 +90,8 @@ impl<T: Source> Async<T> {
         Ok(Async { source, key, core })
     }
 
-    /// The source itself; tokio's `AsyncFd::get_ref`. What it does behind the loop's back, the loop does not know.
+    /// The source itself; tokio's `AsyncFd::get_ref`. The loop does not know what it does: an attempt that would block
+    /// belongs into [`try_io`](Async::try_io).
     pub fn get_ref(&self) -> &T {
         &self.source
     }
@@ -83,40 +100,74 @@ impl<T: Source> Async<T> {
         self.core.reactor.borrow_mut()
     }
 
-    /// Tries `op` once, if the last word was that it may succeed.
+    /// Tries `op` once, without waiting, if the source counts as ready for `interest`. If `op` says `WouldBlock`, it no
+    /// longer does, and [`readable`](Async::readable) or [`writable`](Async::writable) waits for the system's next word.
+    /// tokio's `AsyncFd::try_io`.
+    ///
+    /// `op` must not block, and must say `WouldBlock` for no other reason than that the source was not ready: nobody would
+    /// come back to it. With both interests it is tried when one direction counts as ready, and `WouldBlock` is
+    /// the word on both.
     ///
     /// # Errors
-    /// `WouldBlock` when it has to wait; else what `op` says.
-    pub(crate) fn try_io<R>(&self, direction: Direction, op: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
+    /// `WouldBlock` when it has to wait; `InvalidInput` for an interest that is neither reading nor writing; an error when
+    /// the source does not count as ready and its runtime was dropped; else what `op` says. For an example see [`Async`].
+    pub fn try_io<R>(&self, interest: mio::Interest, op: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
+        match (interest.is_readable(), interest.is_writable()) {
+            (true, false) => self.try_one_way(Direction::Read, op),
+            (false, true) => self.try_one_way(Direction::Write, op),
+            (true, true) => {
+                let may_read = matches!(self.reactor().is_ready(self.key, Direction::Read), Ok(true));
+                let (first, second) =
+                    if may_read { (Direction::Read, Direction::Write) } else { (Direction::Write, Direction::Read) };
+                self.try_one_way(first, op).inspect_err(|error| {
+                    if error.kind() == io::ErrorKind::WouldBlock {
+                        self.would_block(second);
+                    }
+                })
+            }
+            (false, false) => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the loop watches for reading and for writing only: ask with Interest::READABLE or Interest::WRITABLE",
+            )),
+        }
+    }
+
+    /// [`try_io`](Async::try_io) in one direction.
+    pub(crate) fn try_one_way<R>(&self, direction: Direction, op: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
         if !self.reactor().is_ready(self.key, direction)? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         op(&self.source).inspect_err(|error| {
             if error.kind() == io::ErrorKind::WouldBlock {
-                self.reactor().would_block(self.key, direction);
+                self.would_block(direction);
             }
         })
     }
 
-    /// [`try_io`](Async::try_io) for bytes: fewer than `asked` mean that the kernel's buffer is empty, or full.
+    /// An attempt would have blocked: the system's next word tells when another one is worth it.
+    pub(crate) fn would_block(&self, direction: Direction) {
+        self.reactor().would_block(self.key, direction);
+    }
+
+    /// [`try_one_way`](Async::try_one_way) for bytes: fewer than `asked` mean that the kernel's buffer is empty, or full.
     pub(crate) fn try_bytes(
         &self,
         direction: Direction,
         asked: usize,
         op: impl FnOnce(&T) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let done = self.try_io(direction, op)?;
+        let done = self.try_one_way(direction, op)?;
         if 0 < done && done < asked {
             self.reactor().was_short(self.key, direction);
         }
         Ok(done)
     }
 
-    /// Tries, and waits while the system would block.
+    /// Tries, and waits while the system would block. `None` says that a part is done, and that there is more to do.
     #[track_caller]
     pub(crate) fn retry<R, A>(&self, direction: Direction, attempt: A) -> Retry<'_, T, A>
     where
-        A: FnMut(&Async<T>) -> io::Result<R>,
+        A: FnMut(&Async<T>) -> io::Result<Option<R>>,
     {
         Retry { io: self, direction, waiter: None, attempt, at: At::here() }
     }
@@ -131,7 +182,7 @@ impl<T: Source> Async<T> {
     /// `op` has either run to its end or done nothing.
     #[track_caller]
     pub fn read_with<R>(&self, mut op: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
-        self.retry(Direction::Read, move |io| io.try_io(Direction::Read, &mut op))
+        self.retry(Direction::Read, move |io| io.try_one_way(Direction::Read, &mut op).map(Some))
     }
 
     /// As [`read_with`](Async::read_with), for what waits until the source is writable.
@@ -143,7 +194,7 @@ impl<T: Source> Async<T> {
     /// `op` has either run to its end or done nothing.
     #[track_caller]
     pub fn write_with<R>(&self, mut op: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
-        self.retry(Direction::Write, move |io| io.try_io(Direction::Write, &mut op))
+        self.retry(Direction::Write, move |io| io.try_one_way(Direction::Write, &mut op).map(Some))
     }
 
     /// Waits until a read may succeed, or has something to tell; tokio's `AsyncFd::readable`.
@@ -176,7 +227,7 @@ impl<T: Source> Async<T> {
     /// # Errors
     /// When the runtime was dropped.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_ready(Direction::Read, None, cx)
+        budget::spend(cx, |cx| self.poll_ready(Direction::Read, None, cx))
     }
 
     /// The poll function under [`writable`](Async::writable); tokio's `AsyncFd::poll_write_ready`.
@@ -184,10 +235,11 @@ impl<T: Source> Async<T> {
     /// # Errors
     /// When the runtime was dropped.
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_ready(Direction::Write, None, cx)
+        budget::spend(cx, |cx| self.poll_ready(Direction::Write, None, cx))
     }
 
-    fn poll_ready(&self, direction: Direction, own: Own<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Waits until an attempt may succeed, without the budget of a poll: the attempt takes it.
+    pub(crate) fn poll_ready(&self, direction: Direction, own: Own<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Foreign code, which may let the event come or drop the runtime: before the look, not after it.
         let fresh = cx.waker().clone();
         if self.reactor().is_ready(self.key, direction)? {
@@ -196,6 +248,14 @@ impl<T: Source> Async<T> {
         let old = self.reactor().wait(self.key, direction, own, fresh);
         drop(old);
         Poll::Pending
+    }
+}
+
+/// For calls that neither mio nor this crate has, such as `setsockopt`.
+#[cfg(unix)]
+impl<T: Source + AsFd> AsFd for Async<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.source.as_fd()
     }
 }
 
@@ -214,7 +274,7 @@ pub(crate) struct Retry<'io, T: Source, A> {
     direction: Direction,
     /// Its waiter in the reactor's line, from the first poll that had to wait.
     waiter: Option<WaiterKey>,
-    /// What is tried: by way of [`Async::try_io`], which costs no system call while there is nothing to hope for.
+    /// What is tried: by way of [`Async::try_one_way`], which costs no system call while there is nothing to hope for.
     attempt: A,
     /// Who waits, for the trace.
     at: At,
@@ -223,10 +283,25 @@ pub(crate) struct Retry<'io, T: Source, A> {
 // The attempt is called, never pinned.
 impl<T: Source, A> Unpin for Retry<'_, T, A> {}
 
-impl<T: Source, R, A: FnMut(&Async<T>) -> io::Result<R>> Future for Retry<'_, T, A> {
+impl<T: Source, R, A: FnMut(&Async<T>) -> io::Result<Option<R>>> Future for Retry<'_, T, A> {
     type Output = io::Result<R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
+        loop {
+            // Each part takes budget, and so does an error: one that comes again and again must not stop the others.
+            if let Some(done) = ready!(budget::spend(cx, |cx| self.poll_part(cx)))? {
+                return Poll::Ready(Ok(done));
+            }
+        }
+    }
+}
+
+impl<T: Source, A> Retry<'_, T, A> {
+    /// Tries until something comes of it, and waits while the system would block.
+    fn poll_part<R>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<R>>>
+    where
+        A: FnMut(&Async<T>) -> io::Result<Option<R>>,
+    {
         let Retry { io, direction, ref mut waiter, ref mut attempt, at } = *self;
         loop {
             match attempt(io) {
@@ -244,5 +319,29 @@ impl<T: Source, A> Drop for Retry<'_, T, A> {
             let waker = self.io.reactor().leave(self.io.key, self.direction, waiter);
             drop(waker);
         }
+    }
+}
+
+/// An error with a name for what it is about. The error itself is its source, so that the system's number is not lost:
+/// an [`io::Error`] cannot have both a text and a number.
+pub(crate) fn about(what: impl fmt::Display, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), About { what: what.to_string(), error })
+}
+
+#[derive(Debug)]
+struct About {
+    what: String,
+    error: io::Error,
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.error)
+    }
+}
+
+impl Error for About {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
     }
 }

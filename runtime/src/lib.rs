@@ -143,4 +143,4 @@ pub use circle::join::{AbortHandle, JoinHandle};
 pub use circle::result::JoinError;
 pub use circle::run::Turn;
 pub use runtime::{Builder, Runtime, block_on, spawn};
-pub use threads::handle::Handle;
+pub use threads::handle::{Handle, Outside};

@@ -4,10 +4,11 @@ pub use crate::circle::ticket::Id;
 
 use crate::At;
 use crate::JoinHandle;
+use crate::circle::budget as of_polls;
 use crate::circle::context;
 use crate::circle::task::Birth;
 use crate::threads::blocking;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -103,6 +104,60 @@ impl Future for YieldNow {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// The budget of a poll, for libraries that poll many futures in one poll, as `gather` does.
+#[doc(hidden)]
+pub mod budget {
+    pub use crate::circle::budget::{ask, spend, take};
+}
+
+/// Whether the task at poll has budget left.
+///
+/// In one poll a task gets 128 things: values, permits, bytes, ticks, connections, whatever the loop's futures give. The
+/// next of them says Pending and wakes the task, so that the others have their turn; the next poll begins with 128 again.
+/// `try_*` functions take none. Outside of a loop there is no limit, and the answer is true. tokio's
+/// `task::coop::has_budget_remaining`; asyncio has nothing like it: there, a task that awaits what is always ready stops
+/// the loop.
+///
+/// ```
+/// use runtime::{sync::mpsc, task::has_budget_remaining};
+///
+/// let (sender, mut receiver) = mpsc::unbounded();
+/// (0..200).for_each(|n| sender.send(n).unwrap());
+/// runtime::block_on(async {
+///     for _ in 0..128 {
+///         assert!(has_budget_remaining());
+///         receiver.recv().await;
+///     }
+///     assert!(!has_budget_remaining());
+///     assert_eq!(receiver.recv().await, Some(128)); // In the next poll.
+///     assert!(has_budget_remaining());
+/// });
+/// ```
+pub fn has_budget_remaining() -> bool {
+    of_polls::is_left()
+}
+
+/// Takes one from the budget of the poll, and lets the others have their turn if none is left; tokio's `consume_budget`.
+///
+/// For long work without anything to wait for: it yields as seldom as the loop's own futures do.
+///
+/// # Cancel safety
+/// Dropping it does nothing.
+///
+/// ```
+/// runtime::block_on(async {
+///     let mut sum = 0_u64;
+///     for n in 0..1_000 {
+///         sum += n;
+///         runtime::task::consume_budget().await; // The others are polled seven times meanwhile.
+///     }
+///     assert_eq!(sum, 499_500);
+/// });
+/// ```
+pub async fn consume_budget() {
+    poll_fn(|cx| of_polls::spend(cx, |_| Poll::Ready(()))).await;
 }
 
 /// Runs `f`, which may block, on a thread of the blocking pool: asyncio's `to_thread`, tokio's `spawn_blocking`.

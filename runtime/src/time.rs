@@ -1,19 +1,23 @@
 //! Time: [`sleep`], [`timeout`], [`interval`] and [`now`], the leaves on the timers (5).
 
 use crate::At;
+use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::core::Core;
-use crate::parts::clock::FAR;
+use crate::parts::clock::{FAR, nanos, now_outside};
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::{Future, IntoFuture, poll_fn};
+use std::mem;
+use std::pin::Pin;
+use std::ptr;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// The time: the running loop's, which the virtual clock may hold still; outside of a loop the system's.
 ///
-/// asyncio's `loop.time()`, tokio's `time::Instant::now()`.
+/// asyncio's `loop.time()`, tokio's `time::Instant::now()`. In a job of the blocking pool it is the time of the job's loop:
+/// a virtual clock stands still until the job has ended.
 ///
 /// ```
 /// use runtime::time::now;
@@ -21,8 +25,12 @@ use std::time::{Duration, Instant};
 /// assert!(now() >= start);
 /// ```
 pub fn now() -> Instant {
-    context::with(|core| core.clock.now()).unwrap_or_else(Instant::now)
+    context::with(|core| core.clock.now()).unwrap_or_else(now_outside)
 }
+
+/// What a timer says that can never fire.
+const CLOSING: &str = "a timer was polled on an event loop that is being dropped, whose time does not go on: await it in a \
+                       task, or in another loop, and not in a drop";
 
 /// The time `duration` after `start`; thirty years for durations that the clock cannot express.
 fn after(start: Instant, duration: Duration) -> Instant {
@@ -31,11 +39,19 @@ fn after(start: Instant, duration: Duration) -> Instant {
 
 /// Waits for `duration`: asyncio's and tokio's `sleep`.
 ///
+/// The time counts from this call, by the clock of the loop in which it is made. A sleep that is made outside of any loop
+/// (`block_on(sleep(duration))`) counts from its first poll, by the clock of the loop that polls it. Taken to another loop,
+/// a sleep keeps what is left of it. So it is never too short by the clock of the loop that polls it.
+///
 /// Never early; late by up to a millisecond, because that is mio's grain. Any duration will do: zero is ready at the
 /// first poll, [`Duration::MAX`] never, which is thirty years: a virtual clock that has nowhere else to jump gets there.
+/// A loop's time ends 584 years after its beginning: a virtual clock stands still from there on, and every sleep is ready
+/// at its first poll.
 ///
 /// # Panics
-/// When it is polled outside a runtime.
+/// When it is polled outside a runtime. And when it is awaited on a loop that is being dropped, which happens in drops
+/// only: the time of that loop does not go on. The first poll there wakes its task at once, and the next one panics, so
+/// that who polls just once to see whether the time is over is not disturbed.
 ///
 /// # Cancel safety
 /// Dropping it disarms the timer and loses nothing else.
@@ -46,12 +62,14 @@ fn after(start: Instant, duration: Duration) -> Instant {
 ///     runtime::time::sleep(Duration::from_millis(1)).await;
 /// });
 /// ```
+#[inline]
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    sleep_until(after(now(), duration))
+    Sleep::new(duration, At::here())
 }
 
-/// Waits until `deadline`: asyncio's `call_at`, tokio's `sleep_until`. What is said of [`sleep`] holds for it, too.
+/// Waits until `deadline`: asyncio's `call_at`, tokio's `sleep_until`. An instant is compared with the clock of whichever
+/// loop polls. All else that is said of [`sleep`] holds for it, too.
 ///
 /// ```
 /// use std::time::Duration;
@@ -66,41 +84,224 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// ```
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { deadline, armed: None, _at: At::here() }
+    Sleep { deadline, timer: Timer::Instant, _at: At::here() }
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct Sleep {
-    /// When it is over.
+    /// When it is over, once it has begun.
     deadline: Instant,
-    /// Its timer, from the first poll that had to wait.
-    armed: Option<Armed>,
+    /// What it counts by.
+    timer: Timer,
     /// Who sleeps, for the trace.
     _at: At,
 }
 
-/// A key into a runtime's timers, given back on drop.
+/// What a [`Sleep`] counts by.
+///
+/// ```text
+///   sleep, outside of any loop --> Unbegun --first poll--+
+///   sleep, inside a loop --------------------------------+--> Relative --+-- poll --> Armed
+///   sleep_until, reset -----------------------------------> Instant -----+             |
+///                          ^                                                           |
+///                          +------- a poll in another loop, reset, the next tick ------+
+/// ```
 #[derive(Debug)]
-struct Armed {
-    /// The runtime, which may not be the current one when this is dropped.
-    core: Rc<Core>,
-    key: u32,
-}
-
-impl Drop for Armed {
-    fn drop(&mut self) {
-        let waker = self.core.timers.borrow_mut().release(self.key);
-        trace!(TimerDropped { timer: self.key });
-        drop(waker);
-    }
+enum Timer {
+    /// An instant was given, which needs no clock of its own.
+    Instant,
+    /// Made outside of any loop: so many nanoseconds from the first poll on.
+    Unbegun(u64),
+    /// The deadline counts by the clock of this loop.
+    Relative(Rc<Core>),
+    /// It has a timer in this loop, which may not be the current one: the key, given back by [`Sleep::disarm`]; whether the
+    /// deadline counts by the clock of this loop.
+    Armed { core: Rc<Core>, key: u32, is_relative: bool },
 }
 
 impl Sleep {
-    /// When it is over; tokio's `Sleep::deadline`.
+    #[inline]
+    fn new(duration: Duration, _at: At) -> Sleep {
+        let inside = context::with(|core| Sleep {
+            deadline: after(core.clock.now(), duration),
+            timer: Timer::Relative(core.share()),
+            _at,
+        });
+        inside.unwrap_or_else(|| Sleep::new_outside(duration, _at))
+    }
+
+    #[cold]
+    fn new_outside(duration: Duration, _at: At) -> Sleep {
+        let start = Instant::now();
+        let deadline = after(start, duration);
+        Sleep { deadline, timer: Timer::Unbegun(nanos(deadline - start)), _at }
+    }
+
+    /// When it is over; tokio's `Sleep::deadline`. For a sleep that was made outside of any loop and never polled it is
+    /// what it would be if it were polled now.
     pub fn deadline(&self) -> Instant {
-        self.deadline
+        match self.timer {
+            Timer::Unbegun(nanos) => after(now(), Duration::from_nanos(nanos)),
+            _ => self.deadline,
+        }
+    }
+
+    /// Sets another deadline, whether it is over or not; tokio's `Sleep::reset`. Who waits for it is woken at the new
+    /// deadline and need not poll again before.
+    ///
+    /// ```
+    /// use std::{pin::pin, time::Duration};
+    /// use runtime::time::{now, sleep};
+    ///
+    /// runtime::block_on(async {
+    ///     let mut idle = pin!(sleep(Duration::from_secs(60)));
+    ///     let deadline = now() + Duration::from_millis(1);
+    ///     idle.as_mut().reset(deadline);
+    ///     assert_eq!(idle.deadline(), deadline);
+    ///     idle.as_mut().await;
+    ///     assert!(now() >= deadline);
+    /// });
+    /// ```
+    pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
+        self.get_mut().rearm(deadline, false);
+    }
+
+    /// Begins anew: `duration` from now on, by the clock that it counts by.
+    fn restart(&mut self, duration: Duration) {
+        match &self.timer {
+            Timer::Armed { core, .. } => {
+                let deadline = after(core.clock.now(), duration);
+                self.rearm(deadline, true);
+            }
+            _ => *self = Sleep::new(duration, self._at),
+        }
+    }
+
+    /// Sets a deadline. A timer that has not fired is armed anew, for the same waker.
+    fn rearm(&mut self, deadline: Instant, is_relative: bool) {
+        let waits = |core: &Rc<Core>, key| core.timers.borrow_mut().waiting(key).is_some();
+        let waiting = match &self.timer {
+            Timer::Armed { core, key, .. } => waits(core, *key).then(|| Rc::clone(core)),
+            _ => None,
+        };
+        let waker = self.disarm(deadline, is_relative);
+        if let (Some(core), Some(waker)) = (waiting, waker) {
+            let deadline = core.clock.count(deadline);
+            let key = core.arm(deadline, waker);
+            trace!(TimerArmed { timer: key, deadline: deadline } at self._at);
+            self.timer = Timer::Armed { core, key, is_relative };
+        }
+    }
+
+    /// Sets a deadline that no timer is armed for. Gives the waker that the timer had, to be dropped.
+    fn disarm(&mut self, deadline: Instant, is_relative: bool) -> Option<Waker> {
+        self.deadline = deadline;
+        match mem::replace(&mut self.timer, Timer::Instant) {
+            Timer::Armed { core, key, .. } => {
+                let waker = release(&core, key);
+                if is_relative {
+                    self.timer = Timer::Relative(core);
+                }
+                Some(waker)
+            }
+            Timer::Relative(core) if is_relative => {
+                self.timer = Timer::Relative(core);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Sets the deadline that comes after this one, by the same clock. The next poll arms a timer for it.
+    fn go_on_to(&mut self, deadline: Instant) {
+        let is_relative = !matches!(self.timer, Timer::Instant | Timer::Armed { is_relative: false, .. });
+        drop(self.disarm(deadline, is_relative));
+    }
+
+    /// Takes it to the loop `here`, if it is not there.
+    #[inline]
+    fn come_to(&mut self, here: &Core) {
+        match &self.timer {
+            Timer::Instant => {}
+            Timer::Relative(core) if ptr::eq(here, &**core) => {}
+            _ => self.move_to(here),
+        }
+    }
+
+    /// From now on what is left of a duration is left by the clock of `here`.
+    #[cold]
+    fn move_to(&mut self, here: &Core) {
+        let left = match &self.timer {
+            Timer::Instant => return,
+            Timer::Armed { is_relative: false, .. } => {
+                drop(self.disarm(self.deadline, false));
+                return;
+            }
+            Timer::Unbegun(nanos) => Duration::from_nanos(*nanos),
+            Timer::Relative(core) | Timer::Armed { core, .. } => {
+                self.deadline.saturating_duration_since(core.clock.now())
+            }
+        };
+        drop(self.disarm(after(here.clock.now(), left), false));
+        self.timer = Timer::Relative(here.share());
+    }
+}
+
+impl Drop for Sleep {
+    #[inline]
+    fn drop(&mut self) {
+        if let Timer::Armed { core, key, .. } = &self.timer {
+            drop(release(core, *key));
+        }
+    }
+}
+
+/// Gives the key of a timer back, and its waker to be dropped.
+fn release(core: &Core, key: u32) -> Waker {
+    let waker = core.timers.borrow_mut().release(key);
+    trace!(TimerDropped { timer: key });
+    waker
+}
+
+impl Sleep {
+    /// Polls without the budget of a poll: a timeout has to come when all of it is spent.
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Armed here: it stays. Armed on another runtime, which may never turn again, it comes to the one that polls.
+        if let Timer::Armed { core, key, .. } = &self.timer
+            && context::with(|here| ptr::eq(here, &**core)) == Some(true)
+        {
+            let fresh = cx.waker().clone();
+            let mut timers = core.timers.borrow_mut();
+            let Some(place) = timers.waiting(*key) else {
+                drop(timers);
+                // It has fired, or its loop is being dropped.
+                assert!(!core.is_closing() || core.clock.count(self.deadline) <= core.clock.nanos(), "{CLOSING}");
+                return Poll::Ready(());
+            };
+            let old = mem::replace(place, fresh);
+            drop(timers);
+            drop(old);
+            return Poll::Pending;
+        }
+        context::current("a timer", |here| {
+            self.come_to(here);
+            let deadline = here.clock.count(self.deadline);
+            if deadline <= here.clock.nanos() {
+                return Poll::Ready(());
+            }
+            // Foreign code, which may panic: before anything is taken from its place.
+            let waker = cx.waker().clone();
+            let key = here.arm(deadline, waker);
+            trace!(TimerArmed { timer: key, deadline: deadline } at self._at);
+            let (core, is_relative) = match mem::replace(&mut self.timer, Timer::Instant) {
+                Timer::Relative(core) => (core, true),
+                _ => (here.share(), false),
+            };
+            self.timer = Timer::Armed { core, key, is_relative };
+            Poll::Pending
+        })
     }
 }
 
@@ -108,33 +309,12 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // Armed here: it stays. Armed on another runtime, which may never turn again, it moves to the one that polls.
-        if let Some(armed) = &self.armed
-            && context::with(|core| std::ptr::eq(core, &*armed.core)) == Some(true)
-        {
-            let fresh = cx.waker().clone();
-            let mut timers = armed.core.timers.borrow_mut();
-            let Some(place) = timers.waiting(armed.key) else { return Poll::Ready(()) };
-            let old = std::mem::replace(place, fresh);
-            drop(timers);
-            drop(old);
-            return Poll::Pending;
-        }
-        self.armed = None;
-        let core = context::current("a timer", Core::share);
-        let deadline = core.clock.count(self.deadline);
-        if deadline <= core.clock.nanos() {
-            return Poll::Ready(());
-        }
-        let waker = cx.waker().clone();
-        let key = core.timers.borrow_mut().arm(deadline, waker);
-        trace!(TimerArmed { timer: key, deadline: deadline } at self._at);
-        self.armed = Some(Armed { core, key });
-        Poll::Pending
+        budget::spend(cx, |cx| self.poll_due(cx))
     }
 }
 
-/// Gives `future` at most `duration`, counted from this call; asyncio's `wait_for`, tokio's `timeout`.
+/// Gives `future` at most `duration`, counted as [`sleep`] counts it: from this call. asyncio's `wait_for`, tokio's
+/// `timeout`.
 ///
 /// The future is polled first: one that is ready in time wins, even with a duration of zero.
 ///
@@ -156,16 +336,45 @@ impl Future for Sleep {
 /// });
 /// ```
 #[track_caller]
-pub fn timeout<F: Future>(duration: Duration, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> {
-    let sleep = sleep_until(after(now(), duration));
-    async move {
-        let mut future = pin!(future);
-        let mut sleep = pin!(sleep);
-        poll_fn(|cx| match future.as_mut().poll(cx) {
-            Poll::Ready(value) => Poll::Ready(Ok(value)),
-            Poll::Pending => sleep.as_mut().poll(cx).map(|()| Err(Elapsed(()))),
-        })
-        .await
+pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
+    Timeout { future: Some(future.into_future()), sleep: sleep(duration) }
+}
+
+/// The future of [`timeout`]; tokio's `Timeout`. It holds its future in itself, once.
+///
+/// # Panics
+/// When it is polled again after it was ready.
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct Timeout<F> {
+    /// `None` once it is over.
+    future: Option<F>,
+    sleep: Sleep,
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: `get_unchecked_mut` and `new_unchecked` ask that the future is not moved until it is dropped. It is
+        // reached through this pin only, which is passed on; `set` drops it in its place; there is no other method, no
+        // `Drop`, and `Unpin` holds only where it holds for the future. The sleep is `Unpin` and may be moved.
+        #[allow(unsafe_code, reason = "the projection from a timeout to its future")]
+        let (mut future, sleep) = unsafe {
+            let this = self.get_unchecked_mut();
+            (Pin::new_unchecked(&mut this.future), &mut this.sleep)
+        };
+        let running = future.as_mut().as_pin_mut();
+        let running = running.expect("a Timeout was polled after it was ready: await it once");
+        let result = match running.poll(cx) {
+            Poll::Ready(value) => Ok(value),
+            Poll::Pending => match sleep.poll_due(cx) {
+                Poll::Ready(()) => Err(Elapsed(())),
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        future.set(None);
+        Poll::Ready(result)
     }
 }
 
@@ -188,7 +397,8 @@ impl From<Elapsed> for std::io::Error {
 }
 
 /// Ticks at once, then every `period`; tokio's `interval`, asyncio has none. Ticks that were missed come one right after
-/// the other, so that none is lost.
+/// the other, so that none is lost, unless [`set_missed_tick_behavior`](Interval::set_missed_tick_behavior) says otherwise.
+/// The time counts as [`sleep`] counts it.
 ///
 /// # Panics
 /// With a period of zero.
@@ -205,7 +415,62 @@ impl From<Elapsed> for std::io::Error {
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
     assert!(!period.is_zero(), "an interval of zero never lets time pass: give it a period above zero");
-    Interval { period, sleep: sleep_until(now()) }
+    Interval { period, sleep: sleep(Duration::ZERO), missed: MissedTickBehavior::Burst }
+}
+
+/// A tick that is later than this was missed: the same 5 milliseconds as in tokio. A loop that has much to do is hardly ever
+/// on time to the microsecond.
+const MISSED: Duration = Duration::from_millis(5);
+
+/// What becomes of the ticks that nobody was there for, by more than 5 milliseconds; tokio's `MissedTickBehavior`.
+///
+/// A task that ticks every 10 ms works for 25 ms after the tick at 10:
+///
+/// ```text
+///   due      10    20    30    40    50    60
+///   Burst    10              35 35    40    50    60     the missed ones one right after the other
+///   Delay    10              35           45       55    every period after the late one
+///   Skip     10              35       40    50    60     the missed ones never; the next is a multiple of the period
+/// ```
+///
+/// ```
+/// use std::time::Duration;
+/// use runtime::{Runtime, time::{MissedTickBehavior, interval, now, sleep}};
+///
+/// Runtime::builder().virtual_clock().build()?.block_on(async {
+///     let start = now();
+///     let mut ticks = interval(Duration::from_millis(10));
+///     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+///     ticks.tick().await;
+///     sleep(Duration::from_millis(35)).await;
+///     ticks.tick().await; // the one of 10, late; those of 20 and 30 are left out
+///     ticks.tick().await;
+///     assert_eq!(now() - start, Duration::from_millis(40));
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissedTickBehavior {
+    /// They come one right after the other, so that none is lost and the later ones are on time again.
+    #[default]
+    Burst,
+    /// The late tick begins the periods anew: the next one comes a period after it.
+    Delay,
+    /// They are left out. The next tick is a multiple of the period after the late one was due.
+    Skip,
+}
+
+impl MissedTickBehavior {
+    /// When the next tick is due, after one that was due at `due` and came `late` by so much.
+    fn next(self, due: Instant, late: Duration, period: Duration) -> Instant {
+        let missed = match self {
+            _ if late <= MISSED => Duration::ZERO,
+            MissedTickBehavior::Burst => Duration::ZERO,
+            MissedTickBehavior::Delay => late,
+            MissedTickBehavior::Skip => late - Duration::from_nanos((late.as_nanos() % period.as_nanos()) as u64),
+        };
+        after(due + missed, period)
+    }
 }
 
 /// The clock of [`interval`]; tokio's `Interval`, whose names the methods have.
@@ -215,6 +480,8 @@ pub struct Interval {
     period: Duration,
     /// The next tick.
     sleep: Sleep,
+    /// What becomes of ticks that were missed.
+    missed: MissedTickBehavior,
 }
 
 impl Interval {
@@ -240,11 +507,46 @@ impl Interval {
     /// # Panics
     /// Outside a runtime.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
-        let due = self.sleep.deadline();
         Pin::new(&mut self.sleep).poll(cx).map(|()| {
-            self.sleep = Sleep { deadline: after(due, self.period), armed: None, _at: self.sleep._at };
+            let due = self.sleep.deadline;
+            let late = match self.missed {
+                MissedTickBehavior::Burst => Duration::ZERO,
+                _ => now().saturating_duration_since(due),
+            };
+            self.sleep.go_on_to(self.missed.next(due, late, self.period));
             due
         })
+    }
+
+    /// Begins anew: the next tick comes one period from now. tokio's `Interval::reset`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use runtime::{Runtime, time::{interval, now, sleep}};
+    ///
+    /// Runtime::builder().virtual_clock().build()?.block_on(async {
+    ///     let mut ticks = interval(Duration::from_secs(10));
+    ///     ticks.tick().await;
+    ///     sleep(Duration::from_secs(3)).await;
+    ///     let start = now();
+    ///     ticks.reset();
+    ///     assert_eq!(ticks.tick().await - start, Duration::from_secs(10));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn reset(&mut self) {
+        self.sleep.restart(self.period);
+    }
+
+    /// What becomes of ticks that were missed; tokio's `missed_tick_behavior`.
+    pub fn missed_tick_behavior(&self) -> MissedTickBehavior {
+        self.missed
+    }
+
+    /// Says what becomes of ticks that are missed from now on; tokio's `set_missed_tick_behavior`. For an example see
+    /// [`MissedTickBehavior`].
+    pub fn set_missed_tick_behavior(&mut self, behavior: MissedTickBehavior) {
+        self.missed = behavior;
     }
 
     /// The time between two ticks.

@@ -66,7 +66,7 @@ pub(crate) fn check_replay(test: &str, recorder: &Recorder, with_remote: bool) -
         const { names } = new History(data);
         const called = (task, name) => name ?? `task ${task}`;
         // Of a yield the loop keeps nothing, for the task is queued again already.
-        const waits = ({ wait }, theirs) => wait === "its next turn" ? theirs : wait ?? "something unknown";
+        const waits = ({ wait }, theirs) => wait?.startsWith("its next turn") ? theirs : wait ?? "something unknown";
         // The loop knows the tasks that wait themselves; a child waits with a waker of its gather.
         const who = ({ task, gather }) => gather === null ? task : null;
         const own = new Map(data.snapshots);

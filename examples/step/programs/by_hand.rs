@@ -3,7 +3,7 @@
 use super::{Program, ask};
 use runtime::time::sleep;
 use runtime::trace::{Kind, TaskNumber, note};
-use runtime::{Runtime, spawn};
+use runtime::{Runtime, task};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
@@ -66,7 +66,7 @@ fn run(runtime: &Runtime) {
     runtime.block_on(async {
         let bell = Rc::new(Bell::default());
         let rings = Rc::clone(&bell);
-        let ringer = spawn(async move {
+        let ringer = task::Builder::new().name("ringer").spawn(async move {
             sleep(Duration::from_millis(10)).await;
             rings.ring();
         });

@@ -3,7 +3,7 @@
 use super::{Program, ask};
 use runtime::time::sleep;
 use runtime::trace::{Kind, TaskNumber, note};
-use runtime::{Runtime, spawn};
+use runtime::{Runtime, task};
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
@@ -50,7 +50,7 @@ fn run(runtime: &Runtime) {
     runtime.block_on(async {
         let bell = Rc::new(Bell::default());
         let rings = Rc::clone(&bell);
-        drop(spawn(async move {
+        drop(task::Builder::new().name("ringer").spawn(async move {
             sleep(Duration::from_millis(10)).await;
             rings.has_rung.set(true);
             note("the bell rings");

@@ -7,7 +7,7 @@ use crate::Reason;
 use crate::circle::context::{self, Entered};
 use crate::circle::join::{JoinHandle, Target};
 use crate::circle::reactor::Reactor;
-use crate::circle::ready::{Body, Tasks, Wait};
+use crate::circle::ready::{Body, Slot, Tasks, Wait};
 use crate::circle::remote::{self, Threads};
 use crate::circle::result::{JoinCell, JoinError, Owed, Settle};
 use crate::circle::task::{Birth, Run, Task};
@@ -16,7 +16,7 @@ use crate::circle::timers::Timers;
 use crate::circle::wake::{wake_all, wake_one};
 use crate::parts::clock::Clock;
 use crate::parts::foreign::quiet_drop;
-use slab::Slab;
+use crate::parts::shrink::Slots;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -42,14 +42,14 @@ pub(crate) struct Core {
     pub(crate) threads: Box<dyn Threads>,
     /// The places of the results of blocking jobs, by the keys of the jobs, until the loop has heard of their ends. While
     /// there is one, virtual time stands still.
-    pub(crate) owed: RefCell<Slab<Rc<dyn Owed>>>,
+    pub(crate) owed: RefCell<Slots<Rc<dyn Owed>>>,
 
     /// The clock that the timers follow.
     pub(crate) clock: Clock,
 
     /// The task at poll, or the last one that was.
     pub(crate) current: Cell<Ticket>,
-    /// Polls and aborts since the last check.
+    /// Polls and aborts since the last check. A poll that had its whole budget counts for all.
     pub(crate) polls_since_check: Cell<u32>,
     /// A buffer for wakers that are collected before they are woken, each with what it is woken for.
     pub(crate) woken: Cell<Vec<(Waker, Reason)>>,
@@ -78,7 +78,7 @@ impl Core {
             reactor: RefCell::new(reactor),
             timers: RefCell::new(Timers::new()),
             threads,
-            owed: RefCell::new(Slab::new()),
+            owed: RefCell::new(Slots::new()),
             clock,
             current: Cell::new(Ticket::NONE),
             polls_since_check: Cell::new(0),
@@ -116,6 +116,24 @@ impl Core {
         quiet_drop(cell);
     }
 
+    /// (5) Arms a timer. On a loop that is being dropped the time does not go on, so the waker is woken at once.
+    #[inline]
+    pub(crate) fn arm(&self, deadline: u64, waker: Waker) -> u32 {
+        if self.closed.get() { self.arm_nothing(waker) } else { self.timers.borrow_mut().arm(deadline, waker) }
+    }
+
+    #[cold]
+    fn arm_nothing(&self, waker: Waker) -> u32 {
+        let key = self.timers.borrow_mut().fired();
+        wake_one(waker);
+        key
+    }
+
+    /// Whether the runtime is being dropped.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closed.get()
+    }
+
     /// Notes what the task at poll waits for.
     pub(crate) fn note_wait(&self, wait: Wait) {
         self.tasks.borrow_mut().note_wait(self.current.get(), wait);
@@ -146,27 +164,29 @@ impl Core {
         ControlFlow::Continue(())
     }
 
-    /// The runtime is being dropped.
+    /// The runtime is being dropped. What is dropped here is the program's and may use the loop while it is dropped. So
+    /// sockets and timers are closed first: nobody can begin to wait there for something that will not come.
     pub(crate) fn close(&self) {
         self.closed.set(true);
+        self.reactor.borrow_mut().close();
+        self.timers.borrow_mut().close();
         self.threads.close_pool();
-        for (_, owed) in self.owed.take() {
+        for (_, owed) in self.owed.take().into_items() {
             owed.cancel().into_iter().for_each(wake_one);
             quiet_drop(owed);
         }
         let tasks = self.tasks.borrow_mut().clear();
-        for (ticket, body) in tasks {
+        for Slot { ticket, body, .. } in tasks {
             let Body::Task(task) = body else { continue };
             let _cancelled = trace!(scope TaskCancelled { task: ticket });
             task.cancel();
             let _ = self.end(ticket, Body::Task(task));
         }
-        // From here on, messages come back to their senders; those that came before are dropped like the tasks.
+        // From here on messages come back to their senders; those that came before are dropped like the tasks.
         self.threads.close_queue();
-        let mut woken = Vec::new();
-        self.reactor.borrow_mut().close(&mut woken);
         let timers = self.timers.borrow_mut().clear();
-        woken.extend(timers.into_iter().map(|waker| (waker, Reason::unknown())));
+        let mut woken = timers.into_iter().map(|waker| (waker, Reason::unknown())).collect();
+        self.reactor.borrow_mut().clear(&mut woken);
         wake_all(&mut woken);
         // Last: while this is the current loop, wakes of its number are taken for its own.
         remote::unregister(self.number, self.tasks.borrow().next_serial);

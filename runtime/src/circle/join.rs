@@ -6,7 +6,9 @@
 //! Read before: `result.rs`, `wake.rs`.
 //! Grew from rung 10 (join handles) of the ladder in `examples/course`.
 
+use crate::circle::budget;
 use crate::circle::context;
+use crate::circle::core::Core;
 use crate::circle::ready::Wait;
 use crate::circle::result::{JoinError, ResultPlace};
 use crate::circle::ticket::{Id, Ticket};
@@ -23,10 +25,23 @@ use std::task::{Context, Poll};
 /// Dropping it detaches the task, which runs on. It stays on its thread; what may travel is its [`AbortHandle`].
 ///
 /// # Errors
-/// Awaiting it gives a [`JoinError`] when the task was aborted, panicked, or was dropped with its runtime.
+/// Awaiting it gives a [`JoinError`] when the task was aborted, panicked, or was dropped with its runtime. Awaited in a
+/// drop while the runtime is being dropped, it says cancelled at once.
 ///
 /// # Panics
 /// When it is polled again after it gave the result.
+///
+/// # What is dropped, and when
+/// - *The task returns.* Its future is dropped, then the result is kept for the handle, then whoever awaits it is woken.
+/// - *It panics.* The locals of the code that panics are dropped by the panic, as anywhere in Rust: in their drops
+///   `thread::panicking()` is true, and a mutex whose guard is among them is poisoned. What the future holds beside that
+///   code (the other children of a spawned `gather`, say) is dropped when the panic is over, so there it is false, and
+///   poisons nothing. The reason: a second panic in one of those drops would end the process. Here it is held back, and
+///   the handle tells of the first.
+/// - *It is aborted, or its runtime is dropped.* The loop drops the future. If that panics, the handle's error is a panic.
+/// - *A result that panics in its own drop.* While the handle is there, the result is its owner's: who drops a handle after
+///   the end drops the result, and gets its panic. When the handle was dropped before, the loop drops the result and holds
+///   the panic back, for there is nobody to tell; the panic hook has told of it.
 ///
 /// # Cancel safety
 /// A `&mut JoinHandle` in a `timeout` or a select loses nothing when it is dropped: the result stays here.
@@ -73,6 +88,22 @@ impl<T> JoinHandle<T> {
         self.result.is_settled()
     }
 
+    /// Polls without the budget of a poll, for whoever counts on exactly one wake for each end.
+    #[doc(hidden)]
+    pub fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        let polled = self.result.poll_result(cx);
+        if polled.is_ready() {
+            return polled;
+        }
+        let is_over = context::with(|core| {
+            trace!(Waits { what: Wait::Join, end: &self.target });
+            core.note_wait(Wait::Join);
+            // The task is not dropped yet, and will never be polled again.
+            core.is_closing() && self.target.is_of(core)
+        });
+        if is_over == Some(true) { Poll::Ready(Err(JoinError::cancelled())) } else { Poll::Pending }
+    }
+
     /// The task's number; tokio's `id`.
     pub fn id(&self) -> Id {
         match &self.target {
@@ -86,14 +117,7 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = self.result.poll_result(cx);
-        if polled.is_pending() {
-            context::with(|core| {
-                trace!(Waits { what: Wait::Join, end: &self.target });
-                core.note_wait(Wait::Join);
-            });
-        }
-        polled
+        budget::spend(cx, |cx| self.poll_end(cx))
     }
 }
 
@@ -142,6 +166,14 @@ pub(crate) enum Target {
 }
 
 impl Target {
+    /// Whether this loop runs it.
+    fn is_of(&self, core: &Core) -> bool {
+        match self {
+            Target::Task(ticket, _) => ticket.runtime() == core.number,
+            Target::Remote(remote) => remote.address() == core.threads.address(),
+        }
+    }
+
     fn abort(&self) {
         match self {
             Target::Task(ticket, serial) => wake::abort(*ticket, *serial),
@@ -154,6 +186,9 @@ impl Target {
 pub(crate) trait Abort: fmt::Debug + Send + Sync {
     /// The number that the handle tells.
     fn id(&self) -> Id;
+
+    /// The [address](crate::circle::remote::Threads::address) of the loop that runs it.
+    fn address(&self) -> usize;
 
     /// Asks for an early end, from any thread.
     fn abort(&self);

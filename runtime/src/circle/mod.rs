@@ -15,5 +15,6 @@ pub(crate) mod run;
 pub(crate) mod wake;
 pub(crate) mod remote;
 pub(crate) mod context;
+pub(crate) mod budget;
 pub(crate) mod join;
 pub(crate) mod report;

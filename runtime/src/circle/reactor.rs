@@ -15,10 +15,10 @@
 //! Grew from rung 7 (the reactor) of the ladder in `examples/course`.
 
 use crate::parts::line::{Line, WaiterKey, Waiters};
+use crate::parts::shrink::Slots;
 use crate::{At, Reason};
 use mio::event::Source;
 use mio::{Events, Interest, Poll, Token};
-use slab::Slab;
 use std::io;
 use std::task::Waker;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub(crate) struct Reactor {
     /// The buffer that the system fills with events.
     events: Events,
     /// What is registered, by the low half of its token.
-    pub(crate) sources: Slab<Registered>,
+    pub(crate) sources: Slots<Registered>,
     /// Everybody who waits, in lines by source and direction.
     pub(crate) waiters: Waiters,
     /// How many were ever registered: the high half of a token, so that a late event of a closed socket does not reach
@@ -86,7 +86,7 @@ impl Reactor {
         let reactor = Reactor {
             poll: Some(poll),
             events: Events::with_capacity(EVENTS),
-            sources: Slab::new(),
+            sources: Slots::new(),
             waiters: Waiters::new(),
             registered: 0,
         };
@@ -205,9 +205,13 @@ impl Reactor {
         count
     }
 
-    /// Lets go of epoll: the runtime is being dropped. Who still waits at a socket that outlives it is woken, and told.
-    pub(crate) fn close(&mut self, woken: &mut Vec<(Waker, Reason)>) {
+    /// Lets go of epoll: the runtime is being dropped. Who asks from here on is told.
+    pub(crate) fn close(&mut self) {
         self.poll = None;
+    }
+
+    /// Calls whoever still waits at a socket that outlives its runtime.
+    pub(crate) fn clear(&mut self, woken: &mut Vec<(Waker, Reason)>) {
         for side in self.sources.iter_mut().flat_map(|(_, source)| &mut source.sides) {
             self.waiters.call_all(&mut side.line, Reason::unknown(), woken);
         }

@@ -25,7 +25,7 @@
 
 use crate::circle::task::Run;
 use crate::circle::ticket::{GENERATION_BITS, MAX_TASKS, Ticket};
-use slab::Slab;
+use crate::parts::shrink::{Shrink, Slots};
 use std::rc::Rc;
 
 /// All tasks of one runtime. Only the loop's thread gets here.
@@ -33,7 +33,7 @@ pub(crate) struct Tasks {
     /// The runtime's number, for the tickets.
     runtime: u16,
     /// A slab, so that a ticket finds its task by index and a free slot is found at once.
-    pub(crate) slots: Slab<Slot>,
+    pub(crate) slots: Slots<Slot>,
     /// The tickets that are polled in this turn, from `next` on.
     pub(crate) batch: Vec<Ticket>,
     /// The index in the batch of the next ticket to be polled.
@@ -101,7 +101,7 @@ pub(crate) struct Popped {
 
 impl Tasks {
     pub(crate) fn new(runtime: u16, next_serial: u64) -> Tasks {
-        Tasks { runtime, slots: Slab::new(), batch: Vec::new(), next: 0, arrived: Vec::new(), next_serial }
+        Tasks { runtime, slots: Slots::new(), batch: Vec::new(), next: 0, arrived: Vec::new(), next_serial }
     }
 
     /// The next serial number, and the ticket for it in this slot.
@@ -160,6 +160,7 @@ impl Tasks {
         loop {
             if self.next == self.batch.len() {
                 self.batch.clear();
+                self.batch.give_back();
                 self.next = 0;
                 std::mem::swap(&mut self.batch, &mut self.arrived);
             } else if !self.arrived.is_empty() {
@@ -167,8 +168,10 @@ impl Tasks {
                 // than one turn may poll.
                 if self.next > self.batch.len() / 2 {
                     self.batch.drain(..std::mem::take(&mut self.next));
+                    self.batch.give_back();
                 }
                 self.batch.append(&mut self.arrived);
+                self.arrived.give_back();
             }
             let Some(&ticket) = self.batch.get(self.next) else { return false };
             if self.get_mut(ticket).is_some() {
@@ -211,9 +214,11 @@ impl Tasks {
         }
     }
 
-    /// Takes every task out, in the order of their slots, and leaves all tickets stale: the runtime is being dropped.
-    pub(crate) fn clear(&mut self) -> Vec<(Ticket, Body)> {
+    /// Takes every task out, in the order of their spawns, and leaves all tickets stale: the runtime is being dropped.
+    pub(crate) fn clear(&mut self) -> Vec<Slot> {
         (self.batch, self.next, self.arrived) = (Vec::new(), 0, Vec::new());
-        std::mem::take(&mut self.slots).into_iter().map(|(_, slot)| (slot.ticket, slot.body)).collect()
+        let mut slots: Vec<Slot> = std::mem::take(&mut self.slots).into_items().map(|(_, slot)| slot).collect();
+        slots.sort_unstable_by_key(Slot::serial);
+        slots
     }
 }

@@ -15,6 +15,7 @@ use crate::Reason;
 use crate::circle::core::Core;
 use crate::circle::result::JoinError;
 use crate::circle::ticket::{RUNTIME_BITS, Ticket};
+use std::any::Any;
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -39,6 +40,8 @@ pub(crate) enum Errand {
     JobEnd(usize),
     /// Says that nothing can happen any more: the watchdog of a recorded page.
     Hang,
+    /// Says that nobody outside will wake the loop any more.
+    NobodyOutside,
 }
 
 /// A job for the blocking pool. It runs on another thread and gives what that thread posts to the loop at its end.
@@ -70,11 +73,17 @@ pub(crate) trait Threads {
     /// The runtime is being dropped: no job begins any more, and idle threads end.
     fn close_pool(&self);
 
-    /// The runtime is being dropped: messages come back to their senders from here on.
+    /// The runtime is being dropped: messages come back to their senders from here on, and those that came before are
+    /// dropped. Other threads may send without end, so the queue is closed first and emptied second.
     fn close_queue(&self);
 
-    /// A number that no other loop of the process has at the same time: for the trace.
-    #[cfg(feature = "trace")]
+    /// Whether somebody outside has said that it will wake this loop.
+    fn is_somebody_outside(&self) -> bool;
+
+    /// What another thread may have of the loop: for [`Handle`](crate::Handle), which knows what it is.
+    fn share(&self) -> Arc<dyn Any + Send + Sync>;
+
+    /// A number that no other loop of the process has at the same time.
     fn address(&self) -> usize;
 }
 

@@ -13,6 +13,7 @@
 //! Read before: `ready.rs`, `timers.rs`, `reactor.rs`, `core.rs`.
 //! Grew from rung 3 (the turn) of the ladder in `examples/course`.
 
+use crate::circle::budget;
 use crate::circle::core::Core;
 use crate::circle::ready::{Body, Popped};
 use crate::circle::remote::Message;
@@ -113,6 +114,7 @@ impl Core {
         }
         turn.polls += 1;
         self.current.set(ticket);
+        budget::begin();
         let _poll = trace!(scope PollBegin { task: ticket });
         // A ticket has nothing to release, so its waker need not be dropped.
         let waker = ManuallyDrop::new(ticket.waker());
@@ -153,7 +155,8 @@ impl Core {
     /// still and the loop parks.
     fn wait_in_virtual_time(&self, now: u64, limit: Option<Duration>, turn: &mut Turn) {
         self.check(turn);
-        if self.tasks.borrow().has_ready() || self.threads.waiting() > 0 {
+        // A timer that was reset into the past has fired, perhaps for a waker that is no task's.
+        if turn.fired_timers > 0 || self.tasks.borrow().has_ready() || self.threads.waiting() > 0 {
             return;
         }
         if !self.owed.borrow().is_empty() {
@@ -166,7 +169,7 @@ impl Core {
         let limited = limit.map(|limit| now.saturating_add(nanos(limit.min(FAR))));
         match deadline.into_iter().chain(limited).min() {
             Some(next) => self.jump(next.max(now), turn),
-            None if !self.reactor.borrow().is_empty() => self.park(None, turn),
+            None if !self.reactor.borrow().is_empty() || self.threads.is_somebody_outside() => self.park(None, turn),
             None => self.report_quiescence(),
         }
     }
@@ -204,6 +207,11 @@ impl Core {
         self.take_messages(turn);
         self.fire_due(turn);
         self.ask_system(turn);
+    }
+
+    /// The poll that is under way was a long one: the loop is to check before the next.
+    pub(crate) fn check_before_next_poll(&self) {
+        self.polls_since_check.set(POLLS_BETWEEN_CHECKS);
     }
 
     /// Takes what other threads have sent, and what this one did while the loop was not running.
@@ -258,7 +266,8 @@ impl Core {
         let list = self.tasks.borrow().list();
         panic!(
             "nothing can happen any more: no task is ready, no timer is armed, no socket is registered and no blocking \
-             job is under way. Look for a wake-up that never comes in:{list}"
+             job is under way. Other threads and other loops are not waited for: if one of them will wake this loop, \
+             keep the guard of Handle::outside() until it has. Look for a wake-up that never comes in:{list}"
         );
     }
 }

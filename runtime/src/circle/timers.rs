@@ -15,7 +15,7 @@
 //! Read before: nothing.
 //! Grew from rung 6 (timers) of the ladder in `examples/course`.
 
-use slab::Slab;
+use crate::parts::shrink::{Shrink, Slots};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::mem;
@@ -24,26 +24,23 @@ use std::task::Waker;
 /// The arming of a timer that has fired.
 const FIRED: u64 = u64::MAX;
 
-/// A capacity of so many timers is never given back: some 50 KB.
-const MIN_CAPACITY: usize = 1024;
-
 /// The heap is swept when it holds more entries than that for each armed timer. A sweep looks at every one of them, far
 /// away in memory: with four, it takes three out for each that stays.
 const ENTRIES_PER_TIMER: usize = 4;
+
+/// So many dead entries more are not worth a sweep.
+const SPARE_ENTRIES: usize = 64;
 
 /// All armed timers of one runtime, in the order of their deadlines; those of one deadline in the order of arming.
 pub(crate) struct Timers {
     /// Who is next. The first entry is never a dead one.
     pub(crate) heap: BinaryHeap<Reverse<Entry>>,
     /// The timers by key. A [`Sleep`](crate::time::Sleep) owns its key until it releases it.
-    pub(crate) timers: Slab<Timer>,
+    pub(crate) timers: Slots<Timer>,
     /// How many were ever armed. It is the number of the next arming, and decides between equal deadlines.
     armings: u64,
     /// How many are armed: entries of the heap that are not dead.
     armed: usize,
-    /// When so few timers are left, it is time to give memory back: a quarter of the most there were, then half of what
-    /// was left the last time.
-    shrink_at: usize,
 }
 
 /// What the heap compares, in this order.
@@ -68,7 +65,7 @@ pub(crate) struct Timer {
 
 impl Timers {
     pub(crate) fn new() -> Timers {
-        Timers { heap: BinaryHeap::new(), timers: Slab::new(), armings: 0, armed: 0, shrink_at: 0 }
+        Timers { heap: BinaryHeap::new(), timers: Slots::new(), armings: 0, armed: 0 }
     }
 
     /// Arms a timer. The key is good until [`release`](Timers::release).
@@ -78,7 +75,14 @@ impl Timers {
         self.heap.push(Reverse(Entry { deadline, arming, key }));
         self.armings += 1;
         self.armed += 1;
-        self.shrink_at = self.shrink_at.max(self.timers.len() / 4);
+        key
+    }
+
+    /// A timer that has fired already: on a loop that is being dropped no other can be made.
+    pub(crate) fn fired(&mut self) -> u32 {
+        let key = self.arm(0, Waker::noop().clone());
+        self.timers[key as usize].arming = FIRED;
+        (self.heap, self.armed) = (BinaryHeap::new(), 0);
         key
     }
 
@@ -110,13 +114,10 @@ impl Timers {
         if timer.arming != FIRED {
             self.armed -= 1;
             self.uncover();
-            // A few dead ones more are not worth a sweep.
-            if self.heap.len() > ENTRIES_PER_TIMER * self.armed + MIN_CAPACITY / 16 {
+            if self.heap.len() > ENTRIES_PER_TIMER * self.armed + SPARE_ENTRIES {
                 self.heap.retain(|Reverse(entry)| is_armed(&self.timers, entry));
+                self.heap.give_back();
             }
-        }
-        if self.timers.len() <= self.shrink_at && self.timers.capacity() > MIN_CAPACITY {
-            self.shrink();
         }
         timer.waker
     }
@@ -128,24 +129,22 @@ impl Timers {
         {
             self.heap.pop();
         }
+        self.heap.give_back();
     }
 
-    /// Gives memory back: a million timeouts that came and went leave none behind. It may look at every slot, but only
-    /// once for each halving.
-    #[cold]
-    fn shrink(&mut self) {
-        self.shrink_at = self.timers.len() / 2;
-        self.timers.shrink_to_fit();
-        self.heap.shrink_to(MIN_CAPACITY);
+    /// The runtime is being dropped: no timer will fire any more. Each keeps its waker.
+    pub(crate) fn close(&mut self) {
+        (self.heap, self.armed) = (BinaryHeap::new(), 0);
+        self.timers.iter_mut().for_each(|(_, timer)| timer.arming = FIRED);
     }
 
-    /// Takes the wakers of all timers: the runtime is being dropped.
+    /// Takes the wakers of the timers that outlive their runtime.
     pub(crate) fn clear(&mut self) -> Vec<Waker> {
         self.timers.iter_mut().map(|(_, timer)| mem::replace(&mut timer.waker, Waker::noop().clone())).collect()
     }
 }
 
 /// Whether the timer of this entry is there and has not fired.
-fn is_armed(timers: &Slab<Timer>, entry: &Entry) -> bool {
+fn is_armed(timers: &Slots<Timer>, entry: &Entry) -> bool {
     timers.get(entry.key as usize).is_some_and(|timer| timer.arming == entry.arming)
 }

@@ -4,7 +4,8 @@
 //!   waker.wake() --> is the ticket's runtime the one that runs on this thread?
 //!                      yes: Tasks::push           a few nanoseconds, no atomics
 //!                      no:  remote::post          a message in the remote queue of that loop,
-//!                                                 and a ring if that loop is parked
+//!                                                 (one for a task, until it is taken), and a ring if
+//!                                                 that loop is parked
 //! ```
 //!
 //! The waker's data pointer is the ticket. A wake with a stale ticket does nothing. Production runtimes count references
@@ -19,11 +20,9 @@ use crate::circle::core::Core;
 use crate::circle::remote::{self, Message};
 use crate::circle::ticket::Ticket;
 use crate::parts::foreign::quietly;
+use crate::parts::shrink::Shrink;
 use std::ptr;
 use std::task::{RawWaker, RawWakerVTable, Waker};
-
-/// The buffer in which wakers are collected keeps this capacity between two batches.
-const WAKERS_CAPACITY: usize = 1024;
 
 impl Ticket {
     /// The waker that carries this ticket.
@@ -103,7 +102,7 @@ pub(crate) fn wake_all(wakers: &mut Vec<(Waker, Reason)>) {
         let _reason = reason.open();
         wake_one(waker);
     }
-    wakers.shrink_to(WAKERS_CAPACITY);
+    wakers.give_back();
 }
 
 /// Wakes one waker, and holds back the panic of a foreign one.

@@ -1,12 +1,27 @@
 //! What can stand for an address: literals are known at once, names are looked up on the blocking pool, never on the
 //! loop.
 
+use crate::io::about;
 use crate::task::spawn_blocking;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 /// What [`TcpStream::connect`](crate::net::TcpStream::connect) and its kin take: socket addresses, `(ip, port)`,
-/// `"127.0.0.1:80"`, `"host:80"`, `("host", 80)`. Not for implementing elsewhere.
+/// `"127.0.0.1:80"`, `"host:80"`, `("host", 80)`, and the same with a `String`. Not for implementing elsewhere.
+///
+/// ```
+/// use std::net::{Ipv6Addr, SocketAddrV6};
+/// use runtime::net::lookup_host;
+///
+/// runtime::block_on(async {
+///     let host = String::from("127.0.0.1");
+///     assert_eq!(lookup_host((host, 80)).await?.next(), Some(([127, 0, 0, 1], 80).into()));
+///     let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 80, 0, 0);
+///     assert_eq!(lookup_host(address).await?.next(), Some(address.into()));
+///     Ok::<(), std::io::Error>(())
+/// })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait ToSocketAddrs: sealed::Sealed {}
 
 mod sealed {
@@ -30,7 +45,7 @@ pub(crate) async fn resolve(destination: impl ToSocketAddrs) -> io::Result<Vec<S
     };
     let lookup = spawn_blocking(move || match std::net::ToSocketAddrs::to_socket_addrs(&name) {
         Ok(found) => Ok(found.collect()),
-        Err(error) => Err(io::Error::new(error.kind(), format!("cannot look up \"{name}\": {error}"))),
+        Err(error) => Err(about(format_args!("cannot look up \"{name}\""), error)),
     });
     lookup.await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
@@ -87,6 +102,8 @@ macro_rules! known {
 
 known! {
     SocketAddr, it => vec![*it];
+    SocketAddrV4, it => vec![(*it).into()];
+    SocketAddrV6, it => vec![(*it).into()];
     (IpAddr, u16), it => vec![(*it).into()];
     (Ipv4Addr, u16), it => vec![(*it).into()];
     (Ipv6Addr, u16), it => vec![(*it).into()];
@@ -109,6 +126,12 @@ impl sealed::Sealed for (&str, u16) {
     fn destination(&self) -> Destination {
         let known = |address: IpAddr| Destination::Known(vec![(address, self.1).into()]);
         self.0.parse().map_or_else(|_| Destination::Name(format!("{}:{}", self.0, self.1)), known)
+    }
+}
+
+impl sealed::Sealed for (String, u16) {
+    fn destination(&self) -> Destination {
+        (self.0.as_str(), self.1).destination()
     }
 }
 

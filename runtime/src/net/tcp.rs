@@ -6,6 +6,8 @@ use crate::net::ToSocketAddrs;
 use crate::net::addr::first_of;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll};
 
 /// Accepts TCP connections; tokio's `TcpListener`, whose names the methods have, and asyncio's `start_server`.
@@ -35,7 +37,8 @@ impl TcpListener {
     ///
     /// # Errors
     /// The system's, of which most concern one connection only. Out of descriptors ("too many open files") is an error
-    /// like any other: the listener goes on, and the connection waits until it is tried again.
+    /// like any other: the listener goes on, and the connection waits until it is tried again. An error takes from the
+    /// budget of the poll, too: a server that only goes on after it still lets the tasks run that will close something.
     ///
     /// # Panics
     /// When it is polled outside a runtime and a connection is there: it has to be put on a loop.
@@ -69,6 +72,14 @@ impl TcpListener {
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<TcpListener> {
         listener.set_nonblocking(true)?;
         Ok(TcpListener { io: Async::new(mio::net::TcpListener::from_std(listener))? })
+    }
+}
+
+/// For calls that this crate does not have, such as `setsockopt`; as tokio's.
+#[cfg(unix)]
+impl AsFd for TcpListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.io.as_fd()
     }
 }
 
@@ -175,7 +186,7 @@ impl TcpStream {
     /// Dropping it loses no byte.
     #[track_caller]
     pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        self.io.retry(Direction::Read, |io| read(io, buffer))
+        self.io.retry(Direction::Read, |io| read(io, buffer).map(Some))
     }
 
     /// Writes what the system takes of `bytes` and gives the number; waits if it takes none.
@@ -187,7 +198,7 @@ impl TcpStream {
     /// Dropped before it is done, it has written nothing.
     #[track_caller]
     pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
-        self.io.retry(Direction::Write, move |io| write(io, bytes))
+        self.io.retry(Direction::Write, move |io| write(io, bytes).map(Some))
     }
 
     /// Writes all of `bytes`.
@@ -200,13 +211,13 @@ impl TcpStream {
     #[track_caller]
     pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
         self.io.retry(Direction::Write, move |io| {
-            while !bytes.is_empty() {
+            if !bytes.is_empty() {
                 match write(io, bytes)? {
                     0 => return Err(io::ErrorKind::WriteZero.into()),
                     n => bytes = &bytes[n..],
                 }
             }
-            Ok(())
+            Ok(bytes.is_empty().then_some(()))
         })
     }
 
@@ -221,13 +232,13 @@ impl TcpStream {
     pub fn read_exact(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
         let mut filled = 0;
         self.io.retry(Direction::Read, move |io| {
-            while filled < buffer.len() {
+            if filled < buffer.len() {
                 match read(io, &mut buffer[filled..])? {
                     0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                     n => filled += n,
                 }
             }
-            Ok(())
+            Ok((filled == buffer.len()).then_some(()))
         })
     }
 
@@ -331,6 +342,14 @@ impl TcpStream {
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<TcpStream> {
         stream.set_nonblocking(true)?;
         Ok(TcpStream { io: Async::new(mio::net::TcpStream::from_std(stream))? })
+    }
+}
+
+/// For calls that this crate does not have, such as `setsockopt`; as tokio's.
+#[cfg(unix)]
+impl AsFd for TcpStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.io.as_fd()
     }
 }
 

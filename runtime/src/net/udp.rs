@@ -1,10 +1,13 @@
 //! UDP: [`UdpSocket`].
 
+use crate::circle::reactor::Direction;
 use crate::io::Async;
 use crate::net::ToSocketAddrs;
 use crate::net::addr::first_of;
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// Sends and receives datagrams; tokio's `UdpSocket`, whose names the methods have, and asyncio's
 /// `create_datagram_endpoint`.
@@ -26,6 +29,18 @@ use std::net::SocketAddr;
 ///     one.connect(other.local_addr()?).await?;
 ///     other.send(b"hello yourself").await?;
 ///     assert_eq!(one.recv(&mut buffer).await?, 14);
+///
+///     // Without waiting in the call itself:
+///     one.writable().await?;
+///     assert_eq!(one.try_send(b"bye")?, 3);
+///     let n = loop {
+///         other.readable().await?;
+///         match other.try_recv(&mut buffer) {
+///             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+///             done => break done?,
+///         }
+///     };
+///     assert_eq!(&buffer[..n], b"bye");
 ///     Ok::<(), std::io::Error>(())
 /// })?;
 /// # Ok::<(), std::io::Error>(())
@@ -114,6 +129,62 @@ impl UdpSocket {
         self.io.read_with(|socket| socket.recv_from(buffer))
     }
 
+    /// Waits until to receive may succeed, or has something to tell.
+    ///
+    /// # Errors
+    /// When the runtime was dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    #[track_caller]
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        self.io.readable()
+    }
+
+    /// Waits until to send may succeed, or has something to tell.
+    ///
+    /// # Errors
+    /// When the runtime was dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    #[track_caller]
+    pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        self.io.writable()
+    }
+
+    /// Sends one datagram to the chosen peer, without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is no room for it; else as [`send`](UdpSocket::send).
+    pub fn try_send(&self, datagram: &[u8]) -> io::Result<usize> {
+        self.io.try_one_way(Direction::Write, |socket| socket.send(datagram))
+    }
+
+    /// Sends one datagram to `address`, without waiting, and therefore without looking a name up.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is no room for it; else the system's.
+    pub fn try_send_to(&self, datagram: &[u8], address: SocketAddr) -> io::Result<usize> {
+        self.io.try_one_way(Direction::Write, |socket| socket.send_to(datagram, address))
+    }
+
+    /// Receives one datagram from the chosen peer, without waiting; what does not fit into `buffer` is lost.
+    ///
+    /// # Errors
+    /// `WouldBlock` when none is there; else the system's.
+    pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io.try_one_way(Direction::Read, |socket| socket.recv(buffer))
+    }
+
+    /// Receives one datagram and tells from whom, without waiting; what does not fit into `buffer` is lost.
+    ///
+    /// # Errors
+    /// `WouldBlock` when none is there; else the system's.
+    pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.io.try_one_way(Direction::Read, |socket| socket.recv_from(buffer))
+    }
+
     /// This end.
     ///
     /// # Errors
@@ -144,5 +215,13 @@ impl UdpSocket {
     pub fn from_std(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
         socket.set_nonblocking(true)?;
         Ok(UdpSocket { io: Async::new(mio::net::UdpSocket::from_std(socket))? })
+    }
+}
+
+/// For calls that this crate does not have, such as `setsockopt`; as tokio's.
+#[cfg(unix)]
+impl AsFd for UdpSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.io.as_fd()
     }
 }

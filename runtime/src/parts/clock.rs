@@ -9,6 +9,25 @@ use std::time::{Duration, Instant};
 /// further durations do not overflow either.
 pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
+thread_local! {
+    /// The time of the blocking job that runs on this thread, when its loop has a virtual clock.
+    static JOB_TIME: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// The time where no loop runs: the system's, or in a blocking job that of its loop, whose virtual clock stands still
+/// until the job has ended.
+pub(crate) fn now_outside() -> Instant {
+    JOB_TIME.get().unwrap_or_else(Instant::now)
+}
+
+/// Calls `job`, which must not panic, with this time; `None` is the system's.
+pub(crate) fn job_at<R>(time: Option<Instant>, job: impl FnOnce() -> R) -> R {
+    JOB_TIME.set(time);
+    let result = job();
+    JOB_TIME.set(None);
+    result
+}
+
 /// One loop's clock.
 pub(crate) struct Clock {
     /// When time began.

@@ -29,6 +29,27 @@ pub(crate) fn quiet_drop<T>(value: T) {
     quietly(|| drop(value));
 }
 
+/// A value of the program on its way, in something that may be dropped anywhere. If it is dropped there, its panic is
+/// held back.
+pub(crate) struct Quiet<T>(Option<T>);
+
+impl<T> Quiet<T> {
+    pub(crate) fn new(value: T) -> Quiet<T> {
+        Quiet(Some(value))
+    }
+
+    /// The value has arrived.
+    pub(crate) fn into_inner(mut self) -> T {
+        self.0.take().expect("only this takes it, and it takes `self`")
+    }
+}
+
+impl<T> Drop for Quiet<T> {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(quiet_drop);
+    }
+}
+
 /// Drops what a panic has thrown. That may panic again, and so on without end: the second payload is given up.
 pub(crate) fn drop_payload(payload: Payload) {
     if let Err(second) = caught(|| drop(payload)) {

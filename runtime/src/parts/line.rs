@@ -11,8 +11,8 @@
 //!                        +------------------- leave: dropped -----------------------+
 //! ```
 
+use super::shrink::Slots;
 use crate::Reason;
-use slab::Slab;
 use std::mem;
 use std::num::NonZeroU32;
 use std::task::Waker;
@@ -21,7 +21,7 @@ use std::task::Waker;
 #[derive(Debug)]
 pub(crate) struct Waiters {
     /// By their keys.
-    pub(crate) entries: Slab<Waiter>,
+    pub(crate) entries: Slots<Waiter>,
 }
 
 /// Which waiter. It is the index in the slab plus one, so that an `Option` of it takes no more memory.
@@ -70,7 +70,7 @@ impl Line {
 
 impl Waiters {
     pub(crate) const fn new() -> Waiters {
-        Waiters { entries: Slab::new() }
+        Waiters { entries: Slots::new() }
     }
 
     /// A task waits. A new waiter goes to the end of the line; one that stands in it changes its waker. The old waker is

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What several threads change.
-pub(crate) struct Lock<T>(Mutex<T>);
+/// It is public in name only: the type of a channel's end names it.
+pub struct Lock<T>(Mutex<T>);
 
 impl<T> Lock<T> {
     pub(crate) fn new(value: T) -> Lock<T> {

@@ -1,9 +1,13 @@
-//! The parts that the loop is made of, and that know nothing of a loop: a clock, lines of waiters, a lock, the handshake
-//! of a park, one value between two threads, calls into foreign code. Each can be read alone.
+//! The parts that the loop is made of, and that know nothing of a loop: a clock, the rule by which
+//! memory is given back, lines of waiters, calls into foreign code, a lock, the handshake of a park, the wakes that are on
+//! their way, what two ends share, one value between them. Each can be read alone.
 
 pub(crate) mod clock;
+pub(crate) mod shrink;
 pub(crate) mod line;
 pub(crate) mod foreign;
 pub(crate) mod lock;
 pub(crate) mod park;
+pub(crate) mod pending;
+pub(crate) mod share;
 pub(crate) mod transfer;

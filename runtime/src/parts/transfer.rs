@@ -6,27 +6,30 @@
 //!   open ----------------------------------------------> ended ------------------> value, or none
 //!     |  take_or_wait: the receiver leaves its waker       |
 //!     +-- (waker) <----------------------------------------+ for the caller to wake
+//!     |  abandon: the receiver goes
+//!     +-- (waker of a sender that waits for it) ------------ for the caller to wake
 //! ```
 
-use super::lock::Lock;
+use super::share::{Reach, Shared};
 use crate::ChannelMark;
+use std::fmt;
 use std::task::Waker;
 
-/// The value's way. No user code runs under the lock: wakers and values are handed to the caller.
-#[derive(Debug)]
-pub(crate) struct Transfer<T> {
-    state: Lock<State<T>>,
-    /// Which channel, for the trace.
-    pub(crate) _mark: ChannelMark,
-}
+/// One end's hold of the value's way. No user code runs under the lock: wakers and values are handed to the caller.
+pub(crate) struct Transfer<T, R: Reach>(R::Shared<State<T>>);
 
+/// What both ends change.
 struct State<T> {
     /// The value, from the sender's end until the receiver takes it.
     value: Option<T>,
     /// The receiver's waker, while it waits.
     receiver: Option<Waker>,
+    /// The sender's waker, while it waits for the receiver to go.
+    sender: Option<Waker>,
     /// The sender has ended, or the receiver is gone.
     ended: bool,
+    /// Which channel, for the trace.
+    mark: ChannelMark,
 }
 
 /// What the receiver finds.
@@ -37,14 +40,33 @@ pub(crate) enum Found<T> {
     Waits(Option<Waker>),
 }
 
-impl<T> Transfer<T> {
-    pub(crate) fn new() -> Transfer<T> {
-        Transfer { state: Lock::new(State { value: None, receiver: None, ended: false }), _mark: ChannelMark::new() }
+/// What a receiver leaves behind when it goes.
+pub(crate) struct Abandoned<T> {
+    /// The value and the receiver's own waker, for the caller to drop.
+    pub(crate) left: (Option<T>, Option<Waker>),
+    /// The sender's waker, for the caller to wake.
+    pub(crate) sender: Option<Waker>,
+}
+
+impl<T, R: Reach> Transfer<T, R> {
+    pub(crate) fn new() -> Transfer<T, R> {
+        Transfer(R::Shared::new(State {
+            value: None,
+            receiver: None,
+            sender: None,
+            ended: false,
+            mark: ChannelMark::new(),
+        }))
+    }
+
+    /// Which channel this is, for the trace.
+    pub(crate) fn mark(&self) -> ChannelMark {
+        self.0.lock().mark
     }
 
     /// Whether the sender has ended, or the receiver is gone.
     pub(crate) fn has_ended(&self) -> bool {
-        self.state.lock().ended
+        self.0.lock().ended
     }
 
     /// The sender ends. Gives the receiver's waker, for the caller to wake.
@@ -52,7 +74,7 @@ impl<T> Transfer<T> {
     /// # Errors
     /// The value comes back when the receiver is gone.
     pub(crate) fn end(&self, value: Option<T>) -> Result<Option<Waker>, Option<T>> {
-        let mut state = self.state.lock();
+        let mut state = self.0.lock();
         if state.ended {
             return Err(value);
         }
@@ -63,7 +85,7 @@ impl<T> Transfer<T> {
 
     /// The receiver takes the value, or leaves its waker, if it has one to leave.
     pub(crate) fn take_or_wait(&self, waker: Option<Waker>) -> Found<T> {
-        let mut state = self.state.lock();
+        let mut state = self.0.lock();
         if state.ended {
             Found::Ended(state.value.take())
         } else {
@@ -71,10 +93,29 @@ impl<T> Transfer<T> {
         }
     }
 
-    /// The receiver goes. What it leaves is for the caller to drop, outside every borrow.
-    pub(crate) fn abandon(&self) -> (Option<T>, Option<Waker>) {
-        let mut state = self.state.lock();
+    /// The sender waits for the receiver to go: leaves this waker, or takes back its own. The other one is for the caller
+    /// to drop, outside every borrow.
+    pub(crate) fn watch(&self, waker: Option<Waker>) -> Option<Waker> {
+        let mut state = self.0.lock();
+        if state.ended { waker } else { std::mem::replace(&mut state.sender, waker) }
+    }
+
+    /// The receiver goes.
+    pub(crate) fn abandon(&self) -> Abandoned<T> {
+        let mut state = self.0.lock();
         state.ended = true;
-        (state.value.take(), state.receiver.take())
+        Abandoned { left: (state.value.take(), state.receiver.take()), sender: state.sender.take() }
+    }
+}
+
+impl<T, R: Reach> Clone for Transfer<T, R> {
+    fn clone(&self) -> Transfer<T, R> {
+        Transfer(self.0.clone())
+    }
+}
+
+impl<T, R: Reach> fmt::Debug for Transfer<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transfer")
     }
 }

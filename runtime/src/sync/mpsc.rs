@@ -1,4 +1,5 @@
-//! Many senders, one receiver. The senders may live on other threads; the receiver may travel, too.
+//! Many senders, one receiver. The senders may live on other threads, and the receiver may travel, too, unless they are
+//! [`local`].
 //!
 //! ```text
 //!   send, room left:   value --> queue                      --> receiver woken
@@ -8,19 +9,23 @@
 //! A place that comes free is granted to the first in line and counted as taken, so no later sender gets it.
 
 pub use crate::sync::errors::{SendError, TryRecvError, TrySendError};
+pub use crate::sync::send::Send;
 
+use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::ready::Wait;
 use crate::circle::wake::{wake_all, wake_one};
-use crate::parts::line::{Line, WaiterKey, Waiters};
-use crate::parts::lock::Lock;
+use crate::parts::line::{Line, Waiters};
+use crate::parts::share::{Anywhere, Local, Reach, Shared};
+use crate::parts::shrink::Shrink;
+use crate::sync::send::Closed;
 use crate::{At, ChannelMark};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
-use std::pin::Pin;
-use std::sync::{Arc, MutexGuard};
+use std::ops::DerefMut;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::{Context, Poll, Waker};
 
 /// A channel with room for `capacity` values; tokio's `mpsc::channel`, asyncio's `Queue(maxsize)`.
@@ -45,9 +50,40 @@ use std::task::{Context, Poll, Waker};
 /// ```
 #[track_caller]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    pair(capacity)
+}
+
+/// A channel with room for `capacity` values whose ends stay on this thread: as [`channel`], without a lock and without
+/// atomics. The ends are not `Send`. Between the tasks of one loop it is the cheaper one.
+///
+/// # Panics
+/// With a capacity of zero.
+///
+/// ```
+/// use runtime::{block_on, spawn, sync::mpsc};
+/// use std::rc::Rc;
+/// block_on(async {
+///     let (sender, mut receiver) = mpsc::local(1);
+///     drop(spawn(async move { sender.send(Rc::new("stays here")).await }));
+///     assert_eq!(receiver.recv().await.as_deref(), Some(&"stays here"));
+///     assert_eq!(receiver.recv().await, None);
+/// });
+/// ```
+///
+/// ```compile_fail
+/// let (sender, receiver) = runtime::sync::mpsc::local::<i32>(1);
+/// std::thread::spawn(move || sender.try_send(1)); // it stays here
+/// ```
+#[track_caller]
+pub fn local<T>(capacity: usize) -> (Sender<T, Local>, Receiver<T, Local>) {
+    pair(capacity)
+}
+
+#[track_caller]
+fn pair<T, R: Reach>(capacity: usize) -> (Sender<T, R>, Receiver<T, R>) {
     assert!(capacity > 0, "a channel with room for nothing passes nothing on: give it a capacity of at least 1");
-    let channel = new(capacity);
-    (Sender { channel: Arc::clone(&channel) }, Receiver::new(channel))
+    let channel: R::Shared<State<T>> = new(capacity);
+    (Sender { channel: channel.clone() }, Receiver { channel, taken: VecDeque::new() })
 }
 
 /// A channel that takes any number of values; tokio's `unbounded_channel`, asyncio's `Queue()`.
@@ -59,58 +95,59 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// assert_eq!(block_on(receiver.recv()), Some("from another thread"));
 /// ```
 pub fn unbounded<T>() -> (UnboundedSender<T>, Receiver<T>) {
-    let channel = new(UNBOUNDED);
-    (UnboundedSender { sender: Sender { channel: Arc::clone(&channel) } }, Receiver::new(channel))
+    let (sender, receiver) = pair(UNBOUNDED);
+    (UnboundedSender { sender }, receiver)
 }
 
 /// The capacity of a channel that takes any number of values.
 const UNBOUNDED: usize = usize::MAX;
 
-/// Locked for a few moves; no user code runs under it.
-type Channel<T> = Arc<Lock<State<T>>>;
-
-struct State<T> {
+/// What the ends share. Locked for a few moves; no user code runs under it.
+pub(super) struct State<T> {
     /// The values, in the order in which they were sent.
-    queue: VecDeque<T>,
+    pub(super) queue: VecDeque<T>,
     /// How many values may wait, those of granted senders included.
-    capacity: usize,
+    pub(super) capacity: usize,
     /// Places that were promised to senders that have not been polled since.
-    granted: usize,
+    pub(super) granted: usize,
     /// Who waits for a value.
-    receiver: Option<Waker>,
+    pub(super) receiver: Option<Waker>,
     /// Who waits for a place.
-    waiters: Waiters,
-    line: Line,
+    pub(super) waiters: Waiters,
+    pub(super) line: Line,
+    /// Who waits for the receiver to go. Their entries are among the waiters, too.
+    pub(super) watchers: Line,
     /// How many senders there are.
-    senders: usize,
+    pub(super) senders: usize,
     /// The receiver is gone, or will take no more than what is in the queue.
-    closed: bool,
+    pub(super) closed: bool,
     /// Which channel, for the trace.
-    _mark: ChannelMark,
+    pub(super) _mark: ChannelMark,
 }
 
 /// A channel with one sender.
-fn new<T>(capacity: usize) -> Channel<T> {
-    Arc::new(Lock::new(State {
+fn new<T, S: Shared<State<T>>>(capacity: usize) -> S {
+    S::new(State {
         queue: VecDeque::new(),
         capacity,
         granted: 0,
         receiver: None,
         waiters: Waiters::new(),
         line: Line::new(),
+        watchers: Line::new(),
         senders: 1,
         closed: false,
         _mark: ChannelMark::new(),
-    }))
+    })
 }
 
 impl<T> State<T> {
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.line.is_empty() && self.queue.len() + self.granted < self.capacity
     }
 
     /// Grants a free place to the first in line.
-    fn grant(&mut self) -> Option<Waker> {
+    pub(super) fn grant(&mut self) -> Option<Waker> {
         if self.line.is_empty() || self.closed {
             return None;
         }
@@ -120,20 +157,20 @@ impl<T> State<T> {
 }
 
 /// Puts a value into the queue and wakes the receiver.
-fn put<T>(mut state: MutexGuard<'_, State<T>>, value: T) {
+pub(super) fn put<T>(mut state: impl DerefMut<Target = State<T>>, value: T) {
     state.queue.push_back(value);
     let receiver = state.receiver.take();
-    let _sent = trace!(scope @channel_sent(&state._mark, state.capacity, state.granted));
+    let _sent = trace!(scope @channel_sent(state._mark, state.capacity, state.granted));
     drop(state);
     wake(receiver);
 }
 
 /// Wakes whoever a locked section left to be woken.
-fn wake(waker: Option<Waker>) {
+pub(super) fn wake(waker: Option<Waker>) {
     waker.into_iter().for_each(wake_one);
 }
 
-/// The end that sends into a bounded channel.
+/// The end that sends into a bounded channel. `R` says where the ends may be.
 ///
 /// ```
 /// use runtime::sync::mpsc::{self, TrySendError};
@@ -144,12 +181,11 @@ fn wake(waker: Option<Waker>) {
 /// assert!(sender.is_closed());
 /// assert_eq!(sender.try_send(3), Err(TrySendError::Closed(3)));
 /// ```
-#[derive(Debug)]
-pub struct Sender<T> {
-    channel: Channel<T>,
+pub struct Sender<T, R: Reach = Anywhere> {
+    pub(super) channel: R::Shared<State<T>>,
 }
 
-impl<T> Sender<T> {
+impl<T, R: Reach> Sender<T, R> {
     /// Sends a value, and waits for room first when the channel is full. Senders get their places in the order in which
     /// they came. tokio's `send`, asyncio's `Queue.put`.
     ///
@@ -159,8 +195,8 @@ impl<T> Sender<T> {
     /// # Cancel safety
     /// Dropped before it is done, it has not sent, and the value is lost with it.
     #[track_caller]
-    pub fn send(&self, value: T) -> Send<'_, T> {
-        Send { sender: self, value: Some(value), waiter: None, _at: At::here() }
+    pub fn send(&self, value: T) -> Send<'_, T, R> {
+        Send::new(self, value, At::here())
     }
 
     /// Sends a value if there is room and nobody is in line: tokio's `try_send`, asyncio's `put_nowait`.
@@ -183,16 +219,42 @@ impl<T> Sender<T> {
     pub fn is_closed(&self) -> bool {
         self.channel.lock().closed
     }
-}
 
-impl<T> Clone for Sender<T> {
-    fn clone(&self) -> Sender<T> {
-        self.channel.lock().senders += 1;
-        Sender { channel: Arc::clone(&self.channel) }
+    /// Waits until the receiver is gone, or has closed the channel: to stop making what nobody will take. tokio's
+    /// `closed`; asyncio has none.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    ///
+    /// ```
+    /// use runtime::{block_on, spawn, sync::mpsc};
+    /// block_on(async {
+    ///     let (sender, receiver) = mpsc::channel::<u32>(1);
+    ///     let producer = spawn(async move { sender.closed().await });
+    ///     drop(receiver);
+    ///     producer.await.unwrap();
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn closed(&self) -> impl Future<Output = ()> {
+        Closed::new(self, At::here())
     }
 }
 
-impl<T> Drop for Sender<T> {
+impl<T, R: Reach> Clone for Sender<T, R> {
+    fn clone(&self) -> Sender<T, R> {
+        self.channel.lock().senders += 1;
+        Sender { channel: self.channel.clone() }
+    }
+}
+
+impl<T, R: Reach> fmt::Debug for Sender<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("closed", &self.is_closed()).finish()
+    }
+}
+
+impl<T, R: Reach> Drop for Sender<T, R> {
     fn drop(&mut self) {
         let mut state = self.channel.lock();
         state.senders -= 1;
@@ -200,89 +262,14 @@ impl<T> Drop for Sender<T> {
             return;
         }
         let receiver = state.receiver.take();
-        let _closed = trace!(scope @channel_closed(&state._mark, "sender", state.closed));
+        let _closed = trace!(scope @channel_closed(state._mark, "sender", state.closed));
         drop(state);
         wake(receiver);
     }
 }
 
-/// The future of [`Sender::send`].
-#[must_use = "futures do nothing unless awaited"]
-#[derive(Debug)]
-pub struct Send<'a, T> {
-    sender: &'a Sender<T>,
-    /// The value, until it is in the queue or has come back.
-    value: Option<T>,
-    /// Its waiter, while it is in line or granted.
-    waiter: Option<WaiterKey>,
-    /// Who sends, for the trace.
-    _at: At,
-}
-
-// The value is moved about, never pinned.
-impl<T> Unpin for Send<'_, T> {}
-
-impl<T> Future for Send<'_, T> {
-    type Output = Result<(), SendError<T>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
-        let this = &mut *self;
-        let value = this.value.take().expect("a Send was polled after it was done: call send again for the next value");
-        let fresh = cx.waker().clone();
-        let mut guard = this.sender.channel.lock();
-        let state = &mut *guard;
-        if state.closed {
-            let waker = this.waiter.take().map(|waiter| state.waiters.leave(&mut state.line, waiter));
-            drop(guard);
-            drop(waker);
-            return Poll::Ready(Err(SendError(value)));
-        }
-        let may_send = if let Some(waiter) = this.waiter.take_if(|waiter| state.waiters.is_called(*waiter)) {
-            state.waiters.leave(&mut state.line, waiter);
-            state.granted -= 1;
-            true
-        } else {
-            this.waiter.is_none() && state.has_room()
-        };
-        if may_send {
-            put(guard, value);
-            return Poll::Ready(Ok(()));
-        }
-        let old = state.waiters.wait(&mut state.line, &mut this.waiter, fresh);
-        context::with(|core| {
-            trace!(Waits { what: Wait::Channel, channel: Some(&state._mark), side: "send" } at this._at);
-            core.note_wait(Wait::Channel);
-        });
-        drop(guard);
-        drop(old);
-        this.value = Some(value);
-        Poll::Pending
-    }
-}
-
-impl<T> Drop for Send<'_, T> {
-    fn drop(&mut self) {
-        let Some(waiter) = self.waiter else { return };
-        let mut guard = self.sender.channel.lock();
-        let state = &mut *guard;
-        let was_granted = state.waiters.is_called(waiter);
-        let own = state.waiters.leave(&mut state.line, waiter);
-        let _left = trace!(scope ChannelLeft { channel: &state._mark });
-        let mut next = None;
-        // A closed channel calls everybody and grants nothing.
-        if was_granted && !state.closed {
-            state.granted -= 1;
-            next = state.grant();
-        }
-        drop(guard);
-        drop(own);
-        wake(next);
-    }
-}
-
 /// The end that sends into an unbounded channel: at once, and from anywhere. tokio's `UnboundedSender`; for an example
 /// see [`unbounded`].
-#[derive(Debug)]
 pub struct UnboundedSender<T> {
     sender: Sender<T>,
 }
@@ -302,6 +289,21 @@ impl<T> UnboundedSender<T> {
     pub fn is_closed(&self) -> bool {
         self.sender.is_closed()
     }
+
+    /// See [`Sender::closed`].
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    #[track_caller]
+    pub fn closed(&self) -> impl Future<Output = ()> {
+        self.sender.closed()
+    }
+}
+
+impl<T> fmt::Debug for UnboundedSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnboundedSender").field("closed", &self.is_closed()).finish()
+    }
 }
 
 impl<T> Clone for UnboundedSender<T> {
@@ -310,7 +312,7 @@ impl<T> Clone for UnboundedSender<T> {
     }
 }
 
-/// The end that receives; tokio's `Receiver`.
+/// The end that receives; tokio's `Receiver`. `R` says where the ends may be.
 ///
 /// ```
 /// use runtime::{block_on, sync::mpsc::{self, TryRecvError}};
@@ -328,21 +330,23 @@ impl<T> Clone for UnboundedSender<T> {
 /// assert_eq!(block_on(poll_fn(|cx| receiver.poll_recv(cx))), Some(3));
 /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
 /// ```
-pub struct Receiver<T> {
-    channel: Channel<T>,
+pub struct Receiver<T, R: Reach = Anywhere> {
+    channel: R::Shared<State<T>>,
     /// What was in the queue of an unbounded channel when it was last taken from there: a flood from another thread costs the loop one
     /// lock for many values, and does not make the two threads wait for each other at each.
     taken: VecDeque<T>,
 }
 
 // Values are moved about, never pinned.
-impl<T> Unpin for Receiver<T> {}
+impl<T, R: Reach> Unpin for Receiver<T, R> {}
 
-impl<T> Receiver<T> {
-    fn new(channel: Channel<T>) -> Receiver<T> {
-        Receiver { channel, taken: VecDeque::new() }
-    }
+// Nor does a panic leave one of the ends half done: a value goes in or out in one move.
+impl<T, R: Reach> UnwindSafe for Sender<T, R> {}
+impl<T, R: Reach> UnwindSafe for Receiver<T, R> {}
+impl<T, R: Reach> RefUnwindSafe for Sender<T, R> {}
+impl<T, R: Reach> RefUnwindSafe for Receiver<T, R> {}
 
+impl<T, R: Reach> Receiver<T, R> {
     /// Waits for the next value; `None` when the queue is empty and every sender is gone, or the channel was
     /// closed. tokio's `recv`, asyncio's `Queue.get`.
     ///
@@ -360,15 +364,17 @@ impl<T> Receiver<T> {
     }
 
     fn poll_at(&mut self, _at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        // Cloned before the lock and dropped after it: both are foreign code.
-        let polled = self.take_or_wait(Some(cx.waker().clone()));
-        if polled.is_pending() {
-            context::with(|core| {
-                trace!(Waits { what: Wait::Channel, channel: Some(&self.channel.lock()._mark), side: "receive" } at _at);
-                core.note_wait(Wait::Channel);
-            });
-        }
-        polled
+        budget::spend(cx, |cx| {
+            // Cloned before the lock and dropped after it: both are foreign code.
+            let polled = self.take_or_wait(Some(cx.waker().clone()));
+            if polled.is_pending() {
+                context::with(|core| {
+                    trace!(Waits { what: Wait::Channel, channel: self.channel.lock()._mark, side: "receive" } at _at);
+                    core.note_wait(Wait::Channel);
+                });
+            }
+            polled
+        })
     }
 
     /// The next value, if one is there: tokio's `try_recv`, asyncio's `get_nowait`.
@@ -385,7 +391,8 @@ impl<T> Receiver<T> {
     /// Takes the next value if one is there, and else leaves a waker.
     fn take_or_wait(&mut self, waker: Option<Waker>) -> Poll<Option<T>> {
         if let Some(value) = self.taken.pop_front() {
-            trace!(@channel_taken(&self.channel.lock()._mark, UNBOUNDED, 0));
+            self.taken.give_back();
+            trace!(@channel_taken(self.channel.lock()._mark, UNBOUNDED, 0));
             return Poll::Ready(Some(value));
         }
         let mut guard = self.channel.lock();
@@ -399,16 +406,51 @@ impl<T> Receiver<T> {
         if state.capacity == UNBOUNDED {
             mem::swap(&mut state.queue, &mut self.taken);
             let value = self.taken.pop_front();
-            trace!(@channel_taken_if(value.is_some(), &state._mark, UNBOUNDED, 0));
+            trace!(@channel_taken_if(value.is_some(), state._mark, UNBOUNDED, 0));
             drop(guard);
             return Poll::Ready(value);
         }
         let value = state.queue.pop_front();
+        state.queue.give_back();
         let granted = value.as_ref().and_then(|_| state.grant());
-        let _taken = trace!(scope @channel_taken_if(value.is_some(), &state._mark, state.capacity, state.granted));
+        let _taken = trace!(scope @channel_taken_if(value.is_some(), state._mark, state.capacity, state.granted));
         drop(guard);
         wake(granted);
         Poll::Ready(value)
+    }
+
+    /// How many values can be received at once. tokio's `len`, asyncio's `Queue.qsize`.
+    ///
+    /// ```
+    /// let (sender, mut receiver) = runtime::sync::mpsc::unbounded();
+    /// assert!(receiver.is_empty());
+    /// sender.send(1).unwrap();
+    /// sender.send(2).unwrap();
+    /// assert_eq!(receiver.len(), 2);
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// assert_eq!(receiver.len(), 1);
+    /// ```
+    pub fn len(&self) -> usize {
+        self.taken.len() + self.channel.lock().queue.len()
+    }
+
+    /// Whether no value can be received at once. tokio's `is_empty`, asyncio's `Queue.empty`.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether no further value will be sent: every sender is gone, or this end has closed the channel. What was sent before
+    /// can still be received. tokio's `is_closed`.
+    ///
+    /// ```
+    /// let (sender, receiver) = runtime::sync::mpsc::unbounded::<u32>();
+    /// assert!(!receiver.is_closed());
+    /// drop(sender);
+    /// assert!(receiver.is_closed());
+    /// ```
+    pub fn is_closed(&self) -> bool {
+        let state = self.channel.lock();
+        state.closed || state.senders == 0
     }
 
     /// Takes no further values: senders fail from now on, what is in the queue can still be received. tokio's `close`,
@@ -422,9 +464,10 @@ impl<T> Receiver<T> {
         let mut called = Vec::new();
         let mut guard = self.channel.lock();
         let state = &mut *guard;
-        let reason = trace!(reason @channel_closed(&state._mark, "receiver", state.closed));
+        let reason = trace!(reason @channel_closed(state._mark, "receiver", state.closed));
         state.closed = true;
         state.waiters.call_all(&mut state.line, reason, &mut called);
+        state.waiters.call_all(&mut state.watchers, reason, &mut called);
         let own = state.receiver.take();
         drop(guard);
         wake_all(&mut called);
@@ -432,7 +475,7 @@ impl<T> Receiver<T> {
     }
 }
 
-impl<T> Drop for Receiver<T> {
+impl<T, R: Reach> Drop for Receiver<T, R> {
     fn drop(&mut self) {
         let own = self.shut();
         let values = mem::take(&mut self.channel.lock().queue);
@@ -440,7 +483,7 @@ impl<T> Drop for Receiver<T> {
     }
 }
 
-impl<T> fmt::Debug for Receiver<T> {
+impl<T, R: Reach> fmt::Debug for Receiver<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver").finish_non_exhaustive()
     }

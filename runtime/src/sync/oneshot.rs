@@ -1,12 +1,14 @@
-//! A channel for one value: the answer to a request. Both ends may travel to other threads.
+//! A channel for one value: the answer to a request. Both ends may travel to other threads, unless they are [`local`].
 
+use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::ready::Wait;
 use crate::circle::wake::wake_one;
+use crate::parts::share::{Anywhere, Local, Reach};
 use crate::parts::transfer::{Found, Transfer};
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 /// A channel for one value; tokio's `oneshot`, the bare use of asyncio's `Future`.
@@ -20,11 +22,35 @@ use std::task::{Context, Poll, Waker};
 /// });
 /// ```
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let transfer = Arc::new(Transfer::new());
-    (Sender { transfer: Some(Arc::clone(&transfer)) }, Receiver { transfer: Some(transfer) })
+    pair()
 }
 
-/// The end that sends.
+/// A channel for one value whose ends stay on this thread: as [`channel`], without a lock and without atomics. The ends
+/// are not `Send`.
+///
+/// ```
+/// use runtime::{block_on, spawn, sync::oneshot};
+/// block_on(async {
+///     let (sender, receiver) = oneshot::local();
+///     drop(spawn(async move { sender.send(std::rc::Rc::new("pong")) }));
+///     assert_eq!(*receiver.await.unwrap(), "pong");
+/// });
+/// ```
+///
+/// ```compile_fail
+/// let (sender, receiver) = runtime::sync::oneshot::local::<i32>();
+/// std::thread::spawn(move || sender.send(1)); // it stays here
+/// ```
+pub fn local<T>() -> (Sender<T, Local>, Receiver<T, Local>) {
+    pair()
+}
+
+fn pair<T, R: Reach>() -> (Sender<T, R>, Receiver<T, R>) {
+    let transfer = Transfer::new();
+    (Sender { transfer: Some(transfer.clone()) }, Receiver { transfer: Some(transfer) })
+}
+
+/// The end that sends. `R` says where the ends may be.
 ///
 /// ```
 /// use runtime::sync::oneshot;
@@ -34,13 +60,12 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 /// assert!(sender.is_closed());
 /// assert_eq!(sender.send("an answer that nobody waits for"), Err("an answer that nobody waits for"));
 /// ```
-#[derive(Debug)]
-pub struct Sender<T> {
+pub struct Sender<T, R: Reach = Anywhere> {
     /// Until this end has done its part.
-    transfer: Option<Arc<Transfer<T>>>,
+    transfer: Option<Transfer<T, R>>,
 }
 
-impl<T> Sender<T> {
+impl<T, R: Reach> Sender<T, R> {
     /// Sends the value: tokio's `send`, asyncio's `set_result`.
     ///
     /// # Errors
@@ -54,13 +79,48 @@ impl<T> Sender<T> {
         self.transfer.as_ref().is_none_or(|transfer| transfer.has_ended())
     }
 
+    /// Waits until the receiver is gone: to stop work that nobody waits for any more. tokio's `closed`; in asyncio, a
+    /// callback of a `Future` that was cancelled.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing: the value can still be sent.
+    ///
+    /// ```
+    /// use runtime::{block_on, spawn, sync::oneshot};
+    /// block_on(async {
+    ///     let (mut sender, receiver) = oneshot::channel::<u32>();
+    ///     let worker = spawn(async move { sender.closed().await });
+    ///     drop(receiver);
+    ///     worker.await.unwrap();
+    /// });
+    /// ```
+    pub fn closed(&mut self) -> impl Future<Output = ()> {
+        Closed { sender: self }
+    }
+
+    /// The poll function under [`closed`](Sender::closed), for hand-written futures. The latest waker counts. tokio's
+    /// `poll_closed`.
+    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(transfer) = &self.transfer else { return Poll::Ready(()) };
+        // Cloned before the lock and dropped after it: both are foreign code.
+        drop(transfer.watch(Some(cx.waker().clone())));
+        if transfer.has_ended() {
+            return Poll::Ready(());
+        }
+        context::with(|core| {
+            trace!(Waits { what: Wait::Channel, channel: transfer.mark(), side: "close" });
+            core.note_wait(Wait::Channel);
+        });
+        Poll::Pending
+    }
+
     /// Ends this end, with the value or without one, and wakes the receiver. A value that nobody will take comes back.
     fn end(&mut self, value: Option<T>) -> Option<T> {
         let transfer = self.transfer.take()?;
         let _has_value = value.is_some();
         match transfer.end(value) {
             Ok(receiver) => {
-                let _ended = trace!(scope @oneshot_ended(&transfer._mark, _has_value));
+                let _ended = trace!(scope @oneshot_ended(transfer.mark(), _has_value));
                 receiver.into_iter().for_each(wake_one);
                 None
             }
@@ -69,13 +129,38 @@ impl<T> Sender<T> {
     }
 }
 
-impl<T> Drop for Sender<T> {
+impl<T, R: Reach> Drop for Sender<T, R> {
     fn drop(&mut self) {
         self.end(None);
     }
 }
 
-/// The end that waits: a future of the value.
+impl<T, R: Reach> fmt::Debug for Sender<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("closed", &self.is_closed()).finish()
+    }
+}
+
+/// The future of [`Sender::closed`].
+struct Closed<'a, T, R: Reach> {
+    sender: &'a mut Sender<T, R>,
+}
+
+impl<T, R: Reach> Future for Closed<'_, T, R> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.sender.poll_closed(cx)
+    }
+}
+
+impl<T, R: Reach> Drop for Closed<'_, T, R> {
+    fn drop(&mut self) {
+        drop(self.sender.transfer.as_ref().map(|transfer| transfer.watch(None)));
+    }
+}
+
+/// The end that waits: a future of the value. `R` says where the ends may be.
 ///
 /// # Errors
 /// [`RecvError`] when the sender was dropped without a value, and when the value has been taken.
@@ -92,13 +177,12 @@ impl<T> Drop for Sender<T> {
 /// assert!(receiver.try_recv().is_err()); // it has been taken
 /// ```
 #[must_use = "futures do nothing unless awaited"]
-#[derive(Debug)]
-pub struct Receiver<T> {
+pub struct Receiver<T, R: Reach = Anywhere> {
     /// Until the value has been taken.
-    transfer: Option<Arc<Transfer<T>>>,
+    transfer: Option<Transfer<T, R>>,
 }
 
-impl<T> Receiver<T> {
+impl<T, R: Reach> Receiver<T, R> {
     /// The value, if it has been sent. tokio's `try_recv`, which has an error for "not yet".
     ///
     /// # Errors
@@ -119,7 +203,7 @@ impl<T> Receiver<T> {
                 Poll::Pending
             }
             Found::Ended(value) => {
-                trace!(@channel_taken_if(value.is_some(), &transfer._mark, usize::MAX, 0));
+                trace!(@channel_taken_if(value.is_some(), transfer.mark(), usize::MAX, 0));
                 self.transfer = None;
                 Poll::Ready(value.ok_or(RecvError(())))
             }
@@ -127,34 +211,49 @@ impl<T> Receiver<T> {
     }
 }
 
-impl<T> Future for Receiver<T> {
+impl<T, R: Reach> Future for Receiver<T, R> {
     type Output = Result<T, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
-        // Cloned before the lock and dropped after it: both are foreign code.
-        let polled = self.take_or_wait(Some(cx.waker().clone()));
-        if polled.is_pending() {
-            context::with(|core| {
-                trace!(Waits {
-                    what: Wait::Channel,
-                    channel: self.transfer.as_ref().map(|transfer| &transfer._mark),
-                    side: "receive"
+        budget::spend(cx, |cx| {
+            // Cloned before the lock and dropped after it: both are foreign code.
+            let polled = self.take_or_wait(Some(cx.waker().clone()));
+            if polled.is_pending() {
+                context::with(|core| {
+                    let _mark = self.transfer.as_ref().map(Transfer::mark).unwrap_or_default();
+                    trace!(Waits { what: Wait::Channel, channel: _mark, side: "receive" });
+                    core.note_wait(Wait::Channel);
                 });
-                core.note_wait(Wait::Channel);
-            });
-        }
-        polled
+            }
+            polled
+        })
     }
 }
 
-impl<T> Drop for Receiver<T> {
+impl<T, R: Reach> Drop for Receiver<T, R> {
     fn drop(&mut self) {
         if let Some(transfer) = &self.transfer {
-            trace!(@channel_closed(&transfer._mark, "receiver", transfer.has_ended()));
-            drop(transfer.abandon());
+            let _closed = trace!(scope @channel_closed(transfer.mark(), "receiver", transfer.has_ended()));
+            let abandoned = transfer.abandon();
+            abandoned.sender.into_iter().for_each(wake_one);
+            drop(abandoned.left);
         }
     }
 }
+
+impl<T, R: Reach> fmt::Debug for Receiver<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").finish_non_exhaustive()
+    }
+}
+
+// A value is moved in or out in one move, so a panic never leaves one of them half done.
+impl<T, R: Reach> Unpin for Sender<T, R> {}
+impl<T, R: Reach> Unpin for Receiver<T, R> {}
+impl<T, R: Reach> UnwindSafe for Sender<T, R> {}
+impl<T, R: Reach> UnwindSafe for Receiver<T, R> {}
+impl<T, R: Reach> RefUnwindSafe for Sender<T, R> {}
+impl<T, R: Reach> RefUnwindSafe for Receiver<T, R> {}
 
 /// The sender was dropped without sending, or the value has been taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 //!                                                                                             | dropped: passes it on
 //! ```
 
+use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::ready::Wait;
 use crate::circle::wake::wake_one;
@@ -14,6 +15,7 @@ use crate::parts::line::{Line, WaiterKey, Waiters};
 use crate::{At, Identity, PermitMark};
 use std::cell::RefCell;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// Lets at most `n` tasks at a time through; asyncio's and tokio's `Semaphore`, with tokio's names.
@@ -62,21 +64,64 @@ impl Semaphore {
     /// Dropping it leaves the line; a permit that it was granted already goes to the next.
     #[track_caller]
     pub fn acquire(&self) -> Acquire<'_> {
-        Acquire { semaphore: self, waiter: None, at: At::here() }
+        Acquire { semaphore: self, wait: Waiting::new(At::here()) }
+    }
+
+    /// Waits for a permit that owns a share of the semaphore, so that it may move into a task: tokio's `acquire_owned`. It
+    /// stands in the same line as [`acquire`](Semaphore::acquire). The share is an `Rc`, because a semaphore stays on one
+    /// thread.
+    ///
+    /// # Cancel safety
+    /// As for [`acquire`](Semaphore::acquire).
+    ///
+    /// ```
+    /// use runtime::{block_on, spawn, sync::Semaphore};
+    /// use std::rc::Rc;
+    /// block_on(async {
+    ///     let semaphore = Rc::new(Semaphore::new(2));
+    ///     let permit = Rc::clone(&semaphore).acquire_owned().await;
+    ///     let task = spawn(async move {
+    ///         let _permit = permit; // given back when the task ends
+    ///     });
+    ///     task.await.unwrap();
+    ///     assert_eq!(semaphore.available_permits(), 2);
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn acquire_owned(self: Rc<Self>) -> AcquireOwned {
+        AcquireOwned { semaphore: self, wait: Waiting::new(At::here()) }
     }
 
     /// A permit, if one is free and nobody is in line.
     #[track_caller]
     pub fn try_acquire(&self) -> Option<Permit<'_>> {
-        self.take(At::here())
+        self.take(At::here()).map(|mark| Permit { semaphore: self, mark })
     }
 
-    fn take(&self, _at: At) -> Option<Permit<'_>> {
+    /// A permit that owns a share of the semaphore, if one is free and nobody is in line. tokio's `try_acquire_owned`.
+    ///
+    /// ```
+    /// use runtime::sync::Semaphore;
+    /// use std::rc::Rc;
+    /// let semaphore = Rc::new(Semaphore::new(1));
+    /// let permit = Rc::clone(&semaphore).try_acquire_owned().unwrap();
+    /// assert!(Rc::clone(&semaphore).try_acquire_owned().is_none());
+    /// drop(permit);
+    /// assert_eq!(semaphore.available_permits(), 1);
+    /// ```
+    #[track_caller]
+    pub fn try_acquire_owned(self: Rc<Self>) -> Option<OwnedPermit> {
+        let mark = self.take(At::here())?;
+        Some(OwnedPermit::new(self, mark))
+    }
+
+    /// Takes a free permit out of the count.
+    fn take(&self, _at: At) -> Option<PermitMark> {
         let mut state = self.state.borrow_mut();
         state.free = state.free.checked_sub(1)?;
         let mark = PermitMark::new();
         trace!(PermitTaken { semaphore: self, left: state.free, permit: mark } at _at);
-        Some(Permit { semaphore: self, mark })
+        Some(mark)
     }
 
     /// Adds permits: for those in line first.
@@ -119,40 +164,52 @@ impl Semaphore {
     }
 }
 
-/// The future of [`Semaphore::acquire`]. Polled again after it was ready, it acquires another permit.
-#[must_use = "futures do nothing unless awaited"]
+/// One task's way to a permit, borrowed or owned.
 #[derive(Debug)]
-pub struct Acquire<'a> {
-    semaphore: &'a Semaphore,
+struct Waiting {
     /// Its waiter, while it is in line or granted.
     waiter: Option<WaiterKey>,
+    /// It has had its permit.
+    done: bool,
     /// Who acquires, for the trace.
     at: At,
 }
 
-impl<'a> Future for Acquire<'a> {
-    type Output = Permit<'a>;
+impl Waiting {
+    fn new(at: At) -> Waiting {
+        Waiting { waiter: None, done: false, at }
+    }
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
-        let (semaphore, at) = (self.semaphore, self.at);
-        let free = |waiter: Option<WaiterKey>| if waiter.is_none() { semaphore.take(at) } else { None };
-        if let Some(permit) = free(self.waiter) {
-            return Poll::Ready(permit);
+    /// Takes a permit, or waits in line.
+    fn poll(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> Poll<PermitMark> {
+        assert!(!self.done, "an Acquire was polled after it had given its permit: call acquire again for another one");
+        let polled = budget::spend(cx, |cx| self.take_or_wait(semaphore, cx));
+        self.done = polled.is_ready();
+        polled
+    }
+
+    fn take_or_wait(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> Poll<PermitMark> {
+        if self.waiter.is_none()
+            && let Some(mark) = semaphore.take(self.at)
+        {
+            return Poll::Ready(mark);
         }
         let fresh = cx.waker().clone();
         // Asked again: to clone a waker is foreign code, and a permit may have come free in it.
-        if let Some(permit) = free(self.waiter) {
-            return Poll::Ready(permit);
+        if self.waiter.is_none()
+            && let Some(mark) = semaphore.take(self.at)
+        {
+            return Poll::Ready(mark);
         }
         let mut state = semaphore.state.borrow_mut();
         let State { free: _free, waiters, line } = &mut *state;
         if let Some(waiter) = self.waiter.take_if(|waiter| waiters.is_called(*waiter)) {
             waiters.leave(line, waiter);
             let mark = PermitMark::new();
-            trace!(PermitTaken { semaphore: semaphore, left: *_free, permit: mark } at at);
-            return Poll::Ready(Permit { semaphore, mark });
+            trace!(PermitTaken { semaphore: semaphore, left: *_free, permit: mark } at self.at);
+            return Poll::Ready(mark);
         }
-        trace!(PermitWaiting { semaphore: semaphore } at at);
+        trace!(PermitWaiting { semaphore: semaphore } at self.at);
         let old = waiters.wait(line, &mut self.waiter, fresh);
         drop(state);
         drop(old);
@@ -162,21 +219,72 @@ impl<'a> Future for Acquire<'a> {
         });
         Poll::Pending
     }
-}
 
-impl Drop for Acquire<'_> {
-    fn drop(&mut self) {
-        let Some(waiter) = self.waiter else { return };
-        let mut state = self.semaphore.state.borrow_mut();
+    /// The future was dropped: leaves the line, and passes on what was granted meanwhile.
+    fn leave(&mut self, semaphore: &Semaphore) {
+        let Some(waiter) = self.waiter.take() else { return };
+        let mut state = semaphore.state.borrow_mut();
         let State { waiters, line, .. } = &mut *state;
-        trace!(PermitLeft { semaphore: self.semaphore });
+        trace!(PermitLeft { semaphore: semaphore });
         let was_granted = waiters.is_called(waiter);
         let waker = waiters.leave(line, waiter);
         drop(state);
         drop(waker);
         if was_granted {
-            self.semaphore.release(PermitMark::nobodys());
+            semaphore.release(PermitMark::nobodys());
         }
+    }
+}
+
+/// The future of [`Semaphore::acquire`].
+///
+/// # Panics
+/// When it is polled again after it gave its permit.
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct Acquire<'a> {
+    semaphore: &'a Semaphore,
+    wait: Waiting,
+}
+
+impl<'a> Future for Acquire<'a> {
+    type Output = Permit<'a>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
+        let semaphore = self.semaphore;
+        self.wait.poll(semaphore, cx).map(|mark| Permit { semaphore, mark })
+    }
+}
+
+impl Drop for Acquire<'_> {
+    fn drop(&mut self) {
+        self.wait.leave(self.semaphore);
+    }
+}
+
+/// The future of [`Semaphore::acquire_owned`].
+///
+/// # Panics
+/// When it is polled again after it gave its permit.
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct AcquireOwned {
+    semaphore: Rc<Semaphore>,
+    wait: Waiting,
+}
+
+impl Future for AcquireOwned {
+    type Output = OwnedPermit;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<OwnedPermit> {
+        let this = &mut *self;
+        this.wait.poll(&this.semaphore, cx).map(|mark| OwnedPermit::new(Rc::clone(&this.semaphore), mark))
+    }
+}
+
+impl Drop for AcquireOwned {
+    fn drop(&mut self) {
+        self.wait.leave(&self.semaphore);
     }
 }
 
@@ -200,5 +308,35 @@ impl Permit<'_> {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.semaphore.release(self.mark);
+    }
+}
+
+/// A permit that owns a share of its semaphore, given back when it is dropped. From [`Semaphore::acquire_owned`]; tokio's
+/// `OwnedSemaphorePermit`.
+#[must_use = "a permit that is dropped at once holds nobody back"]
+#[derive(Debug)]
+pub struct OwnedPermit {
+    /// `None` once it was taken away for good.
+    semaphore: Option<Rc<Semaphore>>,
+    /// Which permit, for the trace.
+    mark: PermitMark,
+}
+
+impl OwnedPermit {
+    fn new(semaphore: Rc<Semaphore>, mark: PermitMark) -> OwnedPermit {
+        OwnedPermit { semaphore: Some(semaphore), mark }
+    }
+
+    /// Takes the permit away for good; see [`Permit::forget`].
+    pub fn forget(mut self) {
+        if let Some(_semaphore) = self.semaphore.take() {
+            trace!(PermitForgotten { semaphore: &*_semaphore, permit: self.mark });
+        }
+    }
+}
+
+impl Drop for OwnedPermit {
+    fn drop(&mut self) {
+        self.semaphore.iter().for_each(|semaphore| semaphore.release(self.mark));
     }
 }

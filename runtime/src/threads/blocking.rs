@@ -10,7 +10,8 @@ use crate::circle::core::Core;
 use crate::circle::join::{JoinHandle, Target};
 use crate::circle::remote::{Errand, Job, Message};
 use crate::circle::result::{JoinCell, JoinError, Settle};
-use crate::parts::foreign::{caught, quiet_drop};
+use crate::parts::clock::job_at;
+use crate::parts::foreign::{Quiet, caught};
 use crate::parts::lock::Lock;
 use crate::threads::handle::Remote;
 use crate::threads::inbox::Inbox;
@@ -94,7 +95,10 @@ impl Pool {
     /// Ends the idle threads and drops the jobs that never began; one that runs is left alone.
     pub(crate) fn close(&self) {
         drop(self.sender.take());
-        self.receiver.try_iter().for_each(quiet_drop);
+        // All are taken before the first is dropped. Its drop is the program's and may take long, and the threads would
+        // begin the others meanwhile. Each job holds its own panic back.
+        let left: Vec<Job> = self.receiver.try_iter().collect();
+        drop(left);
     }
 }
 
@@ -104,7 +108,8 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (remote, cell) = (Remote::new(), Rc::new(JoinCell::new()));
+    let address = core.threads.address();
+    let (remote, cell) = (Remote::new(address), Rc::new(JoinCell::new()));
     let handle = JoinHandle::new(Rc::clone(&cell) as _, Target::Remote(Arc::clone(&remote) as _));
     if let Err(error) = core.threads.reserve_thread() {
         cell.settle(Err(error));
@@ -113,17 +118,19 @@ where
     let key = core.owed.borrow_mut().insert(cell);
     trace!(JobSubmitted { job: key } at _at);
     trace!(@job_submitted(handle.id(), key));
-    #[cfg(feature = "trace")]
-    let address = core.threads.address();
+    let f = Quiet::new(f);
+    // Until the loop has heard of its end, a virtual clock stands still.
+    let time = core.clock.standing.get().map(|_| core.clock.now());
     let job = move || {
         trace!(@job_started(address, key));
         let result = if remote.is_aborted() {
-            quiet_drop(f);
+            drop(f);
             Err(JoinError::cancelled())
         } else {
-            caught(f).map_err(JoinError::panicked)
+            job_at(time, || caught(f.into_inner())).map_err(JoinError::panicked)
         };
-        Message::Run(Errand::JobEnd(key), Box::new(move |core| core.job_ended::<T>(key, result)))
+        let result = Quiet::new(result);
+        Message::Run(Errand::JobEnd(key), Box::new(move |core| core.job_ended::<T>(key, result.into_inner())))
     };
     core.threads.submit(Box::new(job));
     handle

@@ -1,5 +1,6 @@
 //! [`Handle`]: spawns on a loop from another thread. And [`Remote`], which aborts what the loop may not have begun.
 
+use crate::circle::context;
 use crate::circle::core::Core;
 use crate::circle::join::{Abort, JoinHandle, Target};
 use crate::circle::remote::{Errand, Message};
@@ -7,8 +8,9 @@ use crate::circle::result::{JoinError, ResultPlace, Settle, TAKEN};
 use crate::circle::task::{Birth, Task};
 use crate::circle::ticket::{Id, Ticket};
 use crate::circle::wake::{self, wake_one};
-use crate::parts::foreign::{quiet_drop, quietly};
+use crate::parts::foreign::{Quiet, quiet_drop, quietly};
 use crate::parts::lock::Lock;
+use crate::parts::share::Anywhere;
 use crate::parts::transfer::{Found, Transfer};
 use crate::threads::inbox::Inbox;
 use std::cell::Cell;
@@ -27,6 +29,59 @@ pub struct Handle {
 impl Handle {
     pub(crate) fn new(inbox: Arc<Inbox>) -> Handle {
         Handle { inbox }
+    }
+
+    /// The handle of the running loop; tokio's `Handle::current`, asyncio's `get_running_loop`.
+    ///
+    /// A job of the blocking pool runs on a thread of its own, outside of the loop: take the handle along.
+    ///
+    /// # Panics
+    /// Outside a runtime.
+    ///
+    /// ```
+    /// use runtime::{Handle, block_on, task};
+    ///
+    /// let answer = block_on(async {
+    ///     let handle = Handle::current();
+    ///     let job = task::spawn_blocking(move || handle.spawn(async { 42 }).id());
+    ///     job.await.is_ok()
+    /// });
+    /// assert!(answer);
+    /// ```
+    #[track_caller]
+    pub fn current() -> Handle {
+        let inbox = context::current("Handle::current", |core| core.threads.share());
+        Handle::new(inbox.downcast().expect("a loop is made with an inbox"))
+    }
+
+    /// Says that somebody outside of the loop will wake it: another thread, another loop, a device. It matters under the
+    /// virtual clock only. There a loop that has nothing to do (no task is ready, no timer is armed, no socket is
+    /// registered and no blocking job is under way) says that nothing can happen any more, and panics. While a guard lives
+    /// it parks instead, in real time, until it is woken.
+    ///
+    /// Time still jumps while a timer is armed: it does not wait for those outside. Make the guard before the loop has
+    /// nothing to do, and keep it until the last word from outside has been sent.
+    ///
+    /// ```
+    /// use runtime::{Handle, Runtime, sync::oneshot};
+    ///
+    /// let runtime = Runtime::builder().virtual_clock().build()?;
+    /// let answer = runtime.block_on(async {
+    ///     let (tell, told) = oneshot::channel();
+    ///     let outside = Handle::current().outside();
+    ///     std::thread::spawn(move || {
+    ///         std::thread::sleep(std::time::Duration::from_millis(5));
+    ///         let _ = tell.send("from another thread");
+    ///         drop(outside);
+    ///     });
+    ///     told.await
+    /// });
+    /// assert_eq!(answer, Ok("from another thread"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn outside(&self) -> Outside {
+        self.inbox.add_outside();
+        Outside { inbox: Arc::clone(&self.inbox) }
     }
 
     /// Spawns `future` on the loop, from any thread: asyncio's `run_coroutine_threadsafe`, tokio's `Handle::spawn`.
@@ -52,16 +107,16 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let transfer = Arc::new(Transfer::new());
-        let remote = Remote::new();
-        let arrival = Rc::new(Arrival { transfer: Arc::clone(&transfer), taken: Cell::new(false) });
+        let transfer = Transfer::new();
+        let remote = Remote::new(self.inbox.address());
+        let arrival = Rc::new(Arrival { transfer: transfer.clone(), taken: Cell::new(false) });
         let handle = JoinHandle::new(arrival, Target::Remote(Arc::clone(&remote) as _));
-        let (result, at) = (Departure(transfer), Location::caller());
+        let (future, result, at) = (Quiet::new(future), Departure(transfer), Location::caller());
         let spawn = move |core: &Core| {
             if remote.is_aborted() {
                 return quiet_drop((future, result));
             }
-            let task = Task::new(future, result, Birth { name: None, at });
+            let task = Task::new(future.into_inner(), result, Birth { name: None, at });
             let (ticket, serial) = core.insert(Rc::new(task));
             trace!(@spawned(remote.id(), ticket));
             remote.spawned(ticket, serial);
@@ -71,8 +126,25 @@ impl Handle {
     }
 }
 
+/// Says, while it lives, that somebody outside will wake the loop; from [`Handle::outside`]. Any thread may have it, and
+/// drop it. When the last one is dropped and the loop has nothing to do, the loop says so.
+#[must_use = "the loop waits for somebody outside only while this lives"]
+#[derive(Debug)]
+pub struct Outside {
+    inbox: Arc<Inbox>,
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        if self.inbox.remove_outside() {
+            // The loop may be parked for the sake of this guard: it shall look again.
+            self.inbox.post(Message::Run(Errand::NobodyOutside, Box::new(|_| ())));
+        }
+    }
+}
+
 /// Where the result of such a task leaves the loop's thread. Dropped without a result, it says that none will come.
-struct Departure<T>(Arc<Transfer<Result<T, JoinError>>>);
+struct Departure<T>(Transfer<Result<T, JoinError>, Anywhere>);
 
 impl<T> Departure<T> {
     /// Sends the result. That wakes the joiner and may drop the result: foreign code, both of it.
@@ -104,7 +176,7 @@ impl<T> Drop for Departure<T> {
 
 /// Where the result arrives at the thread of the handle.
 struct Arrival<T> {
-    transfer: Arc<Transfer<Result<T, JoinError>>>,
+    transfer: Transfer<Result<T, JoinError>, Anywhere>,
     /// The result has been taken.
     taken: Cell<bool>,
 }
@@ -131,7 +203,7 @@ impl<T> ResultPlace<T> for Arrival<T> {
     }
 
     fn forget_joiner(&self) {
-        drop(self.transfer.abandon());
+        drop(self.transfer.abandon().left);
     }
 }
 
@@ -140,6 +212,8 @@ impl<T> ResultPlace<T> for Arrival<T> {
 pub(crate) struct Remote {
     /// The number that the handle tells.
     id: Id,
+    /// Of the loop's inbox.
+    address: usize,
     state: Lock<State>,
 }
 
@@ -153,8 +227,9 @@ struct State {
 }
 
 impl Remote {
-    pub(crate) fn new() -> Arc<Remote> {
-        Arc::new(Remote { id: Id::remote(), state: Lock::new(State::default()) })
+    /// For a loop whose inbox has this address.
+    pub(crate) fn new(address: usize) -> Arc<Remote> {
+        Arc::new(Remote { id: Id::remote(), address, state: Lock::new(State::default()) })
     }
 
     /// Changes the state, and aborts the task if there is one and it shall be.
@@ -182,6 +257,10 @@ impl Remote {
 impl Abort for Remote {
     fn id(&self) -> Id {
         self.id
+    }
+
+    fn address(&self) -> usize {
+        self.address
     }
 
     /// An abort that comes before there is a task waits for it.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   any thread:      Inbox::post ----> messages (crossbeam-channel) ----> OtherThreads::take      the loop's thread
+//!                        +---- a wake of this task is on its way? then no other
 //!                        +---- parked? ring the bell: mio::Waker ----> ends mio::Poll::poll
 //! ```
 
@@ -11,25 +12,52 @@ use crate::circle::result::JoinError;
 use crate::parts::foreign::quiet_drop;
 use crate::parts::lock::Lock;
 use crate::parts::park::Parking;
+use crate::parts::pending::Pending;
 use crate::threads::blocking::Pool;
 use crossbeam_channel::{Receiver, Sender};
+use std::any::Any;
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The part of a runtime that other threads may touch.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     /// Where messages go in, each with a stamp for the trace. Unbounded: a wake must never block.
     messages: Sender<(Message, Reason)>,
+    /// Which tasks a wake is on its way to.
+    pending: Pending,
     /// Whether somebody has to ring.
     parking: Parking,
     /// The bell: makes `mio::Poll::poll` return. Locked only to ring; gone with the runtime, whoever keeps its handle.
     bell: Lock<Option<mio::Waker>>,
+    /// How many guards say that somebody outside will wake the loop.
+    outside: AtomicUsize,
 }
 
 impl Inbox {
+    /// A number that no other inbox has at the same time.
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Somebody outside will wake the loop.
+    pub(crate) fn add_outside(&self) {
+        self.outside.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// One less of them. True when it was the last.
+    pub(crate) fn remove_outside(&self) -> bool {
+        self.outside.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
     /// Hands a message to the loop, from any thread. When the loop is gone the message is dropped.
     pub(crate) fn post(&self, message: Message) {
+        if let Message::Wake(ticket) = message
+            && !self.pending.enter(ticket.0)
+        {
+            return;
+        }
         let stamp = trace!(reason @sent(self, &message));
         match self.parking.must_ring(|| self.messages.send((message, stamp))) {
             Ok(true) => {
@@ -37,7 +65,12 @@ impl Inbox {
                 rung.expect("the loop's eventfd takes a write for as long as the loop lives");
             }
             Ok(false) => {}
-            Err(refused) => quiet_drop(refused),
+            Err(refused) => {
+                if let (Message::Wake(ticket), _) = refused.0 {
+                    self.pending.leave(ticket.0);
+                }
+                quiet_drop(refused);
+            }
         }
     }
 }
@@ -62,7 +95,13 @@ impl OtherThreads {
     /// The other threads of a loop that parks at this bell.
     pub(crate) fn new(bell: mio::Waker, pool: impl FnOnce(Arc<Inbox>) -> Pool) -> OtherThreads {
         let (sender, receiver) = crossbeam_channel::unbounded();
-        let inbox = Inbox { messages: sender, parking: Parking::new(), bell: Lock::new(Some(bell)) };
+        let inbox = Inbox {
+            messages: sender,
+            pending: Pending::new(),
+            parking: Parking::new(),
+            bell: Lock::new(Some(bell)),
+            outside: AtomicUsize::new(0),
+        };
         let inbox = Arc::new(inbox);
         let pool = pool(Arc::clone(&inbox));
         OtherThreads { inbox, messages: RefCell::new(Some(receiver)), pool }
@@ -83,7 +122,11 @@ impl Threads for OtherThreads {
         let messages = self.messages.borrow();
         // Asked first: it is five times cheaper than to try, and there is nothing most of the time.
         let messages = messages.as_ref().filter(|messages| !messages.is_empty())?;
-        messages.try_recv().ok()
+        let (message, stamp) = messages.try_recv().ok()?;
+        if let Message::Wake(ticket) = message {
+            self.inbox.pending.leave(ticket.0);
+        }
+        Some((message, stamp))
     }
 
     fn announce_park(&self) -> bool {
@@ -108,13 +151,20 @@ impl Threads for OtherThreads {
 
     fn close_queue(&self) {
         *self.inbox.bell.lock() = None;
-        let messages = self.messages.take();
-        messages.iter().flat_map(Receiver::try_iter).for_each(quiet_drop);
-        quiet_drop(messages);
+        // The channel refuses what is sent from here on, and drops what is in it. Each message holds its own panic back.
+        drop(self.messages.take());
+        self.inbox.pending.clear();
     }
 
-    #[cfg(feature = "trace")]
+    fn is_somebody_outside(&self) -> bool {
+        self.inbox.outside.load(Ordering::SeqCst) > 0
+    }
+
+    fn share(&self) -> Arc<dyn Any + Send + Sync> {
+        self.inbox()
+    }
+
     fn address(&self) -> usize {
-        Arc::as_ptr(&self.inbox).addr()
+        self.inbox.address()
     }
 }

@@ -43,6 +43,7 @@ enum Gist {
     Spawn,
     JobEnd(usize),
     Hang,
+    NobodyOutside,
 }
 
 impl Gist {
@@ -53,6 +54,7 @@ impl Gist {
             Message::Run(Errand::Spawn, _) => Gist::Spawn,
             Message::Run(Errand::JobEnd(job), _) => Gist::JobEnd(*job),
             Message::Run(Errand::Hang, _) => Gist::Hang,
+            Message::Run(Errand::NobodyOutside, _) => Gist::NobodyOutside,
         }
     }
 
@@ -64,6 +66,7 @@ impl Gist {
             Gist::Spawn => ("spawn", None),
             Gist::JobEnd(job) => ("job end", Some(job as u32)),
             Gist::Hang => ("hang", None),
+            Gist::NobodyOutside => ("nobody outside", None),
         }
     }
 }

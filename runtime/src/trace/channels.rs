@@ -2,7 +2,24 @@
 
 use super::{Kind, record};
 use crate::{ChannelMark, Reason};
-use std::sync::atomic::Ordering::Relaxed;
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+/// How many values are in each channel that is not empty: those included that the receiver of an unbounded channel has
+/// taken in one go and not yet given out.
+static LENGTHS: LazyLock<Mutex<HashMap<u64, usize>>> = LazyLock::new(Mutex::default);
+
+/// One value more, or one less. Gives how many there are now.
+fn count(mark: ChannelMark, more: isize) -> usize {
+    let mut lengths = LENGTHS.lock().unwrap_or_else(PoisonError::into_inner);
+    let length = lengths.entry(mark.0).or_default();
+    *length = length.saturating_add_signed(more);
+    let now = *length;
+    if now == 0 {
+        lengths.remove(&mark.0);
+    }
+    now
+}
 
 /// For how many more values there is room; `None` if that has no end. `granted` places are promised to senders in line.
 fn room(capacity: usize, len: usize, granted: usize) -> Option<usize> {
@@ -13,11 +30,11 @@ fn room(capacity: usize, len: usize, granted: usize) -> Option<usize> {
 pub(crate) fn channel_sent(
     file: &'static str,
     line: u32,
-    mark: &ChannelMark,
+    mark: ChannelMark,
     capacity: usize,
     granted: usize,
 ) -> Reason {
-    let len = mark.len.fetch_add(1, Relaxed) + 1;
+    let len = count(mark, 1);
     record(file, line, None, || Kind::ChannelSent { channel: mark.into(), len, room: room(capacity, len, granted) })
 }
 
@@ -25,11 +42,11 @@ pub(crate) fn channel_sent(
 pub(crate) fn channel_taken(
     file: &'static str,
     line: u32,
-    mark: &ChannelMark,
+    mark: ChannelMark,
     capacity: usize,
     granted: usize,
 ) -> Reason {
-    let len = mark.len.fetch_sub(1, Relaxed) - 1;
+    let len = count(mark, -1);
     record(file, line, None, || Kind::ChannelTaken { channel: mark.into(), len, room: room(capacity, len, granted) })
 }
 
@@ -38,7 +55,7 @@ pub(crate) fn channel_taken_if(
     file: &'static str,
     line: u32,
     has_value: bool,
-    mark: &ChannelMark,
+    mark: ChannelMark,
     capacity: usize,
     granted: usize,
 ) -> Reason {
@@ -49,7 +66,7 @@ pub(crate) fn channel_taken_if(
 pub(crate) fn channel_closed(
     file: &'static str,
     line: u32,
-    mark: &ChannelMark,
+    mark: ChannelMark,
     side: &'static str,
     before: bool,
 ) -> Reason {
@@ -60,7 +77,7 @@ pub(crate) fn channel_closed(
 }
 
 /// The sender of a channel for one value has ended, with the value or without one.
-pub(crate) fn oneshot_ended(file: &'static str, line: u32, mark: &ChannelMark, has_value: bool) -> Reason {
+pub(crate) fn oneshot_ended(file: &'static str, line: u32, mark: ChannelMark, has_value: bool) -> Reason {
     if has_value {
         channel_sent(file, line, mark, usize::MAX, 0)
     } else {

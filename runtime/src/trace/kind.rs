@@ -271,8 +271,8 @@ from! {
         let identity = semaphore._identity.get();
         with_state(|state| state.semaphore(identity)).unwrap_or(SemaphoreNumber(u32::MAX))
     };
-    &ChannelMark => ChannelNumber: |channel| {
-        let identity = channel.get();
+    ChannelMark => ChannelNumber: |channel| {
+        let identity = channel.0;
         with_state(|state| state.channel(identity)).unwrap_or(ChannelNumber(u32::MAX))
     };
     &Waker => Woken: |waker| Woken(Ticket::of(waker).map(TaskNumber::from).into_iter().collect());
@@ -326,8 +326,8 @@ impl Kind {
     }
 
     /// The task at poll waits at a channel.
-    pub(crate) fn waits_at_channel(what: Wait, channel: Option<&ChannelMark>, side: &'static str) -> Kind {
-        Kind::Waits { what: what.into(), whom: None, job: None, channel: channel.map(Into::into), side: Some(side) }
+    pub(crate) fn waits_at_channel(what: Wait, channel: ChannelMark, side: &'static str) -> Kind {
+        Kind::Waits { what: what.into(), whom: None, job: None, channel: Some(channel.into()), side: Some(side) }
     }
 
     /// The task at poll waits for something else.

@@ -245,30 +245,17 @@ impl PermitMark {
     }
 }
 
-/// Which channel this is, and how many values are in it.
-#[derive(Debug)]
-pub(crate) struct ChannelMark {
-    /// Tells it from every other one of the process, from the first time that it is asked for.
-    #[cfg(feature = "trace")]
-    identity: std::sync::OnceLock<u64>,
-    /// The values, those included that the receiver of an unbounded channel has taken in one go and not yet given out.
-    #[cfg(feature = "trace")]
-    pub(crate) len: std::sync::atomic::AtomicUsize,
-}
+/// Which channel this is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ChannelMark(#[cfg(feature = "trace")] pub(crate) u64);
 
 impl ChannelMark {
-    pub(crate) const fn new() -> ChannelMark {
-        ChannelMark {
+    /// A new channel.
+    #[inline]
+    pub(crate) fn new() -> ChannelMark {
+        ChannelMark(
             #[cfg(feature = "trace")]
-            identity: std::sync::OnceLock::new(),
-            #[cfg(feature = "trace")]
-            len: std::sync::atomic::AtomicUsize::new(0),
-        }
-    }
-
-    /// Its number.
-    #[cfg(feature = "trace")]
-    pub(crate) fn get(&self) -> u64 {
-        *self.identity.get_or_init(crate::trace::next_identity)
+            crate::trace::next_identity(),
+        )
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn of(core: &Core) -> String {
     let alive = queue.filter(|ticket| tasks.slots.get(ticket.slot()).is_some_and(|slot| slot.ticket == **ticket));
     list(alive, &mut out, |ticket, out| TaskNumber::from(*ticket).write(out));
     out.push_str(",\"tasks\":");
-    list(&tasks.slots, &mut out, |(key, slot), out| {
+    list(tasks.slots.iter(), &mut out, |(key, slot), out| {
         let task = TaskNumber::from(slot.ticket).0;
         out.push_str(&format!("[{key},{task},{},{},", slot.queued, slot.aborted));
         Option::<Arc<str>>::from(&slot.body).write(out);
@@ -27,7 +27,7 @@ pub(super) fn of(core: &Core) -> String {
         out.push(']');
     });
     out.push_str(",\"timers\":");
-    list(&timers.timers, &mut out, |(key, timer), out| {
+    list(timers.timers.iter(), &mut out, |(key, timer), out| {
         let mut entries = timers.heap.iter().map(|Reverse(entry)| entry);
         let armed = entries.find(|entry| entry.key == key as u32 && entry.arming == timer.arming);
         let deadline = armed.map_or("null".to_owned(), |entry| entry.deadline.to_string());
@@ -36,7 +36,7 @@ pub(super) fn of(core: &Core) -> String {
         out.push(']');
     });
     out.push_str(",\"sources\":");
-    list(&reactor.sources, &mut out, |(key, source), out| {
+    list(reactor.sources.iter(), &mut out, |(key, source), out| {
         let [read, write] = &source.sides;
         out.push_str(&format!("[{key},{},{},{},{},", read.ready, write.ready, read.ended, write.ended));
         list([read, write], out, |side, out| list(waiting(side, &reactor.waiters), out, |who, out| who.write(out)));

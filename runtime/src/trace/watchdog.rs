@@ -87,6 +87,7 @@ pub(super) fn is_stuck(core: &Core) -> bool {
         && core.timers.borrow().next().is_none()
         && core.reactor.borrow().is_empty()
         && core.owed.borrow().is_empty()
+        && !core.threads.is_somebody_outside()
 }
 
 /// On the loop's thread: the panic with the list of tasks, unless something has come meanwhile.

@@ -6,7 +6,7 @@ const KEPT_GATHERS = 6;
 /// So many channels that are closed are kept.
 const KEPT_CHANNELS = 6;
 /// Who waits at a channel.
-const SIDES = ["send", "receive"];
+const SIDES = ["send", "receive", "close"];
 
 function emptyState() {
   return {
@@ -65,9 +65,9 @@ const CHANGES = {
   },
   Waits(s, e) {
     ofTask(s, s.poll, "wait", e.what);
+    if (!e.what.startsWith("its next turn")) holds(s, e.what);
     ofTask(s, s.poll, "on", { whom: e.whom, job: e.job, channel: e.channel, side: e.side });
     if (e.channel !== null) enterLine(s, channel(s, e)[e.side]);
-    if (e.what !== "its next turn") holds(s, e.what);
   },
   Wake(s, e) { if (e.last) released(s, e.task); },
   TicketCloned(s, e) { cloned(s, e.task); },
@@ -254,7 +254,7 @@ function semaphore(s, e) {
 
 // A channel, by what is known of it: it may have been made before the recording.
 function channel(s, e) {
-  if (!s.channels[e.channel]) set(s.channels, e.channel, { len: null, room: null, send: [], receive: [], closed: null });
+  if (!s.channels[e.channel]) set(s.channels, e.channel, { len: null, room: null, send: [], receive: [], close: [], closed: null });
   return s.channels[e.channel];
 }
 
@@ -265,7 +265,7 @@ function filled(s, e) {
 
 // Who is polled waits for a value only if it says so anew: a receiver leaves no line when its future is dropped.
 function leaveReceivers(s) {
-  for (const it of Object.values(s.channels)) leaveLine(s, it.receive);
+  for (const it of Object.values(s.channels)) for (const side of ["receive", "close"]) leaveLine(s, it[side]);
 }
 
 function enterLine(s, line) {
@@ -354,11 +354,17 @@ function waits(s) {
   return found;
 }
 
+// What is waited for at a channel.
+function channelText({ side, channel }) {
+  if (side === "close") return `the receiver of channel ${channel} to go`;
+  return side === "send" ? `room in channel ${channel}` : `a value from channel ${channel}`;
+}
+
 // What a task has said that it waits for.
 function onText({ wait, on }) {
   if (on.whom !== null) return `task ${on.whom} to end`;
   if (on.job !== null) return `job ${on.job} to end`;
-  if (on.channel !== null) return on.side === "send" ? `room in channel ${on.channel}` : `a value from channel ${on.channel}`;
+  if (on.channel !== null) return channelText(on);
   return wait;
 }
 

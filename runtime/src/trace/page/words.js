@@ -65,7 +65,7 @@ class Words {
       case "bounded": return e.room !== null;
       case "bysender": return e.side === "sender";
       case "jobs": return e.message === "job end";
-      case "did": return { wake: "woke it", abort: "aborted it", spawn: "spawned it" }[e.message] ?? `has ended job ${e.number}`;
+      case "did": return { wake: "woke it", abort: "aborted it", spawn: "spawned it", "nobody outside": "has nothing more to say" }[e.message] ?? `has ended job ${e.number}`;
       case "counts": return e.kind === "ChildWoken" && e.left !== null;
       case "whose": return e.cause === null ? "a task" : history.name(history.events[e.cause].task);
       case "idle": return e.left !== null && !e.due && !history.due[e.seq];
@@ -89,7 +89,7 @@ class Words {
   waitsFor(e) {
     if (e.whom !== null) return `${this.history.name(e.whom)} to end`;
     if (e.job !== null) return `job ${e.job} to end`;
-    if (e.channel !== null) return e.side === "send" ? `room in channel ${e.channel}` : `a value from channel ${e.channel}`;
+    if (e.channel !== null) return channelText(e);
     return e.what;
   }
 

@@ -1,0 +1,88 @@
+//! Prepares the checks. For each lesson that has a check, it cuts the exercise's module and `main` out of the rung: what
+//! is left is the *glue*, in which a check puts an answer. And it makes a copy of the check for the solution and for each
+//! mutant, so that the tests find them all in one binary.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::{env, fs};
+
+/// In a check this macro tells the step.
+const SAY: &str =
+    "#[allow(unused_macros)]\nmacro_rules! say {\n    ($($step:tt)*) => { course::say!($($step)*) };\n}\n";
+
+/// How a check names the student's file.
+const STUDENT: &str = "#[path = \"exercise.rs\"]\nmod ";
+
+fn main() {
+    let out = env::var("OUT_DIR").expect("cargo sets it");
+    let lessons = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("lessons");
+    let (mut modules, mut table) = (String::new(), String::new());
+    println!("cargo::rerun-if-changed=build.rs");
+    for lesson in names(&lessons) {
+        let folder = lessons.join(&lesson);
+        let Ok(check) = fs::read_to_string(folder.join("check.rs")) else { continue };
+        let rung = read(&folder.join("rung.rs"));
+        let part =
+            check.split(STUDENT).nth(1).and_then(|rest| rest.split(';').next()).expect("check.rs names the part");
+        // The exercise is left out: who writes it shall wait for nothing but its own check.
+        for name in ["rung.rs", "check.rs", "solution.rs", "mutants"] {
+            println!("cargo::rerun-if-changed={}", folder.join(name).display());
+        }
+
+        let glue = cut(&cut(&cut(&rung, "macro_rules! say"), &format!("mod {part} {{")), "fn main() {");
+        let glue: Vec<&str> =
+            glue.lines().filter(|line| !line.starts_with("//!") && !line.starts_with("#![")).collect();
+        let here = Path::new(&out).join(&lesson);
+        fs::create_dir_all(&here).expect("the output folder can be written");
+        write(&here.join("glue.rs"), &format!("{SAY}{}", glue.join("\n")));
+
+        let mutants = names(&folder.join("mutants")).into_iter().map(|name| format!("mutants/{name}"));
+        let _ = writeln!(modules, "pub mod lesson_{lesson} {{");
+        for answer in ["solution.rs".to_owned()].into_iter().chain(mutants) {
+            let (file, name) = (folder.join(&answer), Path::new(&answer).file_stem().and_then(|it| it.to_str()));
+            let name = name.expect("a file has a name");
+            let copy = here.join(format!("{name}.check.rs"));
+            write(&copy, &check.replace(STUDENT, &format!("#[path = {file:?}]\nmod ")));
+            let _ = writeln!(modules, "#[path = {copy:?}]\npub mod {name};");
+            let _ = writeln!(table, "({lesson:?}, {name:?}, include_str!({file:?}), lesson_{lesson}::{name}::main),");
+        }
+        modules.push_str("}\n");
+    }
+    let table = format!(
+        "/// Lesson, name, source and check of an answer.\n\
+         pub type Answer = (&'static str, &'static str, &'static str, fn());\n\n\
+         /// All answers but the student's.\n\
+         pub const ANSWERS: &[Answer] = &[\n{table}];\n"
+    );
+    write(&Path::new(&out).join("answers.rs"), &format!("{modules}{table}"));
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) {
+    fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+/// What lies in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+/// `source` without the item that begins with the line `head…`, public or not. It ends with that line, or with the next
+/// line `}`.
+fn cut(source: &str, head: &str) -> String {
+    let lines: Vec<&str> = source.lines().collect();
+    let is_head = |line: &&str| line.strip_prefix("pub ").unwrap_or(line).starts_with(head);
+    let head_at = lines.iter().position(is_head).unwrap_or_else(|| panic!("no `{head}` in the rung"));
+    let ends = |line: &&str| *line == "}" || (is_head(line) && line.ends_with(['}', ';']));
+    let end = head_at + lines[head_at..].iter().position(ends).expect("every item ends");
+    // The docs and attributes of the item go with it.
+    let above = lines[..head_at].iter().rev().take_while(|line| line.starts_with("///") || line.starts_with("#["));
+    let begin = head_at - above.count();
+    [&lines[..begin], &lines[end + 1..]].concat().join("\n")
+}

@@ -1,0 +1,195 @@
+//! A check: many programs with fresh seeds, small ones first, until one is refused or all are accepted.
+
+use crate::dice::Dice;
+use crate::run::{Broken, Event, Run, silence_panics};
+use crate::system::Look;
+use crate::text::{COLUMNS, wrap};
+use crate::watch::{Outcome, SPIN, Watched};
+use std::env;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::process;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+#[cfg(unix)]
+use std::{fs::File, os::fd::AsFd};
+
+/// Programs of a check.
+pub const PROGRAMS: u64 = 300;
+
+/// Events that a message shows at most.
+const SHOWN: usize = 8;
+
+/// Processor time that the loops of one check may take in all. A right answer takes a tenth of it.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// How the process of an accepted answer ends. No usual number: an answer that ends the process itself is not accepted.
+pub const ACCEPTED: i32 = 100;
+
+/// How the process of a refused answer ends.
+pub const REFUSED: i32 = 102;
+
+/// How one program ended, for the check.
+#[derive(Debug)]
+pub struct Judged {
+    /// `None`: the answer was right.
+    pub broken: Option<Broken>,
+    /// What happened.
+    pub watched: Watched,
+}
+
+impl Judged {
+    /// Judges a body that was watched and should have returned `value`. `hangs` says what it was that the loop sleeps
+    /// through.
+    pub fn new<R: PartialEq>(
+        (outcome, watched): (Outcome<R>, Watched),
+        value: &R,
+        hangs: impl FnOnce(&Run) -> Broken,
+    ) -> Judged {
+        let broken = match outcome {
+            Outcome::Done(returned) if returned == *value => None,
+            Outcome::Done(_) => {
+                watched.run.tell("Return", 0, "another value");
+                let says = "The loop returned another value than the future's output.".to_owned();
+                Some(Broken { rule: "the output is the future's", says, missing: None })
+            }
+            Outcome::Broken(broken) => Some(broken),
+            Outcome::Panicked(text) => {
+                watched.run.tell("Panic", 0, "");
+                Some(Broken { rule: "no panic", says: format!("The answer panicked: {text}."), missing: None })
+            }
+            Outcome::Parked => {
+                let Broken { rule, says, missing } = hangs(&watched.run);
+                let how = if Look::is_known() { "Diagnosed, not waited for." } else { "Nothing came for a second." };
+                Some(Broken { rule, says: format!("{says} ({how})"), missing })
+            }
+            Outcome::Spins => Some(Broken {
+                rule: "wait asleep",
+                says: format!(
+                    "{} ms of processor time without a poll: it spins. A loop with nothing to do sleeps.",
+                    SPIN.as_millis()
+                ),
+                missing: Some("Park"),
+            }),
+        };
+        Judged { broken, watched }
+    }
+}
+
+/// What a check is told from outside.
+struct Orders {
+    seed: u64,
+    programs: u64,
+    checks: u64,
+    /// One line for a program instead of a message for a reader.
+    terse: bool,
+}
+
+impl Orders {
+    fn from_environment() -> Orders {
+        let number = |name: &str| env::var(name).ok().and_then(|text| text.parse().ok());
+        Orders {
+            seed: number("COURSE_SEED").unwrap_or_else(Dice::fresh_seed),
+            programs: number("COURSE_PROGRAMS").unwrap_or(PROGRAMS),
+            checks: number("COURSE_CHECKS").unwrap_or(1),
+            terse: env::var_os("COURSE_TERSE").is_some(),
+        }
+    }
+}
+
+/// The main function of a check: runs `program` with dice, its number from 1 and a size from 0 to 1, says what came of it, and ends the
+/// process.
+pub fn run(lesson: u32, program: impl Fn(&mut Dice, u64, f64) -> Judged) -> ! {
+    silence_panics();
+    let Orders { mut seed, programs, checks, terse } = Orders::from_environment();
+    let begin = Instant::now();
+    let mut all = Duration::ZERO;
+    for check in 0..checks {
+        if check > 0 {
+            seed = Dice::fresh_seed();
+        }
+        let mut cpu = Duration::ZERO;
+        for number in 1..=programs {
+            let started = Instant::now();
+            let size = number as f64 / programs as f64;
+            let Judged { broken, watched } = program(&mut Dice::of(seed, number), number, size);
+            cpu += watched.cpu;
+            let broken = broken.or_else(|| too_long(cpu, &watched.run));
+            let Some(broken) = broken else { continue };
+            if terse {
+                let Broken { rule, says, .. } = &broken;
+                say(format!("refused|{rule}|{number}|{}|{seed}|{says}\n", cpu.as_millis()));
+            } else {
+                say(message(lesson, number, seed, started.elapsed(), &broken, &watched.run));
+            }
+            // Not by a return: threads of the answer may still be about.
+            process::exit(REFUSED);
+        }
+        all += cpu;
+    }
+    if terse {
+        say(format!("accepted||{programs}|{}|{seed}|\n", all.as_millis()));
+    } else {
+        let seeds =
+            if env::var_os("COURSE_SEED").is_some() { format!("seed {seed}") } else { "fresh seeds".to_owned() };
+        say(format!("  ACCEPTED  {programs} programs with {seeds}, {:.1} s.\n", begin.elapsed().as_secs_f64()));
+    }
+    if !terse && !Look::is_known() {
+        say(wrap("This system does not tell whether a thread sleeps: a loop that spins or naps was not found out.", 2));
+    }
+    process::exit(ACCEPTED);
+}
+
+/// Whoever closed the pipe has read enough. Past the lock of stdout: an answer that hangs may hold it for ever.
+fn say(text: String) {
+    #[cfg(unix)]
+    let written = io::stdout().as_fd().try_clone_to_owned().and_then(|out| File::from(out).write_all(text.as_bytes()));
+    #[cfg(not(unix))]
+    let written = io::stdout().write_all(text.as_bytes());
+    drop(written);
+}
+
+fn too_long(cpu: Duration, run: &Run) -> Option<Broken> {
+    (cpu > LIMIT).then(|| {
+        run.tell("Busy", 0, "");
+        let says = format!("The programs took more than {} s of processor time in all.", LIMIT.as_secs());
+        Broken { rule: "wait asleep", says, missing: None }
+    })
+}
+
+/// What a student reads.
+fn message(lesson: u32, number: u64, seed: u64, took: Duration, broken: &Broken, run: &Arc<Run>) -> String {
+    let mut text = format!("  REFUSED  {}\n", broken.rule);
+    let _ = writeln!(text, "  lesson {lesson}, program {number}, {:.1} ms\n", took.as_secs_f64() * 1e3);
+    text += &wrap(&broken.says, 2);
+    text.push('\n');
+    run.with_events(|events| {
+        // From the poll before on; of many events the last few.
+        let polls = events.iter().enumerate().rev().skip(1).filter(|(_, event)| event.name == "PollBegin");
+        let first = polls.map(|(index, _)| index).next().unwrap_or(0).max(events.len().saturating_sub(SHOWN));
+        for (index, event) in events.iter().enumerate().skip(first) {
+            let is_bad = broken.missing.is_none() && index + 1 == events.len();
+            text += &line(if is_bad { "BAD" } else { "GOOD" }, event);
+        }
+    });
+    if let Some(missing) = broken.missing {
+        let _ = writeln!(text, "    MISSING      {missing}");
+    }
+    let _ =
+        write!(text, "\n  Again: cargo run -p course -- check --seed {seed}\n  More:  cargo run -p course -- hint\n");
+    text
+}
+
+/// One event, in at most 60 columns.
+fn line(verdict: &str, event: &Event) -> String {
+    let place = event.place();
+    let text = format!("    {verdict:<7} {:>3}  {:<9}  {}", event.number, event.name, event.note);
+    match place.is_empty() {
+        true => format!("{}\n", text.trim_end()),
+        false => {
+            // In one column, unless the name is long.
+            let column = 43.min((COLUMNS - 1).saturating_sub(place.len()));
+            format!("{text:<column$.column$} {place}\n")
+        }
+    }
+}

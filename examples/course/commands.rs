@@ -1,0 +1,313 @@
+//! The commands of the runner. Each writes what a student reads and returns the exit code.
+
+use crate::catalog::{Course, Lesson, State, typed};
+use crate::check::{ACCEPTED, REFUSED};
+use crate::compile::compile;
+use crate::grade::how;
+use crate::progress::Progress;
+use crate::text::wrap;
+use std::fs;
+use std::io::{self, Write};
+use std::process::Command;
+
+/// The answer was accepted, or the command did what was asked.
+pub const OK: u8 = 0;
+/// The answer was refused, or is not begun.
+pub const NOT_ACCEPTED: u8 = 1;
+/// The answer does not compile.
+pub const NOT_COMPILED: u8 = 2;
+/// Nobody knows this command, or it cannot be done. The number that BSD's sysexits has for it.
+pub const USAGE: u8 = 64;
+
+const HELP: &str = "\
+  cargo run -p course               what to do next
+  cargo run -p course -- list       all lessons
+  cargo run -p course -- check      check your answer
+  cargo run -p course -- hint       a hint; again: one more
+  cargo run -p course -- reset      begin anew; your file is
+                                    kept beside the new one
+  cargo run -p course -- solution   our answer
+
+  Each takes the number of a lesson, as in: check 1
+  check takes a seed, as in: check --seed 128402149
+";
+
+/// Does what `words` say.
+pub fn command(course: &Course, words: &[&str], out: &mut dyn Write) -> u8 {
+    let mut desk = Desk { course, progress: Progress::read(&course.progress_file()), out };
+    let (name, rest) = words.split_first().map_or(("next", words), |(name, rest)| (*name, rest));
+    let done = match (name, Orders::parse(rest)) {
+        ("help" | "--help" | "-h", _) => desk.say(HELP),
+        (_, Err(wrong)) => desk.refuse(&wrong),
+        ("next", Ok(_)) => desk.next(),
+        ("list", Ok(_)) => desk.list(),
+        ("check", Ok(orders)) => desk.with_lesson(orders.lesson, |desk, lesson| desk.check(lesson, orders.seed)),
+        ("hint", Ok(orders)) => desk.with_lesson(orders.lesson, Desk::hint),
+        ("reset", Ok(orders)) => desk.with_lesson(orders.lesson, Desk::reset),
+        ("solution", Ok(orders)) => desk.with_lesson(orders.lesson, Desk::solution),
+        (name, Ok(_)) => desk.refuse(&format!("There is no command \"{name}\".")),
+    };
+    match done {
+        Ok(code) => code,
+        // Whoever read along has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => OK,
+        Err(error) => {
+            let _ = write!(desk.out, "{}", wrap(&format!("It cannot be done: {error}."), 2));
+            USAGE
+        }
+    }
+}
+
+/// What stands behind a command.
+#[derive(Default)]
+struct Orders {
+    lesson: Option<u32>,
+    seed: Option<u64>,
+}
+
+impl Orders {
+    fn parse(words: &[&str]) -> Result<Orders, String> {
+        let mut orders = Orders::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            if let Some(seed) = word.strip_prefix("--seed") {
+                let seed = seed.strip_prefix('=').or_else(|| words.next().copied()).unwrap_or_default();
+                orders.seed = Some(seed.parse().map_err(|_| "--seed takes a number, as in: --seed 7".to_owned())?);
+            } else {
+                let number = word.parse().map_err(|_| format!("\"{word}\" is no number of a lesson."))?;
+                orders.lesson = Some(number);
+            }
+        }
+        Ok(orders)
+    }
+}
+
+/// One command at work.
+struct Desk<'a> {
+    course: &'a Course,
+    progress: Progress,
+    out: &'a mut dyn Write,
+}
+
+impl Desk<'_> {
+    fn say(&mut self, text: &str) -> io::Result<u8> {
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()?;
+        Ok(OK)
+    }
+
+    /// A sentence or more, wrapped.
+    fn tell(&mut self, text: &str) -> io::Result<u8> {
+        self.say(&wrap(text, 2))
+    }
+
+    fn refuse(&mut self, wrong: &str) -> io::Result<u8> {
+        self.tell(wrong)?;
+        self.say(&format!("\n{HELP}"))?;
+        Ok(USAGE)
+    }
+
+    /// The lesson to work on: the first one whose exercise is not accepted, or the last one that has an exercise.
+    fn current(&self) -> Option<Lesson> {
+        let lessons: Vec<Lesson> = self.course.lessons().into_iter().filter(Lesson::has_exercise).collect();
+        let open = lessons.iter().find(|it| self.progress.accepted(it.number).is_none());
+        open.or(lessons.last()).cloned()
+    }
+
+    fn with_lesson(
+        &mut self,
+        number: Option<u32>,
+        act: impl FnOnce(&mut Self, &Lesson) -> io::Result<u8>,
+    ) -> io::Result<u8> {
+        let lesson = match number {
+            None => self.current(),
+            Some(number) => self.course.lessons().into_iter().find(|it| it.number == number),
+        };
+        match lesson {
+            Some(lesson) if lesson.has_exercise() => act(self, &lesson),
+            Some(lesson) => {
+                self.no_exercise(&lesson)?;
+                Ok(USAGE)
+            }
+            None => self.refuse("There is no such lesson."),
+        }
+    }
+
+    fn no_exercise(&mut self, lesson: &Lesson) -> io::Result<u8> {
+        let Lesson { number, title, .. } = lesson;
+        match lesson.state(&self.progress) {
+            State::Absent => self.tell(&format!("Lesson {number}, \"{title}\", is not written yet.")),
+            _ => {
+                self.tell(&format!(
+                    "Lesson {number}, \"{title}\", has no exercise yet. It is a rung to read and run:"
+                ))?;
+                self.say(&format!("\n  {}\n", typed(&lesson.file("rung.rs"))))?;
+                self.say(&format!("  cargo run -p course --example rung_{number:02}\n"))
+            }
+        }
+    }
+
+    fn next(&mut self) -> io::Result<u8> {
+        let lessons = self.course.lessons();
+        let accepted = lessons.iter().filter(|it| self.progress.accepted(it.number).is_some()).count();
+        let written = lessons.iter().filter(|it| it.has_exercise()).count();
+        self.say("  glassloop, the course: you build an event loop\n")?;
+        self.say(&format!("  Exercises accepted: {accepted} of {written}\n"))?;
+        self.say("  All lessons: cargo run -p course -- list\n\n")?;
+        let Some(lesson) = self.current() else { return self.tell("No lesson has an exercise yet.") };
+        match lesson.state(&self.progress) {
+            State::Accepted | State::Changed => {
+                self.tell("Every exercise that is there is accepted.")?;
+                let next = lessons.into_iter().find(|it| it.number > lesson.number && !it.has_exercise());
+                next.map_or(Ok(OK), |next| self.no_exercise(&next))
+            }
+            state => self.begin(&lesson, state),
+        }
+    }
+
+    fn begin(&mut self, lesson: &Lesson, state: State) -> io::Result<u8> {
+        let Lesson { number, title, minutes, .. } = lesson;
+        self.say(&format!("  Lesson {number}: {title} ({minutes} min)\n"))?;
+        self.say(&format!("  Read:   {}\n", typed(&lesson.file("lesson.md"))))?;
+        self.say(&format!("  Write:  {}\n\n", typed(&lesson.file("exercise.rs"))))?;
+        let text = fs::read_to_string(lesson.file("exercise.rs")).unwrap_or_default();
+        match Lesson::first_task(&text).filter(|_| state == State::NotBegun) {
+            Some((line, text)) => {
+                self.tell(&format!("First task, to see that all works here: in exercise.rs, remove the // at the beginning of line {line}, and save. The line is:"))?;
+                self.say(&format!("\n  {text}\n\n  Then:   cargo run -p course -- check\n"))
+            }
+            None => self.say("  Check:  cargo run -p course -- check\n"),
+        }
+    }
+
+    fn list(&mut self) -> io::Result<u8> {
+        for lesson in self.course.lessons() {
+            let state = match lesson.state(&self.progress) {
+                State::Absent => "not written yet",
+                State::Rung => "a rung to read",
+                State::NotBegun => "not begun",
+                State::Begun => "begun",
+                State::Accepted => "ACCEPTED",
+                State::Changed => "changed since",
+            };
+            self.say(&format!("  {:>2}  {:<36} {state}\n", lesson.number, lesson.title))?;
+        }
+        self.say("\n")?;
+        self.tell("\"A rung to read\" has no exercise yet. Its file is whole and runs alone, for example:")?;
+        self.say("  cargo run -p course --example rung_01\n")
+    }
+
+    fn hint(&mut self, lesson: &Lesson) -> io::Result<u8> {
+        let text = fs::read_to_string(lesson.file("hints.md"))?;
+        let hints: Vec<&str> = text.split("\n## ").skip(1).collect();
+        let number = self.progress.next_hint(lesson.number).min(hints.len());
+        self.progress.write()?;
+        self.say(&format!("  Lesson {}, hint {number} of {}: ", lesson.number, hints.len()))?;
+        let hint = hints.get(number - 1).copied().unwrap_or_default();
+        let (title, text) = hint.split_once('\n').unwrap_or((hint, ""));
+        self.say(&format!("{title}\n\n"))?;
+        for (index, piece) in text.trim().split("```").enumerate() {
+            // Every second piece is code: it keeps its lines.
+            match index % 2 {
+                0 if piece.trim().is_empty() => {}
+                0 => drop(self.tell(piece.trim())?),
+                _ => {
+                    let code = piece.split_once('\n').map_or("", |(_, code)| code);
+                    self.say(&format!("\n{}\n", code.lines().map(|line| format!("    {line}\n")).collect::<String>()))?;
+                }
+            }
+        }
+        if number < hints.len() { self.say("\n  One more: the same command again.\n") } else { Ok(OK) }
+    }
+
+    fn reset(&mut self, lesson: &Lesson) -> io::Result<u8> {
+        let untouched = fs::read_to_string(lesson.file("exercise.untouched"))?;
+        let path = lesson.file("exercise.rs");
+        match fs::read(&path) {
+            Ok(mine) if mine == untouched.as_bytes() => return self.tell("exercise.rs is as it came: nothing to do."),
+            Ok(mine) => {
+                let kept = lesson.keep(&mine)?;
+                self.tell("Your file is kept as")?;
+                self.say(&format!("  {}\n", typed(&kept)))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        fs::write(&path, untouched)?;
+        self.progress.forget(lesson.number);
+        self.progress.write()?;
+        self.tell("exercise.rs is as it came.")
+    }
+
+    fn solution(&mut self, lesson: &Lesson) -> io::Result<u8> {
+        let number = lesson.number;
+        if self.progress.accepted(number).is_none() && !self.progress.ask(number) {
+            self.progress.write()?;
+            self.tell(
+                "Your answer is not accepted yet. A hint may be enough: it gives one step, and there are three.",
+            )?;
+            self.say("\n  Hint:      cargo run -p course -- hint\n  Solution:  the same command again\n")?;
+            return Ok(NOT_ACCEPTED);
+        }
+        let path = lesson.file("solution.rs");
+        let text = fs::read_to_string(&path)?;
+        self.say(&format!("{text}\n"))?;
+        self.say(&format!("  This is {}\n", typed(&path)))
+    }
+
+    fn check(&mut self, lesson: &Lesson, seed: Option<u64>) -> io::Result<u8> {
+        let number = lesson.number;
+        let path = lesson.file("exercise.rs");
+        let Ok(mine) = fs::read_to_string(&path) else {
+            self.tell(&format!("There is no {}. To get it back:", typed(&path)))?;
+            self.say("  cargo run -p course -- reset\n")?;
+            return Ok(NOT_ACCEPTED);
+        };
+        if lesson.state(&self.progress) == State::NotBegun {
+            self.say("  NOT BEGUN\n")?;
+            self.tell("exercise.rs is as it came. If you have changed it: is it saved, and is it this file?")?;
+            self.say(&format!("\n  {}\n\n", typed(&path)))?;
+            self.begin(lesson, State::NotBegun)?;
+            return Ok(NOT_ACCEPTED);
+        }
+        let Some(program) = compile(number)? else {
+            self.say("\n  DOES NOT COMPILE\n")?;
+            self.tell(
+                "What stands above is the compiler's. Begin with its first error. An error in check.rs means that a \
+                 name, a type or a `pub` in exercise.rs is not as it came.",
+            )?;
+            self.say("\n  Begin anew: cargo run -p course -- reset\n")?;
+            return Ok(NOT_COMPILED);
+        };
+        let mut child = Command::new(program);
+        child.env_remove("COURSE_TERSE").env_remove("COURSE_PROGRAMS").env_remove("COURSE_CHECKS");
+        match seed {
+            Some(seed) => child.env("COURSE_SEED", seed.to_string()),
+            None => child.env_remove("COURSE_SEED"),
+        };
+        let status = child.status()?;
+        match status.code() {
+            Some(ACCEPTED) => {
+                self.progress.accept(number, &mine);
+                self.progress.write()?;
+                self.accepted(lesson)
+            }
+            Some(REFUSED) => Ok(NOT_ACCEPTED),
+            _ => {
+                self.say("  REFUSED  it comes back\n")?;
+                self.tell(&format!("The answer ended the whole process of the check ({}).", how(status)))?;
+                Ok(NOT_ACCEPTED)
+            }
+        }
+    }
+
+    fn accepted(&mut self, lesson: &Lesson) -> io::Result<u8> {
+        let lessons = self.course.lessons();
+        let mine = lessons.iter().filter(|it| it.state(&self.progress) == State::Accepted).count();
+        let all = lessons.iter().filter(|it| it.has_exercise()).count();
+        self.say(&format!("  Your loop: {mine} of {all} parts are yours.\n\n"))?;
+        self.tell("Now read the rest of the lesson, from \"The real file\" on, and compare with ours:")?;
+        self.say(&format!("  {}\n", typed(&lesson.file("solution.rs"))))?;
+        self.say("  Then:  cargo run -p course\n")
+    }
+}

@@ -1,0 +1,46 @@
+//! refused: a poll needs a wake
+//!
+//! The bad spin: the exercise after its first task.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+/// What a waker of this loop points to.
+struct Bell {
+    /// Somebody has called `wake` since the last poll
+    /// began.
+    rung: AtomicBool,
+    /// The thread that runs `block_on`.
+    thread: Thread,
+}
+
+/// Polls `future` until it is ready, and returns its
+/// output. Sleeps while there is nothing to do.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    // Step 1: this waker does nothing. Make a Bell, and a
+    // waker that points to it.
+    let waker = Waker::noop().clone();
+    // This is how `poll` gets the waker.
+    let mut cx = Context::from_waker(&waker);
+    // From here on the future stays where it is in memory.
+    // `poll` asks for that; lesson 0 says why.
+    let mut future = std::pin::pin!(future);
+    loop {
+        // Step 2: sleep here until the bell has rung.
+
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(output) => return output,
+            _pending => {}
+        }
+    }
+}
+
+impl Wake for Bell {
+    /// Called by whoever holds a waker, on any thread. It
+    /// does not poll: it only makes the loop poll.
+    fn wake(self: Arc<Self>) {
+        // Step 3: ring.
+    }
+}

@@ -1,0 +1,86 @@
+//! Rung 1: one future and one thread that sleeps until the future is worth a poll.
+//!
+//! A future is a value with one method, `poll`. It does nothing by itself: somebody has to call `poll`. That somebody is
+//! [`block_on`](run::block_on), the whole event loop of this rung. A poll answers in one of two ways:
+//!
+//! - `Ready(output)`: the future is done, and must not be polled again.
+//! - `Pending`: not yet. The future has kept the waker that it was given, and promises that the waker will be used when
+//!   another poll is worth it. Until then the loop has nothing to do, so its thread sleeps.
+//!
+//! ```text
+//!   block_on --poll--> future --Ready--> block_on returns the output
+//!      ^                  |
+//!      |               Pending: the thread sleeps
+//!      +------ wake ------+        anybody, on any thread
+//! ```
+//!
+//! # What this step buys
+//!
+//! Without a bell the loop has to poll again and again, to see whether the answer has changed. It gets the same result,
+//! and keeps the processor busy for all the time that there is nothing to do. This loop polls once for each wake.
+//!
+//! # Where it is in the real crate
+//!
+//! The wait in `runtime/src/circle/run.rs`, the flag in `runtime/src/parts/park.rs`.
+
+/// Tells one step of the loop. It is nothing yet; later the page shows these steps.
+macro_rules! say(($($step:tt)*) => { () });
+
+/// The loop itself.
+pub mod run {
+    use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering::SeqCst};
+    use std::task::{Context, Poll, Wake, Waker};
+    use std::thread::{self, Thread};
+
+    /// What a waker of this loop points to: it wakes the sleeping thread.
+    struct Bell {
+        /// Somebody has called `wake` since the last poll began. The flag is needed beside `unpark`: a thread may also
+        /// wake up for another reason, and the polled code may use up an `unpark` that was meant for the loop.
+        rung: AtomicBool,
+        /// The thread that sleeps in `block_on`.
+        thread: Thread,
+    }
+
+    impl Wake for Bell {
+        /// Called by whoever holds a waker, on any thread. It does not poll: it only makes the loop poll.
+        fn wake(self: Arc<Self>) {
+            say!(Wake { task: 0 });
+            // The flag first: the thread looks at it when it wakes up.
+            self.rung.swap(true, SeqCst);
+            self.thread.unpark();
+        }
+    }
+
+    /// Polls `future` until it is ready, and returns its output. Sleeps while there is nothing to do.
+    pub fn block_on<F: Future>(future: F) -> F::Output {
+        // The bell has rung already: the first poll needs no wake.
+        let bell = Arc::new(Bell { rung: AtomicBool::new(true), thread: thread::current() });
+        let waker = Waker::from(Arc::clone(&bell));
+        // From here on the future stays where it is; lesson 0 says why it must.
+        let mut future = std::pin::pin!(future);
+        loop {
+            // The flag is taken down before the poll. A wake that comes during the poll sets it again.
+            while !bell.rung.swap(false, SeqCst) {
+                say!(Park {});
+                thread::park();
+            }
+            say!(PollBegin { task: 0 });
+            let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+            say!(PollEnd { task: 0, ready: polled.is_ready() });
+            if let Poll::Ready(output) = polled {
+                return output;
+            }
+        }
+    }
+}
+
+/// A future that is ready at its third poll. After each poll another thread wakes it.
+fn main() {
+    let mut wakes = 0..2;
+    run::block_on(std::future::poll_fn(|cx| {
+        println!("a poll; {} more to come", wakes.len());
+        let waker = cx.waker().clone();
+        std::thread::spawn(|| waker.wake());
+        if wakes.next().is_some() { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    }));
+}

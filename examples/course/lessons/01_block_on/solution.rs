@@ -1,0 +1,46 @@
+//! A solution of lesson 1. The module `run` of rung.rs is this text.
+
+use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering::SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+/// What a waker of this loop points to: it wakes the sleeping thread.
+struct Bell {
+    /// Somebody has called `wake` since the last poll began. The flag is needed beside `unpark`: a thread may also
+    /// wake up for another reason, and the polled code may use up an `unpark` that was meant for the loop.
+    rung: AtomicBool,
+    /// The thread that sleeps in `block_on`.
+    thread: Thread,
+}
+
+impl Wake for Bell {
+    /// Called by whoever holds a waker, on any thread. It does not poll: it only makes the loop poll.
+    fn wake(self: Arc<Self>) {
+        say!(Wake { task: 0 });
+        // The flag first: the thread looks at it when it wakes up.
+        self.rung.swap(true, SeqCst);
+        self.thread.unpark();
+    }
+}
+
+/// Polls `future` until it is ready, and returns its output. Sleeps while there is nothing to do.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    // The bell has rung already: the first poll needs no wake.
+    let bell = Arc::new(Bell { rung: AtomicBool::new(true), thread: thread::current() });
+    let waker = Waker::from(Arc::clone(&bell));
+    // From here on the future stays where it is; lesson 0 says why it must.
+    let mut future = std::pin::pin!(future);
+    loop {
+        // The flag is taken down before the poll. A wake that comes during the poll sets it again.
+        while !bell.rung.swap(false, SeqCst) {
+            say!(Park {});
+            thread::park();
+        }
+        say!(PollBegin { task: 0 });
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        say!(PollEnd { task: 0, ready: polled.is_ready() });
+        if let Poll::Ready(output) = polled {
+            return output;
+        }
+    }
+}

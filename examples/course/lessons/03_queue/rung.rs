@@ -1,0 +1,258 @@
+//! Rung 3: many futures on one thread. Each is a *task*: a future of which the loop has charge.
+//!
+//! `spawn` gives a future to the loop and returns at once. The loop keeps two lists: all tasks, and the queue of the
+//! tasks that are ready. A task that waits is in the first and not in the second. So a task that sleeps costs nothing.
+//!
+//! ```text
+//!        spawn (1)                  +----------- wake (6), by way of the inbox ----------+
+//!           |                       v                                                    |
+//!           +--------------> ready queue (2) --pop--> poll (3) --Pending--> waits for whatever it waits for
+//!                                                        |
+//!     nothing ready? the thread sleeps                   +--Ready--> the task is gone
+//! ```
+//!
+//! One pass through the queue is a *turn*. A turn polls what was ready when it began, in that order. Who becomes ready
+//! meanwhile is polled in the next turn. So a task that is always ready cannot keep the others from their polls.
+//!
+//! A waker may be used on any thread, but the lists belong to the loop's thread alone. So a wake does not touch them: it
+//! posts the number of its task to the *inbox*, and the loop empties the inbox at the beginning of each turn.
+//!
+//! The future of `block_on` is called *main*. It has the number 0, and takes its place in the queue like every task.
+//! When it is ready the loop ends, and what still runs is dropped.
+//!
+//! # What this step buys
+//!
+//! Rung 2 drives one future. To do two things it can only do one after the other: a first thing that never ends starves
+//! the second. Here both are tasks, and each has its turn.
+//!
+//! # Where it is in the real crate
+//!
+//! `runtime/src/circle/run.rs` (the loop), `ready.rs` (the lists), `wake.rs` (the inbox), `task.rs`.
+
+/// Tells one step of the loop. It is nothing yet; later the page shows these steps.
+macro_rules! say(($($step:tt)*) => { () });
+
+/// (6) What a waker of this loop is, and the way that a wake takes.
+pub mod wake {
+    use crossbeam_channel::Sender;
+    use std::{sync::Arc, task::Wake, thread::Thread};
+
+    /// What a waker of this loop points to: the number of a task, and the inbox of its loop.
+    pub struct TaskWaker {
+        pub task: usize,
+        pub inbox: Arc<Inbox>,
+    }
+
+    impl Wake for TaskWaker {
+        /// (6) Called by whoever holds a waker, on any thread.
+        fn wake(self: Arc<Self>) {
+            say!(Wake { task: self.task });
+            self.inbox.post(self.task);
+        }
+    }
+
+    /// The part of a loop that other threads may touch.
+    pub struct Inbox {
+        /// The way in for the numbers of tasks to be polled. The loop has the other end.
+        pub messages: Sender<usize>,
+        /// The loop's thread, which may be asleep.
+        pub thread: Thread,
+    }
+
+    impl Inbox {
+        /// Asks the loop to poll this task. When the loop is gone nobody receives the message, and nothing happens.
+        pub fn post(&self, task: usize) {
+            // The message first: the loop looks for it when it wakes up. An `unpark` that comes while the loop is awake
+            // is remembered, so the next `park` returns at once and the loop looks again.
+            let _ = self.messages.send(task);
+            self.thread.unpark();
+        }
+    }
+}
+
+/// (2) All tasks, and the queue of those that are ready.
+pub mod ready {
+    use std::{collections::VecDeque, pin::Pin};
+
+    /// A task that the loop can poll.
+    pub enum Body {
+        /// The future of `block_on`, which stays with `block_on`.
+        Main,
+        /// A spawned future. In a box it has a place of its own, which it never leaves: that is what `Pin` asks for.
+        Task(Pin<Box<dyn Future<Output = ()>>>),
+    }
+
+    /// All tasks of a loop, and the queue of those that are ready.
+    #[derive(Default)]
+    pub struct Tasks {
+        /// By number. A place is empty while its task is polled, and for ever after its task has ended.
+        pub all: Vec<Option<Body>>,
+        /// Who is to be polled, first in, first out.
+        pub queue: VecDeque<usize>,
+    }
+
+    impl Tasks {
+        /// (1) Gives a new task the next number, and its first place in the queue.
+        pub fn insert(&mut self, body: Body) {
+            say!(Spawn { task: self.all.len() });
+            self.all.push(Some(body));
+            self.push(self.all.len() - 1);
+        }
+
+        /// (2) Puts a task at the end of the queue.
+        pub fn push(&mut self, task: usize) {
+            say!(Push { task: task });
+            self.queue.push_back(task);
+        }
+
+        /// (2) Takes the next task out of the queue, and its body out of its place.
+        pub fn pop(&mut self) -> Option<(usize, Body)> {
+            // A number whose place is empty belongs to a task that has ended: it is passed over.
+            while let Some(task) = self.queue.pop_front() {
+                if let Some(body) = self.all[task].take() {
+                    say!(Pop { task: task });
+                    return Some((task, body));
+                }
+            }
+            None
+        }
+    }
+}
+
+/// The loop itself.
+pub mod run {
+    use super::ready::{Body, Tasks};
+    use super::wake::{Inbox, TaskWaker};
+    use crossbeam_channel::Receiver;
+    use std::task::{Context, Poll, Waker};
+    use std::{cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, thread};
+
+    thread_local! {
+        /// The loop that runs on this thread.
+        pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+    }
+
+    /// The loop that runs on this thread, if there is one.
+    pub fn current() -> Option<Rc<Core>> {
+        CURRENT.with_borrow(Option::clone)
+    }
+
+    /// How main is polled: its output stays with `block_on`.
+    pub type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
+
+    /// The state of one loop. It is in cells, and no cell stays open while a task is polled: the task may spawn.
+    pub struct Core {
+        pub tasks: RefCell<Tasks>,
+        /// The loop's end of the inbox.
+        pub messages: Receiver<usize>,
+        pub inbox: Arc<Inbox>,
+    }
+
+    impl Core {
+        /// One turn. It breaks when main is done.
+        pub fn turn(&self, main: &mut PollMain<'_>) -> ControlFlow<()> {
+            say!(TurnBegin {});
+            self.receive();
+            while self.tasks.borrow().queue.is_empty() {
+                say!(Park {});
+                thread::park();
+                say!(Unpark {});
+                self.receive();
+            }
+            // Only so many as are ready now; whoever is woken from here on belongs to the next turn.
+            let ready = self.tasks.borrow().queue.len();
+            for _ in 0..ready {
+                let Some((task, body)) = self.tasks.borrow_mut().pop() else { break };
+                self.poll(task, body, main)?;
+            }
+            say!(TurnEnd {});
+            ControlFlow::Continue(())
+        }
+
+        /// (3) Polls one task, and puts it back if it is pending.
+        fn poll(&self, task: usize, mut body: Body, main: &mut PollMain<'_>) -> ControlFlow<()> {
+            let waker = Waker::from(Arc::new(TaskWaker { task, inbox: Arc::clone(&self.inbox) }));
+            let cx = &mut Context::from_waker(&waker);
+            say!(PollBegin { task: task });
+            let polled = match &mut body {
+                Body::Main => main(cx),
+                Body::Task(future) => future.as_mut().poll(cx),
+            };
+            say!(PollEnd { task: task, ready: polled.is_ready() });
+            if polled.is_pending() {
+                self.tasks.borrow_mut().all[task] = Some(body);
+                return ControlFlow::Continue(());
+            }
+            say!(TaskEnd { task: task });
+            if let Body::Main = body { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+
+        /// Moves what has come to the inbox into the queue.
+        fn receive(&self) {
+            self.messages.try_iter().for_each(|task| self.tasks.borrow_mut().push(task));
+        }
+    }
+}
+
+/// What a program calls.
+pub mod runtime {
+    use super::ready::{Body, Tasks};
+    use super::run::{self, CURRENT, Core};
+    use super::wake::Inbox;
+    use std::{cell::RefCell, pin::pin, rc::Rc, sync::Arc, thread};
+
+    /// Drives `future` and all tasks that are spawned meanwhile, until `future` is ready.
+    pub fn block_on<F: Future>(future: F) -> F::Output {
+        let (messages, receiver) = crossbeam_channel::unbounded();
+        let inbox = Arc::new(Inbox { messages, thread: thread::current() });
+        let core = Rc::new(Core { tasks: RefCell::new(Tasks::default()), messages: receiver, inbox });
+        CURRENT.set(Some(Rc::clone(&core)));
+        core.tasks.borrow_mut().insert(Body::Main);
+        let (mut future, mut output) = (pin!(future), None);
+        while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
+        CURRENT.set(None);
+        output.expect("the turns end when main has given its output")
+    }
+
+    /// (1) Makes a task of `future`. It is polled for the first time in the next turn.
+    pub fn spawn(future: impl Future<Output = ()> + 'static) {
+        let core = run::current().expect("spawn needs a running loop: call it inside block_on");
+        core.tasks.borrow_mut().insert(Body::Task(Box::pin(future)));
+    }
+}
+
+/// What a task can do without waiting for anything.
+pub mod task {
+    use std::{future::poll_fn, mem, task::Poll};
+
+    /// Lets all others that are ready have their turn: Pending once, with the wake already done.
+    pub async fn yield_now() {
+        let mut yielded = false;
+        poll_fn(|cx| {
+            if mem::replace(&mut yielded, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// Three tasks take turns, and main with them.
+fn main() {
+    runtime::block_on(async {
+        for name in ["Anna", "Ben", "Cleo"] {
+            runtime::spawn(async move {
+                for poll in 1.. {
+                    println!("  {name}, poll {poll}");
+                    task::yield_now().await;
+                }
+            });
+        }
+        for turn in 1..=3 {
+            println!("turn {turn}: main");
+            task::yield_now().await;
+        }
+    });
+}

@@ -1,0 +1,315 @@
+//! Rung 4: a wake names its task by a *ticket*, and a task stands in the queue once.
+//!
+//! A ticket is a slot and a generation: where the task lives, and as whose successor. When a task ends, its slot is free
+//! for the next one, which gets another generation. A waker that was kept too long still has the old ticket. The slot
+//! has another one now, so the wake is refused.
+//!
+//! ```text
+//!               push (6): wake or spawn                  pop, by the loop only
+//!   (waiting) --------------------------> queued (once!) ----------------------> at poll (3)
+//!       ^                                    ^                                     |   |
+//!       |                                    +------- push: woken during poll -----+   |
+//!       +------------------------- Pending, and not woken -----------------------------+--Ready--> remove: slot free
+//! ```
+//!
+//! Each slot has a flag, `queued`: its ticket stands in the queue. A push sets it and does nothing when it is set. The
+//! pop clears it, *before* the poll. So a wake during the poll queues the task again: what the wake tells of may have
+//! come after the poll looked for it.
+//!
+//! A wake on the loop's own thread is the usual one. Now it goes straight into the queue. Only a wake from another
+//! thread goes through the inbox.
+//!
+//! # What this step buys
+//!
+//! On rung 3 every wake is an entry in the queue. A task that wakes itself twice in each poll has two entries, then
+//! four, then eight: after 30 turns the loop drowns in polls that nobody needs. And there each task that ever was keeps
+//! its place in the list. Here a task has one entry, and the list is as long as the most tasks there were at one time.
+//!
+//! # Where it is in the real crate
+//!
+//! `runtime/src/circle/ready.rs` and `wake.rs`.
+
+/// Tells one step of the loop. It is nothing yet; later the page shows these steps.
+macro_rules! say(($($step:tt)*) => { () });
+
+/// (6) What a waker of this loop is, and the way that a wake takes.
+pub mod wake {
+    use crossbeam_channel::Sender;
+    use std::{sync::Arc, task::Wake, thread::Thread};
+
+    /// Which task to poll.
+    #[derive(Clone, Copy, PartialEq)]
+    pub struct Ticket {
+        /// Where the task lives.
+        pub slot: u32,
+        /// Tells the task from those that lived in the slot before it.
+        pub generation: u16,
+    }
+
+    /// What a waker of this loop points to: the ticket of a task, and the inbox of its loop.
+    pub struct TaskWaker {
+        pub ticket: Ticket,
+        pub inbox: Arc<Inbox>,
+    }
+
+    impl Wake for TaskWaker {
+        /// (6) Called by whoever holds a waker, on any thread.
+        fn wake(self: Arc<Self>) {
+            say!(Wake { task: self.ticket });
+            match super::run::current().filter(|core| Arc::ptr_eq(&core.inbox, &self.inbox)) {
+                // The loop that runs on this thread is the ticket's own.
+                Some(core) => core.tasks.borrow_mut().push(self.ticket),
+                None => self.inbox.post(self.ticket),
+            }
+        }
+    }
+
+    /// The part of a loop that other threads may touch.
+    pub struct Inbox {
+        /// The way in for the tickets of tasks to be polled. The loop has the other end.
+        pub messages: Sender<Ticket>,
+        /// The loop's thread, which may be asleep.
+        pub thread: Thread,
+    }
+
+    impl Inbox {
+        /// Asks the loop to poll this task. When the loop is gone nobody receives the message, and nothing happens.
+        pub fn post(&self, ticket: Ticket) {
+            // The message first: the loop looks for it when it wakes up. An `unpark` that comes while the loop is awake
+            // is remembered, so the next `park` returns at once and the loop looks again.
+            let _ = self.messages.send(ticket);
+            self.thread.unpark();
+        }
+    }
+}
+
+/// (2) All tasks, and the queue of those that are ready.
+pub mod ready {
+    use super::wake::Ticket;
+    use slab::Slab;
+    use std::{collections::VecDeque, pin::Pin};
+
+    /// A task that the loop can poll.
+    pub enum Body {
+        /// The future of `block_on`, which stays with `block_on`.
+        Main,
+        /// A spawned future. In a box it has a place of its own, which it never leaves: that is what `Pin` asks for.
+        Task(Pin<Box<dyn Future<Output = ()>>>),
+    }
+
+    /// Where one task lives.
+    struct Slot {
+        /// The ticket that is good for it: one comparison tells a stale one.
+        ticket: Ticket,
+        /// Its ticket stands in the queue.
+        queued: bool,
+        /// `None` while the task is polled: then the loop has it in hand.
+        body: Option<Body>,
+    }
+
+    /// All tasks of a loop, and the queue of those that are ready.
+    #[derive(Default)]
+    pub struct Tasks {
+        /// A slab: a vector that gives a free place at once, and the same place again after a `remove`.
+        slots: Slab<Slot>,
+        /// Who is to be polled, first in, first out.
+        queue: VecDeque<Ticket>,
+        /// The generation of the next task.
+        next: u16,
+    }
+
+    impl Tasks {
+        /// (1) Gives a new task a free slot, a ticket for it, and its first place in the queue.
+        pub fn insert(&mut self, body: Body) -> Ticket {
+            let ticket = Ticket { slot: self.slots.vacant_key() as u32, generation: self.next };
+            // After the last number the first comes again. A waker that was kept through 65,536 tasks may then wake the
+            // wrong one: a poll too many, which every future must allow.
+            self.next = self.next.wrapping_add(1);
+            say!(Spawn { task: ticket, slot: ticket.slot, generation: ticket.generation });
+            self.slots.insert(Slot { ticket, queued: false, body: Some(body) });
+            self.push(ticket);
+            ticket
+        }
+
+        /// The slot of this ticket; `None` when its task has ended.
+        fn slot(&mut self, ticket: Ticket) -> Option<&mut Slot> {
+            self.slots.get_mut(ticket.slot as usize).filter(|slot| slot.ticket == ticket)
+        }
+
+        /// (2) Puts a task at the end of the queue, unless it stands there already or has ended.
+        pub fn push(&mut self, ticket: Ticket) {
+            match self.slot(ticket) {
+                Some(slot) if !slot.queued => slot.queued = true,
+                _slot => return say!(PushRefused { task: ticket, stale: _slot.is_none() }),
+            }
+            say!(Push { task: ticket });
+            self.queue.push_back(ticket);
+        }
+
+        /// (2) Takes the next task out of the queue, and its body out of its slot.
+        pub fn pop(&mut self) -> Option<(Ticket, Body)> {
+            // A ticket without a slot belongs to a task that was woken and then ended: it is passed over.
+            while let Some(ticket) = self.queue.pop_front() {
+                let Some(slot) = self.slot(ticket) else { continue };
+                slot.queued = false;
+                say!(Pop { task: ticket });
+                return slot.body.take().map(|body| (ticket, body));
+            }
+            None
+        }
+
+        /// Puts the body of a pending task back into its slot.
+        pub fn put_back(&mut self, ticket: Ticket, body: Body) {
+            self.slot(ticket).expect("a task keeps its slot until it ends").body = Some(body);
+        }
+
+        /// Frees the slot of a task that has ended.
+        pub fn remove(&mut self, ticket: Ticket) {
+            self.slots.remove(ticket.slot as usize);
+        }
+
+        /// How many stand in the queue.
+        pub fn ready(&self) -> usize {
+            self.queue.len()
+        }
+    }
+}
+
+/// The loop itself.
+pub mod run {
+    use super::ready::{Body, Tasks};
+    use super::wake::{Inbox, TaskWaker, Ticket};
+    use crossbeam_channel::Receiver;
+    use std::task::{Context, Poll, Waker};
+    use std::{cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, thread};
+
+    thread_local! {
+        /// The loop that runs on this thread.
+        pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+    }
+
+    /// The loop that runs on this thread, if there is one.
+    pub fn current() -> Option<Rc<Core>> {
+        CURRENT.with_borrow(Option::clone)
+    }
+
+    /// How main is polled: its output stays with `block_on`.
+    pub type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
+
+    /// The state of one loop. It is in cells, and no cell stays open while a task is polled: the task may spawn.
+    pub struct Core {
+        pub tasks: RefCell<Tasks>,
+        /// The loop's end of the inbox.
+        pub messages: Receiver<Ticket>,
+        pub inbox: Arc<Inbox>,
+    }
+
+    impl Core {
+        /// One turn. It breaks when main is done.
+        pub fn turn(&self, main: &mut PollMain<'_>) -> ControlFlow<()> {
+            say!(TurnBegin {});
+            self.receive();
+            while self.tasks.borrow().ready() == 0 {
+                say!(Park {});
+                thread::park();
+                say!(Unpark {});
+                self.receive();
+            }
+            // Only so many as are ready now; whoever is woken from here on belongs to the next turn.
+            let ready = self.tasks.borrow().ready();
+            for _ in 0..ready {
+                let Some((ticket, body)) = self.tasks.borrow_mut().pop() else { break };
+                self.poll(ticket, body, main)?;
+            }
+            say!(TurnEnd {});
+            ControlFlow::Continue(())
+        }
+
+        /// (3) Polls one task, and puts it back if it is pending.
+        fn poll(&self, ticket: Ticket, mut body: Body, main: &mut PollMain<'_>) -> ControlFlow<()> {
+            let waker = Waker::from(Arc::new(TaskWaker { ticket, inbox: Arc::clone(&self.inbox) }));
+            let cx = &mut Context::from_waker(&waker);
+            say!(PollBegin { task: ticket });
+            let polled = match &mut body {
+                Body::Main => main(cx),
+                Body::Task(future) => future.as_mut().poll(cx),
+            };
+            say!(PollEnd { task: ticket, ready: polled.is_ready() });
+            if polled.is_pending() {
+                self.tasks.borrow_mut().put_back(ticket, body);
+                return ControlFlow::Continue(());
+            }
+            self.tasks.borrow_mut().remove(ticket);
+            say!(TaskEnd { task: ticket });
+            if let Body::Main = body { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+
+        /// Moves what has come to the inbox into the queue.
+        fn receive(&self) {
+            self.messages.try_iter().for_each(|ticket| self.tasks.borrow_mut().push(ticket));
+        }
+    }
+}
+
+/// What a program calls.
+pub mod runtime {
+    use super::ready::{Body, Tasks};
+    use super::run::{self, CURRENT, Core};
+    use super::wake::Inbox;
+    use std::{cell::RefCell, pin::pin, rc::Rc, sync::Arc, thread};
+
+    /// Drives `future` and all tasks that are spawned meanwhile, until `future` is ready.
+    pub fn block_on<F: Future>(future: F) -> F::Output {
+        let (messages, receiver) = crossbeam_channel::unbounded();
+        let inbox = Arc::new(Inbox { messages, thread: thread::current() });
+        let core = Rc::new(Core { tasks: RefCell::new(Tasks::default()), messages: receiver, inbox });
+        CURRENT.set(Some(Rc::clone(&core)));
+        core.tasks.borrow_mut().insert(Body::Main);
+        let (mut future, mut output) = (pin!(future), None);
+        while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
+        CURRENT.set(None);
+        output.expect("the turns end when main has given its output")
+    }
+
+    /// (1) Makes a task of `future`. It is polled for the first time in the next turn.
+    pub fn spawn(future: impl Future<Output = ()> + 'static) {
+        let core = run::current().expect("spawn needs a running loop: call it inside block_on");
+        core.tasks.borrow_mut().insert(Body::Task(Box::pin(future)));
+    }
+}
+
+/// What a task can do without waiting for anything.
+pub mod task {
+    use std::{future::poll_fn, mem, task::Poll};
+
+    /// Lets all others that are ready have their turn: Pending once, with the wake already done.
+    pub async fn yield_now() {
+        let mut yielded = false;
+        poll_fn(|cx| {
+            if mem::replace(&mut yielded, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// The second task lives in the slot of the first, and the waker of the first wakes nobody.
+fn main() {
+    static KEPT: std::sync::OnceLock<std::task::Waker> = std::sync::OnceLock::new();
+    runtime::block_on(async {
+        for name in ["first", "second"] {
+            runtime::spawn(std::future::poll_fn(move |cx| {
+                println!("the {name} task is polled");
+                KEPT.get_or_init(|| cx.waker().clone());
+                if name == "first" { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            }));
+            task::yield_now().await;
+        }
+        println!("the first task's waker is used, and nobody is polled");
+        KEPT.wait().wake_by_ref();
+        task::yield_now().await;
+    });
+}

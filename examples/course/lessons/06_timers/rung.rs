@@ -1,0 +1,564 @@
+//! Rung 6: timers without threads, and a clock that can jump.
+//!
+//! The loop keeps a list of deadlines, each with the waker of whom to wake then. When no task is ready it parks, but
+//! only until the next deadline. A timer *fires* when the clock has passed its deadline: its waker is woken, and that
+//! is all. The task is polled when its turn comes. So a sleep is never too short, and may be too long: by the polls that
+//! come first.
+//!
+//! ```text
+//!            arm                      fire: the clock has passed the deadline
+//!   (sleep) ---------> in the list ------------------------------------------> waker woken, entry gone
+//!                           |
+//!                           +--- release: the Sleep is dropped ---> entry gone
+//! ```
+//!
+//! A [`Runtime`](runtime::Runtime) may have a *virtual clock*. Its time stands still while a task is ready. When none is,
+//! the loop does not park: the clock jumps to the next deadline. A program that sleeps for a day ends at once, and
+//! does everything in the same order. If no timer is armed either, nothing can ever happen again. Then the loop says so:
+//! a wake-up that never comes is a panic and not a program that hangs.
+//!
+//! # What this step buys
+//!
+//! Up to rung 5 each delay is a thread: 100 delays that nobody awaits any more are 100 threads that sleep on. Here they
+//! are nothing. And a program that waits for an hour takes an hour there; by the virtual clock it takes no time.
+//!
+//! # Where it is in the real crate
+//!
+//! `runtime/src/circle/timers.rs`, `runtime/src/time.rs`, `runtime/src/parts/clock.rs`.
+
+/// Tells one step of the loop. It is nothing yet; later the page shows these steps.
+macro_rules! say(($($step:tt)*) => { () });
+
+use std::time::Duration;
+
+/// (6) What a waker of this loop is, and the way that a wake takes.
+pub mod wake {
+    use crossbeam_channel::Sender;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst, fence};
+    use std::task::{RawWaker, RawWakerVTable, Waker};
+    use std::thread::Thread;
+
+    /// Which task to poll.
+    #[derive(Clone, Copy, PartialEq)]
+    pub struct Ticket {
+        /// Where the task lives.
+        pub slot: u32,
+        /// Tells the task from those that lived in the slot before it.
+        pub generation: u16,
+    }
+
+    impl Ticket {
+        /// The waker that carries this ticket of the loop with that number: `| loop 16 | generation 16 | slot 32 |`.
+        pub fn waker(self, runtime: u16) -> Waker {
+            let bits = u64::from(runtime) << 48 | u64::from(self.generation) << 32 | u64::from(self.slot);
+            // SAFETY: `from_raw` asks for a vtable that keeps RawWaker's contract, on any thread. The data pointer is a
+            // number and is never dereferenced. Clone copies it; wake and wake_by_ref read it and touch only
+            // thread-safe state or the loop of this very thread; drop has nothing to release.
+            #[allow(unsafe_code, reason = "the standard library has no safe way to make a waker of a number")]
+            unsafe {
+                Waker::from_raw(RawWaker::new(std::ptr::without_provenance(bits as usize), &VTABLE))
+            }
+        }
+    }
+
+    /// What a waker does when it is cloned, woken, woken by reference, dropped.
+    static VTABLE: RawWakerVTable = RawWakerVTable::new(|data| RawWaker::new(data, &VTABLE), wake, wake, |_| ());
+
+    /// (6) Called by whoever holds a waker, on any thread.
+    fn wake(data: *const ()) {
+        let bits = data.addr() as u64;
+        let (runtime, ticket) = ((bits >> 48) as u16, Ticket { slot: bits as u32, generation: (bits >> 32) as u16 });
+        say!(Wake { task: ticket });
+        match super::run::current().filter(|core| core.number == runtime) {
+            // The loop that runs on this thread is the ticket's own.
+            Some(core) => core.tasks.borrow_mut().push(ticket),
+            None => super::table::post(runtime, ticket),
+        }
+    }
+
+    /// The part of a loop that other threads may touch.
+    pub struct Inbox {
+        /// The way in for the tickets of tasks to be polled. The loop has the other end.
+        pub messages: Sender<Ticket>,
+        /// Set by the loop when it is about to park. Taken down by the loop, or by the sender that rings.
+        pub parked: AtomicBool,
+        /// The loop's thread.
+        pub thread: Thread,
+    }
+
+    impl Inbox {
+        /// Asks the loop to poll this task. When the loop is gone nobody receives the message, and nothing happens.
+        pub fn post(&self, ticket: Ticket) {
+            let _ = self.messages.send(ticket); // (x)
+            fence(SeqCst);
+            // (y) The swap lets one of many senders ring.
+            if self.parked.swap(false, SeqCst) {
+                self.thread.unpark();
+            }
+        }
+    }
+}
+
+/// Which inbox stands behind the number of a loop.
+pub mod table {
+    use super::wake::{Inbox, Ticket};
+    use std::sync::{Arc, RwLock};
+
+    /// The inbox of each loop, by the loop's number. Empty when the loop is gone.
+    static TABLE: RwLock<Vec<Option<Arc<Inbox>>>> = RwLock::new(Vec::new());
+
+    /// Gives a new loop its number. Numbers are not used again, so a process can make 65,536 loops.
+    pub fn register(inbox: &Arc<Inbox>) -> u16 {
+        let mut table = TABLE.write().unwrap();
+        table.push(Some(Arc::clone(inbox)));
+        u16::try_from(table.len() - 1).expect("no more than 65,536 loops can be made in one process")
+    }
+
+    /// Takes a loop out of the table.
+    pub fn unregister(number: u16) {
+        TABLE.write().unwrap()[usize::from(number)] = None;
+    }
+
+    /// Posts a ticket to the loop with this number. When the loop is gone there is nobody to be woken.
+    pub fn post(number: u16, ticket: Ticket) {
+        let inbox = TABLE.read().unwrap()[usize::from(number)].clone();
+        inbox.inspect(|inbox| inbox.post(ticket));
+    }
+}
+
+/// (2) All tasks, and the queue of those that are ready.
+pub mod ready {
+    use super::wake::Ticket;
+    use slab::Slab;
+    use std::{collections::VecDeque, pin::Pin};
+
+    /// A task that the loop can poll.
+    pub enum Body {
+        /// The future of `block_on`, which stays with `block_on`.
+        Main,
+        /// A spawned future. In a box it has a place of its own, which it never leaves: that is what `Pin` asks for.
+        Task(Pin<Box<dyn Future<Output = ()>>>),
+    }
+
+    /// Where one task lives.
+    struct Slot {
+        /// The ticket that is good for it: one comparison tells a stale one.
+        ticket: Ticket,
+        /// Its ticket stands in the queue.
+        queued: bool,
+        /// `None` while the task is polled: then the loop has it in hand.
+        body: Option<Body>,
+    }
+
+    /// All tasks of a loop, and the queue of those that are ready.
+    #[derive(Default)]
+    pub struct Tasks {
+        /// A slab: a vector that gives a free place at once, and the same place again after a `remove`.
+        slots: Slab<Slot>,
+        /// Who is to be polled, first in, first out.
+        queue: VecDeque<Ticket>,
+        /// The generation of the next task.
+        next: u16,
+    }
+
+    impl Tasks {
+        /// (1) Gives a new task a free slot, a ticket for it, and its first place in the queue.
+        pub fn insert(&mut self, body: Body) -> Ticket {
+            let ticket = Ticket { slot: self.slots.vacant_key() as u32, generation: self.next };
+            // After the last number the first comes again. A waker that was kept through 65,536 tasks may then wake the
+            // wrong one: a poll too many, which every future must allow.
+            self.next = self.next.wrapping_add(1);
+            say!(Spawn { task: ticket, slot: ticket.slot, generation: ticket.generation });
+            self.slots.insert(Slot { ticket, queued: false, body: Some(body) });
+            self.push(ticket);
+            ticket
+        }
+
+        /// The slot of this ticket; `None` when its task has ended.
+        fn slot(&mut self, ticket: Ticket) -> Option<&mut Slot> {
+            self.slots.get_mut(ticket.slot as usize).filter(|slot| slot.ticket == ticket)
+        }
+
+        /// (2) Puts a task at the end of the queue, unless it stands there already or has ended.
+        pub fn push(&mut self, ticket: Ticket) {
+            match self.slot(ticket) {
+                Some(slot) if !slot.queued => slot.queued = true,
+                _slot => return say!(PushRefused { task: ticket, stale: _slot.is_none() }),
+            }
+            say!(Push { task: ticket });
+            self.queue.push_back(ticket);
+        }
+
+        /// (2) Takes the next task out of the queue, and its body out of its slot.
+        pub fn pop(&mut self) -> Option<(Ticket, Body)> {
+            // A ticket without a slot belongs to a task that was woken and then ended: it is passed over.
+            while let Some(ticket) = self.queue.pop_front() {
+                let Some(slot) = self.slot(ticket) else { continue };
+                slot.queued = false;
+                say!(Pop { task: ticket });
+                return slot.body.take().map(|body| (ticket, body));
+            }
+            None
+        }
+
+        /// Puts the body of a pending task back into its slot.
+        pub fn put_back(&mut self, ticket: Ticket, body: Body) {
+            self.slot(ticket).expect("a task keeps its slot until it ends").body = Some(body);
+        }
+
+        /// Frees the slot of a task that has ended.
+        pub fn remove(&mut self, ticket: Ticket) {
+            self.slots.remove(ticket.slot as usize);
+        }
+
+        /// How many stand in the queue.
+        pub fn ready(&self) -> usize {
+            self.queue.len()
+        }
+    }
+}
+
+/// What time it is for a loop.
+pub mod clock {
+    use std::{cell::Cell, time::Instant};
+
+    /// The clock of one loop. It counts nanoseconds from its beginning on.
+    pub struct Clock {
+        pub start: Instant,
+        /// The virtual time, which only the loop lets jump; `None` when the system's clock is the clock.
+        pub standing: Cell<Option<u64>>,
+    }
+
+    impl Clock {
+        /// The time as the timers count it.
+        pub fn nanos(&self) -> u64 {
+            self.standing.get().unwrap_or_else(|| self.start.elapsed().as_nanos() as u64)
+        }
+    }
+}
+
+/// (5) Who is to be woken when.
+pub mod timers {
+    use std::{collections::BTreeMap, task::Waker};
+
+    /// A timer: its deadline, and how many were armed before it. So two timers with one deadline fire in the order in
+    /// which they were armed.
+    pub type Key = (u64, u64);
+
+    /// All armed timers of a loop, in the order in which they fire.
+    #[derive(Default)]
+    pub struct Timers {
+        /// Whom to wake when. An ordered map: the first entry is the next to fire.
+        armed: BTreeMap<Key, Waker>,
+        /// How many were ever armed.
+        count: u64,
+    }
+
+    impl Timers {
+        /// Arms a timer.
+        pub fn arm(&mut self, deadline: u64, waker: Waker) -> Key {
+            let key = (deadline, self.count);
+            self.count += 1;
+            say!(TimerArmed { timer: key, deadline: deadline });
+            self.armed.insert(key, waker);
+            key
+        }
+
+        /// The waker's place of a timer that has not fired; `None` when it has.
+        pub fn waiting(&mut self, key: Key) -> Option<&mut Waker> {
+            self.armed.get_mut(&key)
+        }
+
+        /// The next deadline.
+        pub fn next(&self) -> Option<u64> {
+            self.armed.keys().next().map(|&(deadline, _)| deadline)
+        }
+
+        /// Takes the first timer whose deadline has come, and gives whom to wake.
+        pub fn fire(&mut self, now: u64) -> Option<Waker> {
+            let first = self.armed.first_entry().filter(|first| first.key().0 <= now)?;
+            say!(TimerFired { timer: *first.key() });
+            Some(first.remove())
+        }
+
+        /// Forgets a timer, whether it has fired or not. The waker is for the caller to drop, outside of every borrow.
+        pub fn release(&mut self, key: Key) -> Option<Waker> {
+            say!(TimerDropped { timer: key });
+            self.armed.remove(&key)
+        }
+    }
+}
+
+/// Futures that wait for a time.
+pub mod time {
+    use super::{run, run::Core, timers::Key};
+    use std::task::{Context, Poll, Waker};
+    use std::{mem, pin::Pin, rc::Rc, time::Duration, time::Instant};
+
+    /// A future that is ready when its deadline has passed.
+    pub struct Sleep {
+        core: Rc<Core>,
+        /// Its timer, whether it has fired or not.
+        timer: Key,
+    }
+
+    /// Waits for `duration`, from this call on.
+    pub fn sleep(duration: Duration) -> Sleep {
+        let core = run::current().expect("sleep needs a running loop: call it inside block_on");
+        let deadline = core.clock.nanos() + duration.as_nanos() as u64;
+        // Nobody waits yet. The first poll leaves a waker.
+        let timer = core.timers.borrow_mut().arm(deadline, Waker::noop().clone());
+        Sleep { core, timer }
+    }
+
+    /// The time by the loop's clock.
+    pub fn now() -> Instant {
+        let core = run::current().expect("now needs a running loop: ask inside block_on");
+        core.clock.start + Duration::from_nanos(core.clock.nanos())
+    }
+
+    impl Future for Sleep {
+        type Output = ();
+
+        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            // The waker of the latest poll counts. The old one is dropped when the borrow has ended: that is foreign code.
+            let fresh = cx.waker().clone();
+            let old = self.core.timers.borrow_mut().waiting(self.timer).map(|waker| mem::replace(waker, fresh));
+            if old.is_some() { Poll::Pending } else { Poll::Ready(()) }
+        }
+    }
+
+    impl Drop for Sleep {
+        fn drop(&mut self) {
+            let waker = self.core.timers.borrow_mut().release(self.timer);
+            drop(waker);
+        }
+    }
+}
+
+/// The loop itself.
+pub mod run {
+    use super::{clock::Clock, ready::Body, ready::Tasks, timers::Timers, wake::Inbox, wake::Ticket};
+    use crossbeam_channel::Receiver;
+    use std::sync::atomic::{Ordering::SeqCst, fence};
+    use std::task::{Context, Poll, Waker};
+    use std::{cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, thread, time::Duration};
+
+    thread_local! {
+        /// The loop that runs on this thread.
+        pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+    }
+
+    /// The loop that runs on this thread, if there is one.
+    pub fn current() -> Option<Rc<Core>> {
+        CURRENT.with_borrow(Option::clone)
+    }
+
+    /// How main is polled: its output stays with `block_on`.
+    pub type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
+
+    /// The state of one loop. It is in cells, and no cell stays open while a task is polled: the task may spawn.
+    pub struct Core {
+        /// Its number in the table.
+        pub number: u16,
+        pub tasks: RefCell<Tasks>,
+        pub timers: RefCell<Timers>,
+        pub clock: Clock,
+        /// The loop's end of the inbox.
+        pub messages: Receiver<Ticket>,
+        pub inbox: Arc<Inbox>,
+    }
+
+    impl Core {
+        /// One turn. It breaks when main is done.
+        pub fn turn(&self, main: &mut PollMain<'_>) -> ControlFlow<()> {
+            say!(TurnBegin {});
+            self.receive();
+            self.fire();
+            while self.tasks.borrow().ready() == 0 {
+                self.park();
+                self.receive();
+                self.fire();
+            }
+            // Only so many as are ready now; whoever is woken from here on belongs to the next turn.
+            let ready = self.tasks.borrow().ready();
+            for _ in 0..ready {
+                let Some((ticket, body)) = self.tasks.borrow_mut().pop() else { break };
+                self.poll(ticket, body, main)?;
+            }
+            say!(TurnEnd {});
+            ControlFlow::Continue(())
+        }
+
+        /// (3) Polls one task, and puts it back if it is pending.
+        fn poll(&self, ticket: Ticket, mut body: Body, main: &mut PollMain<'_>) -> ControlFlow<()> {
+            let waker = ticket.waker(self.number);
+            let cx = &mut Context::from_waker(&waker);
+            say!(PollBegin { task: ticket });
+            let polled = match &mut body {
+                Body::Main => main(cx),
+                Body::Task(future) => future.as_mut().poll(cx),
+            };
+            say!(PollEnd { task: ticket, ready: polled.is_ready() });
+            if polled.is_pending() {
+                self.tasks.borrow_mut().put_back(ticket, body);
+                return ControlFlow::Continue(());
+            }
+            self.tasks.borrow_mut().remove(ticket);
+            say!(TaskEnd { task: ticket });
+            if let Body::Main = body { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+
+        /// Nothing is ready: waits until something is, unless a message has come a moment ago.
+        fn park(&self) {
+            self.inbox.parked.store(true, SeqCst); // (a)
+            fence(SeqCst);
+            if self.messages.is_empty() {
+                self.wait(); // (b)
+            }
+            self.inbox.parked.store(false, SeqCst); // (c)
+        }
+
+        /// Sleeps until another thread rings or the next deadline comes. By the virtual clock, jumps.
+        fn wait(&self) {
+            let next = self.timers.borrow().next();
+            if self.clock.standing.get().is_some() {
+                return self.jump(next);
+            }
+            let timeout = next.map(|next| Duration::from_nanos(next.saturating_sub(self.clock.nanos())));
+            say!(Park { timeout: timeout });
+            thread::park_timeout(timeout.unwrap_or(Duration::MAX));
+            say!(Unpark {});
+        }
+
+        /// Lets the virtual clock jump to the next deadline.
+        fn jump(&self, next: Option<u64>) {
+            let next =
+                next.expect("nothing can happen any more: no task is ready, no timer is armed. Who forgot to wake?");
+            say!(Jump { to: next });
+            self.clock.standing.set(Some(next.max(self.clock.nanos())));
+        }
+
+        /// (5) Fires the timers whose deadline has come, in order.
+        fn fire(&self) {
+            let now = self.clock.nanos();
+            // One at a time: the borrow ends before the wake.
+            std::iter::from_fn(|| self.timers.borrow_mut().fire(now)).for_each(Waker::wake);
+        }
+
+        /// Moves what has come to the inbox into the queue.
+        fn receive(&self) {
+            self.messages.try_iter().for_each(|ticket| self.tasks.borrow_mut().push(ticket));
+        }
+    }
+}
+
+/// What a program calls.
+pub mod runtime {
+    use super::run::{self, CURRENT, Core};
+    use super::{clock::Clock, ready::Body, table, wake::Inbox};
+    use std::{cell::Cell, cell::RefCell, pin::pin, rc::Rc, sync::Arc, thread, time::Instant};
+
+    /// A loop and its tasks. They live on between two calls of `block_on`.
+    pub struct Runtime(Rc<Core>);
+
+    impl Runtime {
+        /// A loop by the system's clock.
+        pub fn new() -> Runtime {
+            Runtime::by(None)
+        }
+
+        /// A loop by a virtual clock.
+        pub fn virtual_clock() -> Runtime {
+            Runtime::by(Some(0))
+        }
+
+        fn by(standing: Option<u64>) -> Runtime {
+            let (messages, receiver) = crossbeam_channel::unbounded();
+            let inbox = Arc::new(Inbox { messages, parked: false.into(), thread: thread::current() });
+            let (number, tasks, timers) = (table::register(&inbox), RefCell::default(), RefCell::default());
+            let clock = Clock { start: Instant::now(), standing: Cell::new(standing) };
+            Runtime(Rc::new(Core { number, tasks, timers, clock, messages: receiver, inbox }))
+        }
+
+        /// Drives `future` and all tasks until `future` is ready.
+        pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+            assert!(run::current().is_none(), "a loop runs on this thread already: spawn the future there");
+            let Runtime(core) = self;
+            let _entered = Entered(CURRENT.replace(Some(Rc::clone(core))));
+            core.tasks.borrow_mut().insert(Body::Main);
+            let (mut future, mut output) = (pin!(future), None);
+            while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
+            output.expect("the turns end when main has given its output")
+        }
+    }
+
+    impl Drop for Runtime {
+        /// Drops the tasks that have not ended; then wakers of this loop find nobody.
+        fn drop(&mut self) {
+            let _entered = Entered(CURRENT.replace(Some(Rc::clone(&self.0))));
+            drop(self.0.tasks.take());
+            table::unregister(self.0.number);
+        }
+    }
+
+    /// While it lives, another loop is the one of this thread than before. A panic drops it, too.
+    struct Entered(Option<Rc<Core>>);
+
+    impl Drop for Entered {
+        fn drop(&mut self) {
+            CURRENT.set(self.0.take());
+        }
+    }
+
+    /// Drives `future` and all tasks that are spawned meanwhile, until `future` is ready.
+    pub fn block_on<F: Future>(future: F) -> F::Output {
+        Runtime::new().block_on(future)
+    }
+
+    /// (1) Makes a task of `future`. It is polled for the first time in the next turn.
+    pub fn spawn(future: impl Future<Output = ()> + 'static) {
+        let core = run::current().expect("spawn needs a running loop: call it inside block_on");
+        core.tasks.borrow_mut().insert(Body::Task(Box::pin(future)));
+    }
+}
+
+/// What a task can do without waiting for anything.
+pub mod task {
+    use std::{future::poll_fn, mem, task::Poll};
+
+    /// Lets all others that are ready have their turn: Pending once, with the wake already done.
+    pub async fn yield_now() {
+        let mut yielded = false;
+        poll_fn(|cx| {
+            if mem::replace(&mut yielded, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// A race over a day that takes no time, and a wait by the system's clock.
+fn main() {
+    let race = async {
+        let start = time::now();
+        for (name, seconds) in [("the snail", 86_400), ("the hare", 20), ("the bee", 10)] {
+            runtime::spawn(async move {
+                time::sleep(Duration::from_secs(seconds)).await;
+                println!("{name} arrives after {:?}", time::now() - start);
+            });
+        }
+        task::yield_now().await;
+        println!("all are on their way");
+        time::sleep(Duration::from_secs(86_401)).await;
+    };
+    runtime::Runtime::virtual_clock().block_on(race);
+    runtime::block_on(async {
+        let start = time::now();
+        time::sleep(Duration::from_millis(100)).await;
+        println!("100 ms took {} ms", (time::now() - start).as_millis());
+    });
+}

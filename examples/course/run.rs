@@ -1,0 +1,369 @@
+//! A run: what happens while one program of a check is under way. Probes, helpers of other threads and the watcher
+//! write into it; the verdict is read from it.
+
+use crate::system::{Look, Thread};
+use std::backtrace::Backtrace;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Events that a run keeps. A message shows the last few; an answer that tells its steps for ever fills no memory.
+const KEPT: usize = 256;
+
+/// What the probes tell themselves. If an answer tells it, too, it is not kept twice.
+const TOLD_BY_PROBES: [&str; 3] = ["PollBegin", "PollEnd", "Wake"];
+
+/// Two looks at a sleeping thread are so far apart.
+pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_micros(100);
+
+/// One step of a run.
+#[derive(Debug)]
+pub struct Event {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The name of the step, as in the trace of the real loop.
+    pub name: &'static str,
+    /// The task that it concerns.
+    pub task: Option<u32>,
+    /// What more there is to say, in a few words.
+    pub note: Cow<'static, str>,
+    /// Where in the answer it happened.
+    place: Place,
+}
+
+/// A line of the answer.
+#[derive(Debug)]
+enum Place {
+    /// Not in the answer, or nobody knows.
+    Nowhere,
+    /// The line that said it.
+    Line(&'static str, u32),
+    /// It is somewhere on this stack. To find it takes milliseconds, so it is done only for what is shown.
+    Stack(Box<Backtrace>),
+}
+
+impl Event {
+    /// File and line of the answer, as in `exercise.rs:38`. Empty if it is not known.
+    pub fn place(&self) -> String {
+        match &self.place {
+            Place::Nowhere => String::new(),
+            Place::Line(file, line) => format!("{}:{line}", file_name(file)),
+            Place::Stack(stack) => line_of_the_answer(&stack.to_string()).unwrap_or_default(),
+        }
+    }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// The innermost line of a lesson's file on this stack that is not the check's own.
+fn line_of_the_answer(stack: &str) -> Option<String> {
+    let lines = stack.lines().filter_map(|line| line.trim().strip_prefix("at "));
+    let in_lessons = lines.filter(|line| line.replace('\\', "/").contains("/lessons/"));
+    let mut names = in_lessons.map(file_name).filter(|name| !name.starts_with("check.rs") && !name.contains(".check."));
+    let place = names.next()?;
+    // The column says nothing to a reader.
+    Some(place.rsplit_once(':')?.0.to_owned())
+}
+
+/// A rule that an answer broke.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Broken {
+    /// The rule, in a few words that do not change.
+    pub rule: &'static str,
+    /// What happened, in one or two sentences.
+    pub says: String,
+    /// The event that should have come next. `None`: the last event should not have come.
+    pub missing: Option<&'static str>,
+}
+
+/// With this, [`broken`] leaves the loop of an answer.
+struct Leave;
+
+/// What happens in one program.
+#[derive(Debug)]
+pub struct Run {
+    state: Mutex<State>,
+    /// The thread that runs the answer's loop.
+    thread: OnceLock<(Thread, thread::Thread)>,
+    /// Actions of other threads that are still to come.
+    afar: AtomicUsize,
+    /// Events that the probes told. The answer cannot forge it.
+    pub(crate) told: AtomicU64,
+    /// A probe is at poll.
+    at_poll: AtomicBool,
+    /// The program is over.
+    over: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    events: VecDeque<Event>,
+    next: u64,
+    broken: Option<Broken>,
+    panicked: Option<String>,
+    /// Other threads that are inside the answer's `wake`.
+    callers: Vec<Thread>,
+    /// All other threads that acted. Some may not have ended yet.
+    helpers: Vec<Thread>,
+}
+
+thread_local! {
+    /// The run that this thread belongs to.
+    static CURRENT: RefCell<Option<Arc<Run>>> = const { RefCell::new(None) };
+}
+
+impl Run {
+    pub(crate) fn new() -> Run {
+        Run {
+            state: Mutex::default(),
+            thread: OnceLock::new(),
+            afar: AtomicUsize::new(0),
+            told: AtomicU64::new(0),
+            at_poll: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    /// The run of this thread.
+    ///
+    /// # Panics
+    /// Outside of [`watch`](crate::watch()).
+    pub fn current() -> Arc<Run> {
+        CURRENT.with_borrow(|run| run.clone()).expect("probes live inside `watch`")
+    }
+
+    /// This thread belongs to the run from now on.
+    pub(crate) fn enter(self: &Arc<Run>) {
+        CURRENT.set(Some(Arc::clone(self)));
+    }
+
+    /// This thread runs the answer's loop.
+    pub(crate) fn is_looped_by_this_thread(&self) {
+        let _ = self.thread.set((Thread::current(), thread::current()));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A probe tells a step.
+    pub fn tell(&self, name: &'static str, task: u32, note: impl Into<Cow<'static, str>>) {
+        // Only in a poll is the answer on the stack.
+        let place = match name.starts_with("Poll") {
+            true => Place::Stack(Box::new(Backtrace::force_capture())),
+            false => Place::Nowhere,
+        };
+        match name {
+            "PollBegin" => self.at_poll.store(true, SeqCst),
+            "PollEnd" => self.at_poll.store(false, SeqCst),
+            _ => {}
+        }
+        self.push(name, Some(task), note.into(), place);
+        self.told.fetch_add(1, SeqCst);
+    }
+
+    fn push(&self, name: &'static str, task: Option<u32>, note: Cow<'static, str>, place: Place) {
+        let mut state = self.state();
+        state.next += 1;
+        let number = state.next;
+        if state.events.len() == KEPT {
+            state.events.pop_front();
+        }
+        state.events.push_back(Event { number, name, task, note, place });
+    }
+
+    /// Calls `f` with the events so far.
+    pub fn with_events<T>(&self, f: impl FnOnce(&VecDeque<Event>) -> T) -> T {
+        f(&self.state().events)
+    }
+
+    /// The events since the last poll of any task began, that one included; all if there was none.
+    pub fn since_last_poll<T>(&self, f: impl FnOnce(&[&Event]) -> T) -> T {
+        self.with_events(|events| {
+            let from = events.iter().rposition(|event| event.name == "PollBegin").unwrap_or(0);
+            f(&events.range(from..).collect::<Vec<_>>())
+        })
+    }
+
+    /// Notes that a rule is broken. The first one counts.
+    pub fn note_broken(&self, broken: Broken) {
+        self.state().broken.get_or_insert(broken);
+    }
+
+    pub(crate) fn broken(&self) -> Option<Broken> {
+        self.state().broken.clone()
+    }
+
+    pub(crate) fn note_panic(&self, message: String) {
+        self.state().panicked.get_or_insert(message);
+    }
+
+    pub(crate) fn panicked(&self) -> Option<String> {
+        self.state().panicked.clone()
+    }
+
+    pub(crate) fn outstanding(&self) -> usize {
+        self.afar.load(SeqCst)
+    }
+
+    pub(crate) fn end(&self) {
+        self.over.store(true, SeqCst);
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(SeqCst) || self.state().broken.is_some()
+    }
+
+    /// What the system says about the thread of the loop. `None`: it says nothing, or the thread has ended.
+    pub(crate) fn look(&self) -> Option<Look> {
+        self.thread.get()?.0.look()
+    }
+
+    /// Another thread calls into the answer: if the call does not come back, the watcher shall see it.
+    pub(crate) fn call(&self, wake: impl FnOnce()) {
+        let is_loop = self.thread.get().is_some_and(|(_, thread)| thread.id() == thread::current().id());
+        if is_loop {
+            return wake();
+        }
+        let this = Thread::current();
+        self.state().callers.push(this.clone());
+        wake();
+        self.state().callers.retain(|caller| *caller != this);
+    }
+
+    /// Looks at the loop, and, if actions are still to come and all of them are inside the answer, at those.
+    pub(crate) fn looks(&self) -> Vec<Option<Look>> {
+        let outstanding = self.outstanding();
+        let callers = self.state().callers.clone();
+        let stuck = if callers.len() == outstanding { callers } else { Vec::new() };
+        std::iter::once(self.look()).chain(stuck.iter().map(Thread::look)).collect()
+    }
+
+    /// Runs `act` on another thread that belongs to this run.
+    pub(crate) fn helper(self: &Arc<Run>, act: impl FnOnce() + Send + 'static) {
+        let run = Arc::clone(self);
+        thread::spawn(move || {
+            run.enter();
+            run.state().helpers.push(Thread::current());
+            act();
+        });
+    }
+
+    /// Whether a thread that acted for this run is still running. It has nothing to do any more than to end, but that may
+    /// hold a lock of the allocator, on a machine that is busy for long.
+    pub(crate) fn a_helper_runs(&self) -> bool {
+        let helpers = self.state().helpers.clone();
+        helpers.iter().filter_map(Thread::look).any(|look| !look.asleep)
+    }
+
+    /// Gives the loop's thread a token that means nothing.
+    pub fn stray_token(&self) {
+        if let Some((_, thread)) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// Waits until the loop sleeps outside of a poll. `None`: the program is over before.
+    pub fn wait_for_sleep(&self) -> Option<Look> {
+        let mut before = None;
+        while !self.is_over() {
+            let now = self.look().filter(|look| look.asleep && !self.at_poll.load(SeqCst));
+            if now.is_some() && now == before {
+                return now;
+            }
+            // Elsewhere than on Linux nobody can tell: whoever waits for sleep waits for a moment.
+            if !Look::is_known() {
+                thread::sleep(Duration::from_millis(1));
+                return Some(Look::default());
+            }
+            before = now;
+            thread::sleep(BETWEEN_LOOKS);
+        }
+        None
+    }
+}
+
+/// An answer tells a step: what [`say!`](crate::say) calls.
+#[doc(hidden)]
+pub fn said(name: &'static str, file: &'static str, line: u32) {
+    let run = CURRENT.try_with(|run| run.borrow().clone()).ok().flatten();
+    if let Some(run) = run
+        && !TOLD_BY_PROBES.contains(&name)
+    {
+        run.push(name, None, Cow::Borrowed(""), Place::Line(file, line));
+    }
+}
+
+/// An action of another thread that is still to come: until it has ended, a loop that sleeps is no hang.
+///
+/// There is no handle to join it by. Whoever joined would sleep until the *thread* has ended, which is later than the
+/// action, and would be taken for a hang in between. To wait for an action, let it send a message.
+///
+/// # Panics
+/// Outside of [`watch`](crate::watch()).
+pub fn from_afar(act: impl FnOnce() + Send + 'static) {
+    let run = Run::current();
+    run.afar.fetch_add(1, SeqCst);
+    let of = Arc::clone(&run);
+    of.helper(move || {
+        // An answer's `wake` may panic.
+        let acted = panic::catch_unwind(panic::AssertUnwindSafe(act));
+        if acted.is_err() && run.broken().is_none() {
+            let says = run.panicked().unwrap_or_default();
+            run.tell("Panic", 0, "in wake");
+            run.note_broken(Broken { rule: "no panic", says: format!("wake panicked: {says}."), missing: None });
+        }
+        run.afar.fetch_sub(1, SeqCst);
+    });
+}
+
+/// A rule is broken: notes it, and leaves whatever loop the answer is in, by a panic.
+///
+/// # Panics
+/// Always.
+pub fn broken(rule: &'static str, says: impl fmt::Display, missing: Option<&'static str>) -> ! {
+    Run::current().note_broken(Broken { rule, says: says.to_string(), missing });
+    panic::panic_any(Leave)
+}
+
+/// From now on a panic inside a run prints nothing: its message goes into the report. A backtrace would take so much
+/// processor time that the watcher would call it a spin.
+pub(crate) fn silence_panics() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let run = CURRENT.try_with(|run| run.borrow().clone()).ok().flatten();
+        match run {
+            Some(_) if info.payload().is::<Leave>() => {}
+            Some(run) => {
+                let payload = info.payload();
+                let text = payload.downcast_ref::<&str>().copied();
+                let text = text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)");
+                let place = info.location().map(|at| format!(" ({}:{})", file_name(at.file()), at.line()));
+                run.note_panic(format!("\"{text}\"{}", place.unwrap_or_default()));
+            }
+            None => usual(info),
+        }
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line_of_the_answer;
+
+    #[test]
+    fn a_stack_gives_the_innermost_line_of_the_answer() {
+        let stack = "   0: course::probe\n             at ./probe.rs:1:2\n   1: run::block_on\n             \
+                     at ./lessons/01_block_on/check.rs:90:3\n   2: x\n             at ./lessons/01_block_on/exercise.rs:38:9\n   \
+                     3: y\n             at ./lessons/01_block_on/exercise.rs:40:1";
+        assert_eq!(line_of_the_answer(stack).as_deref(), Some("exercise.rs:38"));
+        assert_eq!(line_of_the_answer("no lines"), None);
+    }
+}

@@ -1,0 +1,265 @@
+//! The lessons: their checks accept the solutions and refuse the mutants, their texts say what is so, and the runner does
+//! what it says.
+
+mod answers {
+    include!(concat!(env!("OUT_DIR"), "/answers.rs"));
+}
+
+use answers::ANSWERS;
+use course::{COLUMNS, Verdict, grade};
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// The name under which this binary runs one check, or is busy, and nothing else.
+const CHILD: &str = "child_that_does_one_thing";
+
+/// Not a test: a check of one answer, in a process of its own, which a test starts.
+#[test]
+fn child_that_does_one_thing() {
+    let Ok(wanted) = env::var("COURSE_ANSWER") else { return };
+    if wanted == "busy" {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+    let (_, _, _, check) = ANSWERS.iter().find(|(lesson, name, ..)| format!("{lesson}/{name}") == wanted).unwrap();
+    check();
+}
+
+/// This binary as a child that does one thing.
+fn child(what: &str) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", CHILD, "--nocapture", "--quiet"]).env("COURSE_ANSWER", what);
+    command
+}
+
+fn lessons() -> Vec<&'static str> {
+    let mut lessons: Vec<&str> = ANSWERS.iter().map(|(lesson, ..)| *lesson).collect();
+    lessons.dedup();
+    assert!(!lessons.is_empty());
+    lessons
+}
+
+/// The mutants of a lesson, with their sources.
+fn mutants(lesson: &str) -> Vec<(&'static str, &'static str)> {
+    let here = ANSWERS.iter().filter(|(of, name, ..)| *of == lesson && *name != "solution");
+    here.map(|(_, name, source, _)| (*name, *source)).collect()
+}
+
+fn file(lesson: &str, name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("lessons").join(lesson).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Grades all checks; the solution as many times as said, by programs of as many seeds.
+fn grade_all(checks: usize, times: usize) {
+    for lesson in lessons() {
+        let mutants = mutants(lesson);
+        assert!(mutants.len() >= 6, "{lesson}: only {} mutants", mutants.len());
+        let check =
+            |name: &str| Verdict::of(child(&format!("{lesson}/{name}")).env("COURSE_CHECKS", checks.to_string()));
+        let graded = grade(check, &["solution"], &[], 1).and_then(|()| {
+            let check = |name: &str| Verdict::of(&mut child(&format!("{lesson}/{name}")));
+            grade(check, &[], &mutants, times)
+        });
+        graded.unwrap_or_else(|wrong| panic!("{lesson}:\n{wrong}"));
+    }
+}
+
+#[test]
+fn the_solution_is_accepted_and_every_mutant_is_refused_by_its_rule() {
+    grade_all(3, 3);
+}
+
+#[test]
+#[ignore = "takes an hour: 10,000 checks with fresh seeds, each mutant 100 times"]
+fn the_solution_is_accepted_10_000_times_and_every_mutant_is_refused_100_times() {
+    grade_all(10_000, 100);
+}
+
+/// Processes that take all the processor time that they get.
+struct Busy(Vec<Child>);
+
+impl Busy {
+    fn start(number: usize) -> Busy {
+        Busy((0..number).map(|_| child("busy").stdout(Stdio::null()).spawn().unwrap()).collect())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_check_says_the_same_beside_four_busy_processes() {
+    let _busy = Busy::start(4);
+    grade_all(1, 1);
+}
+
+#[test]
+fn no_answer_holds_a_check_longer_than_its_share_of_processor_time() {
+    for lesson in lessons() {
+        for (name, _) in mutants(lesson) {
+            if let Verdict::Refused { cpu, .. } = Verdict::of(&mut child(&format!("{lesson}/{name}"))) {
+                // The limit of a check is one second for all programs; the last program may have begun before.
+                assert!(cpu <= 1_500, "{lesson}/{name} took {cpu} ms of processor time");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_message_of_a_check_fits_into_60_columns() {
+    for lesson in lessons() {
+        for name in mutants(lesson).into_iter().map(|(name, _)| name).chain(["solution"]) {
+            let said = child(&format!("{lesson}/{name}")).output().unwrap().stdout;
+            for line in String::from_utf8(said).unwrap().lines() {
+                assert!(line.chars().count() <= COLUMNS, "{lesson}/{name}: {line}");
+                let is_plain = line.chars().all(|character| character == ' ' || character.is_ascii_graphic());
+                assert!(is_plain, "{lesson}/{name} has colours, or what not every terminal shows: {line:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_programs() {
+    let check = || Verdict::of(child("01_block_on/cleared_late").env("COURSE_SEED", "7"));
+    let Verdict::Refused { rule, program, .. } = check() else { panic!("a mutant is refused") };
+    let Verdict::Refused { rule: again, program: number, .. } = check() else { panic!("a mutant is refused") };
+    assert_eq!((rule, program), (again, number));
+}
+
+/// The lines without their indentation and without what is above the first item.
+fn plain(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("//!"));
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+#[test]
+fn a_solution_is_the_part_of_its_rung() {
+    for lesson in lessons() {
+        let check = file(lesson, "check.rs");
+        let part = check.split("#[path = \"exercise.rs\"]\nmod ").nth(1).unwrap().split(';').next().unwrap();
+        let rung = file(lesson, "rung.rs");
+        let part = rung.split(&format!("mod {part} {{\n")).nth(1).unwrap().split("\n}\n").next().unwrap();
+        assert_eq!(plain(&file(lesson, "solution.rs")), plain(part), "{lesson}: solution.rs and rung.rs");
+    }
+}
+
+#[test]
+fn an_exercise_after_its_first_task_is_the_first_mutant() {
+    for lesson in lessons() {
+        let untouched = file(lesson, "exercise.untouched");
+        let is_task =
+            |line: &&str| line.trim().strip_prefix("//").is_some_and(|code| code.starts_with(char::is_alphabetic));
+        assert_eq!(
+            untouched.lines().filter(is_task).count(),
+            1,
+            "{lesson}: one line of exercise.untouched begins with // and code"
+        );
+        let task = untouched.lines().find(is_task).unwrap();
+        let done = untouched.replace(task, &task.replacen("//", "", 1));
+        assert_eq!(plain(&done), plain(&file(lesson, "mutants/first_task.rs")), "{lesson}");
+    }
+}
+
+/// The fenced blocks of a text: their kind and their lines.
+fn blocks(text: &str) -> Vec<(&str, &str)> {
+    let pieces = text.split("```").skip(1).step_by(2);
+    pieces.map(|piece| piece.split_once('\n').expect("a block has lines")).collect()
+}
+
+/// All that is compiled: the files of the lesson, and the runtime's.
+fn compiled(lesson: &str) -> Vec<String> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders: Vec<PathBuf> = vec![here.join("lessons").join(lesson), here.join("../../runtime/src")];
+    let mut texts = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.is_dir() {
+                true => folders.push(path),
+                false if path.extension().is_some_and(|it| it == "rs") => {
+                    texts.push(plain(&fs::read_to_string(path).unwrap()))
+                }
+                false => {}
+            }
+        }
+    }
+    texts
+}
+
+#[test]
+fn every_block_of_code_in_a_text_is_taken_from_a_file_that_is_compiled() {
+    for lesson in lessons() {
+        let compiled = compiled(lesson);
+        for name in ["lesson.md", "hints.md"] {
+            let text = file(lesson, name);
+            let code: Vec<&str> =
+                blocks(&text).iter().filter(|(kind, _)| *kind == "rust").map(|(_, code)| *code).collect();
+            assert!(!code.is_empty(), "{lesson}/{name} has no code");
+            for code in code {
+                assert!(
+                    compiled.iter().any(|text| text.contains(&plain(code))),
+                    "{lesson}/{name}: nobody compiles\n{code}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_student_reads_in_a_terminal_fits_into_60_columns() {
+    for lesson in lessons() {
+        for name in ["lesson.md", "hints.md", "exercise.untouched"] {
+            for line in file(lesson, name).lines() {
+                assert!(line.len() <= COLUMNS && line.is_ascii(), "{lesson}/{name}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lesson_has_its_parts_and_is_short() {
+    for lesson in lessons() {
+        let text = file(lesson, "lesson.md");
+        let words = text.split_whitespace().count();
+        assert!(words <= 1_500, "{lesson}/lesson.md has {words} words");
+        let parts =
+            ["**Afterwards you can**", "## Predict", "## A bad X", "**First task.**", "## An ok X", "## The real file"];
+        let parts = parts.into_iter().chain(["## Three questions", "### Answers"]);
+        let places: Vec<usize> =
+            parts.map(|part| text.find(part).unwrap_or_else(|| panic!("{lesson}/lesson.md has no {part}"))).collect();
+        assert!(places.is_sorted(), "{lesson}/lesson.md has its parts in another order");
+        let end = &text[places[6]..];
+        assert_eq!(end.matches("\n3. ").count(), 2, "{lesson}: three questions and three answers");
+        assert_eq!(file(lesson, "hints.md").matches("\n## ").count(), 3, "{lesson}: three hints");
+    }
+}
+
+#[test]
+fn the_refusal_that_a_lesson_shows_is_what_the_check_says() {
+    for lesson in lessons() {
+        let text = file(lesson, "lesson.md");
+        let shown = blocks(&text).into_iter().find(|(_, block)| block.contains("REFUSED")).expect("a refusal").1;
+        let said = child(&format!("{lesson}/first_task")).env("COURSE_SEED", "812911858").output().unwrap().stdout;
+        let said = String::from_utf8(said).unwrap();
+        // Of the lines with a time or the name of the file, what comes before them.
+        let same = |text: &str| -> Vec<String> {
+            let lines = text.lines().skip_while(|line| !line.contains("REFUSED"));
+            let lines = lines.map(|line| match line.split_once(" ms").or(line.split_once(".rs:")) {
+                Some((before, _)) => before.rsplit_once(' ').map_or("", |(before, _)| before.trim_end()),
+                None => line,
+            });
+            lines.map(str::to_owned).collect()
+        };
+        assert_eq!(same(shown), same(&said), "{lesson}");
+    }
+}

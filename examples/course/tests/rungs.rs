@@ -1,0 +1,109 @@
+//! The rungs as files and programs: each compiles without a warning, runs, says what it is to say, and ends; none is too
+//! long, no step is too large, and the table of the README counts right.
+#![cfg(target_os = "linux")]
+
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+use watch::Ending::Ends;
+
+/// The longest rung, and the largest step, in lines of code.
+const LONGEST: usize = 800;
+const LARGEST_STEP: usize = 150;
+
+/// What each rung says when it runs: a part of it that stands for the whole.
+const SAYS: [&str; 14] = [
+    "outputs: (8, 7)",
+    "a poll; 0 more to come",
+    "slept for 100 ms and was polled ",
+    "  Cleo, poll 3",
+    "the first task's waker is used, and nobody is polled",
+    "woken by the second loop: 0x",
+    "the snail arrives after 86400s",
+    "the client reads ",
+    "selective:    2000 polls of 1,000 children",
+    "try_gather gives Err(\"bad\")",
+    "joined: Err(Cancelled)",
+    "30ms: all are done",
+    "four jobs in ",
+    "slept for 5 ms",
+];
+
+/// The rungs, by number.
+fn rungs() -> Vec<PathBuf> {
+    let lessons = Path::new(env!("CARGO_MANIFEST_DIR")).join("lessons");
+    let folders = fs::read_dir(lessons).unwrap().map(|entry| entry.unwrap().path());
+    let mut rungs: Vec<PathBuf> = folders.map(|folder| folder.join("rung.rs")).filter(|rung| rung.exists()).collect();
+    rungs.sort();
+    assert_eq!(rungs.len(), SAYS.len());
+    rungs
+}
+
+/// The lines that count: neither blank, nor comments.
+fn lines_of_code(rung: &Path) -> usize {
+    let source = fs::read_to_string(rung).unwrap();
+    source.lines().filter(|line| !line.trim().is_empty() && !line.trim().starts_with("//")).count()
+}
+
+#[test]
+fn every_rung_compiles_without_a_warning_runs_and_ends() {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "-p", "course", "--examples"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = build.output().unwrap();
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !messages.contains("warning"), "{messages}");
+
+    // This test lies in `target/debug/deps`, the examples in `target/debug/examples`.
+    let programs = env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
+    for (number, says) in SAYS.iter().enumerate() {
+        let (ending, text) = watch::watch(&mut Command::new(programs.join(format!("rung_{number:02}"))));
+        assert_eq!(ending, Ends, "rung {number} has written:\n{text}");
+        assert!(text.contains(says), "rung {number} does not say {says:?}:\n{text}");
+    }
+}
+
+#[test]
+fn no_rung_is_too_long_and_no_step_too_large() {
+    let lines: Vec<usize> = rungs().iter().map(|rung| lines_of_code(rung)).collect();
+    // Rung 0 stands beside the ladder.
+    for (number, step) in lines.windows(2).enumerate().skip(1) {
+        assert!(step[1] <= LONGEST, "rung {} has {} lines", number + 1, step[1]);
+        assert!(step[1] <= step[0] + LARGEST_STEP, "the step to rung {} has {} lines", number + 1, step[1] - step[0]);
+    }
+    assert!(lines[1] <= 43 && lines[4] <= 201, "the README says: the loop in 43 lines, in 201");
+}
+
+#[test]
+fn what_stands_before_the_code_of_a_rung_fits_on_a_page() {
+    for rung in rungs() {
+        let source = fs::read_to_string(&rung).unwrap();
+        let head = source.lines().take_while(|line| line.starts_with("//!")).count();
+        assert!((10..=50).contains(&head), "{}: {head} lines", rung.display());
+        assert!(source.contains("//! # Where it is in the real crate") || rung.ends_with("00_async_fn/rung.rs"));
+    }
+}
+
+#[test]
+fn the_table_of_the_readme_counts_right() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    for (number, rung) in rungs().iter().enumerate() {
+        let folder = rung.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        let link = format!("](lessons/{folder}/rung.rs)");
+        let row = readme.lines().find(|line| line.starts_with(&format!("| {number} |")) && line.contains(&link));
+        let row = row.unwrap_or_else(|| panic!("the README has no row for rung {number}"));
+        let lines = lines_of_code(rung);
+        assert!(row.ends_with(&format!("| {lines} |")), "rung {number} has {lines} lines of code; its row says: {row}");
+    }
+}
+
+#[test]
+fn only_the_ticket_is_unsafe_and_it_says_why() {
+    for (number, rung) in rungs().iter().enumerate() {
+        let source = fs::read_to_string(rung).unwrap();
+        let blocks = source.lines().filter(|line| line.trim() == "unsafe {").count();
+        assert_eq!(blocks, usize::from(number >= 5), "rung {number}");
+        assert_eq!(source.matches("// SAFETY:").count(), blocks, "rung {number}");
+    }
+}

@@ -1,0 +1,262 @@
+//! The runner: what it says and returns at each command, and a student's whole way on a copy of the package.
+
+use course::{COLUMNS, Course, commands};
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A folder that is removed in the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    /// A folder with the lessons as they came.
+    fn with_lessons(name: &str) -> Folder {
+        let folder = Folder::new(name);
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("lessons"), &folder.0.join("lessons"));
+        folder
+    }
+
+    fn exercise(&self) -> PathBuf {
+        self.0.join("lessons/01_block_on/exercise.rs")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Copies a folder; every exercise as it came, without what a student has left.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (name, path) = (entry.file_name().into_string().unwrap(), entry.path());
+        match path.is_dir() {
+            true => copy(&path, &to.join(name)),
+            false if name == "progress.txt" || name.contains(".old-") => {}
+            false if name == "exercise.rs" => drop(fs::copy(from.join("exercise.untouched"), to.join(name)).unwrap()),
+            false => drop(fs::copy(&path, to.join(name)).unwrap()),
+        }
+    }
+}
+
+/// Does a command; its exit code, and what it says.
+fn command(folder: &Folder, words: &[&str]) -> (u8, String) {
+    let mut said = Vec::new();
+    let code = commands::command(&Course::new(&folder.0), words, &mut said);
+    (code, String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn next_names_the_files_and_the_first_task() {
+    let folder = Folder::with_lessons("next");
+    let (code, said) = command(&folder, &[]);
+    assert_eq!(code, commands::OK);
+    for word in ["Lesson 1", "lesson.md", "exercise.rs", "First task", "cargo run -p course -- check"] {
+        assert!(said.contains(word), "no {word} in:\n{said}");
+    }
+    let line: usize = said.split("of line ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+    let exercise = fs::read_to_string(folder.exercise()).unwrap();
+    assert!(exercise.lines().nth(line - 1).unwrap().trim().starts_with("//Poll::Ready"));
+    assert_eq!(command(&folder, &["next"]), (code, said));
+}
+
+#[test]
+fn an_untouched_exercise_is_not_begun() {
+    let folder = Folder::with_lessons("untouched");
+    let (code, said) = command(&folder, &["check"]);
+    assert_eq!(code, commands::NOT_ACCEPTED);
+    assert!(said.contains("NOT BEGUN"), "{said}");
+    assert_eq!(command(&folder, &["check", "1", "--seed", "7"]).0, code);
+    assert_eq!(command(&folder, &["check", "--seed=7"]).0, code);
+}
+
+#[test]
+fn the_list_has_all_lessons_and_says_what_is_there() {
+    let folder = Folder::with_lessons("list");
+    let ninth = fs::read_dir(folder.0.join("lessons")).unwrap().map(|entry| entry.unwrap().path());
+    if !ninth.into_iter().any(|path| path.file_name().unwrap().to_str().unwrap().starts_with("09_")) {
+        fs::create_dir_all(folder.0.join("lessons/09_cancel")).unwrap();
+        fs::write(folder.0.join("lessons/09_cancel/rung.rs"), "fn main() {}").unwrap();
+    }
+    let (code, said) = command(&folder, &["list"]);
+    assert_eq!(code, commands::OK);
+    let row =
+        |number: &str| said.lines().find(|line| line.trim().starts_with(number)).unwrap_or_else(|| panic!("{said}"));
+    assert!(row("1 ").ends_with("not begun"), "{said}");
+    assert!(row("9 ").ends_with("a rung to read"), "{said}");
+    assert!(row("14 ").ends_with("not written yet"), "{said}");
+    // What is not there is said, not hidden behind an error of cargo's.
+    let (code, said) = command(&folder, &["check", "9"]);
+    assert_eq!(code, commands::USAGE);
+    assert!(said.contains("no exercise yet") && said.contains("--example rung_09"), "{said}");
+    let said = command(&folder, &["hint", "14"]).1;
+    assert!(said.split_whitespace().collect::<Vec<_>>().join(" ").contains("is not written yet"), "{said}");
+}
+
+#[test]
+fn hints_come_one_by_one_and_the_last_one_stays() {
+    let folder = Folder::with_lessons("hints");
+    let hints: Vec<String> = (0..4).map(|_| command(&folder, &["hint"]).1).collect();
+    assert!(hints[0].contains("hint 1 of 3: A nudge"), "{}", hints[0]);
+    assert!(hints[1].contains("hint 2 of 3: An event"), "{}", hints[1]);
+    assert!(hints[2].contains("hint 3 of 3: Nearly the answer"), "{}", hints[2]);
+    assert_eq!(hints[2], hints[3]);
+}
+
+#[test]
+fn the_solution_comes_when_it_is_asked_for_twice() {
+    let folder = Folder::with_lessons("solution");
+    let (code, said) = command(&folder, &["solution"]);
+    assert_eq!(code, commands::NOT_ACCEPTED);
+    assert!(!said.contains("fn wake") && said.contains("hint"), "{said}");
+    let (code, said) = command(&folder, &["solution"]);
+    assert_eq!(code, commands::OK);
+    assert!(said.contains("fn wake"), "{said}");
+}
+
+#[test]
+fn reset_never_overwrites() {
+    let folder = Folder::with_lessons("reset");
+    let untouched = fs::read_to_string(folder.exercise()).unwrap();
+    assert!(command(&folder, &["reset"]).1.contains("nothing to do"));
+    for text in ["my first try", "my second try", "my third try"] {
+        fs::write(folder.exercise(), text).unwrap();
+        assert_eq!(command(&folder, &["reset"]).0, commands::OK);
+        assert_eq!(fs::read_to_string(folder.exercise()).unwrap(), untouched);
+    }
+    for (number, text) in [(1, "my first try"), (2, "my second try"), (3, "my third try")] {
+        let kept = folder.exercise().with_file_name(format!("exercise.old-{number}.rs"));
+        assert_eq!(fs::read_to_string(kept).unwrap(), text);
+    }
+    // A file that is lost comes back.
+    fs::remove_file(folder.exercise()).unwrap();
+    assert!(command(&folder, &["check"]).1.contains("reset"));
+    assert_eq!(command(&folder, &["reset"]).0, commands::OK);
+    assert_eq!(fs::read_to_string(folder.exercise()).unwrap(), untouched);
+}
+
+#[test]
+fn what_nobody_knows_is_said_with_what_there_is() {
+    let folder = Folder::with_lessons("usage");
+    for words in [&["chekc"][..], &["check", "one"], &["check", "99"], &["check", "--seed", "x"], &["check", "--seed"]]
+    {
+        let (code, said) = command(&folder, words);
+        assert_eq!(code, commands::USAGE, "{words:?}");
+        assert!(said.contains("cargo run -p course -- check"), "{words:?}: {said}");
+    }
+    assert_eq!(command(&folder, &["help"]).0, commands::OK);
+}
+
+#[test]
+fn what_the_runner_says_fits_into_60_columns() {
+    let folder = Folder::with_lessons("columns");
+    let path = folder.0.display().to_string();
+    let commands = [
+        &[][..],
+        &["list"],
+        &["check"],
+        &["hint"],
+        &["hint"],
+        &["hint"],
+        &["solution"],
+        &["help"],
+        &["x"],
+        &["check", "14"],
+    ];
+    for words in commands {
+        for line in command(&folder, words).1.lines() {
+            // Below the current folder a path is short.
+            let short = line.replace(&path, "examples/course");
+            assert!(short.chars().count() <= COLUMNS && short.is_ascii(), "{words:?}: {line}");
+        }
+    }
+}
+
+/// `cargo run -p course -- …` in a clone; its exit code, and what it says.
+fn cargo_run(clone: &Path, words: &[&str]) -> (Option<i32>, String, String) {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--offline", "-p", "course", "--"]).args(words);
+    // Built beside it, and kept for the next time; a target folder has one course at a time.
+    cargo.current_dir(clone).env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("course-target"));
+    let output = cargo.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_student_goes_from_the_clone_to_accepted() {
+    let clone = Folder::new("clone");
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = here.join("../..");
+    copy(here, &clone.0.join("examples/course"));
+    // A workspace with this package alone.
+    let manifest = fs::read_to_string(top.join("Cargo.toml")).unwrap();
+    let lines = manifest.lines().map(|line| match line.split_once(" = [") {
+        Some(("members" | "default-members", _)) => {
+            line.split_once('[').unwrap().0.to_owned() + "[\"examples/course\"]"
+        }
+        _ => line.to_owned(),
+    });
+    fs::write(clone.0.join("Cargo.toml"), lines.collect::<Vec<_>>().join("\n")).unwrap();
+    fs::copy(top.join("Cargo.lock"), clone.0.join("Cargo.lock")).unwrap();
+    let folder = clone.0.join("examples/course/lessons/01_block_on");
+    let exercise = folder.join("exercise.rs");
+    let run = |words: &[&str]| cargo_run(&clone.0, words);
+
+    let (code, said, error) = run(&[]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(said.contains("  Write:  examples/course/lessons/01_block_on/exercise.rs\n"), "{said}");
+    assert_eq!(run(&["check"]).0, Some(1));
+
+    // The first task.
+    let text = fs::read_to_string(&exercise).unwrap();
+    let task = text.lines().position(|line| line.contains("//Poll")).unwrap() + 1;
+    fs::write(&exercise, text.replace("//Poll", "Poll")).unwrap();
+    let (code, said, error) = run(&["check"]);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(
+        said.contains("REFUSED  a poll needs a wake")
+            && said.contains(&format!(
+                "exercise.rs:{}
+",
+                task - 1
+            )),
+        "{said}"
+    );
+    assert_eq!(error, "", "no warning stands between a student and the message");
+
+    // An error of the compiler is the compiler's.
+    fs::write(&exercise, text.replace("//Poll", "Pol")).unwrap();
+    let (code, said, error) = run(&["check"]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains(&format!("--> examples/course/lessons/01_block_on/exercise.rs:{task}:")), "{error}");
+    assert!(said.contains("DOES NOT COMPILE"), "{said}");
+
+    // An answer that ends the process is not accepted.
+    fs::copy(folder.join("mutants/ends_the_process.rs"), &exercise).unwrap();
+    let (code, said, _) = run(&["check"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("REFUSED  it comes back"), "{said}");
+
+    fs::copy(folder.join("solution.rs"), &exercise).unwrap();
+    let (code, said, error) = run(&["check"]);
+    assert_eq!(code, Some(0), "{said}{error}");
+    assert!(said.contains("ACCEPTED  300 programs with fresh seeds"), "{said}");
+    assert!(run(&["list"]).1.contains("ACCEPTED"));
+    assert_eq!(run(&["solution"]).0, Some(0));
+
+    // What is accepted and changed is not what was accepted.
+    fs::write(&exercise, &text).unwrap();
+    assert!(run(&["list"]).1.contains("changed since"));
+    assert_eq!(run(&["check"]).0, Some(1));
+}

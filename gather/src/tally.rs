@@ -1,0 +1,224 @@
+//! The tally: the waker that counts. `gather_tasks` and `try_gather_tasks` are this and little more.
+//!
+//! Each child of these forms is a task of the loop. One [`Tally`] is the waker of every child's `JoinHandle`: the end of a
+//! task wakes the tally, and the tally counts down. The last end wakes the parent, the task that awaits the gather. So
+//! the parent is polled twice, at any number of children: once to start them, once to take their results. This is
+//! asyncio's own algorithm: one counter.
+//!
+//! ```text
+//!   task ends --> its JoinHandle's waker --+
+//!   task ends --> its JoinHandle's waker --+--> Tally: left -= 1 --at 0, or after an error--> parent
+//!   task ends --> its JoinHandle's waker --+
+//! ```
+//!
+//! # Why this waker may count
+//!
+//! In general a wake says only "poll again". The same child may be woken twice before its next poll, by two sockets or
+//! by two threads, and a child that is woken may still have nothing to give. Whoever counts such wakes counts wrong.
+//! Therefore the wakers of children in place only mark which child to poll (`ready.rs`), and the engine (`join.rs`)
+//! counts the children that return `Ready`.
+//!
+//! A `JoinHandle` promises more. It wakes its waiter exactly once: when the task has ended and its result is stored. It
+//! does so whether the task returned, panicked, was aborted or was dropped with its runtime. There a wake is an end, and
+//! to count wakes is to count ends.
+
+use runtime::{Mark, trace};
+use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Poll, Wake, Waker};
+
+/// Counts the tasks that have not ended, and wakes the parent at the last end.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    /// How many of the counted tasks have not ended yet.
+    left: AtomicUsize,
+    /// The task that failed first, by its index in the input. Only `try_gather_tasks` sets it.
+    failed: OnceLock<usize>,
+    /// Whom to wake: the waker of the parent's latest poll. The wake that uses it takes it out.
+    parent: Mutex<Option<Waker>>,
+    /// Which gather this is, for the trace.
+    pub(crate) mark: Mark,
+}
+
+impl Wake for Tally {
+    /// A task has ended. Wakes the parent if it was the last one, or if one has failed.
+    fn wake(self: Arc<Self>) {
+        let left = self.left.fetch_sub(1, AcqRel) - 1;
+        let parent = if left == 0 || self.has_failed() { self.parent().take() } else { None };
+        let _counted = trace!(scope @task_counted(self.mark, left, parent.is_some()));
+        parent.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Tally {
+    pub(crate) fn new(mark: Mark) -> Arc<Tally> {
+        Arc::new(Tally { left: AtomicUsize::new(0), failed: OnceLock::new(), parent: Mutex::new(None), mark })
+    }
+
+    /// Says how many handles have this tally as their waker. Called in the poll that gave it to them: no task ends during
+    /// that poll, because they all run on this thread.
+    pub(crate) fn count(&self, tasks: usize) {
+        self.left.store(tasks, Release);
+    }
+
+    /// The task with this index has failed. Called while it ends, before its handle wakes the tally: that wake then wakes
+    /// the parent, however many tasks are left. Later failures change nothing.
+    pub(crate) fn fail(&self, index: usize) {
+        _ = self.failed.set(index);
+    }
+
+    /// How many tasks have not ended.
+    pub(crate) fn left(&self) -> usize {
+        self.left.load(Acquire)
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.get().is_some()
+    }
+
+    /// Pending while tasks are left and none has failed; `parent` is woken when that changes. Else ready, with the index
+    /// of the task that failed first, if one did.
+    pub(crate) fn poll(&self, parent: &Waker) -> Poll<Option<usize>> {
+        // The parent first, the count second: an end that the count does not show yet finds this parent.
+        let before = self.replace_parent(Some(parent.clone()));
+        drop(before);
+        match self.failed.get() {
+            Some(&index) => Poll::Ready(Some(index)),
+            None if self.left() == 0 => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Forgets the parent. From here on nobody is woken.
+    pub(crate) fn close(&self) {
+        drop(self.replace_parent(None));
+    }
+
+    /// The parent that was there before is dropped by the caller, after the lock has ended: to drop it is foreign code.
+    fn replace_parent(&self, parent: Option<Waker>) -> Option<Waker> {
+        mem::replace(&mut *self.parent(), parent)
+    }
+
+    fn parent(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.parent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, AcqRel);
+        }
+    }
+
+    /// A tally of so many tasks, and a parent that counts its wakes.
+    fn tally(tasks: usize) -> (Arc<Tally>, Arc<Count>) {
+        let (tally, count) = (Tally::new(Mark::new("")), Arc::<Count>::default());
+        tally.count(tasks);
+        assert!(tally.poll(&Waker::from(Arc::clone(&count))).is_pending());
+        (tally, count)
+    }
+
+    #[test]
+    fn the_last_wake_wakes_the_parent() {
+        let (tally, count) = tally(3);
+        let wakers = [(); 3].map(|()| Waker::from(Arc::clone(&tally)));
+        for (waker, woken) in wakers.into_iter().zip([0, 0, 1]) {
+            waker.wake();
+            assert_eq!(count.0.load(Acquire), woken);
+        }
+        assert_eq!(tally.poll(Waker::noop()), Poll::Ready(None));
+    }
+
+    #[test]
+    fn a_wake_by_reference_counts_like_the_other() {
+        let (tally, count) = tally(2);
+        let waker = Waker::from(Arc::clone(&tally));
+        waker.wake_by_ref();
+        drop(waker.clone()); // No wake.
+        assert_eq!((tally.left(), count.0.load(Acquire)), (1, 0));
+        waker.wake();
+        assert_eq!((tally.left(), count.0.load(Acquire)), (0, 1));
+    }
+
+    #[test]
+    fn without_tasks_it_is_ready_at_once() {
+        let tally = Tally::new(Mark::new(""));
+        tally.count(0);
+        assert_eq!(tally.poll(Waker::noop()), Poll::Ready(None));
+    }
+
+    #[test]
+    fn the_wake_after_the_first_failure_wakes_the_parent_and_no_later_one() {
+        let (tally, count) = tally(4);
+        tally.fail(2);
+        assert_eq!(count.0.load(Acquire), 0, "the task has not ended yet");
+        Arc::clone(&tally).wake();
+        tally.fail(0);
+        Arc::clone(&tally).wake();
+        assert_eq!(count.0.load(Acquire), 1);
+        assert_eq!(tally.poll(Waker::noop()), Poll::Ready(Some(2)));
+    }
+
+    #[test]
+    fn the_parent_of_the_latest_poll_is_woken() {
+        let (tally, first) = tally(1);
+        let second = Arc::<Count>::default();
+        assert!(tally.poll(&Waker::from(Arc::clone(&second))).is_pending());
+        assert_eq!(Arc::strong_count(&first), 1, "the tally has let go of the first");
+        Arc::clone(&tally).wake();
+        assert_eq!((first.0.load(Acquire), second.0.load(Acquire)), (0, 1));
+    }
+
+    #[test]
+    fn a_closed_tally_wakes_nobody_and_keeps_no_parent() {
+        let (tally, count) = tally(1);
+        tally.close();
+        assert_eq!(Arc::strong_count(&count), 1);
+        tally.wake();
+        assert_eq!(count.0.load(Acquire), 0);
+    }
+
+    /// A parent whose functions all come back to the tally, as an executor's may that polls inside `wake`.
+    struct Reentrant(Mutex<Option<Arc<Tally>>>);
+
+    impl Reentrant {
+        fn go(&self) {
+            if let Some(tally) = self.0.lock().unwrap().clone() {
+                tally.close();
+                _ = tally.poll(Waker::noop());
+            }
+        }
+    }
+
+    impl Wake for Reentrant {
+        fn wake(self: Arc<Self>) {
+            self.go();
+        }
+    }
+
+    impl Drop for Reentrant {
+        fn drop(&mut self) {
+            self.go();
+        }
+    }
+
+    #[test]
+    fn a_parent_may_come_back_to_the_tally_while_it_is_woken_or_dropped() {
+        let tally = Tally::new(Mark::new(""));
+        tally.count(1);
+        let reentrant = Arc::new(Reentrant(Mutex::new(Some(Arc::clone(&tally)))));
+        assert!(tally.poll(&Waker::from(reentrant)).is_pending());
+        assert!(tally.poll(Waker::noop()).is_pending()); // Drops the parent before.
+        let reentrant = Arc::new(Reentrant(Mutex::new(Some(Arc::clone(&tally)))));
+        assert!(tally.poll(&Waker::from(reentrant)).is_pending());
+        tally.wake();
+    }
+}

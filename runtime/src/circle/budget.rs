@@ -1,0 +1,91 @@
+//! The budget of a poll (3): how much a task may get in one poll before the others have their turn.
+//!
+//! A leaf that is always ready (a full channel, a socket whose peer never rests, an interval that is behind) never says
+//! Pending. A task that awaits it in a loop would never return to the loop, and nobody else would run. So each success of
+//! a leaf takes one of [`BUDGET`]:
+//!
+//! ```text
+//!   begin: a poll begins     spend: a leaf gives something              ask: the next leaf finds none left
+//!   128 -------------------> 127 ------------- ... -------------> 0 ----------------------------------------+
+//!    ^                                                            the leaf wakes its task and says Pending  |
+//!    +------------------------------- the others have their turn <------------------------------------------+
+//! ```
+//!
+//! `try_*` functions take none, for they cannot wait. Polls that no loop of ours makes (of another executor, of a test)
+//! have no limit. tokio calls this "coop", and its budget is 128, too.
+//!
+//! The number is of the thread and not of the loop: a thread polls one task at a time, and a leaf then finds it with one
+//! instruction.
+//!
+//! Read before: `run.rs`, `context.rs`.
+//! Grew from no rung of the ladder in `examples/course`: the loops there trust their tasks to pause.
+
+use crate::circle::context;
+use std::cell::Cell;
+use std::task::{Context, Poll, ready};
+
+/// What the leaves may give a task in one poll: tokio's number.
+const BUDGET: i32 = 128;
+
+/// Whoever asks so often in one poll, with none left, does not return to the loop when a leaf says Pending: another
+/// executor runs inside of the task, and would ask for ever. It gets a new budget.
+const PATIENCE: i32 = 1024;
+
+thread_local! {
+    /// What is left for the poll that is under way. Below zero: how often a leaf has asked in vain.
+    static LEFT: Cell<i32> = const { Cell::new(BUDGET) };
+}
+
+/// The poll of a task begins.
+#[inline]
+pub(crate) fn begin() {
+    LEFT.set(BUDGET);
+}
+
+/// Whether anything is left: asked before the attempt, so that what could not be given stays where it is. With none left
+/// it wakes the waker of `cx` and says Pending.
+#[inline]
+pub fn ask(cx: &Context<'_>) -> Poll<()> {
+    if LEFT.get() > 0 { Poll::Ready(()) } else { refuse(cx) }
+}
+
+/// Takes one, after a success. Whoever calls it has asked before.
+#[inline]
+pub fn take() {
+    LEFT.set(LEFT.get() - 1);
+}
+
+/// Polls a leaf: asks before, and takes one if it is ready.
+#[inline]
+pub fn spend<T>(cx: &mut Context<'_>, leaf: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    ready!(ask(cx));
+    let polled = leaf(cx);
+    if polled.is_ready() {
+        take();
+    }
+    polled
+}
+
+/// Whether the poll that is under way has any left.
+pub(crate) fn is_left() -> bool {
+    LEFT.get() > 0 || context::with(|_| ()).is_none()
+}
+
+/// None is left. Ready if there is a new budget.
+#[cold]
+#[inline(never)]
+fn refuse(cx: &Context<'_>) -> Poll<()> {
+    let left = LEFT.get();
+    // A poll that had its whole share was a long one: the loop looks around before the next.
+    let in_loop = context::with(|core| core.check_before_next_poll()).is_some();
+    if !in_loop || left <= -PATIENCE {
+        begin();
+        return Poll::Ready(());
+    }
+    LEFT.set(left - 1);
+    if left == 0 {
+        trace!(Waits { what: "its next turn: it has had its share" });
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}

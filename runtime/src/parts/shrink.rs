@@ -1,0 +1,141 @@
+//! Giving memory back: the one rule of every queue, slab, heap and set of this crate. What was big and is nearly empty shrinks
+//! to what it needs, and 32 KB may always stay.
+//!
+//! ```text
+//!   capacity   |################################|
+//!              0        1/4
+//!   length     |....::::|.......................|   at a quarter or less: shrink to twice the length
+//! ```
+//!
+//! Growing doubles a capacity and shrinking begins at a quarter of it. So between two moves of an array lie at least half
+//! as many insertions or removals as it moves items: a length that goes up and down across a border costs nothing, and
+//! each item pays for one move on its way.
+
+use slab::Slab;
+use std::collections::{BinaryHeap, HashSet, VecDeque};
+use std::hash::{BuildHasher, Hash};
+use std::ops::{Deref, DerefMut};
+
+/// So many bytes are never given back: eight pages, which a burst of a usual size needs again soon. A structure of two
+/// arrays, as a channel or the timers, then keeps at most 64 KB.
+const KEPT_BYTES: usize = 32 * 1024;
+
+/// The number of items of this type that `KEPT_BYTES` hold.
+const fn kept<T>() -> usize {
+    match size_of::<T>() {
+        // Items without a size take no memory.
+        0 => usize::MAX,
+        size => KEPT_BYTES / size,
+    }
+}
+
+/// The rule: whether a collection of `length` items with this capacity has to give memory back.
+#[inline]
+fn is_due<T>(length: usize, capacity: usize) -> bool {
+    capacity > kept::<T>() && length <= capacity / 4
+}
+
+/// What can give memory back after items were taken out of it.
+pub(crate) trait Shrink {
+    /// Gives memory back if there is much more than is needed. To be called after each removal.
+    fn give_back(&mut self);
+}
+
+/// The three arrays of the standard library differ in nothing here.
+macro_rules! shrink {
+    ($($array:ident $(of $bound:ident)?),*) => {$(
+        impl<T $(: $bound)?> Shrink for $array<T> {
+            #[inline]
+            fn give_back(&mut self) {
+                if is_due::<T>(self.len(), self.capacity()) {
+                    self.shrink_to((2 * self.len()).max(kept::<T>()));
+                }
+            }
+        }
+    )*};
+}
+
+shrink!(Vec, VecDeque, BinaryHeap of Ord);
+
+impl<T: Eq + Hash, S: BuildHasher> Shrink for HashSet<T, S> {
+    #[inline]
+    fn give_back(&mut self) {
+        // A table is at most seven eighths full and has a power of two of places, a byte more than an item each.
+        let kept = kept::<(T, T)>() / 8 * 7;
+        if self.capacity() > kept && self.len() <= self.capacity() / 4 {
+            self.shrink_to((2 * self.len()).max(kept));
+        }
+    }
+}
+
+/// A slab that gives memory back. Its items stay where they are, for they have keys: the free slots behind the last item
+/// are all that can go.
+#[derive(Debug)]
+pub(crate) struct Slots<T> {
+    slab: Slab<T>,
+    /// So many removals have to come before the next attempt. After an attempt that was in vain, because an item has one of
+    /// the last slots, these are half as many as there are items.
+    ///
+    /// An attempt that finds the last slot taken costs nothing. One that cuts slots off looks at all that stay, to mend
+    /// the list of free ones. From there on the lowest free slot is taken first, so the high ones empty, and there are
+    /// few such attempts.
+    wait: usize,
+}
+
+impl<T> Slots<T> {
+    pub(crate) const fn new() -> Slots<T> {
+        Slots { slab: Slab::new(), wait: 0 }
+    }
+
+    /// Takes an item out.
+    #[inline]
+    pub(crate) fn remove(&mut self, key: usize) -> T {
+        let item = self.slab.remove(key);
+        if self.is_due() {
+            self.attempt();
+        }
+        item
+    }
+
+    /// A slot has at most a word beside its item.
+    #[inline]
+    fn is_due(&self) -> bool {
+        is_due::<(usize, T)>(self.slab.len(), self.slab.capacity())
+    }
+
+    /// All items, with their keys.
+    pub(crate) fn into_items(self) -> impl Iterator<Item = (usize, T)> {
+        self.slab.into_iter()
+    }
+
+    #[cold]
+    fn attempt(&mut self) {
+        self.wait = self.wait.saturating_sub(1);
+        if self.wait == 0 || self.slab.is_empty() {
+            self.slab.shrink_to_fit();
+            self.wait = if self.is_due() { self.slab.len() / 2 } else { 0 };
+        }
+    }
+}
+
+impl<T> Default for Slots<T> {
+    fn default() -> Slots<T> {
+        Slots::new()
+    }
+}
+
+impl<T> Deref for Slots<T> {
+    type Target = Slab<T>;
+
+    #[inline]
+    fn deref(&self) -> &Slab<T> {
+        &self.slab
+    }
+}
+
+impl<T> DerefMut for Slots<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Slab<T> {
+        &mut self.slab
+    }
+}
