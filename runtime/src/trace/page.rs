@@ -226,9 +226,9 @@ fn html<'a>(title: &str, events: impl Iterator<Item = &'a Event> + Clone, own: &
 }
 
 /// The page of the events that `write` adds, with the sources of these files: `own` ones, or those that are found.
-pub(super) fn html_of<'a>(
+pub(super) fn html_of(
     title: &str,
-    files: BTreeSet<&'a str>,
+    files: BTreeSet<&str>,
     own: &BTreeMap<String, String>,
     write: impl FnOnce(&mut String),
 ) -> String {
