@@ -4,7 +4,7 @@
 
 use crate::case::{Case, Role};
 use crate::executor::Executor;
-use crate::joiners::{Concurrency, Gather, JoinAll, Joiner, Unordered};
+use crate::joiners::{Concurrency, Gather, JoinAll, Joiner, RungGather, Unordered};
 use crate::{Ours, Tokio};
 use fastrand::Rng;
 use std::cell::RefCell;
@@ -79,6 +79,7 @@ fn cell(pattern: Pattern, name: &str, n: usize) -> Case {
     if n <= SCANNED || !matches!(pattern, Pattern::Woken(_)) {
         case = cell.on::<Concurrency, Ours>(case, Concurrency::NAME, Role::Peer);
     }
+    let case = cell.on::<RungGather, Ours>(case, RungGather::NAME, Role::Shown);
     let case = cell.on::<Gather, Tokio>(case, Gather::ON_TOKIO, Role::Shown);
     let case = cell.on::<JoinAll, Tokio>(case, JoinAll::ON_TOKIO, Role::Shown);
     let case = cell.on::<Unordered, Tokio>(case, Unordered::ON_TOKIO, Role::Shown);

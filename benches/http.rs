@@ -4,7 +4,7 @@ use crate::case::{Case, Clock};
 use crate::client::Talk;
 use crate::executor::Sockets;
 use crate::server::{Load, raw_loop, serve};
-use crate::{LocalSet, Ours, Tokio};
+use crate::{LocalSet, Ours, Rung, Tokio};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -28,6 +28,7 @@ pub(crate) fn cases() -> Vec<Case> {
         let case = serve::<Ours, _>(case.target_to_tokio(1.0), &load, answer_all::<Ours>);
         let case = serve::<Tokio, _>(case, &load, answer_all::<Tokio>);
         let case = serve::<LocalSet, _>(case, &load, answer_all::<LocalSet>);
+        let case = serve::<Rung, _>(case, &load, answer_all::<Rung>);
         raw_loop(case, &load, |_| ANSWER)
     };
     vec![case("server's CPU time", Clock::Thread), case("throughput", Clock::Wall)]

@@ -21,6 +21,7 @@ pub mod on_ours;
 pub mod on_tokio;
 pub mod on_smol;
 pub mod on_bare;
+pub mod on_rung;
 pub mod on_hyper;
 
 // The subjects.
@@ -53,6 +54,8 @@ pub type Tokio = on_tokio::Tokio<on_tokio::Spawn>;
 pub type LocalSet = on_tokio::Tokio<on_tokio::Local>;
 /// async-executor's `LocalExecutor`.
 pub type Smol = on_smol::Smol;
+/// The last rung of the course, for a look.
+pub type Rung = on_rung::Rung;
 /// The limit: a bare round robin.
 pub type Bare = on_bare::Bare;
 

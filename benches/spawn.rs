@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use crate::executor::Executor;
-use crate::{Bare, LocalSet, Ours, Smol, Tokio, triangle};
+use crate::{Bare, LocalSet, Ours, Rung, Smol, Tokio, triangle};
 
 /// Tasks in one go: more than the second-level cache holds.
 const TASKS: u64 = 100_000;
@@ -19,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
             .on(Tokio::new, || spawn_and_join::<Tokio>(TASKS))
             .on(LocalSet::new, || spawn_and_join::<LocalSet>(TASKS))
             .on(Smol::new, || spawn_and_join::<Smol>(TASKS))
+            .on(Rung::new, || spawn_and_join::<Rung>(TASKS))
             .on(Bare::new, || spawn_and_join::<Bare>(TASKS)),
     ]
 }

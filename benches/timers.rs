@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use crate::executor::Timers;
-use crate::{LocalSet, Ours, Tokio};
+use crate::{LocalSet, Ours, Rung, Tokio};
 use fastrand::Rng;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -29,16 +29,19 @@ pub(crate) fn cases() -> Vec<Case> {
             .on(Ours::paused, random_sleeps::<Ours>)
             .on(Tokio::paused, random_sleeps::<Tokio>)
             .on(LocalSet::paused, random_sleeps::<LocalSet>)
+            .on(Rung::paused, random_sleeps::<Rung>)
             .limit("a binary heap alone", heap_alone),
         case("1,000,000 timeouts, one after the other", IN_TURN, "timeout")
             .on(Ours::paused, timeouts_in_turn::<Ours>)
             .on(Tokio::paused, timeouts_in_turn::<Tokio>)
             .on(LocalSet::paused, timeouts_in_turn::<LocalSet>)
+            .on(Rung::paused, timeouts_in_turn::<Rung>)
             .limit("an ordered set alone", || set_alone(IN_TURN, 1)),
         case("100,000 timeouts open at once", OPEN, "timeout")
             .on(Ours::paused, || timeouts_at_once::<Ours>(OPEN))
             .on(Tokio::paused, || timeouts_at_once::<Tokio>(OPEN))
             .on(LocalSet::paused, || timeouts_at_once::<LocalSet>(OPEN))
+            .on(Rung::paused, || timeouts_at_once::<Rung>(OPEN))
             .limit("an ordered set alone", || set_alone(OPEN, OPEN as usize))
             .why(
                 "The case keeps each timeout in a box: malloc and free are 360 of its 1,060 instructions, for everybody. \

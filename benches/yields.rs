@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Role};
 use crate::executor::Executor;
-use crate::{Bare, LocalSet, Ours, Smol, Tokio};
+use crate::{Bare, LocalSet, Ours, Rung, Smol, Tokio};
 
 /// Tasks that take turns.
 const TASKS: u64 = 1_000;
@@ -25,6 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
             .on(LocalSet::new, many::<LocalSet>)
             .named("tokio without I/O", Role::Shown, Tokio::without_io, many::<Tokio>)
             .on(Smol::new, many::<Smol>)
+            .on(Rung::new, many::<Rung>)
             .on(Bare::new, many::<Bare>),
         one_task
             .on(Ours::new, one::<Ours>)
@@ -32,6 +33,7 @@ pub(crate) fn cases() -> Vec<Case> {
             .on(LocalSet::new, one::<LocalSet>)
             .named("tokio without I/O", Role::Shown, Tokio::without_io, one::<Tokio>)
             .on(Smol::new, one::<Smol>)
+            .on(Rung::new, one::<Rung>)
             .on(Bare::new, one::<Bare>),
     ]
 }

@@ -681,6 +681,48 @@ fn a_gather_in_place_gets_what_each_child_waits_for() {
     });
 }
 
+#[test]
+fn a_batch_of_ready_children_costs_one_poll_of_the_parent_for_128_and_one_poll_of_each_child() {
+    for n in [128, 129, 1_000] {
+        virtually(async {
+            let (parent, children) = (Cell::new(0), Cell::new(0));
+            let semaphore = Semaphore::new(n);
+            let child = async |n: usize| {
+                semaphore.acquire().await.forget();
+                n
+            };
+            let futures = (0..n).map(|n| counted(&children, child(n)));
+            let all = counted(&parent, gather::gather(futures)).await;
+            assert!(all.into_iter().eq(0..n));
+            assert_eq!(children.get(), n);
+            // With 128 the budget is spent as the last child ends: only the next poll finds that none is left.
+            assert_eq!(parent.get(), n / BUDGET + 1);
+        });
+    }
+}
+
+#[test]
+fn children_that_are_ready_without_a_leaf_take_one_poll_of_the_parent() {
+    virtually(async {
+        let polls = Cell::new(0);
+        let all = counted(&polls, gather::gather((0..10_000).map(|n| async move { n }))).await;
+        assert_eq!((all.len(), polls.get()), (10_000, 1));
+    });
+}
+
+#[test]
+fn an_endless_gather_behind_a_limit_and_an_endless_stream_of_ends_let_a_timeout_come() {
+    for real in [Duration::ZERO, Duration::from_millis(2)] {
+        block_on(async {
+            let endless = gather::gather((0_u64..).map(|n| async move { n })).limit(8);
+            assert!(timeout(real, endless).await.is_err());
+            let mut ends = gather::as_completed((0_u64..).map(|n| async move { n })).limit(8);
+            let drain = async { while ends.next().await.is_some() {} };
+            assert!(timeout(real, drain).await.is_err());
+        });
+    }
+}
+
 // The trace.
 
 #[cfg(feature = "trace")]

@@ -241,7 +241,8 @@ impl Sentences {
             let text = if place == "{woken}" { woken } else { by }.expect("it can be told");
             let same = |field: &str| reason[field].number() == event[field].number();
             let itself = same("task") && same("gather") && same("place");
-            format!(" {}", self.fill_itself(text, reason, itself))
+            let starts = event["kind"].text().is_some_and(|kind| kind.starts_with("ChildPoll"));
+            format!(" {}", self.fill_reason(text, reason, itself, starts))
         });
         let parts: Vec<String> = sentence.split(place).map(|part| self.fill(part, event)).collect();
         self.sentences.push(parts.join(&because));
@@ -305,11 +306,11 @@ impl Sentences {
 
     /// A template with the fields of an event put in.
     fn fill(&self, template: &str, event: &Json) -> String {
-        self.fill_itself(template, event, false)
+        self.fill_reason(template, event, false, false)
     }
 
-    /// The same for a reason. `itself`: whoever did it is the one that is spoken of.
-    fn fill_itself(&self, template: &str, event: &Json, itself: bool) -> String {
+    /// The same for a reason. `itself`: whoever did it is the one that is spoken of; `starts`: that is a child of a gather.
+    fn fill_reason(&self, template: &str, event: &Json, itself: bool, starts: bool) -> String {
         let mut out = String::new();
         let mut rest = template;
         while let Some(at) = rest.find(['[', '{']) {
@@ -320,7 +321,11 @@ impl Sentences {
             match inside.split_once(": ").filter(|_| close == ']') {
                 Some((field, text)) => {
                     let name = field.trim_start_matches('!');
-                    let value = if name == "itself" { &Json::Bool(itself) } else { &event[name] };
+                    let value = match name {
+                        "itself" => &Json::Bool(itself),
+                        "starts" => &Json::Bool(starts),
+                        name => &event[name],
+                    };
                     if matches!(value, Json::Null | Json::Bool(false)) == field.starts_with('!') {
                         out.push_str(&self.fill(text, event));
                     }

@@ -187,7 +187,7 @@ impl<R> CountedTask<R> {
     /// Leaves the waker in the handle. False if the task has ended already, for then nobody will use that waker.
     fn leave_waker(&mut self, cx: &mut Context<'_>) -> bool {
         let CountedTask::Running(handle) = self else { return false };
-        match Pin::new(handle).poll(cx) {
+        match handle.poll_end(cx) {
             Poll::Pending => true,
             Poll::Ready(result) => {
                 *self = CountedTask::Ended(result);
@@ -206,8 +206,8 @@ impl<R> CountedTask<R> {
     /// The result, once the task has ended.
     fn into_result(self) -> Result<R, JoinError> {
         match self {
-            CountedTask::Running(mut handle) => {
-                let polled = Pin::new(&mut handle).poll(&mut Context::from_waker(Waker::noop()));
+            CountedTask::Running(handle) => {
+                let polled = handle.poll_end(&mut Context::from_waker(Waker::noop()));
                 let Poll::Ready(result) = polled else { unreachable!("the tally has counted its end") };
                 result
             }
@@ -246,8 +246,8 @@ impl<R> Task<R> {
 impl<R> Future for Task<R> {
     type Output = Result<R, JoinError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(self.handle.as_mut().expect("the engine polls it before the tally counts it")).poll(cx)
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.handle.as_ref().expect("the engine polls it before the tally counts it").poll_end(cx)
     }
 }
 

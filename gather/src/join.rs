@@ -19,6 +19,7 @@
 
 use crate::ready::ReadySet;
 use crate::waker::Lent;
+use runtime::task::budget;
 use runtime::{Mark, Scope, trace};
 use std::mem;
 use std::ops::ControlFlow::{self, Break};
@@ -121,10 +122,15 @@ impl Engine {
         let lent_cx = &mut Context::from_waker(&waker);
         // A copy: nothing else points to it, so it can live in registers.
         let mut batch = self.batch;
-        let mut drained = false;
+        let (mut drained, mut spent) = (false, false);
         let stopped = loop {
+            // No child is polled once the budget of this poll is spent. This wakes the parent, whose next poll goes on here.
+            if budget::ask(cx).is_pending() {
+                spent = true;
+                break None;
+            }
             let place = if let Some(place) = batch.pop(children) {
-                place // 2. The batch. At first the rest of the last one, if `each` stopped that in its middle.
+                place // 2. The batch. At first the rest of the last one, if `each` or the budget stopped that in its middle.
             } else if !drained {
                 batch.add_ready(children, self.set.get(), cx.waker()); // 1. All that is ready now.
                 batch = batch.next();
@@ -155,6 +161,9 @@ impl Engine {
         self.stage = Stage::Waiting;
         if stopped.is_some() {
             return Poll::Ready(stopped);
+        }
+        if spent {
+            return Poll::Pending;
         }
         if children.alive() == 0 {
             self.finish();

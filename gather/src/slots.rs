@@ -10,6 +10,7 @@
 
 use crate::join::{Children, Note};
 use crate::ready::MOST_PLACES;
+use runtime::task::budget;
 use runtime::{Mark, trace};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -238,6 +239,11 @@ impl<I: Iterator, T> Slots<I, T> {
             self.iter = None;
             return None;
         };
+        if self.taken >= self.slots.len() {
+            // A child that takes the place of another one costs budget: an iterator that never ends, of children that are
+            // always ready, would not return from this poll.
+            budget::take();
+        }
         let slot = &mut self.slots[place as usize];
         if let Inside::Vacant { next } = mem::replace(&mut slot.inside, Inside::Child(child)) {
             self.vacant = next;

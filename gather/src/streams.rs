@@ -8,6 +8,7 @@ use crate::pinned::Pinned;
 use crate::slots::Progress;
 use futures_core::Stream;
 use runtime::Mark;
+use runtime::task::budget;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -82,7 +83,7 @@ impl<I: Iterator<Item: Future>, P: FnMut(Progress)> Stream for AsCompleted<I, P>
         if self.0.engine.stage == Stage::Done {
             return Poll::Ready(None);
         }
-        self.0.poll_next(cx)
+        budget::spend(cx, |cx| self.0.poll_next(cx))
     }
 
     /// As many as the iterator has left, and the children that are alive.

@@ -132,7 +132,7 @@ pub mod run {
         pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
     }
 
-    /// The loop that runs on this thread, if there is one.
+    /// The loop that runs on this thread, if there is one. Whoever gets it has a share of it.
     pub fn current() -> Option<Rc<Core>> {
         CURRENT.with_borrow(Option::clone)
     }
@@ -149,7 +149,7 @@ pub mod run {
     }
 
     impl Core {
-        /// One turn. It breaks when main is done.
+        /// One turn: `block_on` calls it again and again. It breaks when main is done.
         pub fn turn(&self, main: &mut PollMain<'_>) -> ControlFlow<()> {
             say!(TurnBegin {});
             self.receive();
@@ -163,6 +163,7 @@ pub mod run {
             let ready = self.tasks.borrow().queue.len();
             for _ in 0..ready {
                 let Some((task, body)) = self.tasks.borrow_mut().pop() else { break };
+                // The `?` ends the turn when main is done.
                 self.poll(task, body, main)?;
             }
             say!(TurnEnd {});
@@ -187,7 +188,7 @@ pub mod run {
             if let Body::Main = body { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
 
-        /// Moves what has come to the inbox into the queue.
+        /// Moves what has come to the inbox into the queue, in the order in which it came.
         fn receive(&self) {
             self.messages.try_iter().for_each(|task| self.tasks.borrow_mut().push(task));
         }
@@ -209,8 +210,10 @@ pub mod runtime {
         CURRENT.set(Some(Rc::clone(&core)));
         core.tasks.borrow_mut().insert(Body::Main);
         let (mut future, mut output) = (pin!(future), None);
+        // The loop polls main by this function, which keeps the output here.
         while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
         CURRENT.set(None);
+        // Here `core` is dropped, and the tasks that have not ended with it.
         output.expect("the turns end when main has given its output")
     }
 

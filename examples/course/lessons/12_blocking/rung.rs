@@ -110,7 +110,10 @@ pub mod table {
     pub fn register(inbox: &Arc<Inbox>) -> u16 {
         let mut table = TABLE.write().unwrap();
         table.push(Some(Arc::clone(inbox)));
-        u16::try_from(table.len() - 1).expect("no more than 65,536 loops can be made in one process")
+        let number = u16::try_from(table.len() - 1);
+        // Without the lock: a panic under it would leave no loop of the process with a table.
+        drop(table);
+        number.expect("no more than 65,536 loops can be made in one process")
     }
 
     /// Takes a loop out of the table.
@@ -161,7 +164,8 @@ pub mod ready {
     }
 
     impl Tasks {
-        /// (1) Gives a new task a free slot, a ticket for it, and its first place in the queue.
+        /// (1) Gives a new task a free slot, a ticket for it, and its first place in the queue. Called by `spawn`, and by
+        /// `block_on` for main.
         pub fn insert(&mut self, body: Body) -> Ticket {
             let ticket = Ticket { slot: self.slots.vacant_key() as u32, generation: self.next };
             // After the last number the first comes again. A waker that was kept through 65,536 tasks may then wake the
@@ -178,17 +182,20 @@ pub mod ready {
             self.slots.get_mut(ticket.slot as usize).filter(|slot| slot.ticket == ticket)
         }
 
-        /// (2) Puts a task at the end of the queue, unless it stands there already or has ended.
+        /// (2) Puts a task at the end of the queue, unless it stands there already or has ended. Called by a wake, and by
+        /// the loop for the wakes that came to the inbox.
         pub fn push(&mut self, ticket: Ticket) {
             match self.slot(ticket) {
                 Some(slot) if !slot.queued => slot.queued = true,
+                // It is queued already, or there is no such task any more.
                 _slot => return say!(PushRefused { task: ticket, stale: _slot.is_none() }),
             }
             say!(Push { task: ticket });
             self.queue.push_back(ticket);
         }
 
-        /// (2) Takes the next task out of the queue, and its body out of its slot.
+        /// (2) Takes the next task out of the queue, and its body out of its slot. Called by the loop, which polls the body.
+        /// So no part of this list is borrowed during the poll, in which the task may spawn others and wake them.
         pub fn pop(&mut self) -> Option<(Ticket, Body)> {
             // A ticket without a slot belongs to a task that was woken and then ended: it is passed over.
             while let Some(ticket) = self.queue.pop_front() {
@@ -200,17 +207,17 @@ pub mod ready {
             None
         }
 
-        /// Puts the body of a pending task back into its slot.
+        /// Puts the body of a pending task back into its slot: the loop, after the poll.
         pub fn put_back(&mut self, ticket: Ticket, body: Body) {
             self.slot(ticket).expect("a task keeps its slot until it ends").body = Some(body);
         }
 
-        /// Frees the slot of a task that has ended.
+        /// Frees the slot of a task that has ended: the loop, after the last poll.
         pub fn remove(&mut self, ticket: Ticket) {
             self.slots.remove(ticket.slot as usize);
         }
 
-        /// How many stand in the queue.
+        /// How many stand in the queue: what the loop may poll in a turn.
         pub fn ready(&self) -> usize {
             self.queue.len()
         }
@@ -512,7 +519,7 @@ pub mod net {
     }
 
     /// A connection.
-    pub struct TcpStream(Watched<mio::net::TcpStream>);
+    pub struct TcpStream(pub Watched<mio::net::TcpStream>);
 
     impl TcpStream {
         /// Connects to `address`.
@@ -560,7 +567,7 @@ pub mod run {
         pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
     }
 
-    /// The loop that runs on this thread, if there is one.
+    /// The loop that runs on this thread, if there is one. Whoever gets it has a share of it.
     pub fn current() -> Option<Rc<Core>> {
         CURRENT.with_borrow(Option::clone)
     }
@@ -584,7 +591,7 @@ pub mod run {
     }
 
     impl Core {
-        /// One turn. It breaks when main is done.
+        /// One turn: `block_on` calls it again and again. It breaks when main is done.
         pub fn turn(&self, main: &mut PollMain<'_>) -> ControlFlow<()> {
             say!(TurnBegin {});
             if self.polls.get() >= POLLS_BETWEEN_LOOKS {
@@ -597,6 +604,7 @@ pub mod run {
             let ready = self.tasks.borrow().ready();
             for _ in 0..ready {
                 let Some((ticket, body)) = self.tasks.borrow_mut().pop() else { break };
+                // The `?` ends the turn when main is done.
                 self.poll(ticket, body, main)?;
             }
             say!(TurnEnd {});
@@ -666,7 +674,7 @@ pub mod run {
             std::iter::from_fn(|| self.timers.borrow_mut().fire(now)).for_each(Waker::wake);
         }
 
-        /// Moves what has come to the inbox into the queue.
+        /// Moves what has come to the inbox into the queue, in the order in which it came.
         fn receive(&self) {
             self.messages.try_iter().for_each(|ticket| self.tasks.borrow_mut().push(ticket));
         }
@@ -711,6 +719,7 @@ pub mod runtime {
             let _entered = Entered(CURRENT.replace(Some(Rc::clone(core))));
             core.tasks.borrow_mut().insert(Body::Main);
             let (mut future, mut output) = (pin!(future), None);
+            // The loop polls main by this function, which keeps the output here.
             while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
             output.expect("the turns end when main has given its output")
         }

@@ -29,7 +29,7 @@ class Words {
   why(e, of) {
     const { reason, woken } = this.blocks.get(e.kind);
     const itself = e.task === of.task && e.gather === of.gather && e.place === of.place;
-    return this.fill(this.blocks.get(of.kind).sentence.includes("{woken}") ? woken : reason, e, itself);
+    return this.fill(this.blocks.get(of.kind).sentence.includes("{woken}") ? woken : reason, e, { itself, starts: of.kind.startsWith("ChildPoll") });
   }
 
   text(e) {
@@ -37,10 +37,10 @@ class Words {
     return before + (because ? ` ${because}` : "") + after;
   }
 
-  fill(template, e, itself = false) {
+  fill(template, e, facts = {}) {
     return template
       .replace(/\[(!?)(\w+): ([^\]]*)\]/g, (_, not, field, text) => {
-        const value = field === "itself" ? itself : this.field(e, field);
+        const value = facts[field] ?? this.field(e, field);
         const there = value !== null && value !== undefined && value !== false;
         return there === (not === "") ? text : "";
       })
