@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tests::{
     LOCAL, alone, counted, inside, limit, pair, poll_once, rest, take_all_descriptors, until, until_readable,
     virtual_runtime, virtually,
@@ -739,7 +739,7 @@ fn the_trace_says_once_in_a_poll_that_a_task_has_had_its_share() {
             consume_budget().await;
         }
         // Both are refused in one poll.
-        futures::future::join(one.acquire(), other.acquire()).await;
+        drop(futures::future::join(one.acquire(), other.acquire()).await);
     });
     let events = recorder.events();
     let shares: Vec<_> = events

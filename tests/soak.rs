@@ -311,7 +311,7 @@ fn doomed(stage: &Stage, random: &mut Random) {
             let _kept = kept;
             match what {
                 0 => sleep(Duration::from_micros(100)).await,
-                1 => _ = spawn_blocking(|| thread::yield_now()).await,
+                1 => _ = spawn_blocking(thread::yield_now).await,
                 _ => _ = TcpListener::bind(LOCAL).await.unwrap().accept().await,
             }
         }));

@@ -287,28 +287,21 @@ impl<T: Source, R, A: FnMut(&Async<T>) -> io::Result<Option<R>>> Future for Retr
     type Output = io::Result<R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
-        loop {
-            // Each part takes budget, and so does an error: one that comes again and again must not stop the others.
-            if let Some(done) = ready!(budget::spend(cx, |cx| self.poll_part(cx)))? {
-                return Poll::Ready(Ok(done));
-            }
-        }
-    }
-}
-
-impl<T: Source, A> Retry<'_, T, A> {
-    /// Tries until something comes of it, and waits while the system would block.
-    fn poll_part<R>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<R>>>
-    where
-        A: FnMut(&Async<T>) -> io::Result<Option<R>>,
-    {
         let Retry { io, direction, ref mut waiter, ref mut attempt, at } = *self;
         loop {
+            ready!(budget::ask(cx));
             match attempt(io) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(io.poll_ready(direction, Some((waiter, at)), cx)).inspect_err(|_| budget::take())?;
+                }
+                result => {
+                    // Each part takes budget, and so does an error: one that comes again and again must not stop the others.
+                    budget::take();
+                    if let Some(done) = result? {
+                        return Poll::Ready(Ok(done));
+                    }
+                }
             }
-            ready!(io.poll_ready(direction, Some((waiter, at)), cx))?;
         }
     }
 }

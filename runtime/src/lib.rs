@@ -66,7 +66,7 @@
 //! Everything of the loop lives on one thread, and the types say so: [`Runtime`], [`JoinHandle`], the sockets in [`net`],
 //! [`io::Async`], the timers in [`time`] and [`fs::Lines`] are not `Send`; [`sync::Semaphore`] may move, but two threads
 //! cannot share it. What may travel: [`Handle`], [`AbortHandle`], [`JoinError`], every [`std::task::Waker`] that the loop
-//! hands out, and both ends of the channels in [`sync`]. For anything else, `compile_fail` is the proof:
+//! hands out, and both ends of the channels in [`sync`], unless they are local. For anything else, `compile_fail` is the proof:
 //!
 //! ```compile_fail
 //! runtime::block_on(async {

@@ -267,6 +267,7 @@ fn release(core: &Core, key: u32) -> Waker {
 
 impl Sleep {
     /// Polls without the budget of a poll: a timeout has to come when all of it is spent.
+    #[inline]
     fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Armed here: it stays. Armed on another runtime, which may never turn again, it comes to the one that polls.
         if let Timer::Armed { core, key, .. } = &self.timer
@@ -345,7 +346,6 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 /// # Panics
 /// When it is polled again after it was ready.
 #[must_use = "futures do nothing unless awaited"]
-#[derive(Debug)]
 pub struct Timeout<F> {
     /// `None` once it is over.
     future: Option<F>,
@@ -375,6 +375,12 @@ impl<F: Future> Future for Timeout<F> {
         };
         future.set(None);
         Poll::Ready(result)
+    }
+}
+
+impl<F> fmt::Debug for Timeout<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout").field("sleep", &self.sleep).finish_non_exhaustive()
     }
 }
 

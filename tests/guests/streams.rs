@@ -234,18 +234,25 @@ fn what_a_channel_receives_is_a_stream() {
 
 #[test]
 fn futures_unordered_polls_a_child_once_at_first_and_once_per_wake() {
-    const CHILDREN: usize = 1000;
-    block_on(async {
-        let polls = &Cell::new(0);
-        let (senders, receivers): (Vec<_>, Vec<_>) = (0..CHILDREN).map(|_| oneshot::channel()).unzip();
-        let children: FuturesUnordered<_> = receivers.into_iter().map(|receiver| counted(polls, receiver)).collect();
-        drop(spawn(async move {
-            for (number, sender) in senders.into_iter().enumerate().rev() {
-                sender.send(number).expect("somebody receives");
-            }
-        }));
-        let order: Vec<usize> = children.map(|received| received.expect("each is sent")).collect().await;
-        assert_eq!(order, (0..CHILDREN).rev().collect::<Vec<_>>());
-        assert_eq!(polls.get(), 2 * CHILDREN);
-    });
+    // As many as the budget of a poll, and more: it polls two children before it hears that the budget is spent, and puts
+    // them behind the others.
+    for (children, refused) in [(128, 0), (1_000, 2 * 7)] {
+        block_on(async {
+            let polls = &Cell::new(0);
+            let (senders, receivers): (Vec<_>, Vec<_>) = (0..children).map(|_| oneshot::channel()).unzip();
+            let all: FuturesUnordered<_> = receivers.into_iter().map(|receiver| counted(polls, receiver)).collect();
+            drop(spawn(async move {
+                for (number, sender) in senders.into_iter().enumerate().rev() {
+                    sender.send(number).expect("somebody receives");
+                }
+            }));
+            let mut order: Vec<usize> = all.map(|received| received.expect("each is sent")).collect().await;
+            assert_eq!(polls.get(), 2 * children + refused);
+            let behind = order.split_off(children - refused);
+            assert!(order.is_sorted_by(|one, next| one > next) && behind.is_sorted_by(|one, next| one > next));
+            order.extend(behind);
+            order.sort_unstable();
+            assert!(order.into_iter().eq(0..children));
+        });
+    }
 }

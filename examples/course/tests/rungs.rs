@@ -50,7 +50,8 @@ fn lines_of_code(rung: &Path) -> usize {
 #[test]
 fn every_rung_compiles_without_a_warning_runs_and_ends() {
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "-p", "course", "--examples"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    build.args(["build", "-p", "course"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    (0..SAYS.len()).for_each(|number| _ = build.arg(format!("--example=rung_{number:02}")));
     let output = build.output().unwrap();
     let messages = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && !messages.contains("warning"), "{messages}");

@@ -90,6 +90,7 @@ impl<T> JoinHandle<T> {
 
     /// Polls without the budget of a poll, for whoever counts on exactly one wake for each end.
     #[doc(hidden)]
+    #[inline]
     pub fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         let polled = self.result.poll_result(cx);
         if polled.is_ready() {

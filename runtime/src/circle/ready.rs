@@ -155,7 +155,7 @@ impl Tasks {
 
     /// Begins the batch of a turn: what the turn before had no budget for, then what has arrived. Tells whether anybody is
     /// to be polled. Drops the entries of ended tasks from the front, so that a queue of nothing else counts as empty.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin_batch(&mut self) -> bool {
         loop {
             if self.next == self.batch.len() {

@@ -1,5 +1,5 @@
 //! Giving memory back: the one rule of every queue, slab, heap and set of this crate. What was big and is nearly empty shrinks
-//! to what it needs, and 32 KB may always stay.
+//! to what it needs, and 16 KB may always stay.
 //!
 //! ```text
 //!   capacity   |################################|
@@ -16,9 +16,9 @@ use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::hash::{BuildHasher, Hash};
 use std::ops::{Deref, DerefMut};
 
-/// So many bytes are never given back: eight pages, which a burst of a usual size needs again soon. A structure of two
-/// arrays, as a channel or the timers, then keeps at most 64 KB.
-const KEPT_BYTES: usize = 32 * 1024;
+/// So many bytes are never given back: four pages, which a burst of a usual size needs again soon. A structure of
+/// several arrays, as a channel or the timers with the buffer of wakers, then keeps less than 64 KB.
+const KEPT_BYTES: usize = 16 * 1024;
 
 /// The number of items of this type that `KEPT_BYTES` hold.
 const fn kept<T>() -> usize {
@@ -37,8 +37,12 @@ fn is_due<T>(length: usize, capacity: usize) -> bool {
 
 /// What can give memory back after items were taken out of it.
 pub(crate) trait Shrink {
-    /// Gives memory back if there is much more than is needed. To be called after each removal.
+    /// Gives memory back if there is much more than is needed. To be called after each removal: nearly always this is one
+    /// comparison.
     fn give_back(&mut self);
+
+    /// Shrinks. Apart, so that the comparison alone stands where items are removed.
+    fn shrink(&mut self);
 }
 
 /// The three arrays of the standard library differ in nothing here.
@@ -48,8 +52,14 @@ macro_rules! shrink {
             #[inline]
             fn give_back(&mut self) {
                 if is_due::<T>(self.len(), self.capacity()) {
-                    self.shrink_to((2 * self.len()).max(kept::<T>()));
+                    self.shrink();
                 }
+            }
+
+            #[cold]
+            #[inline(never)]
+            fn shrink(&mut self) {
+                self.shrink_to((2 * self.len()).max(kept::<T>()));
             }
         }
     )*};
@@ -60,11 +70,17 @@ shrink!(Vec, VecDeque, BinaryHeap of Ord);
 impl<T: Eq + Hash, S: BuildHasher> Shrink for HashSet<T, S> {
     #[inline]
     fn give_back(&mut self) {
-        // A table is at most seven eighths full and has a power of two of places, a byte more than an item each.
-        let kept = kept::<(T, T)>() / 8 * 7;
-        if self.capacity() > kept && self.len() <= self.capacity() / 4 {
-            self.shrink_to((2 * self.len()).max(kept));
+        // A table has twice as many places as it may have to have, and a byte more than an item for each.
+        if is_due::<(T, T)>(self.len(), self.capacity()) {
+            self.shrink();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn shrink(&mut self) {
+        // At most seven eighths of its places are taken.
+        self.shrink_to((2 * self.len()).max(kept::<(T, T)>() / 8 * 7));
     }
 }
 

@@ -411,8 +411,10 @@ impl<T, R: Reach> Receiver<T, R> {
             return Poll::Ready(value);
         }
         let value = state.queue.pop_front();
-        state.queue.give_back();
-        let granted = value.as_ref().and_then(|_| state.grant());
+        let granted = value.as_ref().and_then(|_| {
+            state.queue.give_back();
+            state.grant()
+        });
         let _taken = trace!(scope @channel_taken_if(value.is_some(), state._mark, state.capacity, state.granted));
         drop(guard);
         wake(granted);

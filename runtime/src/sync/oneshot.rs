@@ -21,6 +21,7 @@ use std::task::{Context, Poll, Waker};
 ///     assert_eq!(receiver.await, Ok("pong"));
 /// });
 /// ```
+#[inline]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     pair()
 }
@@ -41,10 +42,12 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 /// let (sender, receiver) = runtime::sync::oneshot::local::<i32>();
 /// std::thread::spawn(move || sender.send(1)); // it stays here
 /// ```
+#[inline]
 pub fn local<T>() -> (Sender<T, Local>, Receiver<T, Local>) {
     pair()
 }
 
+#[inline]
 fn pair<T, R: Reach>() -> (Sender<T, R>, Receiver<T, R>) {
     let transfer = Transfer::new();
     (Sender { transfer: Some(transfer.clone()) }, Receiver { transfer: Some(transfer) })

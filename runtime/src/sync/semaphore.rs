@@ -181,25 +181,26 @@ impl Waiting {
     }
 
     /// Takes a permit, or waits in line.
+    #[inline(always)]
     fn poll(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> Poll<PermitMark> {
         assert!(!self.done, "an Acquire was polled after it had given its permit: call acquire again for another one");
-        let polled = budget::spend(cx, |cx| self.take_or_wait(semaphore, cx));
+        let polled = budget::spend(cx, |cx| {
+            let free = if self.waiter.is_none() { semaphore.take(self.at) } else { None };
+            free.or_else(|| self.wait(semaphore, cx)).map_or(Poll::Pending, Poll::Ready)
+        });
         self.done = polled.is_ready();
         polled
     }
 
-    fn take_or_wait(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> Poll<PermitMark> {
-        if self.waiter.is_none()
-            && let Some(mark) = semaphore.take(self.at)
-        {
-            return Poll::Ready(mark);
-        }
+    /// Waits in line, unless its turn has come: then this gives the permit.
+    #[inline(never)]
+    fn wait(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> Option<PermitMark> {
         let fresh = cx.waker().clone();
         // Asked again: to clone a waker is foreign code, and a permit may have come free in it.
         if self.waiter.is_none()
             && let Some(mark) = semaphore.take(self.at)
         {
-            return Poll::Ready(mark);
+            return Some(mark);
         }
         let mut state = semaphore.state.borrow_mut();
         let State { free: _free, waiters, line } = &mut *state;
@@ -207,7 +208,7 @@ impl Waiting {
             waiters.leave(line, waiter);
             let mark = PermitMark::new();
             trace!(PermitTaken { semaphore: semaphore, left: *_free, permit: mark } at self.at);
-            return Poll::Ready(mark);
+            return Some(mark);
         }
         trace!(PermitWaiting { semaphore: semaphore } at self.at);
         let old = waiters.wait(line, &mut self.waiter, fresh);
@@ -217,12 +218,17 @@ impl Waiting {
             trace!(Waits { what: Wait::Permit });
             core.note_wait(Wait::Permit);
         });
-        Poll::Pending
+        None
     }
 
     /// The future was dropped: leaves the line, and passes on what was granted meanwhile.
+    #[inline(always)]
     fn leave(&mut self, semaphore: &Semaphore) {
-        let Some(waiter) = self.waiter.take() else { return };
+        self.waiter.into_iter().for_each(|waiter| Self::leave_line(waiter, semaphore));
+    }
+
+    #[inline(never)]
+    fn leave_line(waiter: WaiterKey, semaphore: &Semaphore) {
         let mut state = semaphore.state.borrow_mut();
         let State { waiters, line, .. } = &mut *state;
         trace!(PermitLeft { semaphore: semaphore });
