@@ -5,4 +5,5 @@
 
 pub mod programs;
 mod json;
+mod sentences;
 pub mod transcript;

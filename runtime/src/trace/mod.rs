@@ -18,6 +18,7 @@
 mod afar;
 mod causes;
 mod channels;
+mod gathers;
 mod json;
 mod kind;
 mod log;
@@ -29,7 +30,7 @@ mod watchdog;
 use crate::circle::context;
 use crate::circle::ticket::Ticket;
 use crate::parts::foreign::caught;
-use crate::{At, Mark, Reason};
+use crate::{At, Reason};
 use causes::Causes;
 use log::{Doing, Log};
 use std::cell::RefCell;
@@ -44,6 +45,8 @@ use std::time::{Duration, Instant};
 
 pub(crate) use afar::{job_started, job_submitted, sent, spawned, taken};
 pub(crate) use channels::{channel_closed, channel_sent, channel_taken, channel_taken_if, oneshot_ended};
+#[doc(hidden)]
+pub use gathers::{again, child_spawned, task_counted, woke_itself};
 pub use kind::{
     ChannelNumber, GatherNumber, How, Kind, MaybeDuration, Nanos, PermitNumber, Place, SemaphoreNumber, TaskNumber,
     Woken,
@@ -312,46 +315,6 @@ pub(crate) fn watched<R>(file: &'static str, line: u32, task: Ticket, poll: impl
         record(file, line, None, || Kind::panicked(Some(task), &*payload));
         resume_unwind(payload)
     })
-}
-
-/// Why a gather wakes its own task once for all children that have woken themselves: because of the first of them.
-#[doc(hidden)]
-pub fn again(_: &'static str, _: u32, mark: Mark) -> Reason {
-    let first = with_state(|state| {
-        let seq = state.causes.again(mark.number)?;
-        Some(Cause { recorder: state.number, seq })
-    });
-    Reason(first.flatten())
-}
-
-/// A child of a gather has woken itself, with the waker that is lent to it for the poll.
-#[doc(hidden)]
-pub fn woke_itself(file: &'static str, line: u32, mark: Mark, place: u32) {
-    let woken = record(file, line, None, || Kind::ChildWoken {
-        gather: mark.number,
-        place: Place(place),
-        due: false,
-        left: None,
-    });
-    if let Some(cause) = woken.0 {
-        with_state(|state| state.causes.woke_itself(mark.number, cause.seq));
-    }
-}
-
-/// gather has spawned a task as its next child: the last one that the recorder has met.
-#[doc(hidden)]
-pub fn child_spawned(_: &'static str, _: u32, mark: Mark) {
-    with_state(|state| {
-        let task = TaskNumber((state.numbers.len() as u32).saturating_sub(1));
-        state.causes.child_spawned(mark.number, task);
-    });
-}
-
-/// gather's tally has counted the end of a task, and so many are left. It does not know which has ended; the recorder does.
-#[doc(hidden)]
-pub fn task_counted(file: &'static str, line: u32, mark: Mark, left: usize, due: bool) -> Reason {
-    let place = with_state(|state| state.place_of_ended(mark.number)).flatten().unwrap_or(Place(u32::MAX));
-    record(file, line, None, || Kind::ChildWoken { gather: mark.number, place, due, left: Some(left) })
 }
 
 /// Adds a remark of the program to the trace, if one is being recorded.
