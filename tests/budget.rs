@@ -744,7 +744,7 @@ fn the_trace_says_once_in_a_poll_that_a_task_has_had_its_share() {
     let events = recorder.events();
     let shares: Vec<_> = events
         .iter()
-        .filter(|event| matches!(event.kind, Kind::Waits { what: "its next turn: it has had its share" }))
+        .filter(|event| matches!(event.kind, Kind::Waits { what: "its next turn: it has had its share", .. }))
         .collect();
     assert_eq!(shares.len(), 3);
     // What follows is the wake of the task, by itself, and its push.

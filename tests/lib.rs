@@ -263,6 +263,12 @@ impl Random {
 /// descriptors, memory. The test calls this and does nothing else.
 #[track_caller]
 pub fn alone(test: &str, body: impl FnOnce()) {
+    alone_with(test, &[], body);
+}
+
+/// The same, with these variables in the environment of that process.
+#[track_caller]
+pub fn alone_with(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
     const CHILD: &str = "GLASSLOOP_ALONE";
     if std::env::var(CHILD).is_ok_and(|name| name == test) {
         return body();
@@ -270,6 +276,7 @@ pub fn alone(test: &str, body: impl FnOnce()) {
     let child = std::process::Command::new(std::env::current_exe().expect("a process knows its program"))
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env(CHILD, test)
+        .envs(variables.iter().copied())
         .output()
         .expect("the program that runs can be run again");
     let said = format!("{}{}", String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));

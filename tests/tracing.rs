@@ -66,8 +66,12 @@ fn words(event: &Event) -> String {
         Kind::JobSubmitted { job } => format!("submit {job}"),
         Kind::JobStarted { job, .. } => format!("start {job}"),
         Kind::Jump { to } => format!("jump to {:?}", Duration::from_nanos(to.0)),
-        Kind::Waits { what } => format!("waits for {what}"),
+        Kind::Waits { what, .. } => format!("waits for {what}"),
         Kind::Note { text } => format!("note {text}"),
+        Kind::TaskPanicked { task, message } => format!("panic {}: {message}", task.0),
+        Kind::ChannelSent { channel, len, .. } => format!("send {}, {len} in it", channel.0),
+        Kind::ChannelTaken { channel, len, .. } => format!("take {}, {len} in it", channel.0),
+        Kind::ChannelClosed { channel, side } => format!("close {} by its {side}", channel.0),
         kind => format!("{kind:?}"),
     }
 }
@@ -148,8 +152,8 @@ fn a_channel_wakes_its_receiver() {
     assert_eq!(steps(&events), [
         "spawn main", "push 0",
         "turn 1", "pop 0", "poll 0", "spawn", "push 1", "waits for a channel", "pending 0", "turn ends",
-        "turn 2", "pop 1", "poll 1", "wake 0", "push 0", "ready 1", "end 1", "turn ends",
-        "turn 3", "pop 0", "poll 0", "ready 0", "end 0", "turn ends",
+        "turn 2", "pop 1", "poll 1", "send 0, 1 in it", "wake 0", "push 0", "ready 1", "end 1", "turn ends",
+        "turn 3", "pop 0", "poll 0", "take 0, 0 in it", "ready 0", "end 0", "turn ends",
     ]);
 }
 
@@ -354,7 +358,8 @@ fn a_receivers_poll_comes_from_the_poll_that_sent() {
         receiver.recv().await.unwrap();
     });
     let steps = led_to(&events, poll(&events, 0, 2));
-    assert_eq!(steps[..7], ["poll 0", "pop 0", "push 0", "wake 0", "poll 1", "pop 1", "push 1"]);
+    let sent = "send 0, 1 in it";
+    assert_eq!(steps[..8], ["poll 0", "pop 0", "push 0", "wake 0", sent, "poll 1", "pop 1", "push 1"]);
 }
 
 #[test]
@@ -639,6 +644,10 @@ fn the_invariants_hold_for_random_programs() {
     }
     let expected = [
         "Abort",
+        "ChannelClosed",
+        "ChannelLeft",
+        "ChannelSent",
+        "ChannelTaken",
         "Jump",
         "Note",
         "PermitLeft",
@@ -801,8 +810,13 @@ fn every_event_names_the_line_of_the_runtime_that_recorded_it() {
         }
         let source = std::fs::read_to_string(top.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         let text = source.lines().nth(line as usize - 1).expect("the file has that line");
-        let kind = format!("trace!({}", name(event));
-        assert!(text.contains(&kind), "{file}:{line} says {text:?} and not {kind}");
+        // What a channel tells goes through a function of the trace.
+        let kind = match name(event).as_str() {
+            "ChannelSent" | "ChannelTaken" | "ChannelClosed" => "@".to_owned(),
+            kind => kind.to_owned(),
+        };
+        let is_it = |what: &str| text.contains(&format!("trace!({what}{kind}"));
+        assert!(["", "scope ", "reason "].into_iter().any(is_it), "{file}:{line} says {text:?} and not {kind}");
     }
     assert!(checked.len() >= 15, "{checked:?}");
 }
@@ -828,6 +842,7 @@ fn every_kind_of_event_is_recorded_by_something() {
         thread::spawn(move || own.wake()).join().unwrap();
         task::spawn_blocking(|| {}).await.unwrap();
         sleep(Duration::from_millis(1)).await;
+        Semaphore::new(1).acquire().await.forget();
     });
     let mut seen: BTreeSet<String> = recorder.events().iter().map(name).collect();
     for seed in 1..=20 {
@@ -970,8 +985,16 @@ fn a_trace_goes_on_after_a_panic() {
     drop(runtime);
     let lines = lines(&recorder.events());
     assert_eq!(lines[..5], ["spawn main", "push 0", "turn 1", "pop 0", "poll 0"]);
-    assert_eq!(lines[5..11], ["end 0, dropped", "spawn main", "push 1", "turn 2", "pop 1", "poll 1"]);
-    assert!(lines.contains(&"ready 2".into()) && lines.contains(&"end 2, panicked".into()));
+    assert_eq!(lines[5], "panic 0: main");
+    assert_eq!(lines[6..12], ["end 0, dropped", "spawn main", "push 1", "turn 2", "pop 1", "poll 1"]);
+    let panicked = lines.iter().position(|line| line == "panic 2: a task").expect("the other task's");
+    assert_eq!(lines[panicked..][..3], ["panic 2: a task", "ready 2", "end 2, panicked"]);
+    let events = recorder.events();
+    let end =
+        |task: u32| events.iter().find(|event| words(event).starts_with(&format!("end {task}"))).expect("it ended");
+    assert_eq!(words(&events[end(0).cause.expect("its panic") as usize]), "panic 0: main");
+    let panics = events.iter().filter(|event| matches!(event.kind, Kind::TaskPanicked { .. }));
+    assert_eq!(panics.count(), 2, "one event for each panic");
 }
 
 // Gathers.
@@ -1006,7 +1029,7 @@ fn a_childs_poll_comes_from_the_timer_that_woke_it_and_so_does_its_parents() {
     let events = record(|| async { gather::gather([2, 1].map(|n| sleep_virtually(n * SECOND))).await });
     let second = |event: &Event| matches!(event.kind, Kind::ChildPoll { place: 1, .. }) && event.turn == 2;
     let chain = led_to(&events, second);
-    assert!(chain[1].starts_with("ChildWoken { gather: GatherNumber(0), place: Place(1), due: true }"), "{chain:?}");
+    assert!(chain[1].starts_with("ChildWoken { gather: GatherNumber(0), place: Place(1), due: true"), "{chain:?}");
     assert!(chain[2].starts_with("TimerFired { timer: 1"), "{chain:?}");
     assert_eq!(chain[3], "arm 1 for 1s");
     assert!(chain[4].starts_with("ChildPoll { gather: GatherNumber(0), place: 1"), "{chain:?}");
@@ -1216,8 +1239,8 @@ fn permits_that_are_added_are_seen_and_semaphores_keep_their_numbers() {
         drop(second.try_acquire());
     });
     let permits = events.iter().filter_map(|event| match event.kind {
-        Kind::PermitTaken { semaphore, left } => Some(("taken", semaphore.0, left)),
-        Kind::PermitReleased { semaphore, left } => Some(("released", semaphore.0, left)),
+        Kind::PermitTaken { semaphore, left, .. } => Some(("taken", semaphore.0, left)),
+        Kind::PermitReleased { semaphore, left, .. } => Some(("released", semaphore.0, left)),
         _ => None,
     });
     let permits: Vec<_> = permits.collect();

@@ -2,7 +2,7 @@
 
 use crate::json::Json;
 use runtime::trace::{Event, Kind, Recorder, WORDS};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -43,12 +43,16 @@ pub fn sentences(events: &[Event]) -> Vec<String> {
 struct Sentences {
     sentences: Vec<String>,
     events: Vec<Json>,
-    /// Kind → sentence and reason.
-    blocks: HashMap<&'static str, (&'static str, Option<&'static str>)>,
+    /// Kind → what is said of it.
+    blocks: HashMap<&'static str, Block>,
     names: HashMap<u64, String>,
     /// Tasks that are not the first in their slots → which they are.
     generations: HashMap<u64, u64>,
     at_poll: Option<u64>,
+    /// How many tasks are ready.
+    ready: BTreeSet<u64>,
+    /// The tasks that have panicked and not ended.
+    panicked: BTreeSet<u64>,
     gathers: HashMap<u64, Gathering>,
     /// Semaphore → how many of its permits are free.
     semaphores: HashMap<u64, u64>,
@@ -67,6 +71,17 @@ struct Gathering {
     all: Option<u64>,
     /// Place → child, while it has not ended.
     places: HashMap<u64, u64>,
+    /// Its parent has been woken since its last poll.
+    due: bool,
+}
+
+/// What is said of a kind of event.
+#[derive(Clone, Copy)]
+struct Block {
+    sentence: &'static str,
+    /// As the reason for what was done, and as the reason why somebody became ready.
+    reason: Option<&'static str>,
+    woken: Option<&'static str>,
 }
 
 impl Sentences {
@@ -75,7 +90,8 @@ impl Sentences {
         for block in WORDS.trim().split("\n\n").skip(1) {
             let mut lines = block.lines();
             let kind = lines.next().and_then(|head| head.split(' ').next()).expect("a block begins with its kind");
-            it.blocks.insert(kind, (lines.next().expect("a sentence"), lines.next()));
+            let (sentence, reason) = (lines.next().expect("a sentence"), lines.next());
+            it.blocks.insert(kind, Block { sentence, reason, woken: lines.next().or(reason) });
         }
         for event in events {
             it.add(Json::read(&event.to_json()).expect("the trace writes JSON"));
@@ -140,6 +156,52 @@ impl Sentences {
             }
         }
         match kind.as_str() {
+            "TurnBegin" => {
+                fact(
+                    "ready",
+                    match self.ready.len() {
+                        0 => "nothing is ready".to_owned().into(),
+                        1 => "1 task is ready".to_owned().into(),
+                        many => format!("{many} tasks are ready").into(),
+                    },
+                );
+            }
+            "Push" => self.ready.extend(number("task")),
+            "Pop" | "TaskCancelled" => _ = number("task").map(|task| self.ready.remove(&task)),
+            "TaskPanicked" => self.panicked.extend(number("task")),
+            "PollEnd" => {
+                let panicked = number("task").is_some_and(|task| self.panicked.contains(&task));
+                let returned = if event["ready"].is_true() { "returned Ready" } else { "returned Pending" };
+                fact("returned", if panicked { "panicked" } else { returned }.to_owned().into());
+            }
+            "TaskEnd" => {
+                let task = number("task").expect("a task");
+                self.ready.remove(&task);
+                self.panicked.remove(&task);
+                fact("fate", self.fate(&event).into());
+            }
+            "Waits" => fact("for", self.waits_for(&event).into()),
+            "TimerArmed" => {
+                let left = number("deadline").zip(number("at")).map_or(0, |(deadline, at)| deadline - at);
+                fact("in", time(left).into());
+            }
+            "ChannelSent" | "ChannelTaken" => fact("bounded", Json::Bool(number("room").is_some())),
+            "ChannelClosed" => fact("bysender", Json::Bool(event["side"].is("sender"))),
+            "GatherPoll" => _ = number("gather").and_then(|it| self.gathers.get_mut(&it)).map(|it| it.due = false),
+            "ChildWoken" => {
+                let due = event["due"].is_true();
+                let it = self.gathers.entry(number("gather").expect("a gather")).or_default();
+                let (counts, before) = (number("left").is_some(), it.due);
+                it.due |= due;
+                let ended = number("cause").and_then(|cause| self.events[cause as usize]["task"].number());
+                fact("counts", Json::Bool(counts));
+                fact("whose", ended.map_or("a task".to_owned(), |task| self.name(task)).into());
+                fact("idle", Json::Bool(counts && !due && !before));
+                fact("awake", Json::Bool(!due && (!counts || before)));
+            }
+            _ => {}
+        }
+        match kind.as_str() {
             "PollEnd" | "TaskEnd" if number("task") == self.at_poll => self.at_poll = None,
             "RemoteSent" | "RemoteTaken" => {
                 let subject = |number: u64| match event["message"].is("job end") {
@@ -147,6 +209,15 @@ impl Sentences {
                     false => format!("for {}", self.name(number)),
                 };
                 fact("subject", number("number").map(subject).map_or(Json::Null, Json::from));
+                fact("jobs", Json::Bool(event["message"].is("job end")));
+                let did = match event["message"].text() {
+                    Some("wake") => "woke it".to_owned(),
+                    Some("abort") => "aborted it".to_owned(),
+                    Some("spawn") => "spawned it".to_owned(),
+                    Some("nobody outside") => "has nothing more to say".to_owned(),
+                    _ => format!("has ended job {}", number("number").unwrap_or_default()),
+                };
+                fact("did", did.into());
             }
             "Park" => fact("parking", parking(&event).into()),
             "GatherDone" | "GatherDropped" => _ = self.gathers.remove(&number("gather").expect("a gather")),
@@ -162,15 +233,53 @@ impl Sentences {
         facts.into_iter().for_each(|(name, value)| event.set(name, value));
         self.events.push(event);
         let event = self.events.last().expect("it was pushed");
-        let (sentence, _) = self.blocks[kind.as_str()];
-        let reason = if sentence.contains("{because}") { self.reason(event) } else { None };
-        let because = reason.map_or(String::new(), |(reason, text)| format!(" {}", self.fill(text, reason)));
-        let parts: Vec<String> = sentence.split("{because}").map(|part| self.fill(part, event)).collect();
+        let Block { sentence, .. } = self.blocks[kind.as_str()];
+        let place = if sentence.contains("{woken}") { "{woken}" } else { "{because}" };
+        let has_reason = sentence.contains(place) && !event["counts"].is_true();
+        let because = self.reason(event).filter(|_| has_reason).map_or(String::new(), |reason| {
+            let Block { reason: by, woken, .. } = self.blocks[reason["kind"].text().expect("a kind")];
+            let text = if place == "{woken}" { woken } else { by }.expect("it can be told");
+            let same = |field: &str| reason[field].number() == event[field].number();
+            let itself = same("task") && same("gather") && same("place");
+            let starts = event["kind"].text().is_some_and(|kind| kind.starts_with("ChildPoll"));
+            format!(" {}", self.fill_reason(text, reason, itself, starts))
+        });
+        let parts: Vec<String> = sentence.split(place).map(|part| self.fill(part, event)).collect();
         self.sentences.push(parts.join(&because));
     }
 
-    /// The event behind this one that can be told as a reason, and how.
-    fn reason(&self, event: &Json) -> Option<(&Json, &'static str)> {
+    /// What is waited for, as far as the event names it.
+    fn waits_for(&self, event: &Json) -> String {
+        if let Some(task) = event["whom"].number() {
+            return format!("{} to end", self.name(task));
+        }
+        if let Some(job) = event["job"].number() {
+            return format!("job {job} to end");
+        }
+        match event["channel"].number() {
+            Some(channel) if event["side"].is("send") => format!("room in channel {channel}"),
+            Some(channel) if event["side"].is("close") => format!("the receiver of channel {channel} to go"),
+            Some(channel) => format!("a value from channel {channel}"),
+            None => event["what"].text().unwrap_or("?").to_owned(),
+        }
+    }
+
+    /// How a task has ended, and who has asked for it.
+    fn fate(&self, event: &Json) -> String {
+        let how = event["how"].text().unwrap_or("?").to_owned();
+        let Some(cause) = event["cause"].number().map(|cause| &self.events[cause as usize]) else { return how };
+        if how == "dropped" && cause["kind"].is("TaskPanicked") {
+            return "panicked".to_owned();
+        }
+        if how != "aborted" || !cause["kind"].is("Abort") {
+            return how;
+        }
+        let by = self.reason(cause).and_then(|by| Some((by, self.blocks[by["kind"].text()?].reason?)));
+        by.map_or(how.clone(), |(by, text)| format!("{how} {}", self.fill(text, by)))
+    }
+
+    /// The event behind this one that can be told as a reason.
+    fn reason(&self, event: &Json) -> Option<&Json> {
         let cause = |event: &Json| event["cause"].number().map(|cause| &self.events[cause as usize]);
         let is = |kinds: [&str; 2]| kinds.iter().any(|kind| event["kind"].is(kind));
         let mut next = cause(event);
@@ -178,12 +287,17 @@ impl Sentences {
         if is(["PollEnd", "ChildPollEnd"]) {
             next = next.and_then(cause);
         }
+        // A poll has the reason of its push.
+        while is(["PollBegin", "PollEnd"]) && next.is_some_and(|next| next["kind"].is("Pop") || next["kind"].is("Push"))
+        {
+            next = next.and_then(cause);
+        }
         if is(["ChildPoll", "ChildPollEnd"]) && next.is_some_and(|next| next["kind"].is("ChildWoken")) {
             next = next.and_then(cause);
         }
         while let Some(event) = next {
-            if let (_, Some(text)) = self.blocks[event["kind"].text()?] {
-                return Some((event, text));
+            if self.blocks[event["kind"].text()?].reason.is_some() {
+                return Some(event);
             }
             next = cause(event);
         }
@@ -192,6 +306,11 @@ impl Sentences {
 
     /// A template with the fields of an event put in.
     fn fill(&self, template: &str, event: &Json) -> String {
+        self.fill_reason(template, event, false, false)
+    }
+
+    /// The same for a reason. `itself`: whoever did it is the one that is spoken of; `starts`: that is a child of a gather.
+    fn fill_reason(&self, template: &str, event: &Json, itself: bool, starts: bool) -> String {
         let mut out = String::new();
         let mut rest = template;
         while let Some(at) = rest.find(['[', '{']) {
@@ -201,7 +320,12 @@ impl Sentences {
             let inside = &rest[at + 1..end];
             match inside.split_once(": ").filter(|_| close == ']') {
                 Some((field, text)) => {
-                    let value = &event[field.trim_start_matches('!')];
+                    let name = field.trim_start_matches('!');
+                    let value = match name {
+                        "itself" => &Json::Bool(itself),
+                        "starts" => &Json::Bool(starts),
+                        name => &event[name],
+                    };
                     if matches!(value, Json::Null | Json::Bool(false)) == field.starts_with('!') {
                         out.push_str(&self.fill(text, event));
                     }

@@ -63,6 +63,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
         cx: &mut Context<'_>,
         sort: impl Fn(Result<R, JoinError>) -> Result<T, B>,
     ) -> Poll<Result<Vec<T>, B>> {
+        let _poll;
         if !self.counts && self.needs_engine() {
             let polled = self.gathering.poll_values(cx, &sort);
             // Once the last task has been started, nobody asks any more which one ends.
@@ -70,7 +71,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
                 return polled;
             }
         } else {
-            self.gathering.engine.begin_poll();
+            _poll = self.gathering.engine.begin_poll();
         }
         if !self.counts {
             self.start_count();
@@ -103,7 +104,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
         let cx = &mut Context::from_waker(&waker);
         let mut left = 0;
         for task in tasks {
-            trace!(ChildPoll { gather: tally.mark, place: task._place });
+            let child = trace!(scope ChildPoll { gather: tally.mark, place: task._place });
             let waits = task.child.leave_waker(cx);
             trace!(ChildPollEnd {
                 gather: tally.mark,
@@ -111,6 +112,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
                 ready: !waits,
                 alive: gathering.children.alive()
             });
+            child.close();
             left += usize::from(waits);
         }
         tally.count(left);
@@ -122,7 +124,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
         let (mut _left, _mark) = (tasks.len(), self.counted.tally.mark);
         let results = tasks.into_iter().map(|task| {
             _left -= 1;
-            trace!(ChildPoll { gather: _mark, place: task._place });
+            let _child = trace!(scope ChildPoll { gather: _mark, place: task._place });
             let result = task.child.into_result();
             trace!(ChildPollEnd { gather: _mark, place: task._place, ready: true, alive: _left });
             (task.index, sort(result))
@@ -149,7 +151,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
             return Poll::Pending;
         }
         let task = tasks.swap_remove(at);
-        trace!(ChildPoll { gather: self.counted.tally.mark, place: task._place });
+        let _child = trace!(scope ChildPoll { gather: self.counted.tally.mark, place: task._place });
         let result = task.child.into_result();
         trace!(ChildPollEnd { gather: self.counted.tally.mark, place: task._place, ready: true, alive: tasks.len() });
         tasks.clear();

@@ -20,7 +20,7 @@
 use crate::ready::ReadySet;
 use crate::waker::Lent;
 use runtime::task::budget;
-use runtime::{Mark, trace};
+use runtime::{Mark, Scope, trace};
 use std::mem;
 use std::ops::ControlFlow::{self, Break};
 use std::sync::{Arc, OnceLock};
@@ -113,7 +113,8 @@ impl Engine {
         cx: &mut Context<'_>,
         mut each: impl FnMut(&mut C, C::End) -> ControlFlow<B>,
     ) -> Poll<Option<B>> {
-        if self.begin_poll() == Stage::New {
+        let (stage, _poll) = self.begin_poll();
+        if stage == Stage::New {
             children.open(self.mark);
         }
         let lent = Lent::new(children.len(), cx.waker(), self);
@@ -141,9 +142,10 @@ impl Engine {
                 break None;
             };
             lent.aim(place);
-            trace!(ChildPoll { gather: self.mark, place: place });
+            let child = trace!(scope ChildPoll { gather: self.mark, place: place });
             let polled = children.poll(place, lent_cx);
             trace!(ChildPollEnd { gather: self.mark, place: place, ready: polled.is_ready(), alive: children.alive() });
+            child.close();
             match polled {
                 Poll::Pending if lent.woken() => batch.add(children, place),
                 Poll::Pending => children.note(place).queued = false,
@@ -168,17 +170,18 @@ impl Engine {
             return Poll::Ready(None);
         }
         if self.batch.has_next() {
+            let _first = trace!(scope @again(self.mark));
             cx.waker().wake_by_ref(); // Once for all children that woke themselves.
         }
         Poll::Pending
     }
 
-    /// A poll begins: refuses one too many, and gives the stage before.
-    pub(crate) fn begin_poll(&mut self) -> Stage {
-        trace!(GatherPoll { gather: self.mark, form: self.mark } at self.mark.at);
+    /// A poll begins: refuses one too many, and gives the stage before. For the trace, also the scope of the poll.
+    pub(crate) fn begin_poll(&mut self) -> (Stage, Scope) {
+        let poll = trace!(scope GatherPoll { gather: self.mark, form: self.mark } at self.mark.at);
         assert!(self.stage != Stage::Done, "{AFTER_THE_END}");
         assert!(self.stage != Stage::Polling, "{AFTER_A_PANIC}");
-        mem::replace(&mut self.stage, Stage::Polling)
+        (mem::replace(&mut self.stage, Stage::Polling), poll)
     }
 
     /// The last result is there, or an error. Wakes that still come wake nobody.

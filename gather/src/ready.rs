@@ -96,7 +96,7 @@ impl ReadySet {
             tail => self.node(tail).next.store(place, Relaxed),
         }
         let parent = state.parent.take();
-        trace!(ChildWoken { gather: state._mark, place: (place, self.node(place)), due: parent.is_some() });
+        let _woken = trace!(scope ChildWoken { gather: state._mark, place: place, due: parent.is_some() });
         drop(state);
         parent.into_iter().for_each(Waker::wake);
     }

@@ -46,7 +46,7 @@ impl Wake for Tally {
     fn wake(self: Arc<Self>) {
         let left = self.left.fetch_sub(1, AcqRel) - 1;
         let parent = if left == 0 || self.has_failed() { self.parent().take() } else { None };
-        trace!(@task_counted(self.mark, parent.is_some()));
+        let _counted = trace!(scope @task_counted(self.mark, left, parent.is_some()));
         parent.into_iter().for_each(Waker::wake);
     }
 }

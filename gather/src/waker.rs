@@ -74,7 +74,7 @@ const LENT: RawWakerVTable = RawWakerVTable::new(clone_lent, wake_lent, wake_len
 fn wake_lent(data: *const ()) {
     let lent = lent(&data);
     lent.woken.store(true, Relaxed);
-    trace!(ChildWoken { gather: lent.engine.mark, place: lent.place.load(Relaxed), due: false });
+    trace!(@woke_itself(lent.engine.mark, lent.place.load(Relaxed)));
 }
 
 /// Gives the child a waker of its own. The first one makes the set.

@@ -116,8 +116,8 @@ compile_error!("a ticket needs the 64 bits of a pointer (see circle/ticket.rs): 
 #[macro_use]
 #[path = "trace/macros.rs"]
 mod macros;
-pub(crate) use macros::Identity;
-pub use macros::{At, Mark};
+pub use macros::{At, Mark, Reason, Scope};
+pub(crate) use macros::{ChannelMark, Identity, PermitMark};
 
 // The circle: what a student reads. The parts it is made of. What other threads may touch.
 mod circle;

@@ -38,7 +38,7 @@ pub struct Runtime {
     /// Shared with sockets and timers only, never with tasks.
     core: Rc<Core>,
     /// What other threads may touch of it: for [`Runtime::handle`].
-    inbox: Arc<Inbox>,
+    pub(crate) inbox: Arc<Inbox>,
 }
 
 impl Runtime {
@@ -74,10 +74,16 @@ impl Runtime {
     /// more, with a list of the tasks.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.block_on_at(future, Location::caller())
+    }
+
+    /// The same for somebody else's call: whose line is shown as main's.
+    #[track_caller]
+    pub(crate) fn block_on_at<F: Future>(&self, future: F, at: &'static Location<'static>) -> F::Output {
         let core = &*self.core;
         let _entered = core.enter("block_on");
         let mut main = pin!(future);
-        let _seat = Seat::take(core, Location::caller());
+        let _seat = Seat::take(core, at);
         let mut output = None;
         let mut poll_main = |cx: &mut Context<'_>| main.as_mut().poll(cx).map(|value| output = Some(value));
         core.run(&mut poll_main);

@@ -3,7 +3,7 @@
 //! Read before: `ready.rs`, `timers.rs`, `reactor.rs`, `remote.rs`.
 //! Grew from rung 3 (`Core`) of the ladder in `examples/course`.
 
-use crate::At;
+use crate::Reason;
 use crate::circle::context::{self, Entered};
 use crate::circle::join::{JoinHandle, Target};
 use crate::circle::reactor::Reactor;
@@ -51,8 +51,8 @@ pub(crate) struct Core {
     pub(crate) current: Cell<Ticket>,
     /// Polls and aborts since the last check. A poll that had its whole budget counts for all.
     pub(crate) polls_since_check: Cell<u32>,
-    /// A buffer for wakers that are collected before they are woken.
-    pub(crate) woken: Cell<Vec<Waker>>,
+    /// A buffer for wakers that are collected before they are woken, each with what it is woken for.
+    pub(crate) woken: Cell<Vec<(Waker, Reason)>>,
     /// The runtime is being dropped: nothing new is spawned.
     closed: Cell<bool>,
 }
@@ -135,8 +135,7 @@ impl Core {
     }
 
     /// Notes what the task at poll waits for.
-    pub(crate) fn note_wait(&self, wait: Wait, _at: Option<At>) {
-        trace!(Waits { what: wait } at _at);
+    pub(crate) fn note_wait(&self, wait: Wait) {
         self.tasks.borrow_mut().note_wait(self.current.get(), wait);
     }
 
@@ -158,7 +157,7 @@ impl Core {
     pub(crate) fn end(&self, ticket: Ticket, body: Body) -> ControlFlow<()> {
         let slot = self.tasks.borrow_mut().remove(ticket);
         drop(slot);
-        trace!(TaskEnd { task: ticket });
+        let _end = trace!(scope TaskEnd { task: ticket });
         let Body::Task(task) = body else { return ControlFlow::Break(()) };
         task.take_joiner().into_iter().for_each(wake_one);
         quiet_drop(task);
@@ -179,13 +178,14 @@ impl Core {
         let tasks = self.tasks.borrow_mut().clear();
         for Slot { ticket, body, .. } in tasks {
             let Body::Task(task) = body else { continue };
-            trace!(TaskCancelled { task: ticket });
+            let _cancelled = trace!(scope TaskCancelled { task: ticket });
             task.cancel();
             let _ = self.end(ticket, Body::Task(task));
         }
         // From here on messages come back to their senders; those that came before are dropped like the tasks.
         self.threads.close_queue();
-        let mut woken = self.timers.borrow_mut().clear();
+        let timers = self.timers.borrow_mut().clear();
+        let mut woken = timers.into_iter().map(|waker| (waker, Reason::unknown())).collect();
         self.reactor.borrow_mut().clear(&mut woken);
         wake_all(&mut woken);
         // Last: while this is the current loop, wakes of its number are taken for its own.

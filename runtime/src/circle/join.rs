@@ -97,7 +97,8 @@ impl<T> JoinHandle<T> {
             return polled;
         }
         let is_over = context::with(|core| {
-            core.note_wait(Wait::Join, None);
+            trace!(Waits { what: Wait::Join, end: &self.target });
+            core.note_wait(Wait::Join);
             // The task is not dropped yet, and will never be polled again.
             core.is_closing() && self.target.is_of(core)
         });

@@ -14,9 +14,9 @@
 //! Read before: `line.rs`.
 //! Grew from rung 7 (the reactor) of the ladder in `examples/course`.
 
-use crate::At;
 use crate::parts::line::{Line, WaiterKey, Waiters};
 use crate::parts::shrink::Slots;
+use crate::{At, Reason};
 use mio::event::Source;
 use mio::{Events, Interest, Poll, Token};
 use std::io;
@@ -167,7 +167,7 @@ impl Reactor {
 
     /// (4) Takes events from the system, and collects whom they wake. Waits for the first event, or a ring, for up to
     /// `timeout`; `None` is for as long as it takes, zero is not at all. Returns the number of events.
-    pub(crate) fn take_events(&mut self, timeout: Option<Duration>, woken: &mut Vec<Waker>) -> usize {
+    pub(crate) fn take_events(&mut self, timeout: Option<Duration>, woken: &mut Vec<(Waker, Reason)>) -> usize {
         let Some(poll) = &mut self.poll else { return 0 };
         match poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
@@ -190,11 +190,16 @@ impl Reactor {
             let ends = [event.is_read_closed(), event.is_write_closed()].map(|closed| closed || event.is_error());
             let ready = [event.is_readable() || ends[0], event.is_writable() || ends[1]];
             for way in [Direction::Read, Direction::Write].into_iter().filter(|way| ready[*way as usize]) {
-                let (side, _before) = (&mut source.sides[way as usize], woken.len());
+                let side = &mut source.sides[way as usize];
                 side.ready = true;
                 side.ended |= ends[way as usize];
-                self.waiters.call_all(&mut side.line, woken);
-                trace!(IoReady { source: slot, direction: way, ended: side.ended, wakes: &woken[_before..] });
+                let reason = trace!(reason IoReady {
+                    source: slot,
+                    direction: way,
+                    ended: side.ended,
+                    wakes: (&self.waiters, &side.line)
+                });
+                self.waiters.call_all(&mut side.line, reason, woken);
             }
         }
         count
@@ -206,9 +211,9 @@ impl Reactor {
     }
 
     /// Calls whoever still waits at a socket that outlives its runtime.
-    pub(crate) fn clear(&mut self, woken: &mut Vec<Waker>) {
+    pub(crate) fn clear(&mut self, woken: &mut Vec<(Waker, Reason)>) {
         for side in self.sources.iter_mut().flat_map(|(_, source)| &mut source.sides) {
-            self.waiters.call_all(&mut side.line, woken);
+            self.waiters.call_all(&mut side.line, Reason::unknown(), woken);
         }
     }
 }

@@ -118,7 +118,7 @@ impl Tasks {
         assert!(slot < MAX_TASKS, "{MAX_TASKS} tasks are alive, as many as a ticket has bits for: let some end first");
         let (ticket, serial) = self.next_ticket(slot);
         let serial_above = (serial >> GENERATION_BITS) as u32;
-        trace!(Spawn { task: ticket, body: &body } at crate::At::from(&body));
+        let _spawn = trace!(scope Spawn { task: ticket, body: &body } at crate::At::from(&body));
         self.slots.insert(Slot { ticket, serial_above, queued: true, aborted: false, wait: Wait::Unknown, body });
         self.arrived.push(ticket);
         trace!(Push { task: ticket });
@@ -148,7 +148,7 @@ impl Tasks {
     pub(crate) fn abort(&mut self, ticket: Ticket, serial: u64) {
         if let Some(slot) = self.get_mut(ticket).filter(|slot| slot.serial() == serial) {
             slot.aborted = true;
-            trace!(Abort { task: ticket });
+            let _abort = trace!(scope Abort { task: ticket });
             self.push(ticket);
         }
     }

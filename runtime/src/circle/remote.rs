@@ -11,6 +11,7 @@
 //! Read before: `wake.rs`.
 //! Grew from rung 5 (the table of inboxes) of the ladder in `examples/course`.
 
+use crate::Reason;
 use crate::circle::core::Core;
 use crate::circle::result::JoinError;
 use crate::circle::ticket::{RUNTIME_BITS, Ticket};
@@ -37,6 +38,8 @@ pub(crate) enum Errand {
     Spawn,
     /// Brings the result of the blocking job with this key.
     JobEnd(usize),
+    /// Says that nothing can happen any more: the watchdog of a recorded page.
+    Hang,
     /// Says that nobody outside will wake the loop any more.
     NobodyOutside,
 }
@@ -49,8 +52,8 @@ pub(crate) trait Threads {
     /// How many messages wait.
     fn waiting(&self) -> usize;
 
-    /// Takes the next message.
-    fn take(&self) -> Option<Message>;
+    /// Takes the next message, with the stamp that it was sent with: for the trace.
+    fn take(&self) -> Option<(Message, Reason)>;
 
     /// Says that the loop is about to park, and looks once more: true if a message is there already.
     fn announce_park(&self) -> bool;

@@ -79,7 +79,7 @@ impl Core {
     /// One turn: at most one pass through the circle. It ends early when main is done.
     #[inline]
     pub(crate) fn turn(&self, main: &mut PollMain<'_>, limit: Option<Duration>, turn: &mut Turn) -> ControlFlow<()> {
-        trace!(TurnBegin);
+        let _turn = trace!(scope TurnBegin);
 
         // Nothing ready: (4) and (5) have to bring something; wait until they do.
         if !self.tasks.borrow_mut().begin_batch() {
@@ -103,7 +103,7 @@ impl Core {
     #[inline]
     fn poll(&self, popped: Popped, main: &mut PollMain<'_>, turn: &mut Turn) -> ControlFlow<()> {
         let Popped { ticket, body, aborted } = popped;
-        trace!(Pop { task: ticket });
+        let _pop = trace!(scope Pop { task: ticket });
         // An abort counts as well: a chain of them shall not keep the loop from its checks either.
         self.polls_since_check.set(self.polls_since_check.get() + 1);
         if let Body::Task(task) = &body
@@ -115,15 +115,15 @@ impl Core {
         turn.polls += 1;
         self.current.set(ticket);
         budget::begin();
-        trace!(PollBegin { task: ticket });
+        let _poll = trace!(scope PollBegin { task: ticket });
         // A ticket has nothing to release, so its waker need not be dropped.
         let waker = ManuallyDrop::new(ticket.waker());
         let cx = &mut Context::from_waker(&waker);
         let polled = match &body {
             Body::Task(task) => task.poll(cx),
-            Body::Main(_) => main(cx),
+            Body::Main(_) => watched!(ticket, main(cx)),
         };
-        trace!(PollEnd { task: ticket, ready: polled.is_ready() });
+        let _polled = trace!(scope PollEnd { task: ticket, ready: polled.is_ready() });
         if polled.is_pending() {
             return ControlFlow::Continue(());
         }
@@ -176,7 +176,7 @@ impl Core {
 
     /// The virtual clock jumps, and (5) what is due then fires.
     fn jump(&self, to: u64, turn: &mut Turn) {
-        trace!(Jump { to: to });
+        let _jump = trace!(scope Jump { to: to });
         self.clock.standing.set(Some(to));
         self.fire_due(turn);
     }
@@ -187,9 +187,9 @@ impl Core {
         let has_message = self.threads.announce_park();
         let until_deadline = self.until_deadline();
         let timeout = if has_message { Some(Duration::ZERO) } else { until_deadline.into_iter().chain(limit).min() };
-        trace!(Park { timeout: timeout, deadline: until_deadline, limit: limit });
+        let _park = trace!(scope Park { timeout: timeout, deadline: until_deadline, limit: limit });
         self.take_events(timeout, turn);
-        trace!(Unpark);
+        let _awake = trace!(scope Unpark);
         self.threads.end_park();
         self.take_messages(turn);
         self.fire_due(turn);
@@ -217,9 +217,9 @@ impl Core {
     /// Takes what other threads have sent, and what this one did while the loop was not running.
     fn take_messages(&self, turn: &mut Turn) {
         for _ in 0..MESSAGES_AT_ONCE {
-            let Some(message) = self.threads.take() else { return };
+            let Some((message, _stamp)) = self.threads.take() else { return };
             turn.remote_wakes += 1;
-            trace!(@taken(&message));
+            let _taken = trace!(scope @taken(&message, _stamp));
             match message {
                 Message::Wake(ticket) => self.tasks.borrow_mut().push(ticket),
                 Message::Abort(ticket, serial) => self.tasks.borrow_mut().abort(ticket, serial),
@@ -236,8 +236,8 @@ impl Core {
         let mut timers = self.timers.borrow_mut();
         while let Some((_key, waker)) = timers.fire(now) {
             turn.fired_timers += 1;
-            trace!(TimerFired { timer: _key, wakes: std::slice::from_ref(&waker) });
-            woken.push(waker);
+            let reason = trace!(reason TimerFired { timer: _key, wakes: &waker });
+            woken.push((waker, reason));
         }
         drop(timers);
         wake_all(&mut woken);

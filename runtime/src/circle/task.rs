@@ -79,7 +79,7 @@ impl<F: Future, J: Settle<F::Output>> Run for Task<F, J> {
             future.poll(cx)
         });
         drop(slot);
-        let result = match polled.inspect_err(|_| trace!(TaskPanicked)) {
+        let result = match polled.inspect_err(|_payload| trace!(TaskPanicked { task: None, payload: &**_payload })) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(value)) => Ok(value),
             Err(payload) => Err(JoinError::panicked(payload)),
@@ -95,7 +95,10 @@ impl<F: Future, J: Settle<F::Output>> Run for Task<F, J> {
     fn cancel(&self) {
         self.join.settle(Err(match self.drop_future() {
             Ok(()) => JoinError::cancelled(),
-            Err(payload) => JoinError::panicked(payload),
+            Err(payload) => {
+                trace!(TaskPanicked { task: None, payload: &*payload });
+                JoinError::panicked(payload)
+            }
         }));
     }
 

@@ -14,6 +14,7 @@
 //! Read before: `ticket.rs`, `ready.rs`.
 //! Grew from rung 5 (wake-ups from other threads) of the ladder in `examples/course`.
 
+use crate::Reason;
 use crate::circle::context;
 use crate::circle::core::Core;
 use crate::circle::remote::{self, Message};
@@ -65,7 +66,7 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
 /// (6) Puts the ticket's task into its ready queue, from wherever this is called. `_last` says that this uses the waker up.
 fn wake(ticket: Ticket, _last: bool) {
     let was_here = at_home(ticket, |core| {
-        trace!(Wake { task: ticket, last: _last });
+        let _wake = trace!(scope Wake { task: ticket, last: _last });
         core.tasks.borrow_mut().push(ticket);
     });
     if !was_here {
@@ -94,10 +95,13 @@ fn at_home(ticket: Ticket, f: impl FnOnce(&Core)) -> bool {
     context::with(|core| (core.number == ticket.runtime()).then(|| f(core))).flatten().is_some()
 }
 
-/// Wakes every waker that the loop has collected, after all its borrows have ended. A foreign waker that panics stops
-/// neither the others nor the loop; the panic hook has told of it.
-pub(crate) fn wake_all(wakers: &mut Vec<Waker>) {
-    wakers.drain(..).for_each(wake_one);
+/// Wakes every waker that the loop has collected, each for its own reason, after all borrows of the loop have ended. A
+/// foreign waker that panics stops neither the others nor the loop; the panic hook has told of it.
+pub(crate) fn wake_all(wakers: &mut Vec<(Waker, Reason)>) {
+    for (waker, reason) in wakers.drain(..) {
+        let _reason = reason.open();
+        wake_one(waker);
+    }
     wakers.give_back();
 }
 

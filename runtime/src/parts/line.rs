@@ -12,6 +12,7 @@
 //! ```
 
 use super::shrink::Slots;
+use crate::Reason;
 use std::mem;
 use std::num::NonZeroU32;
 use std::task::Waker;
@@ -102,11 +103,18 @@ impl Waiters {
         Some(mem::replace(&mut waiter.waker, Waker::noop().clone()))
     }
 
-    /// Calls every waiter of a line, and adds their wakers to `woken`.
-    pub(crate) fn call_all(&mut self, line: &mut Line, woken: &mut Vec<Waker>) {
+    /// Calls every waiter of a line, and adds their wakers to `woken`, each with the reason.
+    pub(crate) fn call_all(&mut self, line: &mut Line, reason: Reason, woken: &mut Vec<(Waker, Reason)>) {
         while let Some(waker) = self.call(line) {
-            woken.push(waker);
+            woken.push((waker, reason));
         }
+    }
+
+    /// The wakers of a line, from the first waiter on: for the trace.
+    #[cfg(feature = "trace")]
+    pub(crate) fn wakers(&self, line: &Line) -> impl Iterator<Item = &Waker> {
+        let line = std::iter::successors(line.first, |waiter| self.entries[waiter.index()].after);
+        line.map(|waiter| &self.entries[waiter.index()].waker)
     }
 
     /// Whether this waiter has been called.

@@ -11,6 +11,7 @@
 //! ```
 
 use super::share::{Reach, Shared};
+use crate::ChannelMark;
 use std::fmt;
 use std::task::Waker;
 
@@ -27,6 +28,8 @@ struct State<T> {
     sender: Option<Waker>,
     /// The sender has ended, or the receiver is gone.
     ended: bool,
+    /// Which channel, for the trace.
+    mark: ChannelMark,
 }
 
 /// What the receiver finds.
@@ -47,7 +50,18 @@ pub(crate) struct Abandoned<T> {
 
 impl<T, R: Reach> Transfer<T, R> {
     pub(crate) fn new() -> Transfer<T, R> {
-        Transfer(R::Shared::new(State { value: None, receiver: None, sender: None, ended: false }))
+        Transfer(R::Shared::new(State {
+            value: None,
+            receiver: None,
+            sender: None,
+            ended: false,
+            mark: ChannelMark::new(),
+        }))
+    }
+
+    /// Which channel this is, for the trace.
+    pub(crate) fn mark(&self) -> ChannelMark {
+        self.0.lock().mark
     }
 
     /// Whether the sender has ended, or the receiver is gone.

@@ -11,7 +11,6 @@
 pub use crate::sync::errors::{SendError, TryRecvError, TrySendError};
 pub use crate::sync::send::Send;
 
-use crate::At;
 use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::ready::Wait;
@@ -20,6 +19,7 @@ use crate::parts::line::{Line, Waiters};
 use crate::parts::share::{Anywhere, Local, Reach, Shared};
 use crate::parts::shrink::Shrink;
 use crate::sync::send::Closed;
+use crate::{At, ChannelMark};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
@@ -121,6 +121,8 @@ pub(super) struct State<T> {
     pub(super) senders: usize,
     /// The receiver is gone, or will take no more than what is in the queue.
     pub(super) closed: bool,
+    /// Which channel, for the trace.
+    pub(super) _mark: ChannelMark,
 }
 
 /// A channel with one sender.
@@ -135,6 +137,7 @@ fn new<T, S: Shared<State<T>>>(capacity: usize) -> S {
         watchers: Line::new(),
         senders: 1,
         closed: false,
+        _mark: ChannelMark::new(),
     })
 }
 
@@ -157,6 +160,7 @@ impl<T> State<T> {
 pub(super) fn put<T>(mut state: impl DerefMut<Target = State<T>>, value: T) {
     state.queue.push_back(value);
     let receiver = state.receiver.take();
+    let _sent = trace!(scope @channel_sent(state._mark, state.capacity, state.granted));
     drop(state);
     wake(receiver);
 }
@@ -254,7 +258,11 @@ impl<T, R: Reach> Drop for Sender<T, R> {
     fn drop(&mut self) {
         let mut state = self.channel.lock();
         state.senders -= 1;
-        let receiver = if state.senders == 0 { state.receiver.take() } else { None };
+        if state.senders > 0 {
+            return;
+        }
+        let receiver = state.receiver.take();
+        let _closed = trace!(scope @channel_closed(state._mark, "sender", state.closed));
         drop(state);
         wake(receiver);
     }
@@ -355,12 +363,15 @@ impl<T, R: Reach> Receiver<T, R> {
         self.poll_at(None, cx)
     }
 
-    fn poll_at(&mut self, at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    fn poll_at(&mut self, _at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         budget::spend(cx, |cx| {
             // Cloned before the lock and dropped after it: both are foreign code.
             let polled = self.take_or_wait(Some(cx.waker().clone()));
             if polled.is_pending() {
-                context::with(|core| core.note_wait(Wait::Channel, at));
+                context::with(|core| {
+                    trace!(Waits { what: Wait::Channel, channel: self.channel.lock()._mark, side: "receive" } at _at);
+                    core.note_wait(Wait::Channel);
+                });
             }
             polled
         })
@@ -381,6 +392,7 @@ impl<T, R: Reach> Receiver<T, R> {
     fn take_or_wait(&mut self, waker: Option<Waker>) -> Poll<Option<T>> {
         if let Some(value) = self.taken.pop_front() {
             self.taken.give_back();
+            trace!(@channel_taken(self.channel.lock()._mark, UNBOUNDED, 0));
             return Poll::Ready(Some(value));
         }
         let mut guard = self.channel.lock();
@@ -393,14 +405,17 @@ impl<T, R: Reach> Receiver<T, R> {
         }
         if state.capacity == UNBOUNDED {
             mem::swap(&mut state.queue, &mut self.taken);
+            let value = self.taken.pop_front();
+            trace!(@channel_taken_if(value.is_some(), state._mark, UNBOUNDED, 0));
             drop(guard);
-            return Poll::Ready(self.taken.pop_front());
+            return Poll::Ready(value);
         }
         let value = state.queue.pop_front();
         let granted = value.as_ref().and_then(|_| {
             state.queue.give_back();
             state.grant()
         });
+        let _taken = trace!(scope @channel_taken_if(value.is_some(), state._mark, state.capacity, state.granted));
         drop(guard);
         wake(granted);
         Poll::Ready(value)
@@ -451,9 +466,10 @@ impl<T, R: Reach> Receiver<T, R> {
         let mut called = Vec::new();
         let mut guard = self.channel.lock();
         let state = &mut *guard;
+        let reason = trace!(reason @channel_closed(state._mark, "receiver", state.closed));
         state.closed = true;
-        state.waiters.call_all(&mut state.line, &mut called);
-        state.waiters.call_all(&mut state.watchers, &mut called);
+        state.waiters.call_all(&mut state.line, reason, &mut called);
+        state.waiters.call_all(&mut state.watchers, reason, &mut called);
         let own = state.receiver.take();
         drop(guard);
         wake_all(&mut called);

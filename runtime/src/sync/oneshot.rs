@@ -110,14 +110,20 @@ impl<T, R: Reach> Sender<T, R> {
         if transfer.has_ended() {
             return Poll::Ready(());
         }
-        context::with(|core| core.note_wait(Wait::Channel, None));
+        context::with(|core| {
+            trace!(Waits { what: Wait::Channel, channel: transfer.mark(), side: "close" });
+            core.note_wait(Wait::Channel);
+        });
         Poll::Pending
     }
 
     /// Ends this end, with the value or without one, and wakes the receiver. A value that nobody will take comes back.
     fn end(&mut self, value: Option<T>) -> Option<T> {
-        match self.transfer.take()?.end(value) {
+        let transfer = self.transfer.take()?;
+        let _has_value = value.is_some();
+        match transfer.end(value) {
             Ok(receiver) => {
+                let _ended = trace!(scope @oneshot_ended(transfer.mark(), _has_value));
                 receiver.into_iter().for_each(wake_one);
                 None
             }
@@ -200,6 +206,7 @@ impl<T, R: Reach> Receiver<T, R> {
                 Poll::Pending
             }
             Found::Ended(value) => {
+                trace!(@channel_taken_if(value.is_some(), transfer.mark(), usize::MAX, 0));
                 self.transfer = None;
                 Poll::Ready(value.ok_or(RecvError(())))
             }
@@ -215,7 +222,11 @@ impl<T, R: Reach> Future for Receiver<T, R> {
             // Cloned before the lock and dropped after it: both are foreign code.
             let polled = self.take_or_wait(Some(cx.waker().clone()));
             if polled.is_pending() {
-                context::with(|core| core.note_wait(Wait::Channel, None));
+                context::with(|core| {
+                    let _mark = self.transfer.as_ref().map(Transfer::mark).unwrap_or_default();
+                    trace!(Waits { what: Wait::Channel, channel: _mark, side: "receive" });
+                    core.note_wait(Wait::Channel);
+                });
             }
             polled
         })
@@ -225,6 +236,7 @@ impl<T, R: Reach> Future for Receiver<T, R> {
 impl<T, R: Reach> Drop for Receiver<T, R> {
     fn drop(&mut self) {
         if let Some(transfer) = &self.transfer {
+            let _closed = trace!(scope @channel_closed(transfer.mark(), "receiver", transfer.has_ended()));
             let abandoned = transfer.abandon();
             abandoned.sender.into_iter().for_each(wake_one);
             drop(abandoned.left);

@@ -12,7 +12,7 @@ use crate::circle::context;
 use crate::circle::ready::Wait;
 use crate::circle::wake::wake_one;
 use crate::parts::line::{Line, WaiterKey, Waiters};
-use crate::{At, Identity};
+use crate::{At, Identity, PermitMark};
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -95,7 +95,7 @@ impl Semaphore {
     /// A permit, if one is free and nobody is in line.
     #[track_caller]
     pub fn try_acquire(&self) -> Option<Permit<'_>> {
-        self.take(At::here()).then(|| Permit { semaphore: self })
+        self.take(At::here()).map(|mark| Permit { semaphore: self, mark })
     }
 
     /// A permit that owns a share of the semaphore, if one is free and nobody is in line. tokio's `try_acquire_owned`.
@@ -111,17 +111,17 @@ impl Semaphore {
     /// ```
     #[track_caller]
     pub fn try_acquire_owned(self: Rc<Self>) -> Option<OwnedPermit> {
-        let taken = self.take(At::here());
-        taken.then(|| OwnedPermit::new(self))
+        let mark = self.take(At::here())?;
+        Some(OwnedPermit::new(self, mark))
     }
 
     /// Takes a free permit out of the count.
-    fn take(&self, _at: At) -> bool {
+    fn take(&self, _at: At) -> Option<PermitMark> {
         let mut state = self.state.borrow_mut();
-        let Some(left) = state.free.checked_sub(1) else { return false };
-        state.free = left;
-        trace!(PermitTaken { semaphore: self, left: left } at _at);
-        true
+        state.free = state.free.checked_sub(1)?;
+        let mark = PermitMark::new();
+        trace!(PermitTaken { semaphore: self, left: state.free, permit: mark } at _at);
+        Some(mark)
     }
 
     /// Adds permits: for those in line first.
@@ -134,10 +134,10 @@ impl Semaphore {
             if self.state.borrow().line.is_empty() {
                 let mut state = self.state.borrow_mut();
                 state.free = state.free.checked_add(left).expect("more than usize::MAX permits: add fewer");
-                trace!(PermitReleased { semaphore: self, left: state.free });
+                trace!(PermitReleased { semaphore: self, left: state.free, permit: None, next: false });
                 return;
             }
-            self.release();
+            self.release(PermitMark::nobodys());
         }
     }
 
@@ -148,16 +148,16 @@ impl Semaphore {
 
     /// Hands a permit to the first in line, or keeps it.
     #[inline]
-    fn release(&self) {
+    fn release(&self, _permit: PermitMark) {
         let mut state = self.state.borrow_mut();
         let State { free, waiters, line } = &mut *state;
         if line.is_empty() {
             // Full only when permits were added up to the brim meanwhile; a drop must not panic over that.
             *free = free.saturating_add(1);
-            trace!(PermitReleased { semaphore: self, left: *free });
+            trace!(PermitReleased { semaphore: self, left: *free, permit: _permit, next: false });
             return;
         }
-        trace!(PermitReleased { semaphore: self, left: *free });
+        let _released = trace!(scope PermitReleased { semaphore: self, left: *free, permit: _permit, next: true });
         let first = waiters.call(line);
         drop(state);
         first.into_iter().for_each(wake_one);
@@ -182,37 +182,43 @@ impl Waiting {
 
     /// Takes a permit, or waits in line.
     #[inline(always)]
-    fn poll(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> Poll<PermitMark> {
         assert!(!self.done, "an Acquire was polled after it had given its permit: call acquire again for another one");
         let polled = budget::spend(cx, |cx| {
-            let taken = (self.waiter.is_none() && semaphore.take(self.at)) || self.wait(semaphore, cx);
-            if taken { Poll::Ready(()) } else { Poll::Pending }
+            let free = if self.waiter.is_none() { semaphore.take(self.at) } else { None };
+            free.or_else(|| self.wait(semaphore, cx)).map_or(Poll::Pending, Poll::Ready)
         });
         self.done = polled.is_ready();
         polled
     }
 
-    /// Waits in line, unless its turn has come: then this is true.
+    /// Waits in line, unless its turn has come: then this gives the permit.
     #[inline(never)]
-    fn wait(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> bool {
+    fn wait(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> Option<PermitMark> {
         let fresh = cx.waker().clone();
         // Asked again: to clone a waker is foreign code, and a permit may have come free in it.
-        if self.waiter.is_none() && semaphore.take(self.at) {
-            return true;
+        if self.waiter.is_none()
+            && let Some(mark) = semaphore.take(self.at)
+        {
+            return Some(mark);
         }
         let mut state = semaphore.state.borrow_mut();
         let State { free: _free, waiters, line } = &mut *state;
         if let Some(waiter) = self.waiter.take_if(|waiter| waiters.is_called(*waiter)) {
             waiters.leave(line, waiter);
-            trace!(PermitTaken { semaphore: semaphore, left: *_free } at self.at);
-            return true;
+            let mark = PermitMark::new();
+            trace!(PermitTaken { semaphore: semaphore, left: *_free, permit: mark } at self.at);
+            return Some(mark);
         }
         trace!(PermitWaiting { semaphore: semaphore } at self.at);
         let old = waiters.wait(line, &mut self.waiter, fresh);
         drop(state);
         drop(old);
-        context::with(|core| core.note_wait(Wait::Permit, None));
-        false
+        context::with(|core| {
+            trace!(Waits { what: Wait::Permit });
+            core.note_wait(Wait::Permit);
+        });
+        None
     }
 
     /// The future was dropped: leaves the line, and passes on what was granted meanwhile.
@@ -231,7 +237,7 @@ impl Waiting {
         drop(state);
         drop(waker);
         if was_granted {
-            semaphore.release();
+            semaphore.release(PermitMark::nobodys());
         }
     }
 }
@@ -252,7 +258,7 @@ impl<'a> Future for Acquire<'a> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
         let semaphore = self.semaphore;
-        self.wait.poll(semaphore, cx).map(|()| Permit { semaphore })
+        self.wait.poll(semaphore, cx).map(|mark| Permit { semaphore, mark })
     }
 }
 
@@ -278,7 +284,7 @@ impl Future for AcquireOwned {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<OwnedPermit> {
         let this = &mut *self;
-        this.wait.poll(&this.semaphore, cx).map(|()| OwnedPermit::new(Rc::clone(&this.semaphore)))
+        this.wait.poll(&this.semaphore, cx).map(|mark| OwnedPermit::new(Rc::clone(&this.semaphore), mark))
     }
 }
 
@@ -293,18 +299,21 @@ impl Drop for AcquireOwned {
 #[derive(Debug)]
 pub struct Permit<'a> {
     semaphore: &'a Semaphore,
+    /// Which permit, for the trace.
+    mark: PermitMark,
 }
 
 impl Permit<'_> {
     /// Takes the permit away for good; tokio's `forget`. The way back is [`Semaphore::add_permits`].
     pub fn forget(self) {
+        trace!(PermitForgotten { semaphore: self.semaphore, permit: self.mark });
         std::mem::forget(self);
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.semaphore.release();
+        self.semaphore.release(self.mark);
     }
 }
 
@@ -315,21 +324,25 @@ impl Drop for Permit<'_> {
 pub struct OwnedPermit {
     /// `None` once it was taken away for good.
     semaphore: Option<Rc<Semaphore>>,
+    /// Which permit, for the trace.
+    mark: PermitMark,
 }
 
 impl OwnedPermit {
-    fn new(semaphore: Rc<Semaphore>) -> OwnedPermit {
-        OwnedPermit { semaphore: Some(semaphore) }
+    fn new(semaphore: Rc<Semaphore>, mark: PermitMark) -> OwnedPermit {
+        OwnedPermit { semaphore: Some(semaphore), mark }
     }
 
     /// Takes the permit away for good; see [`Permit::forget`].
     pub fn forget(mut self) {
-        drop(self.semaphore.take());
+        if let Some(_semaphore) = self.semaphore.take() {
+            trace!(PermitForgotten { semaphore: &*_semaphore, permit: self.mark });
+        }
     }
 }
 
 impl Drop for OwnedPermit {
     fn drop(&mut self) {
-        self.semaphore.iter().for_each(|semaphore| semaphore.release());
+        self.semaphore.iter().for_each(|semaphore| semaphore.release(self.mark));
     }
 }

@@ -21,12 +21,12 @@ pub struct Send<'a, T, R: Reach = Anywhere> {
     /// Its waiter, while it is in line or granted.
     waiter: Option<WaiterKey>,
     /// Who sends, for the trace.
-    at: At,
+    _at: At,
 }
 
 impl<'a, T, R: Reach> Send<'a, T, R> {
     pub(super) fn new(sender: &'a Sender<T, R>, value: T, at: At) -> Send<'a, T, R> {
-        Send { sender, value: Some(value), waiter: None, at }
+        Send { sender, value: Some(value), waiter: None, _at: at }
     }
 }
 
@@ -67,10 +67,13 @@ impl<T, R: Reach> Send<'_, T, R> {
             return Poll::Ready(Ok(()));
         }
         let old = state.waiters.wait(&mut state.line, &mut this.waiter, fresh);
+        context::with(|core| {
+            trace!(Waits { what: Wait::Channel, channel: state._mark, side: "send" } at this._at);
+            core.note_wait(Wait::Channel);
+        });
         drop(guard);
         drop(old);
         this.value = Some(value);
-        context::with(|core| core.note_wait(Wait::Channel, Some(self.at)));
         Poll::Pending
     }
 }
@@ -88,6 +91,7 @@ impl<T, R: Reach> Drop for Send<'_, T, R> {
         let state = &mut *guard;
         let was_granted = state.waiters.is_called(waiter);
         let own = state.waiters.leave(&mut state.line, waiter);
+        let _left = trace!(scope ChannelLeft { channel: state._mark });
         let mut next = None;
         // A closed channel calls everybody and grants nothing.
         if was_granted && !state.closed {
@@ -106,12 +110,12 @@ pub(super) struct Closed<'a, T, R: Reach> {
     /// Its waiter, from the first poll that had to wait.
     waiter: Option<WaiterKey>,
     /// Who waits, for the trace.
-    at: At,
+    _at: At,
 }
 
 impl<'a, T, R: Reach> Closed<'a, T, R> {
     pub(super) fn new(sender: &'a Sender<T, R>, at: At) -> Closed<'a, T, R> {
-        Closed { sender, waiter: None, at }
+        Closed { sender, waiter: None, _at: at }
     }
 }
 
@@ -133,9 +137,12 @@ impl<T, R: Reach> Closed<'_, T, R> {
             return Poll::Ready(());
         }
         let old = state.waiters.wait(&mut state.watchers, &mut this.waiter, fresh);
+        context::with(|core| {
+            trace!(Waits { what: Wait::Channel, channel: state._mark, side: "close" } at this._at);
+            core.note_wait(Wait::Channel);
+        });
         drop(guard);
         drop(old);
-        context::with(|core| core.note_wait(Wait::Channel, Some(this.at)));
         Poll::Pending
     }
 }

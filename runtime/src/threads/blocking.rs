@@ -117,6 +117,7 @@ where
     }
     let key = core.owed.borrow_mut().insert(cell);
     trace!(JobSubmitted { job: key } at _at);
+    trace!(@job_submitted(handle.id(), key));
     let f = Quiet::new(f);
     // Until the loop has heard of its end, a virtual clock stands still.
     let time = core.clock.standing.get().map(|_| core.clock.now());

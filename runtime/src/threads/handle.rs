@@ -118,6 +118,7 @@ impl Handle {
             }
             let task = Task::new(future.into_inner(), result, Birth { name: None, at });
             let (ticket, serial) = core.insert(Rc::new(task));
+            trace!(@spawned(remote.id(), ticket));
             remote.spawned(ticket, serial);
         };
         self.inbox.post(Message::Run(Errand::Spawn, Box::new(spawn)));

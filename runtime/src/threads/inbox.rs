@@ -6,6 +6,7 @@
 //!                        +---- parked? ring the bell: mio::Waker ----> ends mio::Poll::poll
 //! ```
 
+use crate::Reason;
 use crate::circle::remote::{Job, Mailbox, Message, Threads};
 use crate::circle::result::JoinError;
 use crate::parts::foreign::quiet_drop;
@@ -22,8 +23,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The part of a runtime that other threads may touch.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    /// Where messages go in. Unbounded: a wake must never block.
-    messages: Sender<Message>,
+    /// Where messages go in, each with a stamp for the trace. Unbounded: a wake must never block.
+    messages: Sender<(Message, Reason)>,
     /// Which tasks a wake is on its way to.
     pending: Pending,
     /// Whether somebody has to ring.
@@ -57,15 +58,15 @@ impl Inbox {
         {
             return;
         }
-        trace!(@sent(self, &message));
-        match self.parking.must_ring(|| self.messages.send(message)) {
+        let stamp = trace!(reason @sent(self, &message));
+        match self.parking.must_ring(|| self.messages.send((message, stamp))) {
             Ok(true) => {
                 let rung = self.bell.lock().as_ref().map_or(Ok(()), mio::Waker::wake);
                 rung.expect("the loop's eventfd takes a write for as long as the loop lives");
             }
             Ok(false) => {}
             Err(refused) => {
-                if let Message::Wake(ticket) = refused.0 {
+                if let (Message::Wake(ticket), _) = refused.0 {
                     self.pending.leave(ticket.0);
                 }
                 quiet_drop(refused);
@@ -85,7 +86,7 @@ pub(crate) struct OtherThreads {
     /// What other threads share with the loop.
     inbox: Arc<Inbox>,
     /// Where messages come out, until the runtime is dropped.
-    messages: RefCell<Option<Receiver<Message>>>,
+    messages: RefCell<Option<Receiver<(Message, Reason)>>>,
     /// The blocking pool.
     pool: Pool,
 }
@@ -117,15 +118,15 @@ impl Threads for OtherThreads {
         self.messages.borrow().as_ref().map_or(0, Receiver::len)
     }
 
-    fn take(&self) -> Option<Message> {
+    fn take(&self) -> Option<(Message, Reason)> {
         let messages = self.messages.borrow();
         // Asked first: it is five times cheaper than to try, and there is nothing most of the time.
         let messages = messages.as_ref().filter(|messages| !messages.is_empty())?;
-        let message = messages.try_recv().ok()?;
+        let (message, stamp) = messages.try_recv().ok()?;
         if let Message::Wake(ticket) = message {
             self.inbox.pending.leave(ticket.0);
         }
-        Some(message)
+        Some((message, stamp))
     }
 
     fn announce_park(&self) -> bool {

@@ -3,14 +3,15 @@
 //! A recorder belongs to one thread. The others leave a word here, and the loop's thread takes it up with its next
 //! event: so the message stands in the trace before the loop has received it.
 
-use super::{Kind, State, record};
+use super::kind::Whom;
+use super::{AFAR, Cause, Kind, SCOPES, State, TaskNumber, next_identity, record_because, with_state};
+use crate::Reason;
 use crate::circle::remote::{Errand, Message};
-use crate::circle::ticket::Ticket;
+use crate::circle::ticket::{Id, Ticket};
 use crate::threads::inbox::Inbox;
 use std::collections::BTreeMap;
 use std::ptr;
-use std::rc::Rc;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// What was left, by the address of the loop's inbox. A loop stands here while a recorder listens to it.
@@ -21,13 +22,15 @@ struct Word {
     source: (&'static str, u32),
     thread: String,
     what: What,
+    /// The event in whose scope the thread acted, if it has a recorder: it may be the recorder that will hear this.
+    because: Option<Cause>,
 }
 
 /// What a thread did.
 #[derive(Clone, Copy)]
 enum What {
-    /// It sent this message.
-    Sent(Gist),
+    /// It sent this message, with this stamp.
+    Sent(Gist, u64),
     /// It began this job.
     Started(usize),
 }
@@ -39,6 +42,7 @@ enum Gist {
     Abort(Ticket),
     Spawn,
     JobEnd(usize),
+    Hang,
     NobodyOutside,
 }
 
@@ -49,6 +53,7 @@ impl Gist {
             Message::Abort(ticket, _) => Gist::Abort(*ticket),
             Message::Run(Errand::Spawn, _) => Gist::Spawn,
             Message::Run(Errand::JobEnd(job), _) => Gist::JobEnd(*job),
+            Message::Run(Errand::Hang, _) => Gist::Hang,
             Message::Run(Errand::NobodyOutside, _) => Gist::NobodyOutside,
         }
     }
@@ -60,6 +65,7 @@ impl Gist {
             Gist::Abort(ticket) => ("abort", Some(number(ticket))),
             Gist::Spawn => ("spawn", None),
             Gist::JobEnd(job) => ("job end", Some(job as u32)),
+            Gist::Hang => ("hang", None),
             Gist::NobodyOutside => ("nobody outside", None),
         }
     }
@@ -74,13 +80,17 @@ fn leave(inbox: usize, source: (&'static str, u32), what: What) {
     if let Some(words) = left().get_mut(&inbox) {
         let thread = thread::current();
         let thread = thread.name().map_or_else(|| format!("{:?}", thread.id()), str::to_owned);
-        words.push(Word { source, thread, what });
+        let because = SCOPES.try_with(|scopes| scopes.borrow().last().copied()).ok().flatten();
+        words.push(Word { source, thread, what, because });
     }
 }
 
-/// A message is about to enter a loop's remote queue.
-pub(crate) fn sent(file: &'static str, line: u32, inbox: &Inbox, message: &Message) {
-    leave(ptr::from_ref(inbox).addr(), (file, line), What::Sent(Gist::of(message)));
+/// A message is about to enter a loop's remote queue. Gives its stamp, with which it travels: two threads may send in one
+/// order and leave their words in the other.
+pub(crate) fn sent(file: &'static str, line: u32, inbox: &Inbox, message: &Message) -> Reason {
+    let stamp = next_identity();
+    leave(ptr::from_ref(inbox).addr(), (file, line), What::Sent(Gist::of(message), stamp));
+    Reason(Some(Cause { recorder: AFAR, seq: stamp }))
 }
 
 /// A thread of the blocking pool begins a job.
@@ -89,11 +99,24 @@ pub(crate) fn job_started(file: &'static str, line: u32, inbox: usize, job: usiz
 }
 
 /// The loop has taken a message out.
-pub(crate) fn taken(file: &'static str, line: u32, message: &Message) {
-    record(file, line, None, || {
-        let number = |ticket| super::TaskNumber::from(ticket).0;
-        let (message, number) = Gist::of(message).told(number);
+pub(crate) fn taken(file: &'static str, line: u32, message: &Message, stamp: Reason) -> Reason {
+    let because = |state: &mut State| state.causes.arrived(stamp.0?.seq);
+    record_because(file, line, None, because, || {
+        let (message, number) = Gist::of(message).told(|ticket| TaskNumber::from(ticket).0);
         Kind::RemoteTaken { message, number }
+    })
+}
+
+/// The handle with this number waits for this job.
+pub(crate) fn job_submitted(_: &'static str, _: u32, handle: Id, job: usize) {
+    with_state(|state| state.handles.insert(handle, Whom::Job(job)));
+}
+
+/// The handle with this number, which is on another thread, waits for this task.
+pub(crate) fn spawned(_: &'static str, _: u32, handle: Id, task: Ticket) {
+    with_state(|state| {
+        let task = state.number(task);
+        state.handles.insert(handle, Whom::Task(task))
     });
 }
 
@@ -107,20 +130,23 @@ pub(super) fn hear(state: &mut State, inbox: usize) {
     if words.is_empty() {
         return;
     }
-    // They belong to the event that is being recorded, which comes after these.
-    let listeners = std::mem::take(&mut state.listeners);
     for word in words {
-        let thread = Rc::from(word.thread);
-        let kind = match word.what {
-            What::Started(job) => Kind::JobStarted { job, thread },
-            What::Sent(gist) => {
-                let (message, number) = gist.told(|ticket| state.number(ticket).0);
-                Kind::RemoteSent { message, number, thread }
+        let thread = Arc::from(word.thread);
+        let own = word.because.filter(|cause| cause.recorder == state.number).map(|cause| cause.seq);
+        match word.what {
+            What::Started(job) => {
+                state.push_because(state.at, word.source, None, Kind::JobStarted { job, thread }, own);
             }
-        };
-        state.push(state.at, word.source, None, kind);
+            What::Sent(gist, stamp) => {
+                let (message, number) = gist.told(|ticket| state.number(ticket).0);
+                let job = if let Gist::JobEnd(job) = gist { state.causes.job(job) } else { None };
+                let kind = Kind::RemoteSent { message, number, thread };
+                if let Some(seq) = state.push_because(state.at, word.source, None, kind, job.or(own)) {
+                    state.causes.was_sent(stamp, seq);
+                }
+            }
+        }
     }
-    state.listeners = listeners;
 }
 
 /// The recorder is gone.

@@ -1,32 +1,37 @@
-//! What led to an event: found out from the order of the events, so that the loop need not carry it about.
+//! What led to an event. Nothing is guessed from the order of the events.
+//!
+//! A cause is known in one of two ways:
+//!
+//! - **The scope.** Whoever does something opens the scope of its event: the loop for a turn, a poll, a park, a message;
+//!   `wake_all` for each waker that it wakes, with the reason that was collected with it. An event is made in the
+//!   innermost open scope, and that is its cause. The scopes of a thread are a stack; each is closed where it was opened.
+//! - **The beginning.** Some events end what an earlier one began: a pop takes the entry that a push made, a timer fires
+//!   that was armed, a message is taken that was sent. They name that event, by the number of what it began.
 
-use super::kind::Listener;
 use super::{GatherNumber, How, Kind, Place, TaskNumber};
 use std::collections::{HashMap, VecDeque};
 
-/// The events that later ones may name as their cause.
+/// What the loop or a program has begun, and under which event.
 #[derive(Default)]
 pub(super) struct Causes {
-    /// Under which event the loop or the program acts now: a turn, a poll, a child's poll, the end of a task or a park.
-    acting: Option<u64>,
-    /// The turn under way.
+    /// The turn under way, or the last one.
     turn: Option<u64>,
-    /// The push that stands in the queue, by task.
+    /// The push of the entry that stands in the queue, by task.
     pushed: HashMap<TaskNumber, u64>,
-    /// The events that are about to tell somebody, in this order.
-    told: HashMap<Listener, VecDeque<u64>>,
-    /// An event whose wake follows at once.
-    relay: Option<u64>,
-    /// What other threads' messages come in by: the turn, or the end of its park.
-    awake: Option<u64>,
-    /// Where timers were armed, sources registered, jobs submitted and messages sent.
-    begun: HashMap<(&'static str, Option<u32>), VecDeque<u64>>,
+    /// The abort of a task that has not ended.
+    aborted: HashMap<TaskNumber, u64>,
+    /// The panic of a task that has not ended.
+    panicked: HashMap<TaskNumber, u64>,
+    /// Where timers were armed.
+    timers: HashMap<u32, u64>,
+    /// Where sources were registered.
+    sources: HashMap<u32, u64>,
+    /// Where jobs were submitted, or begun.
+    jobs: HashMap<usize, u64>,
+    /// The messages on their way, by their stamps: where they were sent.
+    sent: HashMap<u64, u64>,
     /// The gathers that are under way.
     gathers: HashMap<GatherNumber, Gathering>,
-    /// The children at poll, one inside the other: their gathers, and under which event their parents act.
-    children: Vec<(GatherNumber, Place, Option<u64>)>,
-    /// How the task at poll would end now.
-    pub(super) ending: How,
 }
 
 /// What is known of a gather.
@@ -34,8 +39,14 @@ pub(super) struct Causes {
 struct Gathering {
     /// Its latest poll.
     poll: Option<u64>,
-    /// Its children that were woken, by place.
+    /// By place: the first wake of each child that has come since that poll began.
     woken: HashMap<u32, u64>,
+    /// By place: the first wake of each child that the latest poll is to poll.
+    batch: HashMap<u32, u64>,
+    /// The places whose child has been polled and has not ended.
+    started: HashMap<u32, ()>,
+    /// The first child that has woken itself in the latest poll.
+    again: Option<u64>,
     /// Its children that are tasks and have not been polled yet, in the order in which they will be.
     spawned: VecDeque<TaskNumber>,
     /// Its children that are tasks, and their places.
@@ -43,9 +54,34 @@ struct Gathering {
 }
 
 impl Causes {
-    /// Under which event the loop or the program acts now.
-    pub(super) fn acting(&self) -> Option<u64> {
-        self.acting
+    /// Whether a gather has not ended.
+    pub(super) fn knows(&self, gather: GatherNumber) -> bool {
+        self.gathers.contains_key(&gather)
+    }
+
+    /// Whether a task has panicked that has not ended.
+    pub(super) fn has_panicked(&self, task: TaskNumber) -> bool {
+        self.panicked.contains_key(&task)
+    }
+
+    /// A message with this stamp was sent.
+    pub(super) fn was_sent(&mut self, stamp: u64, seq: u64) {
+        self.sent.insert(stamp, seq);
+    }
+
+    /// The message with this stamp has arrived: where it was sent.
+    pub(super) fn arrived(&mut self, stamp: u64) -> Option<u64> {
+        self.sent.remove(&stamp)
+    }
+
+    /// Where a job was submitted, or begun.
+    pub(super) fn job(&self, job: usize) -> Option<u64> {
+        self.jobs.get(&job).copied()
+    }
+
+    /// The first child of a gather that has woken itself in the latest poll.
+    pub(super) fn again(&self, gather: GatherNumber) -> Option<u64> {
+        self.gathers.get(&gather)?.again
     }
 
     /// A gather has spawned this task, as its next child.
@@ -60,170 +96,110 @@ impl Causes {
         self.gathers.get(&gather)?.tasks.get(&task).copied()
     }
 
-    /// Whether a gather has not ended.
-    pub(super) fn knows(&self, gather: GatherNumber) -> bool {
-        self.gathers.contains_key(&gather)
-    }
-
-    /// The cause of the event `seq`, and its part in what comes after. `None`: this is nothing to tell of.
-    pub(super) fn of(&mut self, seq: u64, kind: &Kind, listeners: &[Listener]) -> Option<Option<u64>> {
-        let relay = self.relay.take().filter(|relay| relay + 1 == seq);
-        if matches!(kind, Kind::TimerFired { .. } | Kind::IoReady { .. }) {
-            for listener in listeners {
-                self.told.entry(*listener).or_default().push_back(seq);
-            }
-        }
-        self.gathers(seq, kind, listeners, relay).unwrap_or_else(|| Some(self.circle(seq, kind, relay)))
-    }
-
-    /// For the events of the runtime.
-    fn circle(&mut self, seq: u64, kind: &Kind, relay: Option<u64>) -> Option<u64> {
-        let before = seq.checked_sub(1);
-        match kind {
+    /// The cause of the event `seq`, made in the scope of the event `here`, and its part in what comes after. `None`: this is
+    /// nothing to tell of.
+    pub(super) fn of(&mut self, seq: u64, kind: &Kind, here: Option<u64>) -> Option<Option<u64>> {
+        Some(match kind {
             Kind::TurnBegin {} => {
-                self.told.clear();
                 self.turn = Some(seq);
-                self.awake = Some(seq);
-                self.acting.replace(seq)
+                here
             }
-            Kind::TurnEnd {} => {
-                self.acting = None;
-                self.turn
-            }
-            // These follow their cause at once.
+            Kind::TurnEnd {} => self.turn,
             Kind::Push { task } => {
                 self.pushed.insert(*task, seq);
-                before
+                here
             }
-            Kind::PushRefused { .. } => before,
-            Kind::Pop { task } => {
-                self.ending = How::Aborted;
-                self.acting = Some(seq);
-                self.pushed.remove(task)
+            Kind::Pop { task } => self.pushed.remove(task).or(here),
+            Kind::Abort { task } => {
+                self.aborted.insert(*task, seq);
+                here
             }
-            Kind::PollBegin { .. } => {
-                self.ending = How::Dropped;
-                self.children.clear();
-                self.acting = Some(seq);
-                before
+            Kind::TaskPanicked { task, .. } => begin(&mut self.panicked, *task, seq, here),
+            Kind::TaskEnd { task, how } => {
+                self.pushed.remove(task);
+                let (aborted, panicked) = (self.aborted.remove(task), self.panicked.remove(task));
+                // Main's panic has closed all scopes on its way to the caller of `block_on`.
+                if *how == How::Aborted { aborted.or(here) } else { here.or(panicked) }
             }
-            Kind::PollEnd { ready, .. } => {
-                if *ready && self.ending == How::Dropped {
-                    self.ending = How::Done;
-                }
-                // A panic may have left children at poll.
-                let poll = self.children.drain(..).next().map_or(self.acting, |child| child.2);
-                self.acting = Some(seq);
-                poll
+            Kind::TimerArmed { timer, .. } => begin(&mut self.timers, *timer, seq, here),
+            Kind::TimerFired { timer, .. } => self.timers.get(timer).copied(),
+            Kind::TimerDropped { timer } => {
+                self.timers.remove(timer);
+                here
             }
-            Kind::TaskPanicked {} => {
-                self.ending = How::Panicked;
-                self.acting
-            }
-            Kind::TaskCancelled { .. } => {
-                self.ending = How::Dropped;
-                self.acting.replace(seq)
-            }
-            Kind::TaskEnd { .. } => self.acting.replace(seq),
-            Kind::Park { .. } => {
-                self.acting = Some(seq);
-                self.turn
-            }
-            Kind::Jump { .. } | Kind::Quiescent {} => self.turn,
-            Kind::Unpark {} => {
-                self.awake = Some(seq);
-                self.acting.replace(seq)
-            }
-            Kind::Wake { task, .. } => relay.or_else(|| self.told(Listener::Task(*task))).or(self.acting),
-            Kind::PermitReleased { left, .. } => {
-                // With none left it goes to the first in line, who is woken next.
-                self.relay = (*left == 0).then_some(seq);
-                self.acting
-            }
-            Kind::TimerArmed { timer, .. } => self.begin("timer", *timer, seq),
-            Kind::TimerFired { timer, .. } => self.beginning("timer", *timer),
-            Kind::IoRegistered { source, .. } => self.begin("source", *source, seq),
-            Kind::IoReady { source, .. } => self.beginning("source", *source),
-            Kind::JobSubmitted { job } => self.begin("job", *job as u32, seq),
+            Kind::IoRegistered { source, .. } => begin(&mut self.sources, *source, seq, here),
+            Kind::IoReady { source, .. } => self.sources.get(source).copied(),
+            Kind::JobSubmitted { job } => begin(&mut self.jobs, *job, seq, here),
             Kind::JobStarted { job, .. } => {
-                let submitted = self.beginning("job", *job as u32);
-                self.begin("job", *job as u32, seq);
-                submitted
+                let submitted = self.job(*job);
+                begin(&mut self.jobs, *job, seq, submitted)
             }
-            Kind::RemoteSent { message, number, .. } => {
-                self.begun.entry((message, *number)).or_default().push_back(seq);
-                number.filter(|_| *message == "job end").and_then(|job| self.beginning("job", job))
-            }
-            Kind::RemoteTaken { message, number } => {
-                self.acting = Some(seq);
-                self.begun.get_mut(&(message, *number)).and_then(VecDeque::pop_front).or(self.awake)
-            }
-            _ => self.acting,
-        }
+            Kind::GatherStart { gather, .. }
+            | Kind::GatherPoll { gather, .. }
+            | Kind::GatherOpen { gather, .. }
+            | Kind::ChildPoll { gather, .. }
+            | Kind::ChildPollEnd { gather, .. }
+            | Kind::ChildWoken { gather, .. }
+            | Kind::GatherDone { gather }
+            | Kind::GatherDropped { gather } => return self.gathers(seq, kind, *gather, here),
+            _ => here,
+        })
     }
 
-    /// For the events of gather. The outer `None`: it is not one.
-    fn gathers(&mut self, seq: u64, kind: &Kind, told: &[Listener], relay: Option<u64>) -> Option<Option<Option<u64>>> {
-        let (Kind::GatherStart { gather, .. }
-        | Kind::GatherPoll { gather, .. }
-        | Kind::GatherOpen { gather, .. }
-        | Kind::ChildPoll { gather, .. }
-        | Kind::ChildPollEnd { gather, .. }
-        | Kind::ChildWoken { gather, .. }
-        | Kind::GatherDone { gather }
-        | Kind::GatherDropped { gather }) = kind
-        else {
-            return None;
-        };
-        let begins = matches!(kind, Kind::GatherStart { .. });
-        if *gather == GatherNumber::NONE || (!begins && !self.gathers.contains_key(gather)) {
-            return Some(None);
+    /// For the events of gather.
+    fn gathers(&mut self, seq: u64, kind: &Kind, gather: GatherNumber, here: Option<u64>) -> Option<Option<u64>> {
+        if matches!(kind, Kind::GatherStart { .. }) && gather != GatherNumber::NONE {
+            self.gathers.insert(gather, Gathering::default());
         }
-        let told = told.first().and_then(|listener| self.told(*listener));
-        let gathering = self.gathers.entry(*gather).or_default();
-        Some(Some(match kind {
+        let gathering = self.gathers.get_mut(&gather)?;
+        Some(match kind {
             Kind::GatherPoll { .. } => {
                 gathering.poll = Some(seq);
-                self.acting
+                gathering.again = None;
+                for (place, woken) in gathering.woken.drain() {
+                    gathering.batch.entry(place).or_insert(woken);
+                }
+                here
             }
             Kind::ChildPoll { place, .. } => {
-                self.children.push((*gather, Place(*place), self.acting));
-                self.acting = Some(seq);
                 if let Some(task) = gathering.spawned.pop_front() {
                     gathering.tasks.insert(task, Place(*place));
                 }
-                gathering.woken.remove(place).or(gathering.poll)
+                if gathering.started.insert(*place, ()).is_none() {
+                    // A wake for the child that was in this place before does not poll the new one for the first time.
+                    gathering.poll
+                } else {
+                    gathering.batch.remove(place).or_else(|| gathering.woken.remove(place)).or(gathering.poll)
+                }
             }
-            Kind::ChildPollEnd { .. } => {
-                let parent = self.children.pop().and_then(|child| child.2);
-                std::mem::replace(&mut self.acting, parent)
+            Kind::ChildPollEnd { place, ready, .. } => {
+                if *ready {
+                    gathering.started.remove(place);
+                }
+                here
             }
-            Kind::ChildWoken { place, due, .. } => {
+            Kind::ChildWoken { place, .. } => {
                 gathering.woken.entry(place.0).or_insert(seq);
-                self.relay = due.then_some(seq);
-                relay.or(told).or(self.acting)
+                here
             }
             Kind::GatherDone { .. } | Kind::GatherDropped { .. } => {
-                self.gathers.remove(gather);
-                self.acting
+                self.gathers.remove(&gather);
+                here
             }
-            _ => self.acting,
-        }))
+            _ => here,
+        })
     }
 
-    /// The event that told this listener, and it no other.
-    fn told(&mut self, listener: Listener) -> Option<u64> {
-        self.told.get_mut(&listener).and_then(VecDeque::pop_front)
+    /// A child of this gather has woken itself, while it is polled.
+    pub(super) fn woke_itself(&mut self, gather: GatherNumber, seq: u64) {
+        if let Some(gathering) = self.gathers.get_mut(&gather) {
+            gathering.again.get_or_insert(seq);
+        }
     }
+}
 
-    /// Something begins whose later events name this one.
-    fn begin(&mut self, what: &'static str, number: u32, seq: u64) -> Option<u64> {
-        self.begun.insert((what, Some(number)), VecDeque::from([seq]));
-        self.acting
-    }
-
-    /// Where it began.
-    fn beginning(&self, what: &'static str, number: u32) -> Option<u64> {
-        self.begun.get(&(what, Some(number))).and_then(VecDeque::front).copied()
-    }
+/// Something begins, whose later events name this one.
+fn begin<K: std::hash::Hash + Eq>(begun: &mut HashMap<K, u64>, what: K, seq: u64, cause: Option<u64>) -> Option<u64> {
+    begun.insert(what, seq);
+    cause
 }

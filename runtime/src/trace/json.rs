@@ -1,9 +1,9 @@
 //! JSON, written by hand: an event a line, and strings that no HTML page takes for its own.
 
 use super::Event;
-use super::kind::{GatherNumber, How, Nanos, Place, SemaphoreNumber, TaskNumber, Woken};
+use super::kind::{ChannelNumber, GatherNumber, How, Nanos, PermitNumber, Place, SemaphoreNumber, TaskNumber, Woken};
 use std::fmt::Write;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What can be written as JSON.
@@ -31,11 +31,13 @@ json! {
     TaskNumber: |it, out| it.0.write(out);
     GatherNumber: |it, out| it.0.write(out);
     SemaphoreNumber: |it, out| it.0.write(out);
+    ChannelNumber: |it, out| it.0.write(out);
+    PermitNumber: |it, out| it.0.write(out);
     Place: |it, out| it.0.write(out);
     Nanos: |it, out| it.0.write(out);
     Duration: |it, out| number(it.as_nanos() as u64, out);
     &str: |it, out| text(it, out);
-    Rc<str>: |it, out| text(it, out);
+    Arc<str>: |it, out| text(it, out);
     How: |it, out| text(it.word(), out);
     Woken: |it, out| list(&it.0, out, Json::write);
 }

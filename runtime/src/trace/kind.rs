@@ -2,12 +2,15 @@
 
 use super::json::Json;
 use super::{State, with_state};
+use crate::circle::join::Target;
 use crate::circle::reactor::Direction;
 use crate::circle::ready::{Body, Wait};
 use crate::circle::ticket::Ticket;
+use crate::parts::line::{Line, Waiters};
 use crate::sync::Semaphore;
-use crate::{At, Mark};
-use std::rc::Rc;
+use crate::{At, ChannelMark, Mark, PermitMark};
+use std::any::Any;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -24,6 +27,14 @@ macro_rules! kinds {
         impl Kind {
             /// The names of all kinds.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($kind)),*];
+
+            /// The names of the fields of the kind with this name; none for a name that is no kind's.
+            pub fn fields(name: &str) -> &'static [&'static str] {
+                match name {
+                    $(stringify!($kind) => &[$(stringify!($field)),*],)*
+                    _ => &[],
+                }
+            }
 
             /// Its name.
             pub fn name(&self) -> &'static str {
@@ -51,7 +62,7 @@ kinds! {
     /// A turn has run what was ready.
     TurnEnd {}
     /// (1) A future becomes a task and has its slot, as its so many-eth occupant in this trace; its push follows.
-    Spawn { task: TaskNumber, slot: usize, generation: u32, name: Option<Rc<str>> }
+    Spawn { task: TaskNumber, slot: usize, generation: u32, name: Option<Arc<str>> }
     /// (2) A ticket enters the ready queue.
     Push { task: TaskNumber }
     /// A ticket does not enter it: it is in there already, or its task has ended (stale).
@@ -62,8 +73,15 @@ kinds! {
     PollBegin { task: TaskNumber }
     /// (3) It returned, Ready or Pending.
     PollEnd { task: TaskNumber, ready: bool }
-    /// The task at poll said what it waits for.
-    Waits { what: &'static str }
+    /// The task at poll said what it waits for: which task to end or which job, if that is known; at which channel, and
+    /// whether to `send` or to `receive`.
+    Waits {
+        what: &'static str,
+        whom: Option<TaskNumber>,
+        job: Option<usize>,
+        channel: Option<ChannelNumber>,
+        side: Option<&'static str>
+    }
     /// (6) A waker was used; for the last time, if it was used up.
     Wake { task: TaskNumber, last: bool }
     /// A waker was cloned.
@@ -72,8 +90,9 @@ kinds! {
     TicketDropped { task: TaskNumber }
     /// A task is to be dropped before its next poll.
     Abort { task: TaskNumber }
-    /// The task at poll has panicked.
-    TaskPanicked {}
+    /// The task at poll, or one that is dropped, has panicked with this message; main as well, whose panic goes on to the
+    /// caller of `block_on`.
+    TaskPanicked { task: TaskNumber, message: Arc<str> }
     /// A task has ended, its slot is free, its joiner is woken next.
     TaskEnd { task: TaskNumber, how: How }
     /// A task is dropped with its runtime.
@@ -108,21 +127,33 @@ kinds! {
     /// Nothing is ready, armed, registered or under way: the loop panics with the list of its tasks.
     Quiescent {}
     /// A message entered the remote queue: what it asks, of which task or job, and the thread that sent it.
-    RemoteSent { message: &'static str, number: Option<u32>, thread: Rc<str> }
+    RemoteSent { message: &'static str, number: Option<u32>, thread: Arc<str> }
     /// The loop took it out, and does now what it asks.
     RemoteTaken { message: &'static str, number: Option<u32> }
     /// A job went to the blocking pool.
     JobSubmitted { job: usize }
     /// A thread of the pool has begun it.
-    JobStarted { job: usize, thread: Rc<str> }
-    /// A permit of a semaphore was taken.
-    PermitTaken { semaphore: SemaphoreNumber, left: usize }
+    JobStarted { job: usize, thread: Arc<str> }
+    /// The task at poll, or whoever acts, has a permit of a semaphore.
+    PermitTaken { semaphore: SemaphoreNumber, left: usize, permit: PermitNumber }
     /// The task at poll went into the line of a semaphore.
     PermitWaiting { semaphore: SemaphoreNumber }
     /// Somebody who waited there was dropped; a permit granted meanwhile goes to the next.
     PermitLeft { semaphore: SemaphoreNumber }
-    /// A permit was given back.
-    PermitReleased { semaphore: SemaphoreNumber, left: usize }
+    /// A permit was given back: the one that was taken as `permit`, or one that nobody had. `next` says that it is for the
+    /// first in line.
+    PermitReleased { semaphore: SemaphoreNumber, left: usize, permit: Option<PermitNumber>, next: bool }
+    /// Whoever has a permit will not give it back.
+    PermitForgotten { semaphore: SemaphoreNumber, permit: PermitNumber }
+    /// A value went into a channel: so many are in there now, and for so many more there is room, if that has an end.
+    /// Values are not shown, for few types can be printed.
+    ChannelSent { channel: ChannelNumber, len: usize, room: Option<usize> }
+    /// A value came out of it. A free place is promised to the first sender in line, if there is one.
+    ChannelTaken { channel: ChannelNumber, len: usize, room: Option<usize> }
+    /// A channel takes no more values: its receiver has closed it or is gone, or its last sender is gone (`side`).
+    ChannelClosed { channel: ChannelNumber, side: &'static str }
+    /// Somebody who waited for room was dropped; a place that was promised meanwhile goes to the next.
+    ChannelLeft { channel: ChannelNumber }
     /// A gather is about to be polled for the first time.
     GatherStart { gather: GatherNumber, form: &'static str }
     /// The gather that starts takes its children from an iterator: so many, if that knows.
@@ -133,14 +164,15 @@ kinds! {
     ChildPoll { gather: GatherNumber, place: u32 }
     /// It returned, Ready or Pending. `alive` is the count of those that were started or wait for their start.
     ChildPollEnd { gather: GatherNumber, place: u32, ready: bool, alive: usize }
-    /// A child's waker was used, and marks the child; if enough are ready, the parent is due and woken next.
-    ChildWoken { gather: GatherNumber, place: Place, due: bool }
+    /// A child's waker was used, and marks the child; or a child that is a task has ended, and the tally counts it: so many
+    /// are left. `due` says that this wakes the parent.
+    ChildWoken { gather: GatherNumber, place: Place, due: bool, left: Option<usize> }
     /// A gather has its results, or its first error.
     GatherDone { gather: GatherNumber }
     /// A gather was dropped before that.
     GatherDropped { gather: GatherNumber }
     /// What the program had to say; see [`note`](super::note).
-    Note { text: Rc<str> }
+    Note { text: Arc<str> }
 }
 
 /// A task's number in a trace: the first that the recorder met is 0.
@@ -154,6 +186,21 @@ pub struct GatherNumber(pub u32);
 /// A semaphore's number in a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SemaphoreNumber(pub u32);
+
+/// A channel's number in a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChannelNumber(pub u32);
+
+/// A permit's number in a trace, from when it is taken until it is given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct PermitNumber(pub u64);
+
+/// What a handle waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whom {
+    Task(TaskNumber),
+    Job(usize),
+}
 
 /// How a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -191,15 +238,6 @@ pub struct Woken(pub Vec<TaskNumber>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Place(pub u32);
 
-/// Who is told of an event: what the event before its wake names it by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Listener {
-    /// A task, by its ticket.
-    Task(TaskNumber),
-    /// What a foreign waker points to.
-    Foreign(usize),
-}
-
 /// Makes fields of what stands in the `trace!` lines.
 macro_rules! from {
     ($($source:ty => $target:ty: |$it:pat_param| $value:expr;)*) => {
@@ -219,34 +257,29 @@ from! {
     Mark => GatherNumber: |mark| mark.number;
     Mark => &'static str: |mark| mark.form;
     u32 => Place: |place| Place(place);
+    PermitMark => PermitNumber: |mark| mark.0.unwrap_or_default();
+    PermitMark => Option<PermitNumber>: |mark| mark.0;
     &Body => At: |body| match body {
         Body::Main(at) => At(at),
         Body::Task(task) => At(task.birth().at),
     };
-    &Body => Option<Rc<str>>: |body| match body {
+    &Body => Option<Arc<str>>: |body| match body {
         Body::Main(_) => Some("main".into()),
-        Body::Task(task) => task.birth().name.clone(),
+        Body::Task(task) => task.birth().name.as_deref().map(Arc::from),
     };
     &Semaphore => SemaphoreNumber: |semaphore| {
         let identity = semaphore._identity.get();
         with_state(|state| state.semaphore(identity)).unwrap_or(SemaphoreNumber(u32::MAX))
     };
-    &[Waker] => Woken: |wakers| {
-        let tasks = wakers.iter().filter_map(|waker| {
-            let task = Ticket::of(waker).map(TaskNumber::from);
-            tell(task.map_or_else(|| Listener::Foreign(waker.data().addr()), Listener::Task));
-            task
-        });
-        Woken(tasks.collect())
+    ChannelMark => ChannelNumber: |channel| {
+        let identity = channel.0;
+        with_state(|state| state.channel(identity)).unwrap_or(ChannelNumber(u32::MAX))
     };
-}
-
-impl<T> From<(u32, &T)> for Place {
-    /// A child's place, and what its waker points to.
-    fn from((place, node): (u32, &T)) -> Place {
-        tell(Listener::Foreign(std::ptr::from_ref(node).addr()));
-        Place(place)
-    }
+    &Waker => Woken: |waker| Woken(Ticket::of(waker).map(TaskNumber::from).into_iter().collect());
+    // Everybody in a line is about to be woken.
+    (&Waiters, &Line) => Woken: |(waiters, line)| {
+        Woken(waiters.wakers(line).filter_map(Ticket::of).map(TaskNumber::from).collect())
+    };
 }
 
 impl Kind {
@@ -256,16 +289,57 @@ impl Kind {
         Kind::Spawn { task: ticket.into(), slot: ticket.slot(), generation, name: body.into() }
     }
 
-    /// A task has ended. How, the recorder has seen.
+    /// A task has panicked with this.
+    pub(crate) fn panicked(task: Option<Ticket>, payload: &(dyn Any + Send)) -> Kind {
+        let at_poll = || with_state(|state| state.at_poll()).flatten();
+        let task = task.map(TaskNumber::from).or_else(at_poll).unwrap_or(TaskNumber(u32::MAX));
+        Kind::TaskPanicked { task, message: text_of(payload).into() }
+    }
+
+    /// A task has ended. How, the scopes tell in which the loop says so.
     pub(crate) fn task_end(ticket: Ticket) -> Kind {
-        let how = with_state(|state| state.causes.ending).unwrap_or_default();
-        Kind::TaskEnd { task: ticket.into(), how }
+        let task = TaskNumber::from(ticket);
+        let how = with_state(|state| {
+            let how = state.innermost(|kind| match kind {
+                Kind::PollEnd { task: it, ready: true } if *it == task => Some(How::Done),
+                Kind::TaskCancelled { task: it } if *it == task => Some(How::Dropped),
+                Kind::Pop { task: it } if *it == task => Some(How::Aborted),
+                _ => None,
+            });
+            how.map(|how| if state.causes.has_panicked(task) { How::Panicked } else { how })
+        });
+        Kind::TaskEnd { task, how: how.flatten().unwrap_or(How::Dropped) }
+    }
+
+    /// The task at poll waits for the end of what a handle belongs to.
+    pub(crate) fn waits_for_end(what: Wait, target: &Target) -> Kind {
+        let whom = match target {
+            Target::Task(ticket, _) => Some(Whom::Task((*ticket).into())),
+            Target::Remote(remote) => with_state(|state| state.handles.get(&remote.id()).copied()).flatten(),
+        };
+        let (whom, job) = match whom {
+            Some(Whom::Task(task)) => (Some(task), None),
+            Some(Whom::Job(job)) => (None, Some(job)),
+            None => (None, None),
+        };
+        Kind::Waits { what: what.into(), whom, job, channel: None, side: None }
+    }
+
+    /// The task at poll waits at a channel.
+    pub(crate) fn waits_at_channel(what: Wait, channel: ChannelMark, side: &'static str) -> Kind {
+        Kind::Waits { what: what.into(), whom: None, job: None, channel: Some(channel.into()), side: Some(side) }
+    }
+
+    /// The task at poll waits for something else.
+    pub(crate) fn waits(what: impl Into<&'static str>) -> Kind {
+        Kind::Waits { what: what.into(), whom: None, job: None, channel: None, side: None }
     }
 }
 
-/// The event that is being made tells this listener.
-fn tell(listener: Listener) {
-    with_state(|state| state.listeners.push(listener));
+/// The text of a panic, when it has one.
+pub(super) fn text_of(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("not with a text")
 }
 
 impl GatherNumber {
@@ -275,5 +349,12 @@ impl GatherNumber {
     /// The next gather's.
     pub(crate) fn next() -> GatherNumber {
         with_state(State::next_gather).unwrap_or(GatherNumber::NONE)
+    }
+}
+
+impl PermitNumber {
+    /// The next permit's.
+    pub(crate) fn next() -> PermitNumber {
+        with_state(State::next_permit).unwrap_or_default()
     }
 }

@@ -11,6 +11,12 @@ use std::panic::Location;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! trace {
+    (reason $($step:tt)*) => {
+        $crate::Reason::unknown()
+    };
+    (scope $($step:tt)*) => {
+        $crate::Reason::unknown().open()
+    };
     ($($step:tt)*) => {
         ()
     };
@@ -18,17 +24,45 @@ macro_rules! trace {
 
 /// `trace!(Push { task: ticket })` records `Kind::Push { task }`, with this line as its source. With `at place` behind it
 /// the event has a line of the program as well. `trace!(@function(…))` calls a function of the module `trace` instead.
+///
+/// `trace!(reason …)` gives the event as a [`Reason`](crate::Reason), for wakers that are collected now and woken later.
+/// `trace!(scope …)` opens the scope of the event: what is recorded until the end of the block has it as its cause.
 #[cfg(feature = "trace")]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! trace {
-    (@$function:ident($($argument:expr),*)) => {
+    (scope $($step:tt)*) => {
+        $crate::trace!(reason $($step)*).open()
+    };
+    (reason @$function:ident($($argument:expr),*)) => {
         $crate::trace::$function(file!(), line!(), $($argument),*)
     };
-    ($kind:ident $({ $($field:ident: $value:expr),* })? $(at $at:expr)?) => {
+    (@$function:ident($($argument:expr),*)) => {
+        { _ = $crate::trace::$function(file!(), line!(), $($argument),*); }
+    };
+    (reason $kind:ident $({ $($field:ident: $value:expr),* })? $(at $at:expr)?) => {
         $crate::trace::record(file!(), line!(), None::<$crate::At>$(.or(Option::<$crate::At>::from($at)))?, || {
             $crate::kind!($kind $({ $($field: $value),* })?)
         })
+    };
+    ($($step:tt)*) => {
+        { _ = $crate::trace!(reason $($step)*); }
+    };
+}
+
+/// Calls the first with its arguments. When it panics, the trace hears of that before the panic goes on.
+#[cfg(not(feature = "trace"))]
+macro_rules! watched {
+    ($ticket:expr, $call:expr) => {
+        $call
+    };
+}
+
+/// See above.
+#[cfg(feature = "trace")]
+macro_rules! watched {
+    ($ticket:expr, $call:expr) => {
+        $crate::trace::watched(file!(), line!(), $ticket, || $call)
     };
 }
 
@@ -43,9 +77,70 @@ macro_rules! kind {
     (TaskEnd { task: $task:expr }) => {
         $crate::trace::Kind::task_end($task)
     };
+    (Waits { what: $what:expr, end: $target:expr }) => {
+        $crate::trace::Kind::waits_for_end($what, $target)
+    };
+    (Waits { what: $what:expr, channel: $channel:expr, side: $side:expr }) => {
+        $crate::trace::Kind::waits_at_channel($what, $channel, $side)
+    };
+    (Waits { what: $what:expr }) => {
+        $crate::trace::Kind::waits($what)
+    };
+    (ChildWoken { gather: $gather:expr, place: $place:expr, due: $due:expr }) => {
+        $crate::trace::Kind::ChildWoken { gather: $gather.into(), place: $place.into(), due: $due, left: None }
+    };
+    (TaskPanicked { task: $task:expr, payload: $payload:expr }) => {
+        $crate::trace::Kind::panicked($task, $payload)
+    };
     ($kind:ident $({ $($field:ident: $value:expr),* })?) => {
         $crate::trace::Kind::$kind { $($($field: $value.into()),*)? }
     };
+}
+
+/// An event as the reason of what is done later: it travels with a waker that is collected now and woken later. Of no size
+/// when the trace is off.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reason(#[cfg(feature = "trace")] pub(crate) Option<crate::trace::Cause>);
+
+impl Reason {
+    /// No event.
+    #[inline]
+    pub fn unknown() -> Reason {
+        Reason::default()
+    }
+
+    /// From here on this is the cause of what this thread does, until the scope is closed.
+    #[inline]
+    pub fn open(self) -> Scope {
+        Scope {
+            #[cfg(feature = "trace")]
+            before: crate::trace::enter(self),
+        }
+    }
+}
+
+/// While it lives, an event is the cause of what its thread does. Of no size when the trace is off.
+#[doc(hidden)]
+#[derive(Debug)]
+#[must_use = "a scope that is dropped at once is the cause of nothing"]
+pub struct Scope {
+    /// How many scopes are open around it.
+    #[cfg(feature = "trace")]
+    before: usize,
+}
+
+impl Scope {
+    /// Ends the scope before its block does.
+    #[inline]
+    pub fn close(self) {}
+}
+
+#[cfg(feature = "trace")]
+impl Drop for Scope {
+    fn drop(&mut self) {
+        crate::trace::leave(self.before);
+    }
 }
 
 /// A line of the program.
@@ -103,8 +198,8 @@ impl Mark {
     }
 }
 
-/// What tells a semaphore from every other one of its thread: its address would not, for it may move, and another may
-/// come there.
+/// What tells a semaphore from every other one: its address would not, for it may move, and another may come
+/// there.
 #[derive(Debug)]
 pub(crate) struct Identity(#[cfg(feature = "trace")] std::cell::Cell<u64>);
 
@@ -119,11 +214,48 @@ impl Identity {
     /// Its number, from the first time that it is asked for.
     #[cfg(feature = "trace")]
     pub(crate) fn get(&self) -> u64 {
-        thread_local!(static GIVEN: std::cell::Cell<u64> = const { std::cell::Cell::new(0) });
         if self.0.get() == 0 {
-            GIVEN.set(GIVEN.get() + 1);
-            self.0.set(GIVEN.get());
+            self.0.set(crate::trace::next_identity());
         }
         self.0.get()
+    }
+}
+
+/// A permit, from when it is taken until it is given back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PermitMark(#[cfg(feature = "trace")] pub(crate) Option<crate::trace::PermitNumber>);
+
+impl PermitMark {
+    /// The next permit.
+    #[inline]
+    pub(crate) fn new() -> PermitMark {
+        PermitMark(
+            #[cfg(feature = "trace")]
+            Some(crate::trace::PermitNumber::next()),
+        )
+    }
+
+    /// No permit that anybody had.
+    #[inline]
+    pub(crate) fn nobodys() -> PermitMark {
+        PermitMark(
+            #[cfg(feature = "trace")]
+            None,
+        )
+    }
+}
+
+/// Which channel this is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ChannelMark(#[cfg(feature = "trace")] pub(crate) u64);
+
+impl ChannelMark {
+    /// A new channel.
+    #[inline]
+    pub(crate) fn new() -> ChannelMark {
+        ChannelMark(
+            #[cfg(feature = "trace")]
+            crate::trace::next_identity(),
+        )
     }
 }

@@ -17,30 +17,39 @@
 
 mod afar;
 mod causes;
+mod channels;
 mod json;
 mod kind;
+mod log;
 mod page;
+mod read;
 mod snapshot;
+mod watchdog;
 
 use crate::circle::context;
 use crate::circle::ticket::Ticket;
-use crate::{At, Mark};
+use crate::parts::foreign::caught;
+use crate::{At, Mark, Reason};
 use causes::Causes;
-use kind::Listener;
+use log::{Doing, Log};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::panic::Location;
+use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
-pub(crate) use afar::{job_started, sent, taken};
-pub use kind::{GatherNumber, How, Kind, MaybeDuration, Nanos, Place, SemaphoreNumber, TaskNumber, Woken};
-pub use page::{WORDS, page};
-
-/// Events kept in one piece of memory: a long trace is never copied to make room.
-const CHUNK: usize = 4096;
+pub(crate) use afar::{job_started, job_submitted, sent, spawned, taken};
+pub(crate) use channels::{channel_closed, channel_sent, channel_taken, channel_taken_if, oneshot_ended};
+pub use kind::{
+    ChannelNumber, GatherNumber, How, Kind, MaybeDuration, Nanos, PermitNumber, Place, SemaphoreNumber, TaskNumber,
+    Woken,
+};
+pub use page::{WORDS, page, save};
+pub use read::{Trace, read};
 
 /// One step.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,29 +70,45 @@ pub struct Event {
     pub kind: Kind,
 }
 
+/// An event of a recorder, or the stamp of a message to the recorder that will hear of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cause {
+    /// Which recorder; [`AFAR`] for a stamp.
+    recorder: u64,
+    /// The number of the event there, or the stamp.
+    seq: u64,
+}
+
+/// No recorder has this number.
+const AFAR: u64 = 0;
+
 thread_local! {
     /// The recorders of this thread: the last one listens.
     static RECORDERS: RefCell<Vec<Rc<RefCell<State>>>> = const { RefCell::new(Vec::new()) };
+
+    /// The events in whose scopes this thread acts, the innermost last.
+    static SCOPES: RefCell<Vec<Cause>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What a recorder keeps.
-#[derive(Default)]
 struct State {
-    /// The events, in chunks.
-    chunks: Vec<Vec<Event>>,
-    /// How many.
-    seq: u64,
+    /// Tells it from every other one of the process.
+    number: u64,
+    /// The events.
+    log: Log,
     /// Whose number is what.
     numbers: HashMap<u64, TaskNumber>,
     /// How many tasks each slot of each runtime has had.
     slots: HashMap<(u16, usize), u32>,
-    /// Semaphores by their identity.
+    /// Semaphores and channels by their identity.
     semaphores: HashMap<u64, SemaphoreNumber>,
-    /// Gathers so far.
+    channels: HashMap<u64, ChannelNumber>,
+    /// Gathers and permits so far.
     gathers: u32,
+    permits: u64,
+    /// What the handles of jobs, and of tasks that other threads have spawned, wait for.
+    handles: HashMap<crate::circle::ticket::Id, kind::Whom>,
     causes: Causes,
-    /// Whom the event that is being made tells.
-    listeners: Vec<Listener>,
     turn: u64,
     at: Duration,
     /// Loops whose posts from other threads belong here, by their inboxes.
@@ -93,6 +118,25 @@ struct State {
 }
 
 impl State {
+    fn new() -> State {
+        State {
+            number: next_identity(),
+            log: Log::default(),
+            numbers: HashMap::new(),
+            slots: HashMap::new(),
+            semaphores: HashMap::new(),
+            channels: HashMap::new(),
+            gathers: 0,
+            permits: 0,
+            handles: HashMap::new(),
+            causes: Causes::default(),
+            turn: 0,
+            at: Duration::ZERO,
+            inboxes: Vec::new(),
+            snapshots: None,
+        }
+    }
+
     fn number(&mut self, ticket: Ticket) -> TaskNumber {
         let next = TaskNumber(self.numbers.len() as u32);
         *self.numbers.entry(ticket.0).or_insert(next)
@@ -109,39 +153,73 @@ impl State {
         *self.semaphores.entry(identity).or_insert(next)
     }
 
+    fn channel(&mut self, identity: u64) -> ChannelNumber {
+        let next = ChannelNumber(self.channels.len() as u32);
+        *self.channels.entry(identity).or_insert(next)
+    }
+
     fn next_gather(&mut self) -> GatherNumber {
         self.gathers += 1;
         GatherNumber(self.gathers - 1)
     }
 
+    fn next_permit(&mut self) -> PermitNumber {
+        self.permits += 1;
+        PermitNumber(self.permits - 1)
+    }
+
+    /// The event in whose scope this thread acts, if it is one of this recorder.
+    fn here(&self) -> Option<u64> {
+        let innermost = SCOPES.try_with(|scopes| scopes.borrow().last().copied()).ok()??;
+        (innermost.recorder == self.number).then_some(innermost.seq)
+    }
+
+    /// What is found first among the events in whose scopes this thread acts, from the innermost outwards.
+    fn innermost<R>(&self, find: impl FnMut(&Kind) -> Option<R>) -> Option<R> {
+        let events = self.log.lock();
+        let mut find = find;
+        let look = |scopes: &RefCell<Vec<Cause>>| {
+            let scopes = scopes.borrow();
+            let mut own = scopes.iter().rev().filter(|cause| cause.recorder == self.number);
+            own.find_map(|cause| find(&events.get(cause.seq)?.kind))
+        };
+        SCOPES.try_with(look).ok()?
+    }
+
+    /// The task at poll, or the one that is dropped.
+    fn at_poll(&self) -> Option<TaskNumber> {
+        self.innermost(|kind| match kind {
+            Kind::PollBegin { task } | Kind::Pop { task } | Kind::TaskCancelled { task } => Some(*task),
+            _ => None,
+        })
+    }
+
     /// The place of the child of a gather whose task has just ended, if the loop tells of a task's end now.
     fn place_of_ended(&self, gather: GatherNumber) -> Option<Place> {
-        let seq = self.causes.acting()? as usize;
-        let Kind::TaskEnd { task, .. } = self.chunks.get(seq / CHUNK)?.get(seq % CHUNK)?.kind else { return None };
-        self.causes.place_of(gather, task)
+        let ended = self.innermost(|kind| Some(if let Kind::TaskEnd { task, .. } = kind { Some(*task) } else { None }));
+        self.causes.place_of(gather, ended??)
     }
 
-    fn events(&self) -> impl Iterator<Item = &Event> {
-        self.chunks.iter().flatten()
-    }
-
-    fn push(&mut self, at: Duration, source: (&'static str, u32), program: Option<At>, kind: Kind) {
+    /// Records an event with this cause, unless it is one that names its beginning.
+    fn push_because(
+        &mut self,
+        at: Duration,
+        source: (&'static str, u32),
+        program: Option<At>,
+        kind: Kind,
+        cause: Option<u64>,
+    ) -> Option<u64> {
         if let Kind::GatherPoll { gather, form } = kind
             && !self.causes.knows(gather)
         {
-            self.push(at, source, program, Kind::GatherStart { gather, form });
+            self.push_because(at, source, program, Kind::GatherStart { gather, form }, cause);
         }
-        let seq = self.seq;
-        let listeners = std::mem::take(&mut self.listeners);
-        let Some(cause) = self.causes.of(seq, &kind, &listeners) else { return };
+        let mut events = self.log.lock();
+        let seq = events.len();
+        let cause = self.causes.of(seq, &kind, cause)?;
         self.turn += u64::from(matches!(kind, Kind::TurnBegin {}));
-        let event = Event { seq, turn: self.turn, at, cause, source, program: program.map(|at| at.0), kind };
-        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
-            // A short trace needs no whole chunk.
-            self.chunks.push(Vec::with_capacity(if seq == 0 { 0 } else { CHUNK }));
-        }
-        self.chunks.last_mut().expect("there is one now").push(event);
-        self.seq += 1;
+        events.push(Event { seq, turn: self.turn, at, cause, source, program: program.map(|at| at.0), kind });
+        Some(seq)
     }
 }
 
@@ -152,28 +230,111 @@ fn with_state<R>(f: impl FnOnce(&mut State) -> R) -> Option<R> {
     Some(result)
 }
 
+/// Whether a recorder of this thread listens.
+fn somebody_listens() -> bool {
+    RECORDERS.try_with(|recorders| !recorders.borrow().is_empty()).unwrap_or(false)
+}
+
 /// What the macro calls.
 #[doc(hidden)]
-pub fn record(file: &'static str, line: u32, program: Option<At>, kind: impl FnOnce() -> Kind) {
-    if RECORDERS.try_with(|recorders| recorders.borrow().is_empty()).unwrap_or(true) {
-        return;
+pub fn record(file: &'static str, line: u32, program: Option<At>, kind: impl FnOnce() -> Kind) -> Reason {
+    record_because(file, line, program, |_| None, kind)
+}
+
+/// Records an event whose cause the recorder may find out with `because`; else it is the one in whose scope it is made.
+fn record_because(
+    file: &'static str,
+    line: u32,
+    program: Option<At>,
+    because: impl FnOnce(&mut State) -> Option<u64>,
+    kind: impl FnOnce() -> Kind,
+) -> Reason {
+    if !somebody_listens() {
+        return Reason::unknown();
     }
     let kind = kind();
     let here = context::with(|core| (Duration::from_nanos(core.clock.nanos()), core.threads.address()));
     let snapshot = matches!(kind, Kind::PollEnd { .. } | Kind::TurnEnd {});
-    with_state(|state| {
+    let recorded = with_state(|state| {
         if let Some((at, inbox)) = here {
             state.at = at;
             afar::hear(state, inbox);
         }
-        state.push(state.at, (file, line), program, kind);
+        let because = because(state);
+        let cause = because.or_else(|| state.here());
+        let parks = matches!(kind, Kind::Park { timeout: None, .. });
+        let seq = state.push_because(state.at, (file, line), program, kind, cause)?;
+        if parks && context::with(watchdog::is_stuck) == Some(true) {
+            state.log.lock().doing = Doing::Stuck(seq, Instant::now());
+        }
+        Some(Cause { recorder: state.number, seq })
     });
     if snapshot && with_state(|state| state.snapshots.is_some()) == Some(true) {
         let text = context::with(snapshot::of).unwrap_or_default();
         with_state(|state| {
-            let seq = state.seq - 1;
+            let seq = state.log.lock().len() - 1;
             state.snapshots.as_mut().expect("asked for").push((seq, text));
         });
+    }
+    Reason(recorded.flatten())
+}
+
+/// A scope is opened: what is recorded from here on has this reason. Gives how many are open around it.
+#[doc(hidden)]
+pub(crate) fn enter(reason: Reason) -> usize {
+    let open = |scopes: &RefCell<Vec<Cause>>| {
+        let mut scopes = scopes.borrow_mut();
+        let around = scopes.len();
+        scopes.extend(reason.0.filter(|cause| cause.recorder != AFAR));
+        around
+    };
+    SCOPES.try_with(open).unwrap_or_default()
+}
+
+/// The scope is closed that was opened with so many around it.
+pub(crate) fn leave(around: usize) {
+    // Gone only while the thread is being torn down.
+    _ = SCOPES.try_with(|scopes| scopes.borrow_mut().truncate(around));
+}
+
+/// A number that nothing else in the process has: for recorders, messages, semaphores and channels.
+pub(crate) fn next_identity() -> u64 {
+    static GIVEN: AtomicU64 = AtomicU64::new(1);
+    GIVEN.fetch_add(1, Relaxed)
+}
+
+/// Polls main, and tells of its panic before that goes on to the caller of `block_on`.
+pub(crate) fn watched<R>(file: &'static str, line: u32, task: Ticket, poll: impl FnOnce() -> R) -> R {
+    if !somebody_listens() {
+        return poll();
+    }
+    caught(poll).unwrap_or_else(|payload| {
+        record(file, line, None, || Kind::panicked(Some(task), &*payload));
+        resume_unwind(payload)
+    })
+}
+
+/// Why a gather wakes its own task once for all children that have woken themselves: because of the first of them.
+#[doc(hidden)]
+pub fn again(_: &'static str, _: u32, mark: Mark) -> Reason {
+    let first = with_state(|state| {
+        let seq = state.causes.again(mark.number)?;
+        Some(Cause { recorder: state.number, seq })
+    });
+    Reason(first.flatten())
+}
+
+/// A child of a gather has woken itself, with the waker that is lent to it for the poll.
+#[doc(hidden)]
+pub fn woke_itself(file: &'static str, line: u32, mark: Mark, place: u32) {
+    let woken = record(file, line, None, || Kind::ChildWoken {
+        gather: mark.number,
+        place: Place(place),
+        due: false,
+        left: None,
+    });
+    if let Some(cause) = woken.0 {
+        with_state(|state| state.causes.woke_itself(mark.number, cause.seq));
     }
 }
 
@@ -186,18 +347,18 @@ pub fn child_spawned(_: &'static str, _: u32, mark: Mark) {
     });
 }
 
-/// gather's tally has counted the end of a task. It does not know which; the recorder does.
+/// gather's tally has counted the end of a task, and so many are left. It does not know which has ended; the recorder does.
 #[doc(hidden)]
-pub fn task_counted(file: &'static str, line: u32, mark: Mark, due: bool) {
+pub fn task_counted(file: &'static str, line: u32, mark: Mark, left: usize, due: bool) -> Reason {
     let place = with_state(|state| state.place_of_ended(mark.number)).flatten().unwrap_or(Place(u32::MAX));
-    record(file, line, None, || Kind::ChildWoken { gather: mark.number, place, due });
+    record(file, line, None, || Kind::ChildWoken { gather: mark.number, place, due, left: Some(left) })
 }
 
 /// Adds a remark of the program to the trace, if one is being recorded.
 #[track_caller]
 pub fn note(text: impl AsRef<str>) {
     let caller = Location::caller();
-    trace!(Note { text: Rc::<str>::from(text.as_ref()) } at At::from(caller));
+    trace!(Note { text: Arc::<str>::from(text.as_ref()) } at At::from(caller));
 }
 
 /// Records what the loops of this thread do, until it is dropped.
@@ -223,7 +384,7 @@ pub struct Recorder {
 impl Recorder {
     /// Begins to record. The latest recorder of a thread listens; the one before goes on when that is dropped.
     pub fn start() -> Recorder {
-        let state = Rc::new(RefCell::new(State::default()));
+        let state = Rc::new(RefCell::new(State::new()));
         RECORDERS.with_borrow_mut(|recorders| recorders.push(Rc::clone(&state)));
         Recorder { state }
     }
@@ -234,9 +395,13 @@ impl Recorder {
         self
     }
 
+    fn log(&self) -> Log {
+        self.state.borrow().log.clone()
+    }
+
     /// The events so far.
     pub fn events(&self) -> Vec<Event> {
-        self.state.borrow().events().cloned().collect()
+        self.log().lock().iter().cloned().collect()
     }
 
     /// The number of an event, and the loop's state after it as a JSON object.
@@ -249,7 +414,7 @@ impl Recorder {
     /// # Errors
     /// When `out` cannot be written to.
     pub fn write_json(&self, mut out: impl io::Write) -> io::Result<()> {
-        self.state.borrow().events().try_for_each(|event| writeln!(out, "{}", event.to_json()))
+        self.log().lock().iter().try_for_each(|event| writeln!(out, "{}", event.to_json()))
     }
 }
 
@@ -265,6 +430,6 @@ impl Drop for Recorder {
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recorder").field("events", &self.state.borrow().seq).finish()
+        f.debug_struct("Recorder").field("events", &self.log().lock().len()).finish()
     }
 }

@@ -1,16 +1,20 @@
 //! The page: one HTML file that holds the trace, the sources that it names, and what it takes to step through them.
 
+use super::Event;
 use super::Recorder;
 use super::json::{list, text};
+use super::log::Log;
+use super::watchdog::Watchdog;
 use crate::runtime::Runtime;
 use std::any::Any;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::future::Future;
-use std::io;
+use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The page without what is put into it.
 const HTML: &str = include_str!("page/page.html");
@@ -40,6 +44,12 @@ const SCRIPT: [&str; 17] = [
     include_str!("page/main.js"),
 ];
 
+/// What a page of ours begins with, up to its title: another file is not overwritten.
+const BEGINNING: [&str; 2] = ["<!doctype html>", "<title>glassloop"];
+
+/// The pages that are being recorded now by [`page`], on whatever threads.
+static RECORDING: Mutex<Vec<Arc<Recording>>> = Mutex::new(Vec::new());
+
 /// Runs `future` on a new runtime, as [`block_on`](crate::block_on) does, and writes a page to `path` on which to step
 /// through what the loop did: open it in a browser.
 ///
@@ -48,22 +58,143 @@ const SCRIPT: [&str; 17] = [
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
+/// The page is written aside and renamed: an earlier page stays until the new one is whole. It is written, too,
+///
+/// - when the program hangs: for three seconds nothing was ready, and no timer, socket, blocking job or message could end
+///   that. Then the loop panics with the list of its tasks, as it does under the virtual clock. The environment variable
+///   `GLASSLOOP_PATIENCE` sets another number of seconds;
+/// - when one poll has taken as long: a line on the standard error says so, and the program goes on;
+/// - whenever [`save`] is called, from any thread: by a handler of Ctrl-C, for example.
+///
 /// # Errors
-/// When there can be no runtime or the file cannot be made: `future` is not polled then. And when the page cannot be
-/// written to it.
+/// When `path` is a file that is no page of this kind (it is not overwritten), when there can be no runtime or the file
+/// cannot be made: `future` is not polled then. And when the page cannot be written. What is no regular file (a pipe, a
+/// device) is written to directly, and only at the end.
 ///
 /// # Panics
-/// With `future`'s panic; the page is written before.
+/// With `future`'s panic, or when it hangs; the page is written before.
 #[track_caller]
 pub fn page<F: Future>(path: impl AsRef<Path>, future: F) -> io::Result<F::Output> {
-    let name = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.as_ref().display()));
-    let file = fs::File::create(path.as_ref()).map_err(name)?;
-    let (recorder, runtime, caller) = (Recorder::start(), Runtime::new()?, Location::caller());
-    let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
+    let caller = Location::caller();
+    let title = format!("{}:{}", caller.file(), caller.line());
+    let target = Target::check(path.as_ref())?;
+    let (recorder, runtime) = (Recorder::start(), Runtime::new()?);
+    let recording = Arc::new(Recording { target, title, log: recorder.log() });
+    let pages = || RECORDING.lock().unwrap_or_else(PoisonError::into_inner);
+    pages().push(Arc::clone(&recording));
+    let watchdog = Watchdog::start(Arc::clone(&recording), &runtime);
+    let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on_at(future, caller)));
     drop(runtime);
-    let written = recorder.write_page(&format!("{}:{}", caller.file(), caller.line()), file);
+    drop(watchdog);
+    pages().retain(|page| !Arc::ptr_eq(page, &recording));
+    let written = recording.write();
     let output = result.unwrap_or_else(|payload: Box<dyn Any + Send>| resume_unwind(payload));
-    written.map_err(name).map(|()| output)
+    written.map(|()| output)
+}
+
+/// Writes the pages that [`page`] is recording now, as they are so far, and gives their paths. From any thread: a program
+/// that shall leave its page on Ctrl-C calls this in its handler, before it ends.
+///
+/// ```
+/// assert!(runtime::trace::save()?.is_empty(), "no page is being recorded");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// When a page cannot be written.
+pub fn save() -> io::Result<Vec<PathBuf>> {
+    let pages = RECORDING.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let pages = pages.into_iter().filter(|page| page.target.is_file);
+    pages.map(|page| page.write().map(|()| page.target.path.clone())).collect()
+}
+
+/// A page that is being recorded.
+pub(super) struct Recording {
+    target: Target,
+    title: String,
+    pub(super) log: Log,
+}
+
+impl Recording {
+    /// Writes the page of the events so far.
+    fn write(&self) -> io::Result<()> {
+        let page = html(&self.title, self.log.lock().iter(), &BTreeMap::new());
+        self.target.write(&page)
+    }
+
+    /// Writes the page while the program runs on, and says on the standard error why.
+    pub(super) fn write_now(&self, why: &str) {
+        if !self.target.is_file {
+            return;
+        }
+        let path = self.target.path.display();
+        // Nobody is there to tell of an error but the same reader.
+        _ = match self.write() {
+            Ok(()) => writeln!(io::stderr(), "glassloop: {why}; {path} shows what led to it. The program goes on."),
+            Err(error) => writeln!(io::stderr(), "glassloop: {why}, and its page cannot be written: {error}"),
+        };
+    }
+}
+
+/// Where a page goes.
+struct Target {
+    path: PathBuf,
+    /// Whether it is a regular file, or will be one.
+    is_file: bool,
+    /// One writes at a time.
+    writing: Mutex<()>,
+}
+
+impl Target {
+    /// Whether a page may and can be written to this path.
+    ///
+    /// # Errors
+    /// When another file is there, or none can be made.
+    fn check(path: &Path) -> io::Result<Target> {
+        let name = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let there = fs::metadata(path).ok();
+        let is_file = there.as_ref().is_none_or(fs::Metadata::is_file);
+        // A link stays, and what it points to is replaced.
+        let path = if there.is_some() { fs::canonicalize(path).map_err(name)? } else { path.to_owned() };
+        let target = Target { path, is_file, writing: Mutex::new(()) };
+        if !is_file {
+            return Ok(target);
+        }
+        if there.is_some() && !is_ours(&target.path).map_err(name)? {
+            return Err(name(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "this file is no page of glassloop, and is not overwritten: give another path, or remove it",
+            )));
+        }
+        File::create(target.aside()).and_then(|_| fs::remove_file(target.aside())).map_err(name)?;
+        Ok(target)
+    }
+
+    /// The file that becomes the page when it is whole.
+    fn aside(&self) -> PathBuf {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        self.path.with_file_name(format!(".{name}.{}.part", std::process::id()))
+    }
+
+    fn write(&self, page: &str) -> io::Result<()> {
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = if self.is_file {
+            let aside = self.aside();
+            let written = fs::write(&aside, page).and_then(|()| fs::rename(&aside, &self.path));
+            written.inspect_err(|_| _ = fs::remove_file(&aside))
+        } else {
+            File::options().write(true).open(&self.path).and_then(|mut file| file.write_all(page.as_bytes()))
+        };
+        written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))
+    }
+}
+
+/// Whether a file is a page of ours, or empty.
+fn is_ours(path: &Path) -> io::Result<bool> {
+    let mut beginning = Vec::new();
+    File::open(path)?.take(1024).read_to_end(&mut beginning)?;
+    let beginning = String::from_utf8_lossy(&beginning);
+    Ok(beginning.is_empty() || beginning.starts_with(BEGINNING[0]) && beginning.contains(BEGINNING[1]))
 }
 
 impl Recorder {
@@ -72,25 +203,50 @@ impl Recorder {
     /// # Errors
     /// When `out` cannot be written to.
     pub fn write_page(&self, title: &str, mut out: impl io::Write) -> io::Result<()> {
-        let mut data = String::from("{\"title\":");
-        text(title, &mut data);
-        data.push_str(",\"words\":");
-        text(WORDS, &mut data);
-        data.push_str(",\"sources\":");
-        let mut files = BTreeSet::new();
-        for event in self.state.borrow().events() {
-            files.extend([Some(event.source.0), event.program.map(Location::file)].into_iter().flatten());
-        }
-        list(files, &mut data, |file, data| {
-            list([file, &read(file).unwrap_or_default()], data, text);
-        });
-        data.push_str(",\"events\":");
-        list(self.state.borrow().events(), &mut data, |event, data| data.push_str(&event.to_json()));
-        data.push('}');
-        let page = HTML.replace("/*style*/", STYLE).replace("/*script*/", &SCRIPT.join("\n"));
-        let (before, after) = page.split_once("/*data*/").expect("the page has a place for the data");
-        [before, &data, after].iter().try_for_each(|piece| out.write_all(piece.as_bytes()))
+        let page = html(title, self.log().lock().iter(), &BTreeMap::new());
+        out.write_all(page.as_bytes())
     }
+
+    /// Writes the page of the events so far to a file, aside and renamed, as [`page`] does.
+    ///
+    /// # Errors
+    /// When another file is there, which is not overwritten, or when the page cannot be written.
+    pub fn save_page(&self, title: &str, path: impl AsRef<Path>) -> io::Result<()> {
+        Target::check(path.as_ref())?.write(&html(title, self.log().lock().iter(), &BTreeMap::new()))
+    }
+}
+
+/// The page of these events.
+fn html<'a>(title: &str, events: impl Iterator<Item = &'a Event> + Clone, own: &BTreeMap<String, String>) -> String {
+    let mut files = BTreeSet::new();
+    for event in events.clone() {
+        files.extend([Some(event.source.0), event.program.map(Location::file)].into_iter().flatten());
+    }
+    html_of(title, files, own, |data| list(events, data, |event, data| data.push_str(&event.to_json())))
+}
+
+/// The page of the events that `write` adds, with the sources of these files: `own` ones, or those that are found.
+pub(super) fn html_of(
+    title: &str,
+    files: BTreeSet<&str>,
+    own: &BTreeMap<String, String>,
+    write: impl FnOnce(&mut String),
+) -> String {
+    let mut data = String::from("{\"title\":");
+    text(title, &mut data);
+    data.push_str(",\"words\":");
+    text(WORDS, &mut data);
+    data.push_str(",\"sources\":");
+    list(files, &mut data, |file, data| {
+        let source = own.get(file).cloned().or_else(|| read(file)).unwrap_or_default();
+        list([file, &source], data, text);
+    });
+    data.push_str(",\"events\":");
+    write(&mut data);
+    data.push('}');
+    let page = HTML.replace("/*style*/", STYLE).replace("/*script*/", &SCRIPT.join("\n"));
+    let (before, after) = page.split_once("/*data*/").expect("the page has a place for the data");
+    [before, &data, after].concat()
 }
 
 /// A source file by the name that the compiler gave it: from the top of the workspace that it was compiled in.

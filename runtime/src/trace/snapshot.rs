@@ -7,8 +7,7 @@ use crate::circle::reactor::Side;
 use crate::circle::ticket::Ticket;
 use crate::parts::line::Waiters;
 use std::cmp::Reverse;
-use std::iter::successors;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 
 /// The state as a JSON object; see the test that compares it with the page's.
@@ -22,7 +21,7 @@ pub(super) fn of(core: &Core) -> String {
     list(tasks.slots.iter(), &mut out, |(key, slot), out| {
         let task = TaskNumber::from(slot.ticket).0;
         out.push_str(&format!("[{key},{task},{},{},", slot.queued, slot.aborted));
-        Option::<Rc<str>>::from(&slot.body).write(out);
+        Option::<Arc<str>>::from(&slot.body).write(out);
         out.push(',');
         <&str>::from(slot.wait).write(out);
         out.push(']');
@@ -55,6 +54,5 @@ fn woken_by(waker: &Waker) -> Option<TaskNumber> {
 
 /// Who waits at one side of a source, from the first of the line on.
 fn waiting(side: &Side, waiters: &Waiters) -> Vec<Option<TaskNumber>> {
-    let line = successors(side.line.first, |waiter| waiters.entries[waiter.index()].after);
-    line.map(|waiter| woken_by(&waiters.entries[waiter.index()].waker)).collect()
+    waiters.wakers(&side.line).map(woken_by).collect()
 }

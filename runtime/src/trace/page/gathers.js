@@ -2,8 +2,8 @@
 
 const MOST_CHILDREN = 40;
 const MOST_CARDS = 12;
-const CHILD_SIGNS = { idle: "◌", woken: "◔", polled: "▶", done: "✓" };
-const CHILD_WORDS = { idle: "waits", woken: "woken", polled: "at poll", done: "done" };
+const CHILD_SIGNS = { idle: "◌", woken: "◔", polled: "▶", ended: "●", done: "✓" };
+const CHILD_WORDS = { idle: "waits", woken: "woken", polled: "at poll", ended: "has ended", done: "done" };
 
 class Gathers {
   constructor(app) {
@@ -29,7 +29,7 @@ class Gathers {
 
   card(key, gather, state, at, now, e) {
     const all = total(gather);
-    const left = remaining(gather);
+    const left = all === null ? null : all - ended(gather);
     const of = all === null ? "" : ` of ${all}`;
     const rest = left === null ? "done; how many remain is not known" : left === 1 ? "done, 1 remains" : `done, ${left} remain`;
     const fate = gather.fate === "dropped" ? " · dropped" : gather.fate === "done" ? " · has returned" : "";
@@ -51,6 +51,6 @@ class Gathers {
     const classes = `card${at === key && !gather.fate ? " now" : ""}${gather.fate ? " over" : ""}`;
     const more = places.length > MOST_CHILDREN ? [none(`and ${places.length - MOST_CHILDREN} more children`)] : [];
     return el("article", { key: String(key), class: classes, "aria-label": `gather ${key}` }, title,
-      el("div", { class: "count" }, `${gather.done}${of} `, el("small", {}, rest)), polls, list, ...more);
+      el("div", { class: "count" }, `${ended(gather)}${of} `, el("small", {}, rest)), polls, list, ...more);
   }
 }

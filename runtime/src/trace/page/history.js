@@ -16,6 +16,9 @@ class History {
     this.children = {};   // event → the child that a gather's event is about: which of the input
     this.counts = {};     // event → [done, remaining] after a child's poll
     this.turns = [];      // events that begin a turn
+    this.ready = {};      // the beginning of a turn → how many tasks are ready
+    this.panics = {};     // the end of a poll → whether it has panicked
+    this.due = {};        // a child's wake → whether its parent was woken before
     this.survey();
   }
 
@@ -30,6 +33,9 @@ class History {
       if (e.kind === "Spawn") this.names[e.task] = e.name ?? `task ${e.task}`;
       if (e.kind === "TurnBegin") this.turns.push(e.seq);
       const atPoll = state.poll;
+      if (e.kind === "TurnBegin") this.ready[e.seq] = state.queue.length;
+      if (e.kind === "PollEnd" && state.tasks[e.task]?.panicked) this.panics[e.seq] = true;
+      if (e.kind === "ChildWoken" && state.gathers[e.gather]?.due) this.due[e.seq] = true;
       this.changes.push(apply(state, e));
       const task = e.task ?? state.poll ?? atPoll;
       this.actors.push(task ?? null);
@@ -71,8 +77,9 @@ class History {
   reason(e, words) {
     let cause = e.cause;
     const kind = (seq) => (seq === null ? null : this.events[seq].kind);
-    // The end of a poll has the reason of the poll, and a child that of its wake.
+    // The end of a poll has the reason of the poll, a poll that of its push, and a child that of its wake.
     if (["PollEnd", "ChildPollEnd"].includes(e.kind) && cause !== null) cause = this.events[cause].cause;
+    while (["PollBegin", "PollEnd"].includes(e.kind) && ["Pop", "Push"].includes(kind(cause))) cause = this.events[cause].cause;
     if (["ChildPoll", "ChildPollEnd"].includes(e.kind) && kind(cause) === "ChildWoken") cause = this.events[cause].cause;
     while (cause !== null && !words.blocks.get(this.events[cause].kind)?.reason) cause = this.events[cause].cause;
     return cause;

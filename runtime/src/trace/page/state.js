@@ -3,6 +3,10 @@
 const DIRECTIONS = ["read", "write"];
 /// Ended gathers whose cards are kept.
 const KEPT_GATHERS = 6;
+/// So many channels that are closed are kept.
+const KEPT_CHANNELS = 6;
+/// Who waits at a channel.
+const SIDES = ["send", "receive", "close"];
 
 function emptyState() {
   return {
@@ -14,7 +18,8 @@ function emptyState() {
     poll: null,       // the task at poll
     popped: null,     // the task between its pop and its poll
     children: [],     // the gathers' children at poll, one inside the other: { gather, place }
-    timers: {}, sources: {}, remote: [], jobs: {}, semaphores: {}, gathers: {},
+    timers: {}, sources: {}, remote: [], jobs: {}, semaphores: {}, channels: {}, gathers: {},
+    closed: [],       // the channels that are closed and still shown, the oldest first
     over: [],         // the gathers that have ended and whose cards are kept, the oldest first
     park: null,       // while the loop sleeps: { timeout, deadline, limit }
     quiescent: false,
@@ -35,7 +40,8 @@ const CHANGES = {
   TurnBegin(s) { atPoll(s, null, null); },
   Spawn(s, e) {
     set(s.tasks, e.task, {
-      slot: e.slot, generation: e.generation, queued: false, aborted: false, polls: 0, held: [], wait: null,
+      slot: e.slot, generation: e.generation, queued: false, aborted: false, polls: 0, held: [], wait: null, on: null,
+      panicked: false, over: false, abortedBy: null,
     });
     set(s.slab, e.slot, e.task);
   },
@@ -49,19 +55,28 @@ const CHANGES = {
     atPoll(s, e.task, null);
     ofTask(s, e.task, "polls", (s.tasks[e.task]?.polls ?? 0) + 1);
     ofTask(s, e.task, "wait", null);
+    ofTask(s, e.task, "on", null);
+    leaveReceivers(s);
   },
   PollEnd(s, e) {
     keptByOthers(s, e.task);
+    if (e.ready) ofTask(s, e.task, "over", true);
     atPoll(s, null, s.popped);
   },
   Waits(s, e) {
     ofTask(s, s.poll, "wait", e.what);
     if (!e.what.startsWith("its next turn")) holds(s, e.what);
+    ofTask(s, s.poll, "on", { whom: e.whom, job: e.job, channel: e.channel, side: e.side });
+    if (e.channel !== null) enterLine(s, channel(s, e)[e.side]);
   },
   Wake(s, e) { if (e.last) released(s, e.task); },
   TicketCloned(s, e) { cloned(s, e.task); },
   TicketDropped(s, e) { released(s, e.task); },
-  Abort(s, e) { ofTask(s, e.task, "aborted", true); },
+  Abort(s, e) {
+    ofTask(s, e.task, "aborted", true);
+    ofTask(s, e.task, "abortedBy", actor(s));
+  },
+  TaskPanicked(s, e) { ofTask(s, e.task, "panicked", true); },
   TaskEnd(s, e) {
     const task = s.tasks[e.task];
     if (task && s.slab[task.slot] === e.task) set(s.slab, task.slot, undefined);
@@ -69,10 +84,13 @@ const CHANGES = {
     takeFirst(s.queue, (task) => task === e.task);
     if (s.poll === e.task) atPoll(s, null, s.popped);
     if (s.popped === e.task) set(s, "popped", null);
-    set(s, "ended", [...s.ended.slice(-3), { task: e.task, how: e.how }]);
+    const by = task && e.how === "aborted" && task.abortedBy ? task.abortedBy.task : null;
+    const how = task && task.panicked ? "panicked" : e.how;
+    set(s, "ended", [...s.ended.slice(-3), { task: e.task, how, by }]);
     // Its future was dropped before, and with it whatever of it stood in a line.
     const isIt = (who) => who.task === e.task;
     for (const it of Object.values(s.semaphores)) takeAll(it.line, isIt);
+    for (const it of Object.values(s.channels)) for (const side of SIDES) takeAll(it[side], isIt);
     for (const it of Object.values(s.sources)) for (const way of DIRECTIONS) takeAll(it[way].waits, isIt);
   },
   // The slots are taken out all at once when a runtime is dropped; the queue with them.
@@ -114,17 +132,40 @@ const CHANGES = {
   PermitTaken(s, e) {
     set(semaphore(s, e), "free", e.left);
     leaveLine(s, semaphore(s, e).line);
+    set(semaphore(s, e).holders, e.permit, actor(s));
   },
   PermitWaiting(s, e) {
     enterLine(s, semaphore(s, e).line);
     holds(s, "semaphore", e.semaphore);
   },
   PermitLeft(s, e) { leaveLine(s, semaphore(s, e).line); },
-  PermitReleased(s, e) { set(semaphore(s, e), "free", e.left); },
+  PermitReleased(s, e) {
+    set(semaphore(s, e), "free", e.left);
+    if (e.permit !== null) set(semaphore(s, e).holders, e.permit, undefined);
+  },
+  PermitForgotten(s, e) { set(semaphore(s, e).holders, e.permit, undefined); },
+
+  ChannelSent(s, e) {
+    leaveLine(s, channel(s, e).send);
+    filled(s, e);
+  },
+  ChannelTaken(s, e) {
+    leaveLine(s, channel(s, e).receive);
+    filled(s, e);
+  },
+  ChannelClosed(s, e) {
+    for (const side of SIDES) takeAll(channel(s, e)[side], () => true);
+    if (channel(s, e).closed === null) append(s.closed, e.channel);
+    set(channel(s, e), "closed", e.side);
+    if (s.closed.length <= KEPT_CHANNELS) return;
+    set(s.channels, s.closed[0], undefined);
+    take(s.closed, 0);
+  },
+  ChannelLeft(s, e) { leaveLine(s, channel(s, e).send); },
 
   GatherStart(s, e) {
     set(s.gathers, e.gather, {
-      form: e.form, parent: actor(s), children: null, cannotTell: false, alive: null, started: 0, done: 0, polls: 0, due: false, places: {}, fate: null,
+      form: e.form, parent: actor(s), children: null, cannotTell: false, alive: null, started: 0, done: 0, polls: 0, due: false, tally: null, places: {}, fate: null,
     });
   },
   GatherOpen(s, e) {
@@ -143,6 +184,7 @@ const CHANGES = {
   ChildPoll(s, e) {
     holds(s, "gather", e.gather);
     append(s.children, { gather: e.gather, place: e.place });
+    leaveReceivers(s);
     const gather = s.gathers[e.gather];
     if (!gather) return;
     const before = gather.places[e.place];
@@ -172,8 +214,13 @@ const CHANGES = {
   ChildWoken(s, e) {
     const gather = s.gathers[e.gather];
     if (gather && e.due) set(gather, "due", true);
+    if (gather && e.left !== null) set(gather, "tally", e.left);
     const place = gather && gather.places[e.place];
     if (!place || place.state === "done") return;
+    if (e.left !== null) {
+      set(place, "state", "ended");
+      return;
+    }
     if (place.state === "polled") set(place, "again", true); else set(place, "state", "woken");
   },
   GatherDone(s, e) { endGather(s, e.gather, "done"); },
@@ -201,8 +248,24 @@ function ready(it, isReady, isEnded) {
 }
 
 function semaphore(s, e) {
-  if (!s.semaphores[e.semaphore]) set(s.semaphores, e.semaphore, { free: null, line: [] });
+  if (!s.semaphores[e.semaphore]) set(s.semaphores, e.semaphore, { free: null, line: [], holders: {} });
   return s.semaphores[e.semaphore];
+}
+
+// A channel, by what is known of it: it may have been made before the recording.
+function channel(s, e) {
+  if (!s.channels[e.channel]) set(s.channels, e.channel, { len: null, room: null, send: [], receive: [], close: [], closed: null });
+  return s.channels[e.channel];
+}
+
+function filled(s, e) {
+  set(channel(s, e), "len", e.len);
+  set(channel(s, e), "room", e.room);
+}
+
+// Who is polled waits for a value only if it says so anew: a receiver leaves no line when its future is dropped.
+function leaveReceivers(s) {
+  for (const it of Object.values(s.channels)) for (const side of ["receive", "close"]) leaveLine(s, it[side]);
 }
 
 function enterLine(s, line) {
@@ -241,6 +304,22 @@ function total(gather) {
   return gather.alive === null || isOpen ? null : gather.done + gather.alive;
 }
 
+// How many have ended: tasks as the tally counts them, the others as their parent polls them.
+function ended(gather) {
+  const all = total(gather);
+  return gather.tally === null || all === null ? gather.done : Math.max(gather.done, all - gather.tally);
+}
+
+// Where a task is in its life, in a word.
+function taskState(s, number) {
+  const task = s.tasks[number];
+  if (s.poll === number) return task.panicked ? "panicked" : "at poll";
+  if (s.popped === number && !task.over) return task.aborted ? "is dropped" : "next at poll";
+  if (task.over || task.panicked) return task.panicked ? "panicked" : "done";
+  if (task.queued) return "ready";
+  return task.polls ? "waits" : "new";
+}
+
 // How many have not ended.
 function remaining(gather) {
   const all = total(gather);
@@ -264,16 +343,29 @@ function waits(s) {
     for (const way of DIRECTIONS) for (const who of s.sources[key][way].waits) add(who, "reactor", way, key);
   }
   for (const key of Object.keys(s.semaphores)) for (const who of s.semaphores[key].line) add(who, "others", "semaphore", key);
-  for (const key of Object.keys(s.jobs)) add(s.jobs[key].who, "others", "job", key);
   for (const key of Object.keys(s.tasks)) {
     const task = Number(key);
     if (found.has(task)) continue;
     // Until its wake, who was told of something stands where it was told.
     const told = s.tasks[key].held.find(({ what }) => what in TOLD_AT);
     if (told) add({ task, gather: null }, TOLD_AT[told.what], "told", holderText(told));
-    else if (s.tasks[key].wait) add({ task, gather: null }, "others", "task", key);
+    else if (s.tasks[key].wait && taskState(s, task) === "waits") add({ task, gather: null }, "others", "task", key);
   }
   return found;
+}
+
+// What is waited for at a channel.
+function channelText({ side, channel }) {
+  if (side === "close") return `the receiver of channel ${channel} to go`;
+  return side === "send" ? `room in channel ${channel}` : `a value from channel ${channel}`;
+}
+
+// What a task has said that it waits for.
+function onText({ wait, on }) {
+  if (on.whom !== null) return `task ${on.whom} to end`;
+  if (on.job !== null) return `job ${on.job} to end`;
+  if (on.channel !== null) return channelText(on);
+  return wait;
 }
 
 // A wait in the words of the leaves that the events name.
@@ -281,8 +373,7 @@ function waitText(s, { what, key }) {
   switch (what) {
     case "timer": return `timer ${key}, ${time(s.timers[key].deadline)}`;
     case "semaphore": return `a permit of semaphore ${key}`;
-    case "job": return `job ${key}`;
-    case "task": return s.tasks[key].wait;
+    case "task": return onText(s.tasks[key]);
     case "told": return `${key}, which wakes it next`;
     default: return `socket ${key} to ${what}`;
   }

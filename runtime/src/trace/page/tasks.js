@@ -16,8 +16,8 @@ class Tasks {
       const number = state.slab[slot];
       const task = state.tasks[number];
       const place = places.of.get(number);
-      const text = place === "poll" ? (state.poll === number ? "at poll" : "next at poll") : place === "queue" ? "ready" : "waits";
-      const wait = places.text(number) || (place !== "others" ? "" : e?.kind === "Wake" && e.task === number ? "its place in the queue" : inShort(task.held, holderText, ", ") || "something that the trace does not know");
+      const text = taskState(state, number);
+      const wait = places.text(number) || (place !== "others" || text !== "waits" ? "" : e?.kind === "Wake" && e.task === number ? "its place in the queue" : inShort(task.held, holderText, ", ") || "something that the trace does not know");
       return [number, [slot, task.generation, chip(app, number), text + (task.aborted ? ", aborted" : ""), task.polls, inShort(task.held, holderText, ", ") || "nobody", wait]];
     }, current, slots.length);
     this.note(slots.length, state);
@@ -25,7 +25,7 @@ class Tasks {
 
   note(alive, state) {
     const { app } = this;
-    const ended = state.ended.map(({ task, how }) => `${app.history.name(task)} ${how}`).join(", ");
+    const ended = state.ended.map(({ task, how, by }) => `${app.history.name(task)} ${how}${by === null ? "" : ` by ${app.history.name(by)}`}`).join(", ");
     const note = `${alive} alive${ended ? `; ended: ${ended}` : ""}`;
     draw($("tasks-note"), el("span", { title: note }, note));
   }

@@ -5,9 +5,9 @@ class Words {
     this.history = history;
     this.blocks = new Map();
     for (const block of text.trim().split("\n\n").slice(1)) {
-      const [head, sentence, reason] = block.split("\n");
+      const [head, sentence, reason, woken] = block.split("\n");
       const [kind, group, ...word] = head.split(" ");
-      this.blocks.set(kind, { group, word: word.join(" "), sentence, reason });
+      this.blocks.set(kind, { group, word: word.join(" "), sentence, reason, woken: woken ?? reason });
     }
   }
 
@@ -19,23 +19,28 @@ class Words {
   say(e) {
     const block = this.blocks.get(e.kind);
     if (!block) return { before: e.kind, because: "", after: "", reason: null };
-    const [before, after] = block.sentence.split("{because}");
-    const reason = after === undefined ? null : this.history.reason(e, this);
-    const because = reason === null ? "" : this.why(this.history.events[reason]);
+    const [before, after] = block.sentence.split(/\{because\}|\{woken\}/);
+    const reason = after === undefined || this.field(e, "counts") ? null : this.history.reason(e, this);
+    const because = reason === null ? "" : this.why(this.history.events[reason], e);
     return { before: this.fill(before, e), because, after: this.fill(after ?? "", e), reason };
   }
 
-  why(e) { return this.fill(this.blocks.get(e.kind).reason, e); }
+  // The event `e` as the reason of the event `of`.
+  why(e, of) {
+    const { reason, woken } = this.blocks.get(e.kind);
+    const itself = e.task === of.task && e.gather === of.gather && e.place === of.place;
+    return this.fill(this.blocks.get(of.kind).sentence.includes("{woken}") ? woken : reason, e, { itself, starts: of.kind.startsWith("ChildPoll") });
+  }
 
   text(e) {
     const { before, because, after } = this.say(e);
     return before + (because ? ` ${because}` : "") + after;
   }
 
-  fill(template, e) {
+  fill(template, e, facts = {}) {
     return template
       .replace(/\[(!?)(\w+): ([^\]]*)\]/g, (_, not, field, text) => {
-        const value = this.field(e, field);
+        const value = facts[field] ?? this.field(e, field);
         const there = value !== null && value !== undefined && value !== false;
         return there === (not === "") ? text : "";
       })
@@ -52,6 +57,19 @@ class Words {
       case "done": return history.counts[e.seq]?.[0];
       case "remaining": return history.counts[e.seq]?.[1] ?? "an unknown number";
       case "one": return history.counts[e.seq]?.[1] === 1;
+      case "ready": return e.kind === "TurnBegin" ? this.ready(history.ready[e.seq]) : e.ready;
+      case "returned": return history.panics[e.seq] ? "panicked" : e.ready ? "returned Ready" : "returned Pending";
+      case "for": return this.waitsFor(e);
+      case "fate": return this.fate(e);
+      case "in": return time(e.deadline - e.at);
+      case "bounded": return e.room !== null;
+      case "bysender": return e.side === "sender";
+      case "jobs": return e.message === "job end";
+      case "did": return { wake: "woke it", abort: "aborted it", spawn: "spawned it", "nobody outside": "has nothing more to say" }[e.message] ?? `has ended job ${e.number}`;
+      case "counts": return e.kind === "ChildWoken" && e.left !== null;
+      case "whose": return e.cause === null ? "a task" : history.name(history.events[e.cause].task);
+      case "idle": return e.left !== null && !e.due && !history.due[e.seq];
+      case "awake": return !e.due && (e.left === null || history.due[e.seq]);
       case "deadline": case "to": return e[field] === null ? null : time(e[field]);
       case "subject":
         if (e.number === null) return null;
@@ -59,6 +77,29 @@ class Words {
       case "parking": return this.parking(e);
       default: return e[field];
     }
+  }
+
+  // How many tasks are ready, in words.
+  ready(number) {
+    if (number === 0) return "nothing is ready";
+    return number === 1 ? "1 task is ready" : `${number} tasks are ready`;
+  }
+
+  // What is waited for, as far as the event names it.
+  waitsFor(e) {
+    if (e.whom !== null) return `${this.history.name(e.whom)} to end`;
+    if (e.job !== null) return `job ${e.job} to end`;
+    if (e.channel !== null) return channelText(e);
+    return e.what;
+  }
+
+  // How a task has ended, and who has asked for it.
+  fate(e) {
+    const cause = e.cause === null ? null : this.history.events[e.cause];
+    if (e.how === "dropped" && cause?.kind === "TaskPanicked") return "panicked";
+    if (e.how !== "aborted" || cause?.kind !== "Abort") return e.how;
+    const reason = this.history.reason(cause, this);
+    return reason === null ? e.how : `${e.how} ${this.fill(this.blocks.get(this.history.events[reason].kind).reason, this.history.events[reason])}`;
   }
 
   parking(e) {

@@ -1,0 +1,105 @@
+//! The watchdog of [`page`](super::page()): a thread that sees when the loop hangs, or is stuck in a poll, and leaves the page.
+
+use super::kind::Kind;
+use super::log::Doing;
+use super::page::Recording;
+use super::record;
+use crate::circle::core::Core;
+use crate::circle::remote::{Errand, Message};
+use crate::runtime::Runtime;
+use std::env;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// The environment variable for another patience, in seconds.
+const PATIENCE: &str = "GLASSLOOP_PATIENCE";
+
+/// So long the watchdog waits before it says something. A thread that answers after half of that is no hang.
+const THREE_SECONDS: Duration = Duration::from_secs(3);
+
+/// Runs until it is dropped.
+pub(super) struct Watchdog(Option<(Sender<()>, JoinHandle<()>)>);
+
+impl Watchdog {
+    /// Begins to watch. Without a thread for it nobody watches, and the page is written at the end.
+    pub(super) fn start(page: Arc<Recording>, runtime: &Runtime) -> Watchdog {
+        let (patience, inbox) = (patience(), Arc::clone(&runtime.inbox));
+        let (stop, stopped) = channel();
+        let watch = move || {
+            let mut told = None;
+            while stopped.recv_timeout(patience / 16) == Err(RecvTimeoutError::Timeout) {
+                let doing = page.log.lock().doing;
+                match doing {
+                    Doing::Poll(seq, since) if since.elapsed() >= patience && told != Some(seq) => {
+                        told = Some(seq);
+                        page.write_now(&long_poll(&page, seq, patience));
+                    }
+                    Doing::Stuck(seq, since) if since.elapsed() >= patience && told != Some(seq) => {
+                        told = Some(seq);
+                        let report = move |core: &Core| report_hang(core, patience);
+                        inbox.post(Message::Run(Errand::Hang, Box::new(report)));
+                    }
+                    _ => {}
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("glassloop-watchdog".into()).spawn(watch);
+        Watchdog(thread.ok().map(|thread| (stop, thread)))
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.0.take() {
+            drop(stop);
+            _ = thread.join();
+        }
+    }
+}
+
+/// How long the watchdog waits.
+fn patience() -> Duration {
+    let told = env::var(PATIENCE).ok().and_then(|seconds| seconds.trim().parse().ok());
+    let told = told.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    told.filter(|patience| !patience.is_zero()).unwrap_or(THREE_SECONDS)
+}
+
+/// Who has been at poll for so long.
+fn long_poll(page: &Recording, seq: u64, patience: Duration) -> String {
+    let events = page.log.lock();
+    let task =
+        events.get(seq).and_then(|event| if let Kind::PollBegin { task } = event.kind { Some(task) } else { None });
+    let born = events.iter().find_map(|event| match &event.kind {
+        Kind::Spawn { task: it, name, .. } if Some(*it) == task => Some((name.clone(), event.program)),
+        _ => None,
+    });
+    let (name, at) = born.unwrap_or_default();
+    let who = name.map_or_else(|| format!("task {}", task.map_or(0, |task| task.0)), |name| name.to_string());
+    let at = at.map_or(String::new(), |at| format!(" ({at})"));
+    format!("one poll of {who}{at} has taken {patience:?}, and nobody else has been polled")
+}
+
+/// Whether a loop that sleeps can be woken by nothing that it knows of.
+pub(super) fn is_stuck(core: &Core) -> bool {
+    core.clock.standing.get().is_none()
+        && core.timers.borrow().next().is_none()
+        && core.reactor.borrow().is_empty()
+        && core.owed.borrow().is_empty()
+        && !core.threads.is_somebody_outside()
+}
+
+/// On the loop's thread: the panic with the list of tasks, unless something has come meanwhile.
+fn report_hang(core: &Core, patience: Duration) {
+    if !is_stuck(core) || core.tasks.borrow().has_ready() || core.threads.waiting() > 0 {
+        return;
+    }
+    record(file!(), line!(), None, || Kind::Quiescent {});
+    let list = core.tasks.borrow().list();
+    panic!(
+        "nothing can happen any more: for {patience:?} no task was ready, no timer was armed, no socket was registered, no \
+         blocking job was under way and no message has come ({PATIENCE} sets how many seconds are waited). Look for a \
+         wake-up that never comes in:{list}"
+    );
+}
