@@ -14,6 +14,7 @@
 
 #[path = "../runtime/src/parts/park.rs"]
 mod park;
+#[allow(dead_code, reason = "the queue of the model is never dropped with wakes in it")]
 #[path = "../runtime/src/parts/pending.rs"]
 mod pending;
 #[allow(dead_code, reason = "the set of tickets needs one of its rules")]

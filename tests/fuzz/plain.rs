@@ -46,6 +46,9 @@ struct Entry {
     outcome: Rc<Outcome>,
 }
 
+/// Is told the result of a task.
+type AtEnd = Box<dyn FnOnce(Option<u32>)>;
+
 /// What a task's handle sees.
 #[derive(Default)]
 struct Outcome {
@@ -53,7 +56,7 @@ struct Outcome {
     result: Cell<Option<Option<u32>>>,
     joiner: RefCell<Option<Waker>>,
     /// What a gather does at its end.
-    at_end: RefCell<Option<Box<dyn FnOnce(Option<u32>)>>>,
+    at_end: RefCell<Option<AtEnd>>,
 }
 
 impl Outcome {

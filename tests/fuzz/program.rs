@@ -166,6 +166,9 @@ pub(crate) fn smaller(program: &[Op]) -> Vec<Vec<Op>> {
 
 // The interpreter.
 
+/// How to await a task and how to abort it.
+type Spawned = (Option<Boxed<Option<u32>>>, Box<dyn Fn()>);
+
 /// What the bodies of one run share.
 pub(crate) struct World {
     api: Rc<dyn Api>,
@@ -175,7 +178,8 @@ pub(crate) struct World {
     /// Bodies made so far, and those that are there.
     made: Cell<u32>,
     alive: Cell<usize>,
-    tasks: RefCell<Vec<(Option<Boxed<Option<u32>>>, Box<dyn Fn()>)>>,
+    /// Each is awaited once.
+    tasks: RefCell<Vec<Spawned>>,
     channels: Vec<Rc<dyn Channel>>,
     oneshots: Vec<Rc<dyn Oneshot>>,
     semaphores: Vec<Rc<dyn Semaphore>>,
