@@ -5,6 +5,7 @@
 
 #[path = "../examples/course/lessons/13_server/rung.rs"]
 #[allow(dead_code, missing_docs, missing_debug_implementations, unreachable_pub, reason = "a program in one file")]
+#[allow(clippy::new_without_default, reason = "the same")]
 mod rung;
 
 use crate::case::Role;

@@ -125,7 +125,8 @@ fn tasks(real: &whole::Runtime, rung: &small::Runtime) {
         }
     };
     // A first round, so that queues and slots have their size.
-    (on_real(real), on_rung(rung));
+    on_real(real);
+    on_rung(rung);
     let per_spawn = |count: usize| format!("{:.2}", count as f64 / f64::from(SPAWNS));
     let counts = [allocations(|| on_real(real)), allocations(|| on_rung(rung))].map(per_spawn);
     row("task and result in one allocation", "Box and Rc", "allocations a spawn", &counts[0], &counts[1]);
@@ -161,7 +162,8 @@ fn children(real: &whole::Runtime, rung: &small::Runtime) {
     let (on_real, on_rung) = both! { on:
         on::gather((0..CHILDREN).map(|millis| on::sleep(Duration::from_millis(u64::from(millis))))).await;
     };
-    (on_real(real), on_rung(rung));
+    on_real(real);
+    on_rung(rung);
     let counts = [allocations(|| on_real(real)), allocations(|| on_rung(rung))];
     row(
         "children in one slice, `limit`, progress",
