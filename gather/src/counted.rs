@@ -73,10 +73,11 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
         } else {
             _poll = self.gathering.engine.begin_poll();
         }
+        self.counted.tally.leave_parent(cx.waker());
         if !self.counts {
             self.start_count();
         }
-        let ended = self.counted.tally.poll(cx.waker());
+        let ended = self.counted.tally.ended();
         self.gathering.engine.stage = Stage::Waiting;
         let results = match ready!(ended) {
             None => self.results(sort),
@@ -116,6 +117,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
             left += usize::from(waits);
         }
         tally.count(left);
+        gathering.engine.forget_parent(); // With a limit: the tally has the parent from here on.
     }
 
     /// All tasks have ended: takes their results.

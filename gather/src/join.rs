@@ -193,7 +193,7 @@ impl Engine {
     }
 
     /// Lets go of the ready set. If a waker still holds it, the set forgets the parent; else both are dropped here.
-    fn forget_parent(&mut self) {
+    pub(crate) fn forget_parent(&mut self) {
         if let Some(set) = self.set.take()
             && Arc::strong_count(&set) > 1
         {

@@ -99,7 +99,8 @@ impl<I: Iterator, T> Slots<I, T> {
     #[track_caller]
     pub(crate) fn limit(&mut self, n: usize) {
         assert!(n > 0, "limit(0) would never start a child: give the number that may be alive at once, at least 1");
-        self.limit = Some(n.min(MOST_PLACES) as u32);
+        // As many as there can be is no limit.
+        self.limit = Some(n.min(MOST_PLACES) as u32).filter(|_| n < usize::MAX);
     }
 
     pub(crate) fn has_limit(&self) -> bool {

@@ -77,12 +77,15 @@ impl Tally {
         self.failed.get().is_some()
     }
 
-    /// Pending while tasks are left and none has failed; `parent` is woken when that changes. Else ready, with the index
-    /// of the task that failed first, if one did.
-    pub(crate) fn poll(&self, parent: &Waker) -> Poll<Option<usize>> {
-        // The parent first, the count second: an end that the count does not show yet finds this parent.
-        let before = self.replace_parent(Some(parent.clone()));
-        drop(before);
+    /// Leaves the parent here, to be woken. In each poll this comes before [`ended`](Tally::ended): an end that the count does
+    /// not show yet then finds this parent.
+    pub(crate) fn leave_parent(&self, parent: &Waker) {
+        drop(self.replace_parent(Some(parent.clone())));
+    }
+
+    /// Pending while tasks are left and none has failed. Else ready, with the index of the task that failed first, if one
+    /// did.
+    pub(crate) fn ended(&self) -> Poll<Option<usize>> {
         match self.failed.get() {
             Some(&index) => Poll::Ready(Some(index)),
             None if self.left() == 0 => Poll::Ready(None),
@@ -118,11 +121,16 @@ mod tests {
         }
     }
 
+    fn poll(tally: &Tally, parent: &Waker) -> Poll<Option<usize>> {
+        tally.leave_parent(parent);
+        tally.ended()
+    }
+
     /// A tally of so many tasks, and a parent that counts its wakes.
     fn tally(tasks: usize) -> (Arc<Tally>, Arc<Count>) {
         let (tally, count) = (Tally::new(Mark::new("")), Arc::<Count>::default());
         tally.count(tasks);
-        assert!(tally.poll(&Waker::from(Arc::clone(&count))).is_pending());
+        assert!(poll(&tally, &Waker::from(Arc::clone(&count))).is_pending());
         (tally, count)
     }
 
@@ -134,7 +142,7 @@ mod tests {
             waker.wake();
             assert_eq!(count.0.load(Acquire), woken);
         }
-        assert_eq!(tally.poll(Waker::noop()), Poll::Ready(None));
+        assert_eq!(poll(&tally, Waker::noop()), Poll::Ready(None));
     }
 
     #[test]
@@ -152,7 +160,7 @@ mod tests {
     fn without_tasks_it_is_ready_at_once() {
         let tally = Tally::new(Mark::new(""));
         tally.count(0);
-        assert_eq!(tally.poll(Waker::noop()), Poll::Ready(None));
+        assert_eq!(poll(&tally, Waker::noop()), Poll::Ready(None));
     }
 
     #[test]
@@ -164,14 +172,14 @@ mod tests {
         tally.fail(0);
         Arc::clone(&tally).wake();
         assert_eq!(count.0.load(Acquire), 1);
-        assert_eq!(tally.poll(Waker::noop()), Poll::Ready(Some(2)));
+        assert_eq!(poll(&tally, Waker::noop()), Poll::Ready(Some(2)));
     }
 
     #[test]
     fn the_parent_of_the_latest_poll_is_woken() {
         let (tally, first) = tally(1);
         let second = Arc::<Count>::default();
-        assert!(tally.poll(&Waker::from(Arc::clone(&second))).is_pending());
+        assert!(poll(&tally, &Waker::from(Arc::clone(&second))).is_pending());
         assert_eq!(Arc::strong_count(&first), 1, "the tally has let go of the first");
         Arc::clone(&tally).wake();
         assert_eq!((first.0.load(Acquire), second.0.load(Acquire)), (0, 1));
@@ -193,7 +201,7 @@ mod tests {
         fn go(&self) {
             if let Some(tally) = self.0.lock().unwrap().clone() {
                 tally.close();
-                _ = tally.poll(Waker::noop());
+                _ = poll(&tally, Waker::noop());
             }
         }
     }
@@ -215,10 +223,10 @@ mod tests {
         let tally = Tally::new(Mark::new(""));
         tally.count(1);
         let reentrant = Arc::new(Reentrant(Mutex::new(Some(Arc::clone(&tally)))));
-        assert!(tally.poll(&Waker::from(reentrant)).is_pending());
-        assert!(tally.poll(Waker::noop()).is_pending()); // Drops the parent before.
+        assert!(poll(&tally, &Waker::from(reentrant)).is_pending());
+        assert!(poll(&tally, Waker::noop()).is_pending()); // Drops the parent before.
         let reentrant = Arc::new(Reentrant(Mutex::new(Some(Arc::clone(&tally)))));
-        assert!(tally.poll(&Waker::from(reentrant)).is_pending());
+        assert!(poll(&tally, &Waker::from(reentrant)).is_pending());
         tally.wake();
     }
 }
