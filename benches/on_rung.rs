@@ -4,7 +4,7 @@
 //! course's README.
 
 #[path = "../examples/course/lessons/13_server/rung.rs"]
-#[allow(dead_code, missing_docs, missing_debug_implementations, unreachable_pub, reason = "a program in one file")]
+#[allow(missing_docs, missing_debug_implementations, unreachable_pub, reason = "a program in one file")]
 #[allow(clippy::new_without_default, reason = "the same")]
 mod rung;
 

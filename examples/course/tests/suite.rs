@@ -738,7 +738,7 @@ macro_rules! step_10 {
 
         #[test]
         fn a_handle_that_outlives_its_loop_says_cancelled() {
-            let handle = block_on(async { spawn(pending::<()>()) });
+            let handle = block_on(poll_fn(|_| Poll::Ready(spawn(pending::<()>()))));
             assert!(matches!(block_on(handle), Err(JoinError::Cancelled)));
         }
     };
