@@ -4,11 +4,11 @@ use runtime::task::{spawn_blocking, yield_now};
 use runtime::{Runtime, block_on, fs};
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::FromRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::task::{Context, Waker};
 use tests::{CountingAllocator, Random, alone, open_descriptors, panic_message, peak_bytes, poll_once};
 
@@ -269,7 +269,10 @@ fn a_line_of_a_terminal_is_there_when_it_is_typed() {
 fn the_whole_lines_come_before_the_error_and_the_error_keeps_its_number() {
     block_on(async {
         // The list of a process's memory: one read gives a part of it, and when the process is gone there is no more.
-        let mut process = Command::new("sleep").arg("1000").spawn().unwrap();
+        let mut process = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // It answers: so it is loaded whole, and its list is long enough for several reads.
+        process.stdin.as_mut().unwrap().write_all(b"?").unwrap();
+        process.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let path = format!("/proc/{}/smaps", process.id());
         let mut lines = fs::lines(&path);
         let first = lines.next().await.unwrap().unwrap();
