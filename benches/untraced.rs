@@ -68,14 +68,15 @@ impl Copy {
     /// When files cannot be read or written.
     pub fn delete_trace_calls(&self) -> io::Result<usize> {
         let mut deleted = 0;
-        let (runtime, gather) = (self.folder.join("runtime/src"), self.folder.join("gather/src"));
-        for path in files(&runtime)?.into_iter().chain(files(&gather)?) {
-            if path.components().any(|part| part.as_os_str() == "trace") {
-                continue;
+        for (member, root) in [("runtime/src", "crate"), ("gather/src", "runtime")] {
+            for path in files(&self.folder.join(member))? {
+                if path.components().any(|part| part.as_os_str() == "trace") {
+                    continue;
+                }
+                let (source, calls) = without_calls(&fs::read_to_string(&path)?, root);
+                fs::write(&path, source)?;
+                deleted += calls;
             }
-            let (source, calls) = without_calls(&fs::read_to_string(&path)?);
-            fs::write(&path, source)?;
-            deleted += calls;
         }
         Ok(deleted)
     }
@@ -95,8 +96,9 @@ fn manifest_of_the_copy(manifest: &str) -> String {
     lines.map(|line| line.to_owned() + "\n").collect()
 }
 
-/// The source with every `trace!(…)` replaced by `()`, which does in a statement and in a match arm; a reason by none.
-fn without_calls(source: &str) -> (String, usize) {
+/// The source with every `trace!(…)` replaced by `()`, which does in a statement and in a match arm. A reason and a scope,
+/// which are values of no size, are replaced by empty ones; `root` is how the source names the crate `runtime`.
+fn without_calls(source: &str, root: &str) -> (String, usize) {
     let source = source.replace("runtime::trace!(", "trace!(");
     let mut pieces = source.split("trace!(");
     let mut kept = pieces.next().unwrap_or_default().to_owned();
@@ -107,8 +109,11 @@ fn without_calls(source: &str) -> (String, usize) {
             depth += i32::from(letter == '(') - i32::from(letter == ')');
             depth == 0
         });
-        // A reason travels with a waker: without the trace it is one of no size.
-        kept.push_str(if piece.starts_with("reason ") { "crate::Reason::unknown()" } else { "()" });
+        match piece.split(' ').next() {
+            Some("reason") => kept.push_str(&format!("{root}::Reason::unknown()")),
+            Some("scope") => kept.push_str(&format!("{root}::Reason::unknown().open()")),
+            _ => kept.push_str("()"),
+        }
         kept.push_str(end.map_or("", |end| &piece[end + 1..]));
         calls += 1;
     }
@@ -146,7 +151,11 @@ mod tests {
     #[test]
     fn calls_are_deleted_with_what_is_in_their_parentheses() {
         let source = "trace!(Push { task: f(1) });\nSome(_) => trace!(A),\nrest(())";
-        assert_eq!(without_calls(source), ("();\nSome(_) => (),\nrest(())".into(), 2));
+        assert_eq!(without_calls(source, "crate"), ("();\nSome(_) => (),\nrest(())".into(), 2));
+        let source = "let why = trace!(reason Park { a: (1) });\nlet _scope = trace!(scope @sent(b));";
+        let (kept, calls) = without_calls(source, "runtime");
+        assert_eq!(kept, "let why = runtime::Reason::unknown();\nlet _scope = runtime::Reason::unknown().open();");
+        assert_eq!(calls, 2);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The engine of all forms in place: polls the children that are ready, each once, and starts those that wait for their
-//! start. It counts the children that have not ended. Read `ready.rs` and `waker.rs` first.
+//! start. It is done when no child is alive. Wakes are not counted: a child may be woken twice, late, or for nothing.
+//! Read `ready.rs` and `waker.rs` first.
 //!
 //! Every form in place is thin around it: its own `poll` calls [`Engine::poll`] with its [`Children`] and with what to do
 //! when one of them has ended. The children that are ready when the parent is polled are one **batch**:
@@ -81,7 +82,7 @@ pub(crate) struct Engine {
     pub(crate) stage: Stage,
     /// Which children to poll, now and next.
     batch: Batch,
-    /// Where the wakers that children have cloned mark them as ready. Made when a child first clones its waker.
+    /// Here the wakers that were cloned mark their children as ready. Made when a child first clones its waker.
     pub(crate) set: OnceLock<Arc<ReadySet>>,
 }
 
@@ -92,7 +93,7 @@ pub(crate) enum Stage {
     New,
     /// Between two polls.
     Waiting,
-    /// In a poll, or left by a panic.
+    /// In a poll. A panic of a child leaves it so, for the end of that poll is never reached.
     Polling,
     /// Has returned its last result.
     Done,
@@ -104,9 +105,9 @@ impl Engine {
         Engine { mark, stage: Stage::New, batch: Batch::default(), set: OnceLock::new() }
     }
 
-    /// One poll of the parent: runs one batch, then starts children while they have places. Calls `each` with every child
-    /// that ends; its `Break` is returned at once. `None` says that all children have ended. The numbers are those of the
-    /// picture.
+    /// One poll of the parent: first what the last poll left of its batch, then all that is ready now as a new batch, then
+    /// children that have a place and were not started. Calls `each` with every child that ends; its `Break` is returned
+    /// at once. `None` says that all children have ended. The numbers are those of the picture.
     pub(crate) fn poll<C: Children, B>(
         &mut self,
         children: &mut C,
@@ -117,14 +118,17 @@ impl Engine {
         if stage == Stage::New {
             children.open(self.mark);
         }
+        // All children borrow one waker: `aim` says whose it is now, `woken` whether that child woke itself in its poll. A
+        // clone of it makes the set.
         let lent = Lent::new(children.len(), cx.waker(), self);
         let waker = lent.waker();
         let lent_cx = &mut Context::from_waker(&waker);
-        // A copy: nothing else points to it, so it can live in registers.
+        // A copy, because `lent` holds a reference to `self`. A panic loses it, but then every later poll is refused.
         let mut batch = self.batch;
         let (mut drained, mut spent) = (false, false);
         let stopped = loop {
-            // No child is polled once the budget of this poll is spent. This wakes the parent, whose next poll goes on here.
+            // When the budget of this poll is spent, `ask` wakes the parent and no further child is polled. The next poll goes
+            // on with the rest of the batch.
             if budget::ask(cx).is_pending() {
                 spent = true;
                 break None;
@@ -246,7 +250,8 @@ impl Batch {
     /// Adds the children in the ready set, behind those that woke themselves.
     fn add_ready(&mut self, children: &mut impl Children, set: Option<&Arc<ReadySet>>, parent: &Waker) {
         let Some(set) = set else { return };
-        // With nobody listed no place can be listed twice. Its note is then not read: it may be far away in memory.
+        // The set gives each place once. So with an empty next batch nobody can be listed twice, and the notes need not be
+        // read: they may be far away in memory, and a write does not wait for it.
         let may_be_listed = self.has_next();
         set.drain(parent, |place| {
             if !(may_be_listed && children.note(place).queued) {

@@ -5,6 +5,9 @@
 //! the parent is polled twice, at any number of children: once to start them, once to take their results. This is
 //! asyncio's own algorithm: one counter.
 //!
+//! A gather calls `new`, in its first poll `count`, in each poll `leave_parent` and then `ended`, and at its end or drop
+//! `close`. (A parent that is woken for another reason polls more often, and finds the count above zero.)
+//!
 //! ```text
 //!   task ends --> its JoinHandle's waker --+
 //!   task ends --> its JoinHandle's waker --+--> Tally: left -= 1 --at 0, or after an error--> parent
@@ -15,8 +18,8 @@
 //!
 //! In general a wake says only "poll again". The same child may be woken twice before its next poll, by two sockets or
 //! by two threads, and a child that is woken may still have nothing to give. Whoever counts such wakes counts wrong.
-//! Therefore the wakers of children in place only mark which child to poll (`ready.rs`), and the engine (`join.rs`)
-//! counts the children that return `Ready`.
+//! A child *in place* is such a future: no task, the gather holds it and polls it itself. Therefore the wakers of children
+//! in place only mark which child to poll (`ready.rs`), and the engine (`join.rs`) counts the children that return `Ready`.
 //!
 //! A `JoinHandle` promises more. It wakes its waiter exactly once: when the task has ended and its result is stored. It
 //! does so whether the task returned, panicked, was aborted or was dropped with its runtime. There a wake is an end, and
@@ -56,14 +59,16 @@ impl Tally {
         Arc::new(Tally { left: AtomicUsize::new(0), failed: OnceLock::new(), parent: Mutex::new(None), mark })
     }
 
-    /// Says how many handles have this tally as their waker. Called in the poll that gave it to them: no task ends during
-    /// that poll, because they all run on this thread.
+    /// Says how many handles have this tally as their waker. Called in the poll that gave it to them. The tasks and the
+    /// parent run on one thread, so no task ends during that poll. The fields are atomic or locked all the same, because a
+    /// waker has to be `Send` and `Sync`, and because a runtime that is dropped on another thread ends its tasks there.
     pub(crate) fn count(&self, tasks: usize) {
         self.left.store(tasks, Release);
     }
 
-    /// The task with this index has failed. Called while it ends, before its handle wakes the tally: that wake then wakes
-    /// the parent, however many tasks are left. Later failures change nothing.
+    /// The task with this index has failed: its future gave an error, panicked or was aborted. The guard beside its future
+    /// calls this while the task ends, before the handle wakes the tally. That wake then wakes the parent, however many
+    /// tasks are left. Later failures change nothing.
     pub(crate) fn fail(&self, index: usize) {
         _ = self.failed.set(index);
     }
@@ -77,8 +82,8 @@ impl Tally {
         self.failed.get().is_some()
     }
 
-    /// Leaves the parent here, to be woken. In each poll this comes before [`ended`](Tally::ended): an end that the count does
-    /// not show yet then finds this parent.
+    /// Stores the waker of the parent. In each poll this comes first and [`ended`](Tally::ended) second: if a task ends
+    /// between the two, its wake finds the waker and is not lost.
     pub(crate) fn leave_parent(&self, parent: &Waker) {
         drop(self.replace_parent(Some(parent.clone())));
     }
@@ -93,12 +98,13 @@ impl Tally {
         }
     }
 
-    /// Forgets the parent. From here on nobody is woken.
+    /// Forgets the parent: nobody is woken until somebody calls [`leave_parent`](Tally::leave_parent) again.
     pub(crate) fn close(&self) {
         drop(self.replace_parent(None));
     }
 
-    /// The parent that was there before is dropped by the caller, after the lock has ended: to drop it is foreign code.
+    /// The caller drops the waker that was there before, after the lock has ended. Clone, wake and drop of a waker run code
+    /// that nobody knows here. It may call the tally again, so none of them happens under the lock.
     fn replace_parent(&self, parent: Option<Waker>) -> Option<Waker> {
         mem::replace(&mut *self.parent(), parent)
     }

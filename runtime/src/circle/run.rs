@@ -1,5 +1,6 @@
 //! The loop: one [`turn`](Core::turn) is one pass through the circle, and `block_on` is turns until its future is done.
-//! Only this file polls tasks.
+//! Only this file polls tasks. The numbers are those of the picture in the crate's documentation: spawn (1), ready queue
+//! (2), poll (3), reactor (4), timers (5), wake (6), which leads back to (2).
 //!
 //! ```text
 //!   turn --+-- wait, if nothing is ready --+-- wait_in_real_time -----+-- park (4)
@@ -24,11 +25,12 @@ use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// While tasks are ready, the clock, the remote queue and the reactor are asked once in so many polls. tokio's
+/// While tasks are ready, the clock, the remote queue and the reactor are asked once in this many polls. It is tokio's
 /// `event_interval`; Go's scheduler, where the number comes from, asks its global queue as often.
 pub(crate) const POLLS_BETWEEN_CHECKS: u32 = 61;
 
-/// A turn runs what was ready when it began, up to this many polls: so that an embedding loop gets its turn, too.
+/// At most this many polls in a turn, so that a program that calls `turn` from a loop of its own (a game, a GUI) is not
+/// held up. What is left is polled in the next turn.
 const TURN_BUDGET: usize = 1024;
 
 /// Messages taken from the remote queue in one go, so that a flood from another thread does not stop the tasks.
@@ -68,8 +70,9 @@ impl Core {
         }
     }
 
-    /// Takes all that was sent before the loop begins to run: an abort from between two calls comes before the poll that
-    /// it shall prevent.
+    /// Takes all that was sent before the loop begins to run. Between two calls of `block_on` this thread, too, sends through
+    /// the remote queue; an abort that was sent there must come before the poll that it shall prevent. It takes what is
+    /// there now, and not until nothing is left, for others may send without end.
     pub(crate) fn catch_up(&self, turn: &mut Turn) {
         for _ in 0..self.threads.waiting().div_ceil(MESSAGES_AT_ONCE) {
             self.take_messages(turn);
@@ -81,13 +84,14 @@ impl Core {
     pub(crate) fn turn(&self, main: &mut PollMain<'_>, limit: Option<Duration>, turn: &mut Turn) -> ControlFlow<()> {
         let _turn = trace!(scope TurnBegin);
 
-        // Nothing ready: (4) and (5) have to bring something; wait until they do.
+        // Nothing ready: wait for a message, an event (4), a timer (5), or `limit`.
         if !self.tasks.borrow_mut().begin_batch() {
             self.wait(limit, turn);
             self.tasks.borrow_mut().begin_batch(); // Who was woken meanwhile is this turn's batch.
         }
 
-        // (2) What is ready now is polled, in order; what gets ready meanwhile belongs to the next turn.
+        // (2) What is ready now is this turn's batch, and is polled in order. What becomes ready meanwhile belongs to the
+        // next batch; `pop` does not give it.
         for _ in 0..TURN_BUDGET {
             if self.polls_since_check.get() >= POLLS_BETWEEN_CHECKS {
                 self.check(turn);
@@ -104,7 +108,7 @@ impl Core {
     fn poll(&self, popped: Popped, main: &mut PollMain<'_>, turn: &mut Turn) -> ControlFlow<()> {
         let Popped { ticket, body, aborted } = popped;
         let _pop = trace!(scope Pop { task: ticket });
-        // An abort counts as well: a chain of them shall not keep the loop from its checks either.
+        // An abort counts as well: many of them in a row would delay timers and events.
         self.polls_since_check.set(self.polls_since_check.get() + 1);
         if let Body::Task(task) = &body
             && aborted
@@ -116,7 +120,7 @@ impl Core {
         self.current.set(ticket);
         budget::begin();
         let _poll = trace!(scope PollBegin { task: ticket });
-        // A ticket has nothing to release, so its waker need not be dropped.
+        // The waker is only a number. Without `ManuallyDrop` each poll would call its drop function, which does nothing.
         let waker = ManuallyDrop::new(ticket.waker());
         let cx = &mut Context::from_waker(&waker);
         let polled = match &body {
@@ -138,8 +142,9 @@ impl Core {
         }
     }
 
-    /// By the system's clock: parks, unless something has come meanwhile. That ends the wait even if no task is ready for
-    /// it (its waker may be no task's), because whoever turns the loop by hand wants to hear of it.
+    /// By the system's clock: parks, unless a message or a timer has come since the last check. Such a thing ends the wait
+    /// even if no task became ready by it: the waker may belong to code outside of the loop, and the caller of `turn` must
+    /// get control back.
     fn wait_in_real_time(&self, limit: Option<Duration>, turn: &mut Turn) {
         self.polls_since_check.set(0);
         self.take_messages(turn);
@@ -151,11 +156,13 @@ impl Core {
         }
     }
 
-    /// By the virtual clock: jumps to the next deadline, or by `limit`. While a blocking job is under way time stands
-    /// still and the loop parks.
+    /// By the virtual clock: jumps to the next deadline, or by `limit`, past sockets that are not ready yet. While a blocking
+    /// job is under way (its result is *owed*) time stands still and the loop parks: a jump would fire timers before a
+    /// result that takes real time.
     fn wait_in_virtual_time(&self, now: u64, limit: Option<Duration>, turn: &mut Turn) {
         self.check(turn);
-        // A timer that was reset into the past has fired, perhaps for a waker that is no task's.
+        // No jump when a timer has fired (one that was reset to a time before now; its waker may be no task's), when a task
+        // is ready, or when more messages wait than are taken at once.
         if turn.fired_timers > 0 || self.tasks.borrow().has_ready() || self.threads.waiting() > 0 {
             return;
         }
@@ -169,6 +176,8 @@ impl Core {
         let limited = limit.map(|limit| now.saturating_add(nanos(limit.min(FAR))));
         match deadline.into_iter().chain(limited).min() {
             Some(next) => self.jump(next.max(now), turn),
+            // No deadline and no limit. A socket, or another thread that holds the guard of `Handle::outside`, may still wake
+            // this loop.
             None if !self.reactor.borrow().is_empty() || self.threads.is_somebody_outside() => self.park(None, turn),
             None => self.report_quiescence(),
         }
@@ -181,9 +190,11 @@ impl Core {
         self.fire_due(turn);
     }
 
-    /// Parks until an event, a ring, the next deadline of the system's clock or `limit`. Then takes what has come.
+    /// Parks until an event, a ring of another thread, the next deadline of the system's clock or `limit`. Then takes what
+    /// has come.
     fn park(&self, limit: Option<Duration>, turn: &mut Turn) {
-        // Announced first and looked at second: see `Parking`.
+        // First say that the loop will sleep, then look for a message. In the other order a message that is sent between the
+        // two would not wake it: see `parts/park.rs`.
         let has_message = self.threads.announce_park();
         let until_deadline = self.until_deadline();
         let timeout = if has_message { Some(Duration::ZERO) } else { until_deadline.into_iter().chain(limit).min() };
@@ -195,7 +206,7 @@ impl Core {
         self.fire_due(turn);
     }
 
-    /// How long it is to the next deadline; the virtual clock does not run to it.
+    /// How long it is to the next deadline. None under the virtual clock, which does not move while the loop sleeps.
     fn until_deadline(&self) -> Option<Duration> {
         let next = self.timers.borrow().next().filter(|_| self.clock.standing.get().is_none())?;
         Some(Duration::from_nanos(next.saturating_sub(self.clock.nanos())))

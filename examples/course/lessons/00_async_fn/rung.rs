@@ -46,8 +46,8 @@ pub mod run {
 
     /// What a waker of this loop points to: it wakes the sleeping thread.
     struct Bell {
-        /// Somebody has called `wake` since the last poll began. The flag is needed beside `unpark`: a thread may also
-        /// wake up for another reason, and the polled code may use up an `unpark` that was meant for the loop.
+        /// The bell was rung: somebody has called `wake` since the last poll began. The flag is needed beside `unpark`: a
+        /// thread may also wake up for another reason, and the polled code may use up an `unpark` meant for the loop.
         rung: AtomicBool,
         /// The thread that sleeps in `block_on`.
         thread: Thread,
@@ -68,7 +68,7 @@ pub mod run {
         // The bell has rung already: the first poll needs no wake.
         let bell = Arc::new(Bell { rung: AtomicBool::new(true), thread: thread::current() });
         let waker = Waker::from(Arc::clone(&bell));
-        // From here on the future stays where it is; lesson 0 says why it must.
+        // A future may contain pointers into itself, so it must not move after its first poll (lesson 0).
         let mut future = std::pin::pin!(future);
         loop {
             // The flag is taken down before the poll. A wake that comes during the poll sets it again.

@@ -17,7 +17,7 @@
 //! # What this step buys
 //!
 //! Without a bell the loop has to poll again and again, to see whether the answer has changed. It gets the same result,
-//! and keeps the processor busy for all the time that there is nothing to do. This loop polls once for each wake.
+//! and keeps the processor busy for all the time that there is nothing to do. This loop polls only after a wake.
 //!
 //! # Where it is in the real crate
 //!
@@ -34,8 +34,8 @@ pub mod run {
 
     /// What a waker of this loop points to: it wakes the sleeping thread.
     struct Bell {
-        /// Somebody has called `wake` since the last poll began. The flag is needed beside `unpark`: a thread may also
-        /// wake up for another reason, and the polled code may use up an `unpark` that was meant for the loop.
+        /// The bell was rung: somebody has called `wake` since the last poll began. The flag is needed beside `unpark`: a
+        /// thread may also wake up for another reason, and the polled code may use up an `unpark` meant for the loop.
         rung: AtomicBool,
         /// The thread that sleeps in `block_on`.
         thread: Thread,
@@ -56,7 +56,7 @@ pub mod run {
         // The bell has rung already: the first poll needs no wake.
         let bell = Arc::new(Bell { rung: AtomicBool::new(true), thread: thread::current() });
         let waker = Waker::from(Arc::clone(&bell));
-        // From here on the future stays where it is; lesson 0 says why it must.
+        // A future may contain pointers into itself, so it must not move after its first poll (lesson 0).
         let mut future = std::pin::pin!(future);
         loop {
             // The flag is taken down before the poll. A wake that comes during the poll sets it again.
@@ -74,7 +74,7 @@ pub mod run {
     }
 }
 
-/// A future that is ready at its third poll. After each poll another thread wakes it.
+/// A future that is ready at its third poll. Each poll starts a thread that wakes it, perhaps before the poll returns.
 fn main() {
     let mut wakes = 0..2;
     run::block_on(std::future::poll_fn(|cx| {

@@ -9,7 +9,7 @@
 //! ```text
 //!   block_on --poll--> Delay: not rung yet, keep the waker, Pending          the alarm's thread
 //!      |                                                                        sleeps
-//!   sleeps  <-------------------- wake ------------------------------------- rings: sets `rung`, takes the waker
+//!   sleeps  <-------------------- wake ------------------------------------- rings: notes it, takes the waker
 //!      |
 //!      +-------poll--> Delay: rung, Ready
 //! ```
@@ -38,8 +38,8 @@ pub mod run {
 
     /// What a waker of this loop points to: it wakes the sleeping thread.
     struct Bell {
-        /// Somebody has called `wake` since the last poll began. The flag is needed beside `unpark`: a thread may also
-        /// wake up for another reason, and the polled code may use up an `unpark` that was meant for the loop.
+        /// The bell was rung: somebody has called `wake` since the last poll began. The flag is needed beside `unpark`: a
+        /// thread may also wake up for another reason, and the polled code may use up an `unpark` meant for the loop.
         rung: AtomicBool,
         /// The thread that sleeps in `block_on`.
         thread: Thread,
@@ -60,7 +60,7 @@ pub mod run {
         // The bell has rung already: the first poll needs no wake.
         let bell = Arc::new(Bell { rung: AtomicBool::new(true), thread: thread::current() });
         let waker = Waker::from(Arc::clone(&bell));
-        // From here on the future stays where it is; lesson 0 says why it must.
+        // A future may contain pointers into itself, so it must not move after its first poll (lesson 0).
         let mut future = std::pin::pin!(future);
         loop {
             // The flag is taken down before the poll. A wake that comes during the poll sets it again.
@@ -117,7 +117,7 @@ pub mod time {
             let mut state = alarms.lock().unwrap();
             state.0 = true;
             let waker = state.1.take();
-            // The lock is released before the wake: a wake is foreign code.
+            // The lock is released before the wake: nobody knows what a waker does, it might take this lock again.
             drop(state);
             waker.into_iter().for_each(Waker::wake);
         });
@@ -140,7 +140,7 @@ pub mod time {
     }
 
     impl Drop for Delay {
-        /// Nobody waits any more: the waker goes, and with it what it keeps alive.
+        /// Nobody waits any more: the waker goes, and with it its share of the loop's bell.
         fn drop(&mut self) {
             let waker = self.0.lock().unwrap().1.take();
             drop(waker);

@@ -2,6 +2,7 @@
 //!
 //! `spawn` gives a future to the loop and returns at once. The loop keeps two lists: all tasks, and the queue of the
 //! tasks that are ready. A task that waits is in the first and not in the second. So a task that sleeps costs nothing.
+//! (Of a task *ready* means: to be polled. The poll may well say Pending; only the answer `Ready` is the end.)
 //!
 //! ```text
 //!        spawn (1)                  +----------- wake (6), by way of the inbox ----------+
@@ -132,15 +133,15 @@ pub mod run {
         pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
     }
 
-    /// The loop that runs on this thread, if there is one. Whoever gets it has a share of it.
+    /// The loop that runs on this thread, if there is one: a clone of its `Rc`.
     pub fn current() -> Option<Rc<Core>> {
         CURRENT.with_borrow(Option::clone)
     }
 
-    /// How main is polled: its output stays with `block_on`.
+    /// The closure that `block_on` hands to each turn. The loop calls it when main's turn has come; it keeps the output.
     pub type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
 
-    /// The state of one loop. It is in cells, and no cell stays open while a task is polled: the task may spawn.
+    /// The state of one loop. The tasks are in a `RefCell`, never borrowed while a task is polled: the task may spawn.
     pub struct Core {
         pub tasks: RefCell<Tasks>,
         /// The loop's end of the inbox.
@@ -213,7 +214,7 @@ pub mod runtime {
         // The loop polls main by this function, which keeps the output here.
         while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
         CURRENT.set(None);
-        // Here `core` is dropped, and the tasks that have not ended with it.
+        // When this function returns, `core` is dropped, and with it all tasks that have not ended.
         output.expect("the turns end when main has given its output")
     }
 
@@ -228,7 +229,7 @@ pub mod runtime {
 pub mod task {
     use std::{future::poll_fn, mem, task::Poll};
 
-    /// Lets all others that are ready have their turn: Pending once, with the wake already done.
+    /// Lets the tasks that stand in the queue be polled first: Pending once, with the wake already done.
     pub async fn yield_now() {
         let mut yielded = false;
         poll_fn(|cx| {

@@ -145,9 +145,9 @@ pub mod ready {
 
     /// Where one task lives.
     struct Slot {
-        /// The ticket that is good for it: one comparison tells a stale one.
+        /// The ticket of the task that lives here. A ticket that differs belongs to a task that has ended: it is *stale*.
         ticket: Ticket,
-        /// Its ticket stands in the queue.
+        /// Whether the ticket stands in the queue.
         queued: bool,
         /// `None` while the task is polled: then the loop has it in hand.
         body: Option<Body>,
@@ -156,11 +156,12 @@ pub mod ready {
     /// All tasks of a loop, and the queue of those that are ready.
     #[derive(Default)]
     pub struct Tasks {
-        /// A slab: a vector that gives a free place at once, and the same place again after a `remove`.
+        /// A slab is a vector that remembers its free places: `vacant_key` names the one that the next `insert` takes, and
+        /// `remove` makes one free.
         slots: Slab<Slot>,
         /// Who is to be polled, first in, first out.
         queue: VecDeque<Ticket>,
-        /// The generation of the next task.
+        /// The generation of the next task: a running number, one count for all slots.
         next: u16,
     }
 
@@ -170,7 +171,7 @@ pub mod ready {
         pub fn insert(&mut self, body: Body) -> Ticket {
             let ticket = Ticket { slot: self.slots.vacant_key() as u32, generation: self.next };
             // After the last number the first comes again. A waker that was kept through 65,536 tasks may then wake the
-            // wrong one: a poll too many, which every future must allow.
+            // wrong one: a poll without reason, after which a future says Pending again.
             self.next = self.next.wrapping_add(1);
             say!(Spawn { task: ticket, slot: ticket.slot, generation: ticket.generation });
             self.slots.insert(Slot { ticket, queued: false, body: Some(body) });
@@ -198,7 +199,7 @@ pub mod ready {
         /// (2) Takes the next task out of the queue, and its body out of its slot. Called by the loop, which polls the body.
         /// So no part of this list is borrowed during the poll, in which the task may spawn others and wake them.
         pub fn pop(&mut self) -> Option<(Ticket, Body)> {
-            // A ticket without a slot belongs to a task that was woken and then ended: it is passed over.
+            // A ticket that no longer matches its slot belongs to a task that was woken and then ended: it is passed over.
             while let Some(ticket) = self.queue.pop_front() {
                 let Some(slot) = self.slot(ticket) else { continue };
                 slot.queued = false;
@@ -356,15 +357,15 @@ pub mod run {
         pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
     }
 
-    /// The loop that runs on this thread, if there is one. Whoever gets it has a share of it.
+    /// The loop that runs on this thread, if there is one: a clone of its `Rc`.
     pub fn current() -> Option<Rc<Core>> {
         CURRENT.with_borrow(Option::clone)
     }
 
-    /// How main is polled: its output stays with `block_on`.
+    /// The closure that `block_on` hands to each turn. The loop calls it when main's turn has come; it keeps the output.
     pub type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
 
-    /// The state of one loop. It is in cells, and no cell stays open while a task is polled: the task may spawn.
+    /// The state of one loop. The tasks are in a `RefCell`, never borrowed while a task is polled: the task may spawn.
     pub struct Core {
         /// Its number in the table.
         pub number: u16,
@@ -536,7 +537,7 @@ pub mod runtime {
 pub mod task {
     use std::{future::poll_fn, mem, task::Poll};
 
-    /// Lets all others that are ready have their turn: Pending once, with the wake already done.
+    /// Lets the tasks that stand in the queue be polled first: Pending once, with the wake already done.
     pub async fn yield_now() {
         let mut yielded = false;
         poll_fn(|cx| {
