@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::{mem, pin::Pin};
 
-/// What both forms share: tasks, and the tally that counts them. `R` is the result of a task's future, `T` what is stored
-/// of a task that has ended.
+/// What both forms share: tasks, and the tally that counts them. `R` is the result of a task's future, `T` what is
+/// stored of a task that has ended.
 pub(crate) struct Tasks<I: Iterator, R, T, P = fn(Progress)> {
     counted: Counted<R>,
     /// The tasks before they are counted; with a limit or a report of progress its engine polls them.

@@ -1,5 +1,5 @@
-//! What all forms over an iterator share: an engine, its children and a report of progress. Read `join.rs` and `slots.rs`
-//! first. The forms themselves are in `in_place.rs`, `tasks.rs` and `streams.rs`.
+//! What all forms over an iterator share: an engine, its children and a report of progress. Read `join.rs` and
+//! `slots.rs` first. The forms themselves are in `in_place.rs`, `tasks.rs` and `streams.rs`.
 
 use crate::join::{Engine, Stage};
 use crate::slots::{Progress, Slots};
@@ -8,8 +8,8 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::task::{Context, Poll, ready};
 use std::{iter, mem};
 
-/// What every form over an iterator is made of: the engine and its children. The forms are thin around it; each says what
-/// the end of a child means. `T` is what is stored of a child that has ended.
+/// What every form over an iterator is made of: the engine and its children. The forms are thin around it; each says
+/// what the end of a child means. `T` is what is stored of a child that has ended.
 pub(crate) struct Gathering<I: Iterator, T, P = fn(Progress)> {
     /// Before the children, so that it is dropped first: what they wake while they are dropped wakes nobody.
     pub(crate) engine: Engine,
@@ -66,8 +66,8 @@ impl<I: Iterator, T, P> Gathering<I, T, P> {
 }
 
 impl<I: Iterator<Item: Future>, T, P: FnMut(Progress)> Gathering<I, T, P> {
-    /// One poll, for the forms that give all values. `sort` says of the output of a child: `Ok` is a value to store, `Err`
-    /// ends the gather at once.
+    /// One poll, for the forms that give all values. `sort` says of the output of a child: `Ok` is a value to store,
+    /// `Err` ends the gather at once.
     pub(crate) fn poll_values<B>(
         &mut self,
         cx: &mut Context<'_>,
@@ -119,17 +119,19 @@ macro_rules! form {
         pub struct $Form<$I: Iterator $(, $T)*, P = fn(Progress)>(pub(crate) $Inner<$($part,)* P>);
 
         impl<$I: Iterator $(, $T)*, P> $Form<$I $(, $T)*, P> {
-            /// At most `n` children are alive at once. They are taken from the iterator only as slots come free, so a million
-            /// lazy children never exist together, and after an error no more are taken. asyncio has a `Semaphore` for this.
+            /// At most `n` children are alive at once. They are taken from the iterator only as slots come free, so a
+            /// million lazy children never exist together, and after an error no more are taken. asyncio has a
+            /// `Semaphore` for this.
             ///
-            /// The first poll makes slots for `n` children, or for as many as the iterator says that it has at most. A child
-            /// that is ready at once leaves its slot to the next one in the same poll. `usize::MAX` is no limit.
+            /// The first poll makes slots for `n` children, or for as many as the iterator says that it has at most. A
+            /// child that is ready at once leaves its slot to the next one in the same poll. `usize::MAX` is no limit.
             ///
-            /// How large should it be? Little's law: the number in flight is the number that ends per second, times the seconds
-            /// that each takes, L = λ × W. The limit sets L. While the other side has room, a larger limit raises λ. Once λ is
-            /// as large as the other side can bear, a larger limit only raises W: the children wait over there. So the best
-            /// limit is the most that the other side can do per second, times the time of one call alone: 400 calls a second of
-            /// 20 ms each are 8 in flight. `examples/little.rs` measures and draws it.
+            /// How large should it be? Little's law: the number in flight is the number that ends per second, times the
+            /// seconds that each takes, L = λ × W. The limit sets L. While the other side has room, a larger limit
+            /// raises λ. Once λ is as large as the other side can bear, a larger limit only raises W: the children wait
+            /// over there. So the best limit is the most that the other side can do per second, times the time of one
+            /// call alone: 400 calls a second of 20 ms each are 8 in flight. `examples/little.rs` measures and draws
+            /// it.
             ///
             /// # Panics
             /// When `n` is 0, and after the first poll of the gather.
@@ -149,8 +151,8 @@ macro_rules! form {
 
             /// Calls `report` after the end of each child, also of one that fails, in the order in which they end.
             ///
-            /// If `report` panics, the gather panics with it and cannot be polled again. asyncio has no such report: there each
-            /// child is given an `add_done_callback`.
+            /// If `report` panics, the gather panics with it and cannot be polled again. asyncio has no such report:
+            /// there each child is given an `add_done_callback`.
             ///
             /// # Panics
             /// After the first poll of the gather.

@@ -12,8 +12,8 @@
 /// runtime::block_on(gather::gather(a())); // a gather takes one collection of futures of one type; …
 /// ```
 ///
-/// Each `async fn` and each `async` block has a type of its own. So `gather([a(), b()])` has two types in one array, and
-/// the compiler expects "future, found a different future" (E0308). Three cures:
+/// Each `async fn` and each `async` block has a type of its own. So `gather([a(), b()])` has two types in one array,
+/// and the compiler expects "future, found a different future" (E0308). Three cures:
 ///
 /// ```
 /// use gather::{gather, gather_tasks};

@@ -1,8 +1,8 @@
 //! `TaskGroup`: tasks that do not outlive the block in which they were spawned.
 //!
 //! Beside each task runs a second one, its watcher. It awaits the end of the task and holds the sender of a channel, to
-//! send an error. A channel is closed when nobody holds its sender any more. So its receiver hears of every error, and at
-//! last that all tasks have ended.
+//! send an error. A channel is closed when nobody holds its sender any more. So its receiver hears of every error, and
+//! at last that all tasks have ended.
 
 use crate::tasks::{TaskError, flatten};
 use runtime::sync::{mpsc, oneshot};
@@ -36,9 +36,9 @@ impl Drop for Abort {
 
 /// Runs `body`, and the tasks that it spawns into the group that it is given, to the end of all.
 ///
-/// The first error, of the body or of a task, cancels the body and all tasks. In any case the group returns only when the
-/// last of its tasks has ended and is dropped. It gives the body's value, or every error, the first one first. A panic of
-/// a task is an error. A panic of the body cancels the tasks and goes on in the caller.
+/// The first error, of the body or of a task, cancels the body and all tasks. In any case the group returns only when
+/// the last of its tasks has ended and is dropped. It gives the body's value, or every error, the first one first. A
+/// panic of a task is an error. A panic of the body cancels the tasks and goes on in the caller.
 ///
 /// It is asyncio's `TaskGroup` and trio's nursery. A task can spawn tasks if it has a clone of the `Rc`.
 ///
@@ -97,8 +97,8 @@ pub async fn task_group<T, E: 'static>(
 
 impl<E: 'static> TaskGroup<E> {
     /// Spawns a task into the group. Await the receiver for its value. The receiver is closed if the task failed or was
-    /// cancelled; the error itself is returned by the group. After an error the group takes no more tasks: the future is
-    /// dropped. asyncio's `create_task` of a `TaskGroup`, trio's `start_soon`.
+    /// cancelled; the error itself is returned by the group. After an error the group takes no more tasks: the future
+    /// is dropped. asyncio's `create_task` of a `TaskGroup`, trio's `start_soon`.
     ///
     /// # Panics
     /// Outside a runtime.

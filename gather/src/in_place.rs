@@ -15,20 +15,20 @@ use std::task::{Context, Poll, ready};
 /// child that gives a `Result` gives a value like any other, so this is asyncio's `gather(return_exceptions=True)`;
 /// [`try_gather`](try_gather()) stops at the first error. Nothing happens before the first poll.
 ///
-/// `gather([a(), b()])` of two different async functions does not compile (E0308), for they are two types: [`Futures`] has
-/// the cures, first of all [`gather!(a(), b())`](crate::gather!).
+/// `gather([a(), b()])` of two different async functions does not compile (E0308), for they are two types: [`Futures`]
+/// has the cures, first of all [`gather!(a(), b())`](crate::gather!).
 ///
-/// To `spawn` it, the iterator must be `'static` as well as the children. Where a borrowing iterator makes children that
-/// own what they need, collect them first: `spawn(gather(urls.iter().map(owned).collect::<Vec<_>>()))`. futures'
+/// To `spawn` it, the iterator must be `'static` as well as the children. Where a borrowing iterator makes children
+/// that own what they need, collect them first: `spawn(gather(urls.iter().map(owned).collect::<Vec<_>>()))`. futures'
 /// `join_all` does that in its call; here children are taken only when they are needed.
 ///
 /// # Panics
 /// The future panics when it is polled again after it gave its results, or after a child panicked through it.
 ///
 /// The panic of a child goes through the gather to whoever polls it. What the other children hold is dropped with the
-/// gather. Inside an async block the panic itself drops the gather: then a mutex whose guard a child holds is poisoned, and
-/// a second panic, of a child's drop, ends the process. Spawned as it is, `spawn(gather(…))`, it is dropped when the panic is
-/// over: nothing is poisoned, and one more panic is held back.
+/// gather. Inside an async block the panic itself drops the gather: then a mutex whose guard a child holds is poisoned,
+/// and a second panic, of a child's drop, ends the process. Spawned as it is, `spawn(gather(…))`, it is dropped when
+/// the panic is over: nothing is poisoned, and one more panic is held back.
 ///
 /// # Cancel safety
 /// Dropping it drops the children. `&mut gather` may be awaited in a `timeout` or a select and then be awaited again.
@@ -117,9 +117,9 @@ impl<I: Iterator<Item: Future<Output = Result<T, E>>>, T, E, P: FnMut(Progress)>
 
 /// Awaits the first child that ends, and gives its index in the input and its output; the others are dropped.
 ///
-/// `None` if there are no children. Of children that are ready together, the one that was woken first wins; at the start,
-/// the one that stands first, and those behind it never start. A `Result` is a value like any other: [`first_ok`] waits
-/// for a success.
+/// `None` if there are no children. Of children that are ready together, the one that was woken first wins; at the
+/// start, the one that stands first, and those behind it never start. A `Result` is a value like any other:
+/// [`first_ok`] waits for a success.
 ///
 /// It is JavaScript's `Promise.race`, and asyncio's `wait(return_when=FIRST_COMPLETED)` with the others cancelled.
 ///

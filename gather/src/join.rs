@@ -2,8 +2,8 @@
 //! start. It is done when no child is alive. Wakes are not counted: a child may be woken twice, late, or for nothing.
 //! Read `ready.rs` and `waker.rs` first.
 //!
-//! Every form in place is thin around it: its own `poll` calls [`Engine::poll`] with its [`Children`] and with what to do
-//! when one of them has ended. The children that are ready when the parent is polled are one **batch**:
+//! Every form in place is thin around it: its own `poll` calls [`Engine::poll`] with its [`Children`] and with what to
+//! do when one of them has ended. The children that are ready when the parent is polled are one **batch**:
 //!
 //! ```text
 //!                start (3)      pop (2)         drain (1)              wake
@@ -13,10 +13,10 @@
 //!                             +----------------------- Pending -------------------+
 //! ```
 //!
-//! A batch polls no child twice. Children that become ready meanwhile wait for the next batch, so one that is always ready
-//! cannot starve the others, nor the rest of the program. It is the rule of asyncio's `_run_once`: run only what was ready
-//! when the turn began. Nothing here depends on how many children there are: a wake costs the same among two and among a
-//! million, and nobody scans the children that still wait.
+//! A batch polls no child twice. Children that become ready meanwhile wait for the next batch, so one that is always
+//! ready cannot starve the others, nor the rest of the program. It is the rule of asyncio's `_run_once`: run only what
+//! was ready when the turn began. Nothing here depends on how many children there are: a wake costs the same among two
+//! and among a million, and nobody scans the children that still wait.
 
 use crate::ready::ReadySet;
 use crate::waker::Lent;
@@ -60,8 +60,8 @@ pub(crate) trait Children {
 ///   entry             2            0            -         the batch: first place 2, then place 0
 /// ```
 ///
-/// So a note's two fields are about two different places. A batch never lists more places than there are, hence there are
-/// always enough entries, and the batch needs no memory of its own.
+/// So a note's two fields are about two different places. A batch never lists more places than there are, hence there
+/// are always enough entries, and the batch needs no memory of its own.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Note {
     /// Whether the place with this number is listed in the next batch, or in this one and not polled yet.
@@ -105,9 +105,9 @@ impl Engine {
         Engine { mark, stage: Stage::New, batch: Batch::default(), set: OnceLock::new() }
     }
 
-    /// One poll of the parent: first what the last poll left of its batch, then all that is ready now as a new batch, then
-    /// children that have a place and were not started. Calls `each` with every child that ends; its `Break` is returned
-    /// at once. `None` says that all children have ended. The numbers are those of the picture.
+    /// One poll of the parent: first what the last poll left of its batch, then all that is ready now as a new batch,
+    /// then children that have a place and were not started. Calls `each` with every child that ends; its `Break` is
+    /// returned at once. `None` says that all children have ended. The numbers are those of the picture.
     pub(crate) fn poll<C: Children, B>(
         &mut self,
         children: &mut C,
@@ -118,8 +118,8 @@ impl Engine {
         if stage == Stage::New {
             children.open(self.mark);
         }
-        // All children borrow one waker: `aim` says whose it is now, `woken` whether that child woke itself in its poll. A
-        // clone of it makes the set.
+        // All children borrow one waker: `aim` says whose it is now, `woken` whether that child woke itself in its
+        // poll. A clone of it makes the set.
         let lent = Lent::new(children.len(), cx.waker(), self);
         let waker = lent.waker();
         let lent_cx = &mut Context::from_waker(&waker);
@@ -127,8 +127,8 @@ impl Engine {
         let mut batch = self.batch;
         let (mut drained, mut spent) = (false, false);
         let stopped = loop {
-            // When the budget of this poll is spent, `ask` wakes the parent and no further child is polled. The next poll goes
-            // on with the rest of the batch.
+            // When the budget of this poll is spent, `ask` wakes the parent and no further child is polled. The next
+            // poll goes on with the rest of the batch.
             if budget::ask(cx).is_pending() {
                 spent = true;
                 break None;
@@ -250,8 +250,8 @@ impl Batch {
     /// Adds the children in the ready set, behind those that woke themselves.
     fn add_ready(&mut self, children: &mut impl Children, set: Option<&Arc<ReadySet>>, parent: &Waker) {
         let Some(set) = set else { return };
-        // The set gives each place once. So with an empty next batch nobody can be listed twice, and the notes need not be
-        // read: they may be far away in memory, and a write does not wait for it.
+        // The set gives each place once. So with an empty next batch nobody can be listed twice, and the notes need not
+        // be read: they may be far away in memory, and a write does not wait for it.
         let may_be_listed = self.has_next();
         set.drain(parent, |place| {
             if !(may_be_listed && children.note(place).queued) {

@@ -14,19 +14,21 @@
 //!
 //! **How does it know that all have ended?** Two ways, for two kinds of children:
 //!
-//! - *Tasks* ([`gather_tasks`], [`try_gather_tasks`]): **the waker counts**. One waker is shared by all children; each end
+//! - *Tasks* ([`gather_tasks`], [`try_gather_tasks`]): **the waker counts**. One waker is shared by all children; each
+//! end
 //!   counts it down, and the last one wakes the parent, the task that awaits the gather. The parent is polled twice, at any
 //!   number of children.
-//! - *Children in place* (all others): **the wakers mark** which children are ready, and the engine counts. A wake may come
+//! - *Children in place* (all others): **the wakers mark** which children are ready, and the engine counts. A wake may
+//! come
 //!   twice, or for nothing, so here only the end of a child counts. A batch of wakes costs the parent one poll, and that
 //!   polls the marked children only.
 //!
 //! # Which form?
 //!
-//! Begin with [`gather`](gather()). Its children may borrow, need no task each, and run on any executor; and no result is
-//! lost, for an error is a value among the others. Take [`try_gather`](try_gather()) to stop at the first error. Take the
-//! `_tasks` forms where one child's long polls must not hold up the others' timers, or where the others shall run on after
-//! an error, as in asyncio.
+//! Begin with [`gather`](gather()). Its children may borrow, need no task each, and run on any executor; and no result
+//! is lost, for an error is a value among the others. Take [`try_gather`](try_gather()) to stop at the first error.
+//! Take the `_tasks` forms where one child's long polls must not hold up the others' timers, or where the others shall
+//! run on after an error, as in asyncio.
 //!
 //! | form | gives | children | at the first error |
 //! | --- | --- | --- | --- |
@@ -42,8 +44,8 @@
 //! | [`as_completed(iter)`](as_completed) | a stream of `(usize, T)` | in place | goes on |
 //! | [`gather_streams(iter)`](gather_streams) | `Vec<Vec<T>>` | streams, in place | |
 //!
-//! *In place*: polled inside the task that awaits them, as in tokio's `join!`. When a gather is dropped, its children in
-//! place are dropped, and its tasks are aborted.
+//! *In place*: polled inside the task that awaits them, as in tokio's `join!`. When a gather is dropped, its children
+//! in place are dropped, and its tasks are aborted.
 //!
 //! | asyncio | here |
 //! | --- | --- |
@@ -56,24 +58,27 @@
 //! | a `Semaphore` around each child | [`limit`](Gather::limit) |
 //! | an `add_done_callback` on each child | [`on_progress`](Gather::on_progress) |
 //!
-//! `gather(a(), b())` does not compile here: a function takes one collection of futures of one type, an array, a `Vec` or
-//! an iterator. `gather([a(), b()])` of two async functions does not compile either, because each `async fn` has a type of
-//! its own (E0308). For different types there is [`gather!`]; [`Futures`] shows the other cures.
+//! `gather(a(), b())` does not compile here: a function takes one collection of futures of one type, an array, a `Vec`
+//! or an iterator. `gather([a(), b()])` of two async functions does not compile either, because each `async fn` has a
+//! type of its own (E0308). For different types there is [`gather!`]; [`Futures`] shows the other cures.
 //!
 //! # What holds for all of them
 //!
 //! - Results stand in the order of the input, whatever the order in which the children end. An empty input is ready at
 //!   the first poll.
 //! - Lazy: nothing happens before the first poll. Then the children are taken from the iterator and started in order.
-//! - A child in place is polled once at the start and then once for each batch of wakes that it had a wake in. It is never
+//! - A child in place is polled once at the start and then once for each batch of wakes that it had a wake in. It is
+//! never
 //!   polled after its end, and is dropped as soon as it ends. A wake costs the same among two children and among a million.
-//! - With an exact size hint a gather in place allocates at most three times, at any number of children: one block for the
+//! - With an exact size hint a gather in place allocates at most three times, at any number of children: one block for
+//! the
 //!   children, whose memory then becomes that of the results, and two blocks that all wakers share. Children that never
 //!   clone their waker save the two. A limit adds memory for the results. A gather of tasks allocates for its handles and
 //!   for the tally, and the loop for each task.
 //! - [`limit`](Gather::limit) bounds how many are alive at once, [`on_progress`](Gather::on_progress) reports each end.
 //!   Both are called before the first poll.
-//! - A gather that is polled again after it returned, or after a child panicked through it, panics with a message that says
+//! - A gather that is polled again after it returned, or after a child panicked through it, panics with a message that
+//! says
 //!   so.
 //! - What is polled in place runs on any executor, tokio's multi-threaded one too, and is `Send` when its children are.
 //!   Only the `_tasks` forms and `task_group` need `runtime`.
@@ -122,7 +127,8 @@
 //! - asyncio's `wait_for` of CPython 3.11 runs its body as a task, one turn of the loop before and one after;
 //!   `runtime::time::timeout` polls it in place. Who races for a permit in that very millisecond may win here and lose
 //!   there.
-//! - CPython 3.11's `as_completed` starts its children in no fixed order (it holds them in a set); here they start in the
+//! - CPython 3.11's `as_completed` starts its children in no fixed order (it holds them in a set); here they start in
+//! the
 //!   order of the input.
 //!
 //! # From other languages
@@ -146,9 +152,10 @@
 //!
 //! # Reading order
 //!
-//! In the order of the `mod` lines below. `tally` is the easiest and the heart of the `_tasks` forms: a waker that counts.
-//! Then children in place: `ready`, what their wakers mark; `waker`, the wakers; `join`, the engine that polls what is
-//! marked and counts what is left. `slots` has the children, `form` what all forms share; the forms themselves are thin.
+//! In the order of the `mod` lines below. `tally` is the easiest and the heart of the `_tasks` forms: a waker that
+//! counts. Then children in place: `ready`, what their wakers mark; `waker`, the wakers; `join`, the engine that polls
+//! what is marked and counts what is left. `slots` has the children, `form` what all forms share; the forms themselves
+//! are thin.
 
 mod tally;
 

@@ -1,9 +1,9 @@
 //! The ready set: which children in place are ready, and which parent to wake.
 //!
-//! A waker here does not count, it **marks**: a wake marks the place of its child as ready, and the first mark wakes the
-//! parent, the task that awaits the gather. The parent's next poll drains the set and polls the marked children and no
-//! others. So any number of wakes before that poll costs the parent one poll. Why these wakers cannot count is said in
-//! `tally.rs`.
+//! A waker here does not count, it **marks**: a wake marks the place of its child as ready, and the first mark wakes
+//! the parent, the task that awaits the gather. The parent's next poll drains the set and polls the marked children and
+//! no others. So any number of wakes before that poll costs the parent one poll. Why these wakers cannot count is said
+//! in `tally.rs`.
 //!
 //! ```text
 //!   waker of child 0 ---> Node 0 --+
@@ -12,12 +12,12 @@
 //!                                                +--drain, at the parent's next poll--> Engine (join.rs)
 //! ```
 //!
-//! All wakers of a gather point into this one block. It is made when a child first clones its waker (see `waker.rs`), and
-//! lives as long as the gather or any such clone: a single waker that outlives the gather keeps the whole block, 16 bytes
-//! for each place. It keeps no child, and once the gather is gone it wakes nobody.
+//! All wakers of a gather point into this one block. It is made when a child first clones its waker (see `waker.rs`),
+//! and lives as long as the gather or any such clone: a single waker that outlives the gather keeps the whole block, 16
+//! bytes for each place. It keeps no child, and once the gather is gone it wakes nobody.
 //!
-//! futures-rs allocates such a block for every child, and links them without a lock. Here a lock is held for a handful of
-//! instructions, and a reader can tell what is consistent with what.
+//! futures-rs allocates such a block for every child, and links them without a lock. Here a lock is held for a handful
+//! of instructions, and a reader can tell what is consistent with what.
 
 use runtime::{Mark, trace};
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering::Relaxed};
@@ -59,7 +59,8 @@ struct State {
 /// What a child's waker points to: its address stands for one place of one gather.
 pub(crate) struct Node {
     /// The block that holds this node. Written when the first waker of this place is made, and never changed. A plain
-    /// pointer, because the node must not keep its own block alive. Atomic only to tell the compiler that threads share it.
+    /// pointer, because the node must not keep its own block alive. Atomic only to tell the compiler that threads share
+    /// it.
     pub(crate) set: AtomicPtr<ReadySet>,
     /// The number of the place. Written together with `set`.
     pub(crate) place: AtomicU32,

@@ -1,5 +1,5 @@
-//! The children that come from an iterator: futures, pinned in a list of slots. The place of a child is the number of its
-//! slot. Read `join.rs` first.
+//! The children that come from an iterator: futures, pinned in a list of slots. The place of a child is the number of
+//! its slot. Read `join.rs` first.
 //!
 //! Without a limit there is a slot for every child: all children are taken from the iterator before the first one is
 //! polled, and each value is stored in the slot of its child. With a limit there are so many slots and no more: a child
@@ -16,8 +16,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::{iter, mem};
 
-/// How far a gather has come; what [`on_progress`](crate::Gather::on_progress) is told after each child, with an example
-/// there. asyncio has none; tqdm's `gather` shows it as a bar.
+/// How far a gather has come; what [`on_progress`](crate::Gather::on_progress) is told after each child, with an
+/// example there. asyncio has none; tqdm's `gather` shows it as a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// So many children have ended.
@@ -136,8 +136,8 @@ impl<I: Iterator, T> Slots<I, T> {
         self.iter.as_ref().is_none_or(|iter| iter.size_hint().1 == Some(0))
     }
 
-    /// For the tally, which needs no slots: takes all children from the iterator, or with a limit takes those that live out
-    /// of their slots. Only children that may move can be taken out.
+    /// For the tally, which needs no slots: takes all children from the iterator, or with a limit takes those that live
+    /// out of their slots. Only children that may move can be taken out.
     pub(crate) fn take_out<C>(&mut self, out: &mut Vec<TakenOut<C>>, convert: impl Fn(I::Item) -> C)
     where
         I::Item: Unpin,
@@ -241,8 +241,8 @@ impl<I: Iterator, T> Slots<I, T> {
             return None;
         };
         if self.taken >= self.slots.len() {
-            // A child that takes the place of another one costs budget: an iterator that never ends, of children that are
-            // always ready, would not return from this poll.
+            // A child that takes the place of another one costs budget: an iterator that never ends, of children that
+            // are always ready, would not return from this poll.
             budget::take();
         }
         let slot = &mut self.slots[place as usize];
@@ -291,8 +291,9 @@ impl<I: Iterator<Item: Future>, T> Children for Slots<I, T> {
     fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<Self::End> {
         let slot = &mut self.slots[place as usize];
         let Inside::Child(child) = &mut slot.inside else { return Poll::Pending };
-        // SAFETY: `new_unchecked` asks that what is pinned never moves again, unless it is `Unpin`. No other child leaves its
-        // slot but to be dropped there, nobody else gets hold of one, and the vector is taken apart only when it holds none.
+        // SAFETY: `new_unchecked` asks that what is pinned never moves again, unless it is `Unpin`. No other child
+        // leaves its slot but to be dropped there, nobody else gets hold of one, and the vector is taken apart only
+        // when it holds none.
         #[allow(unsafe_code, reason = "the standard library has no safe way into a pinned slice")]
         let output = ready!(unsafe { Pin::new_unchecked(child) }.poll(cx));
         slot.inside = Inside::Vacant { next: self.vacant };

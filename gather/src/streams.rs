@@ -57,8 +57,8 @@ form! {
 }
 
 impl<I: Iterator<Item: Future>, P: FnMut(Progress)> AsCompleted<I, P> {
-    /// The next output and the index of its child, or `None` when all children have ended. asyncio's `await next(…)` over
-    /// `as_completed`, where the index has to be carried along by hand.
+    /// The next output and the index of its child, or `None` when all children have ended. asyncio's `await next(…)`
+    /// over `as_completed`, where the index has to be carried along by hand.
     ///
     /// # Cancel safety
     /// Dropping it loses nothing: the children stay where they are.

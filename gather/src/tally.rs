@@ -1,12 +1,12 @@
 //! The tally: the waker that counts. `gather_tasks` and `try_gather_tasks` are this and little more.
 //!
-//! Each child of these forms is a task of the loop. One [`Tally`] is the waker of every child's `JoinHandle`: the end of a
-//! task wakes the tally, and the tally counts down. The last end wakes the parent, the task that awaits the gather. So
-//! the parent is polled twice, at any number of children: once to start them, once to take their results. This is
-//! asyncio's own algorithm: one counter.
+//! Each child of these forms is a task of the loop. One [`Tally`] is the waker of every child's `JoinHandle`: the end
+//! of a task wakes the tally, and the tally counts down. The last end wakes the parent, the task that awaits the
+//! gather. So the parent is polled twice, at any number of children: once to start them, once to take their results.
+//! This is asyncio's own algorithm: one counter.
 //!
-//! A gather calls `new`, in its first poll `count`, in each poll `leave_parent` and then `ended`, and at its end or drop
-//! `close`. (A parent that is woken for another reason polls more often, and finds the count above zero.)
+//! A gather calls `new`, in its first poll `count`, in each poll `leave_parent` and then `ended`, and at its end or
+//! drop `close`. (A parent that is woken for another reason polls more often, and finds the count above zero.)
 //!
 //! ```text
 //!   task ends --> its JoinHandle's waker --+
@@ -18,12 +18,13 @@
 //!
 //! In general a wake says only "poll again". The same child may be woken twice before its next poll, by two sockets or
 //! by two threads, and a child that is woken may still have nothing to give. Whoever counts such wakes counts wrong.
-//! A child *in place* is such a future: no task, the gather holds it and polls it itself. Therefore the wakers of children
-//! in place only mark which child to poll (`ready.rs`), and the engine (`join.rs`) counts the children that return `Ready`.
+//! A child *in place* is such a future: no task, the gather holds it and polls it itself. Therefore the wakers of
+//! children in place only mark which child to poll (`ready.rs`), and the engine (`join.rs`) counts the children that
+//! return `Ready`.
 //!
 //! A `JoinHandle` promises more. It wakes its waiter exactly once: when the task has ended and its result is stored. It
-//! does so whether the task returned, panicked, was aborted or was dropped with its runtime. There a wake is an end, and
-//! to count wakes is to count ends.
+//! does so whether the task returned, panicked, was aborted or was dropped with its runtime. There a wake is an end,
+//! and to count wakes is to count ends.
 
 use runtime::{Mark, trace};
 use std::mem;
@@ -60,15 +61,16 @@ impl Tally {
     }
 
     /// Says how many handles have this tally as their waker. Called in the poll that gave it to them. The tasks and the
-    /// parent run on one thread, so no task ends during that poll. The fields are atomic or locked all the same, because a
-    /// waker has to be `Send` and `Sync`, and because a runtime that is dropped on another thread ends its tasks there.
+    /// parent run on one thread, so no task ends during that poll. The fields are atomic or locked all the same,
+    /// because a waker has to be `Send` and `Sync`, and because a runtime that is dropped on another thread ends its
+    /// tasks there.
     pub(crate) fn count(&self, tasks: usize) {
         self.left.store(tasks, Release);
     }
 
-    /// The task with this index has failed: its future gave an error, panicked or was aborted. The guard beside its future
-    /// calls this while the task ends, before the handle wakes the tally. That wake then wakes the parent, however many
-    /// tasks are left. Later failures change nothing.
+    /// The task with this index has failed: its future gave an error, panicked or was aborted. The guard beside its
+    /// future calls this while the task ends, before the handle wakes the tally. That wake then wakes the parent,
+    /// however many tasks are left. Later failures change nothing.
     pub(crate) fn fail(&self, index: usize) {
         _ = self.failed.set(index);
     }
@@ -88,8 +90,8 @@ impl Tally {
         drop(self.replace_parent(Some(parent.clone())));
     }
 
-    /// Pending while tasks are left and none has failed. Else ready, with the index of the task that failed first, if one
-    /// did.
+    /// Pending while tasks are left and none has failed. Else ready, with the index of the task that failed first, if
+    /// one did.
     pub(crate) fn ended(&self) -> Poll<Option<usize>> {
         match self.failed.get() {
             Some(&index) => Poll::Ready(Some(index)),
@@ -103,8 +105,8 @@ impl Tally {
         drop(self.replace_parent(None));
     }
 
-    /// The caller drops the waker that was there before, after the lock has ended. Clone, wake and drop of a waker run code
-    /// that nobody knows here. It may call the tally again, so none of them happens under the lock.
+    /// The caller drops the waker that was there before, after the lock has ended. Clone, wake and drop of a waker run
+    /// code that nobody knows here. It may call the tally again, so none of them happens under the lock.
     fn replace_parent(&self, parent: Option<Waker>) -> Option<Waker> {
         mem::replace(&mut *self.parent(), parent)
     }

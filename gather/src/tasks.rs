@@ -8,10 +8,10 @@
 //!   second poll:  takes the result of every handle
 //! ```
 //!
-//! The tally does not know which task has ended. Whoever must know it asks the engine (`join.rs`), with the handles as its
-//! children: [`limit`](GatherTasks::limit), to start the next task; [`on_progress`](GatherTasks::on_progress), to report;
-//! [`on_late_error`](TryGatherTasks::on_late_error), to say whose error it is. Then every end wakes the parent. With a
-//! limit the tally takes over once the last task has been started.
+//! The tally does not know which task has ended. Whoever must know it asks the engine (`join.rs`), with the handles as
+//! its children: [`limit`](GatherTasks::limit), to start the next task; [`on_progress`](GatherTasks::on_progress), to
+//! report; [`on_late_error`](TryGatherTasks::on_late_error), to say whose error it is. Then every end wakes the parent.
+//! With a limit the tally takes over once the last task has been started.
 
 use crate::counted::{Task, Tasks};
 use crate::form::form;
@@ -185,9 +185,9 @@ where
     }
 }
 
-/// Tells the tally that a task has failed, when it is dropped armed. It lies beside the future of the task and is disarmed
-/// when that returns `Ok`; an error, a panic and an abort leave it armed. The loop drops a task's future before it wakes
-/// whoever awaits the handle, so the tally knows of the failure before that wake.
+/// Tells the tally that a task has failed, when it is dropped armed. It lies beside the future of the task and is
+/// disarmed when that returns `Ok`; an error, a panic and an abort leave it armed. The loop drops a task's future
+/// before it wakes whoever awaits the handle, so the tally knows of the failure before that wake.
 struct Alarm {
     /// Of the task, in the input.
     index: usize,
@@ -222,8 +222,8 @@ fn watched<F: Future<Output = Result<T, E>>, T, E>(future: F, mut alarm: Alarm) 
     )
 }
 
-/// How a task of [`try_gather_tasks`] failed: asyncio's exception, `CancelledError` among them, tokio's `JoinError` with
-/// the future's own error beside it.
+/// How a task of [`try_gather_tasks`] failed: asyncio's exception, `CancelledError` among them, tokio's `JoinError`
+/// with the future's own error beside it.
 ///
 /// ```
 /// use gather::{TaskError, try_gather_tasks};

@@ -1,7 +1,8 @@
 //! `gather!` and `try_gather!`: a few children of different types, in place and without an allocation for them.
 //!
-//! The children lie in a tuple inside the future itself, and the place of a child is the number of its field. The engine is
-//! the same as for an iterator of children. Only one thing needs a macro of its own: which field a number means.
+//! The children lie in a tuple inside the future itself, and the place of a child is the number of its field. The
+//! engine is the same as for an iterator of children. Only one thing needs a macro of its own: which field a number
+//! means.
 
 use crate::join::{Children, Engine, Note};
 use crate::pinned::{Map, Pinned, poll_child};
@@ -40,7 +41,8 @@ macro_rules! gather {
 /// Awaits one to twelve futures of `Result`s together and gives a tuple of their values, or the first error at once.
 ///
 /// First is the error that comes first. The other children are dropped then. All errors must be of one type; the values
-/// may differ. Otherwise it is [`gather!`], and its asyncio counterpart the default of `gather`; tokio's is `try_join!`.
+/// may differ. Otherwise it is [`gather!`], and its asyncio counterpart the default of `gather`; tokio's is
+/// `try_join!`.
 ///
 /// # Errors
 /// The first error of a child.

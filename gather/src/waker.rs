@@ -1,9 +1,9 @@
 //! The two wakers of a child in place: one is lent to it for a poll, the other it owns. Read `ready.rs` before.
 //!
 //! While a child is polled, its context has the **lent** waker: the data pointer is a [`Lent`] on the stack of the
-//! gather's poll. A child that only wakes itself with it (a yield) costs one store, and the engine polls it again in the
-//! next batch. A child that has to wait clones the lent waker. The clone is an **owned** waker: its data pointer is a node
-//! of the [`ReadySet`], and it keeps that block alive.
+//! gather's poll. A child that only wakes itself with it (a yield) costs one store, and the engine polls it again in
+//! the next batch. A child that has to wait clones the lent waker. The clone is an **owned** waker: its data pointer is
+//! a node of the [`ReadySet`], and it keeps that block alive.
 //!
 //! ```text
 //!   lent waker  --wake--> Lent::woken, which the engine reads after the poll      a store

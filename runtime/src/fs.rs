@@ -14,11 +14,11 @@ use std::task::{Context, Poll};
 /// At most so many bytes are read in one job: enough that the way to the pool and back is not what takes the time.
 const CHUNK: usize = 64 * 1024;
 
-/// Reads a file line by line, never more of it in memory than a chunk and a line. tokio's `BufReader::lines`; asyncio has
-/// nothing for files.
+/// Reads a file line by line, never more of it in memory than a chunk and a line. tokio's `BufReader::lines`; asyncio
+/// has nothing for files.
 ///
-/// Each line is there as soon as the system has it: a pipe with a name and a terminal work, too. A line may be as long as
-/// memory has room for; [`max_line`](Lines::max_line) sets a bound.
+/// Each line is there as soon as the system has it: a pipe with a name and a terminal work, too. A line may be as long
+/// as memory has room for; [`max_line`](Lines::max_line) sets a bound.
 ///
 /// The file is opened at the first [`next`](Lines::next). A read that waits holds a thread of the blocking pool.
 ///
@@ -79,8 +79,8 @@ struct Reader {
 }
 
 impl Lines {
-    /// A line may have at most `bytes` bytes, its line break not counted. A longer one is an error, and the line behind it
-    /// follows. So memory has a bound, whatever is in the file; without this it has none.
+    /// A line may have at most `bytes` bytes, its line break not counted. A longer one is an error, and the line behind
+    /// it follows. So memory has a bound, whatever is in the file; without this it has none.
     ///
     /// ```
     /// # let path = std::env::temp_dir().join(format!("glassloop-max-line-{}", std::process::id()));
@@ -103,9 +103,10 @@ impl Lines {
     /// The next line, without its line break; `None` after the last. tokio's `Lines::next_line`.
     ///
     /// # Errors
-    /// The system's, after the whole lines that were read before it; no more lines follow. If the file cannot be opened, the
-    /// error names the path, and the system's own error is its source ([`io::Error::get_ref`]). `InvalidData` for a line
-    /// that is not UTF-8 or longer than [`max_line`](Lines::max_line), after which the next line follows.
+    /// The system's, after the whole lines that were read before it; no more lines follow. If the file cannot be
+    /// opened, the error names the path, and the system's own error is its source ([`io::Error::get_ref`]).
+    /// `InvalidData` for a line that is not UTF-8 or longer than [`max_line`](Lines::max_line), after which the next
+    /// line follows.
     ///
     /// # Panics
     /// When it is polled outside a runtime and more of the file has to be read.
@@ -185,8 +186,8 @@ impl Lines {
         }
     }
 
-    /// Gives out the line that ends at `end`; the next one begins at `next`. `None` if the line was the rest of one that
-    /// was too long.
+    /// Gives out the line that ends at `end`; the next one begins at `next`. `None` if the line was the rest of one
+    /// that was too long.
     fn give(&mut self, end: usize, next: usize) -> Option<io::Result<String>> {
         let begin = self.start;
         (self.start, self.searched) = (next, next);
@@ -229,8 +230,8 @@ impl Reader {
     }
 }
 
-/// Reads what one system call gives. To go on until the chunk is full would keep the lines that are there waiting for more,
-/// and lose them if an error comes first.
+/// Reads what one system call gives. To go on until the chunk is full would keep the lines that are there waiting for
+/// more, and lose them if an error comes first.
 fn read_once(file: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
     loop {
         match file.read(chunk) {

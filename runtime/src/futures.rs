@@ -1,4 +1,5 @@
-//! The feature `futures`: the traits of futures-io and futures-core on what the loop has, so that their combinators work.
+//! The feature `futures`: the traits of futures-io and futures-core on what the loop has, so that their combinators
+//! work.
 
 use crate::circle::budget;
 use crate::circle::reactor::Direction;
@@ -20,8 +21,8 @@ use std::time::Instant;
 /// What the poll functions of I/O return.
 type Polled<T> = Poll<io::Result<T>>;
 
-/// So many pieces one system call takes at most, on Linux, the BSDs and macOS (IOV_MAX); the standard library hands on no
-/// more either. A write of all of these is a full one.
+/// So many pieces one system call takes at most, on Linux, the BSDs and macOS (IOV_MAX); the standard library hands on
+/// no more either. A write of all of these is a full one.
 const PIECES: usize = 1024;
 
 /// Tries `attempt` for as long as it may succeed.

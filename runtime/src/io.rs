@@ -24,8 +24,8 @@ use std::task::{Context, Poll, ready};
 /// Any number of tasks may wait in the async methods. Of those that use the poll functions, the latest of each
 /// direction is woken, as in tokio. It is not `Send`: it lives where its loop does.
 ///
-/// A source of your own must leave the loop's other sources alone in `register` and `deregister`: the loop has them open
-/// at that moment.
+/// A source of your own must leave the loop's other sources alone in `register` and `deregister`: the loop has them
+/// open at that moment.
 ///
 /// A fresh source counts as ready in both directions, because the system tells of changes only: the first attempt finds
 /// out. tokio waits for the system's first word instead. What counted as ready when its runtime was dropped still does,
@@ -101,16 +101,17 @@ impl<T: Source> Async<T> {
     }
 
     /// Tries `op` once, without waiting, if the source counts as ready for `interest`. If `op` says `WouldBlock`, it no
-    /// longer does, and [`readable`](Async::readable) or [`writable`](Async::writable) waits for the system's next word.
-    /// tokio's `AsyncFd::try_io`.
+    /// longer does, and [`readable`](Async::readable) or [`writable`](Async::writable) waits for the system's next
+    /// word. tokio's `AsyncFd::try_io`.
     ///
-    /// `op` must not block, and must say `WouldBlock` for no other reason than that the source was not ready: nobody would
-    /// come back to it. With both interests it is tried when one direction counts as ready, and `WouldBlock` is
+    /// `op` must not block, and must say `WouldBlock` for no other reason than that the source was not ready: nobody
+    /// would come back to it. With both interests it is tried when one direction counts as ready, and `WouldBlock` is
     /// the word on both.
     ///
     /// # Errors
-    /// `WouldBlock` when it has to wait; `InvalidInput` for an interest that is neither reading nor writing; an error when
-    /// the source does not count as ready and its runtime was dropped; else what `op` says. For an example see [`Async`].
+    /// `WouldBlock` when it has to wait; `InvalidInput` for an interest that is neither reading nor writing; an error
+    /// when the source does not count as ready and its runtime was dropped; else what `op` says. For an example see
+    /// [`Async`].
     pub fn try_io<R>(&self, interest: mio::Interest, op: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
         match (interest.is_readable(), interest.is_writable()) {
             (true, false) => self.try_one_way(Direction::Read, op),
@@ -149,7 +150,8 @@ impl<T: Source> Async<T> {
         self.reactor().would_block(self.key, direction);
     }
 
-    /// [`try_one_way`](Async::try_one_way) for bytes: fewer than `asked` mean that the kernel's buffer is empty, or full.
+    /// [`try_one_way`](Async::try_one_way) for bytes: fewer than `asked` mean that the kernel's buffer is empty, or
+    /// full.
     pub(crate) fn try_bytes(
         &self,
         direction: Direction,
@@ -266,8 +268,8 @@ impl<T: Source> Drop for Async<T> {
     }
 }
 
-/// The future of every async method. A struct in place of an async function, which would keep its arguments twice for as
-/// long as it waits: a task that reads is a third smaller.
+/// The future of every async method. A struct in place of an async function, which would keep its arguments twice for
+/// as long as it waits: a task that reads is a third smaller.
 #[must_use = "futures do nothing unless awaited"]
 pub(crate) struct Retry<'io, T: Source, A> {
     io: &'io Async<T>,
@@ -295,7 +297,8 @@ impl<T: Source, R, A: FnMut(&Async<T>) -> io::Result<Option<R>>> Future for Retr
                     ready!(io.poll_ready(direction, Some((waiter, at)), cx)).inspect_err(|_| budget::take())?;
                 }
                 result => {
-                    // Each part takes budget, and so does an error: one that comes again and again must not stop the others.
+                    // Each part takes budget, and so does an error: one that comes again and again must not stop the
+                    // others.
                     budget::take();
                     if let Some(done) = result? {
                         return Poll::Ready(Ok(done));

@@ -57,16 +57,17 @@
 //!    nothing ready? park in mio until an event, the next deadline or an unpark
 //! ```
 //!
-//! The folders are the architecture: `circle/` is the loop, `parts/` what it is made of, `threads/` what other threads may
-//! touch; the public modules are thin over them. Read the files in the order of the `mod` lines below. The numbers in the
-//! picture stand again at the statements of the loop, in `circle/run.rs`.
+//! The folders are the architecture: `circle/` is the loop, `parts/` what it is made of, `threads/` what other threads
+//! may touch; the public modules are thin over them. Read the files in the order of the `mod` lines below. The numbers
+//! in the picture stand again at the statements of the loop, in `circle/run.rs`.
 //!
 //! # What is Send
 //!
-//! Everything of the loop lives on one thread, and the types say so: [`Runtime`], [`JoinHandle`], the sockets in [`net`],
-//! [`io::Async`], the timers in [`time`] and [`fs::Lines`] are not `Send`; [`sync::Semaphore`] may move, but two threads
-//! cannot share it. What may travel: [`Handle`], [`AbortHandle`], [`JoinError`], every [`std::task::Waker`] that the loop
-//! hands out, and both ends of the channels in [`sync`], unless they are local. For anything else, `compile_fail` is the proof:
+//! Everything of the loop lives on one thread, and the types say so: [`Runtime`], [`JoinHandle`], the sockets in
+//! [`net`], [`io::Async`], the timers in [`time`] and [`fs::Lines`] are not `Send`; [`sync::Semaphore`] may move, but
+//! two threads cannot share it. What may travel: [`Handle`], [`AbortHandle`], [`JoinError`], every [`std::task::Waker`]
+//! that the loop hands out, and both ends of the channels in [`sync`], unless they are local. For anything else,
+//! `compile_fail` is the proof:
 //!
 //! ```compile_fail
 //! runtime::block_on(async {
@@ -82,10 +83,10 @@
 //! });
 //! ```
 //!
-//! A library that is to work on this loop must therefore not ask for `Send` where it takes a socket or an executor. Most
-//! do not: hyper, rustls, tokio-postgres and WebSockets are tried in the project's tests. A future that comes from
-//! another thread, through [`Handle::spawn`], has to be `Send` itself and cannot hold a timer or a socket while it waits.
-//! It has a task of the loop hold it:
+//! A library that is to work on this loop must therefore not ask for `Send` where it takes a socket or an executor.
+//! Most do not: hyper, rustls, tokio-postgres and WebSockets are tried in the project's tests. A future that comes from
+//! another thread, through [`Handle::spawn`], has to be `Send` itself and cannot hold a timer or a socket while it
+//! waits. It has a task of the loop hold it:
 //!
 //! ```
 //! use runtime::{Runtime, spawn, sync::oneshot, time::sleep};

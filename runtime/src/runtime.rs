@@ -24,8 +24,8 @@ use std::time::Duration;
 
 /// A loop and its tasks.
 ///
-/// Tasks live on between two [`block_on`](Runtime::block_on) calls and are dropped with the runtime, in the order of their
-/// spawns, whatever other threads send meanwhile. asyncio's `Runner`, tokio's current-thread `Runtime`.
+/// Tasks live on between two [`block_on`](Runtime::block_on) calls and are dropped with the runtime, in the order of
+/// their spawns, whatever other threads send meanwhile. asyncio's `Runner`, tokio's current-thread `Runtime`.
 ///
 /// ```
 /// let runtime = runtime::Runtime::new()?;
@@ -93,10 +93,10 @@ impl Runtime {
 
     /// Exactly one turn, for stepping by hand and for embedding in another loop.
     ///
-    /// It polls what is ready, each task at most once, and hears of timers and sockets: whom these wake is polled in the
-    /// next turn, unless nothing else was ready. With nothing ready it parks until an event, a deadline, a wake, a signal or
-    /// `timeout` (`None`: for as long as it takes), even with no task at all. Under the virtual clock time jumps to the
-    /// next deadline, or by `timeout`, instead.
+    /// It polls what is ready, each task at most once, and hears of timers and sockets: whom these wake is polled in
+    /// the next turn, unless nothing else was ready. With nothing ready it parks until an event, a deadline, a wake, a
+    /// signal or `timeout` (`None`: for as long as it takes), even with no task at all. Under the virtual clock time
+    /// jumps to the next deadline, or by `timeout`, instead.
     ///
     /// asyncio's `_run_once`; tokio has no counterpart.
     ///
@@ -141,7 +141,8 @@ impl Runtime {
 impl Drop for Runtime {
     /// Drops what still runs. Nothing of the runtime stays: no task, idle thread, timer or descriptor. In this order:
     ///
-    /// 1. Sockets and timers are closed. From here on whoever asks for something is told that the loop is gone: a socket's
+    /// 1. Sockets and timers are closed. From here on whoever asks for something is told that the loop is gone: a
+    /// socket's
     ///    error says so, a timer wakes at once and panics if it is awaited on, what is spawned is cancelled.
     /// 2. Idle threads of the blocking pool end; jobs that have not begun are dropped. A job that runs is left alone.
     /// 3. The tasks are dropped, in the order of their spawns.
@@ -203,9 +204,10 @@ impl Builder {
     /// I/O that is not ready yet: tests of hours run in milliseconds, and the same way each time. tokio's
     /// `start_paused`.
     ///
-    /// Other threads and other loops are not waited for: they have a time of their own. When nothing can happen any more in
-    /// this loop (no task is ready, no timer is armed, no socket is registered, no blocking job is under way), it panics
-    /// with a list of the tasks. If somebody outside will wake it, keep a guard of [`Handle::outside`] until then.
+    /// Other threads and other loops are not waited for: they have a time of their own. When nothing can happen any
+    /// more in this loop (no task is ready, no timer is armed, no socket is registered, no blocking job is under way),
+    /// it panics with a list of the tasks. If somebody outside will wake it, keep a guard of [`Handle::outside`] until
+    /// then.
     ///
     /// ```
     /// use std::time::Duration;
@@ -278,8 +280,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 
 /// Starts `future` as a task of the running loop, beside its caller: asyncio's `create_task`, tokio's `spawn_local`.
 ///
-/// It is queued at once and polled in the next turn. It need not be `Send`. What becomes of it when it panics, is aborted
-/// or is dropped, and in which order, is told at [`JoinHandle`].
+/// It is queued at once and polled in the next turn. It need not be `Send`. What becomes of it when it panics, is
+/// aborted or is dropped, and in which order, is told at [`JoinHandle`].
 ///
 /// # Panics
 /// Outside a runtime.

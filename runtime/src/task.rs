@@ -114,11 +114,11 @@ pub mod budget {
 
 /// Whether the task at poll has budget left.
 ///
-/// In one poll a task gets 128 things: values, permits, bytes, ticks, connections, whatever the loop's futures give. The
-/// next of them says Pending and wakes the task, so that the others have their turn; the next poll begins with 128 again.
-/// `try_*` functions take none. Outside of a loop there is no limit, and the answer is true. tokio's
-/// `task::coop::has_budget_remaining`; asyncio has nothing like it: there, a task that awaits what is always ready stops
-/// the loop.
+/// In one poll a task gets 128 things: values, permits, bytes, ticks, connections, whatever the loop's futures give.
+/// The next of them says Pending and wakes the task, so that the others have their turn; the next poll begins with 128
+/// again. `try_*` functions take none. Outside of a loop there is no limit, and the answer is true. tokio's
+/// `task::coop::has_budget_remaining`; asyncio has nothing like it: there, a task that awaits what is always ready
+/// stops the loop.
 ///
 /// ```
 /// use runtime::{sync::mpsc, task::has_budget_remaining};
@@ -139,7 +139,8 @@ pub fn has_budget_remaining() -> bool {
     of_polls::is_left()
 }
 
-/// Takes one from the budget of the poll, and lets the others have their turn if none is left; tokio's `consume_budget`.
+/// Takes one from the budget of the poll, and lets the others have their turn if none is left; tokio's
+/// `consume_budget`.
 ///
 /// For long work without anything to wait for: it yields as seldom as the loop's own futures do.
 ///

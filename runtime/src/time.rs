@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 /// The time: the running loop's, which the virtual clock may hold still; outside of a loop the system's.
 ///
-/// asyncio's `loop.time()`, tokio's `time::Instant::now()`. In a job of the blocking pool it is the time of the job's loop:
-/// a virtual clock stands still until the job has ended.
+/// asyncio's `loop.time()`, tokio's `time::Instant::now()`. In a job of the blocking pool it is the time of the job's
+/// loop: a virtual clock stands still until the job has ended.
 ///
 /// ```
 /// use runtime::time::now;
@@ -39,14 +39,14 @@ fn after(start: Instant, duration: Duration) -> Instant {
 
 /// Waits for `duration`: asyncio's and tokio's `sleep`.
 ///
-/// The time counts from this call, by the clock of the loop in which it is made. A sleep that is made outside of any loop
-/// (`block_on(sleep(duration))`) counts from its first poll, by the clock of the loop that polls it. Taken to another loop,
-/// a sleep keeps what is left of it. So it is never too short by the clock of the loop that polls it.
+/// The time counts from this call, by the clock of the loop in which it is made. A sleep that is made outside of any
+/// loop (`block_on(sleep(duration))`) counts from its first poll, by the clock of the loop that polls it. Taken to
+/// another loop, a sleep keeps what is left of it. So it is never too short by the clock of the loop that polls it.
 ///
 /// Never early; late by up to a millisecond, because that is mio's grain. Any duration will do: zero is ready at the
-/// first poll, [`Duration::MAX`] never, which is thirty years: a virtual clock that has nowhere else to jump gets there.
-/// A loop's time ends 584 years after its beginning: a virtual clock stands still from there on, and every sleep is ready
-/// at its first poll.
+/// first poll, [`Duration::MAX`] never, which is thirty years: a virtual clock that has nowhere else to jump gets
+/// there. A loop's time ends 584 years after its beginning: a virtual clock stands still from there on, and every sleep
+/// is ready at its first poll.
 ///
 /// # Panics
 /// When it is polled outside a runtime. And when it is awaited on a loop that is being dropped, which happens in drops
@@ -68,8 +68,8 @@ pub fn sleep(duration: Duration) -> Sleep {
     Sleep::new(duration, At::here())
 }
 
-/// Waits until `deadline`: asyncio's `call_at`, tokio's `sleep_until`. An instant is compared with the clock of whichever
-/// loop polls. All else that is said of [`sleep`] holds for it, too.
+/// Waits until `deadline`: asyncio's `call_at`, tokio's `sleep_until`. An instant is compared with the clock of
+/// whichever loop polls. All else that is said of [`sleep`] holds for it, too.
 ///
 /// ```
 /// use std::time::Duration;
@@ -116,8 +116,8 @@ enum Timer {
     Unbegun(u64),
     /// The deadline counts by the clock of this loop.
     Relative(Rc<Core>),
-    /// It has a timer in this loop, which may not be the current one: the key, given back by [`Sleep::disarm`]; whether the
-    /// deadline counts by the clock of this loop.
+    /// It has a timer in this loop, which may not be the current one: the key, given back by [`Sleep::disarm`]; whether
+    /// the deadline counts by the clock of this loop.
     Armed { core: Rc<Core>, key: u32, is_relative: bool },
 }
 
@@ -402,9 +402,9 @@ impl From<Elapsed> for std::io::Error {
     }
 }
 
-/// Ticks at once, then every `period`; tokio's `interval`, asyncio has none. Ticks that were missed come one right after
-/// the other, so that none is lost, unless [`set_missed_tick_behavior`](Interval::set_missed_tick_behavior) says otherwise.
-/// The time counts as [`sleep`] counts it.
+/// Ticks at once, then every `period`; tokio's `interval`, asyncio has none. Ticks that were missed come one right
+/// after the other, so that none is lost, unless [`set_missed_tick_behavior`](Interval::set_missed_tick_behavior) says
+/// otherwise. The time counts as [`sleep`] counts it.
 ///
 /// # Panics
 /// With a period of zero.
@@ -424,8 +424,8 @@ pub fn interval(period: Duration) -> Interval {
     Interval { period, sleep: sleep(Duration::ZERO), missed: MissedTickBehavior::Burst }
 }
 
-/// A tick that is later than this was missed: the same 5 milliseconds as in tokio. A loop that has much to do is hardly ever
-/// on time to the microsecond.
+/// A tick that is later than this was missed: the same 5 milliseconds as in tokio. A loop that has much to do is hardly
+/// ever on time to the microsecond.
 const MISSED: Duration = Duration::from_millis(5);
 
 /// What becomes of the ticks that nobody was there for, by more than 5 milliseconds; tokio's `MissedTickBehavior`.

@@ -1,8 +1,8 @@
 //! The budget of a poll (3): how much a task may get in one poll before the others have their turn.
 //!
 //! A leaf that is always ready (a full channel, a socket whose peer never rests, an interval that is behind) never says
-//! Pending. A task that awaits it in a loop would never return to the loop, and nobody else would run. So each success of
-//! a leaf takes one of [`BUDGET`]:
+//! Pending. A task that awaits it in a loop would never return to the loop, and nobody else would run. So each success
+//! of a leaf takes one of [`BUDGET`]:
 //!
 //! ```text
 //!   begin: a poll begins     spend: a leaf gives something              ask: the next leaf finds none left
@@ -11,11 +11,11 @@
 //!    +------------------------------- the others have their turn <------------------------------------------+
 //! ```
 //!
-//! `try_*` functions take none, for they cannot wait. Polls that no loop of ours makes (of another executor, of a test)
-//! have no limit. tokio calls this "coop", and its budget is 128, too.
+//! `try_*` functions take none, for they cannot wait. A poll that is not made by a loop of this crate, but by another
+//! executor or a test, has no limit. tokio calls this "coop", and its budget is 128, too.
 //!
-//! The number is of the thread and not of the loop: a thread polls one task at a time, and a leaf then finds it with one
-//! instruction.
+//! The number belongs to the thread and not to the loop: a thread polls one task at a time, and a leaf finds the number
+//! with one instruction.
 //!
 //! Read before: `run.rs`, `context.rs`.
 //! Grew from no rung of the ladder in `examples/course`: the loops there trust their tasks to pause.
@@ -27,8 +27,8 @@ use std::task::{Context, Poll, ready};
 /// What the leaves may give a task in one poll: tokio's number.
 const BUDGET: i32 = 128;
 
-/// Whoever asks so often in one poll, with none left, does not return to the loop when a leaf says Pending: another
-/// executor runs inside of the task, and would ask for ever. It gets a new budget.
+/// When leaves ask this often in one poll with none left, Pending does not lead back to the loop: another executor runs
+/// inside of the task, and would ask for ever. The poll gets a new budget.
 const PATIENCE: i32 = 1024;
 
 thread_local! {
@@ -42,14 +42,14 @@ pub(crate) fn begin() {
     LEFT.set(BUDGET);
 }
 
-/// Whether anything is left: asked before the attempt, so that what could not be given stays where it is. With none left
-/// it wakes the waker of `cx` and says Pending.
+/// Whether anything is left. A leaf asks before it tries, so that it takes nothing that it may not give. With none
+/// left, this wakes the waker of `cx` and says Pending.
 #[inline]
 pub fn ask(cx: &Context<'_>) -> Poll<()> {
     if LEFT.get() > 0 { Poll::Ready(()) } else { refuse(cx) }
 }
 
-/// Takes one, after a success. Whoever calls it has asked before.
+/// Takes one, after a success. The caller has asked before.
 #[inline]
 pub fn take() {
     LEFT.set(LEFT.get() - 1);
@@ -76,7 +76,7 @@ pub(crate) fn is_left() -> bool {
 #[inline(never)]
 fn refuse(cx: &Context<'_>) -> Poll<()> {
     let left = LEFT.get();
-    // A poll that had its whole share was a long one: the loop looks around before the next.
+    // A poll that has spent its whole budget was a long one: the loop checks before the next.
     let in_loop = context::with(|core| core.check_before_next_poll()).is_some();
     if !in_loop || left <= -PATIENCE {
         begin();

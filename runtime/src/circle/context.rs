@@ -41,8 +41,8 @@ pub(crate) fn with<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
     let core = CURRENT.get();
     // SAFETY: `as_ref` needs null or a pointer to a live `Core` that nobody mutates while the reference lives. `enter`
     // stores the address of a borrowed core, the guard that holds the borrow resets it, and the guard is never leaked:
-    // only `Runtime::{block_on, turn, drop}` make one, on their stacks. A core is changed through its cells only, and the
-    // reference cannot leave `f`.
+    // only `Runtime::{block_on, turn, drop}` make one, on their stacks. A core is changed through its cells only, and
+    // the reference cannot leave `f`.
     #[allow(unsafe_code, reason = "the one way from a thread-local to what the loop's stack owns")]
     let core = unsafe { core.as_ref() }?;
     Some(f(core))

@@ -1,4 +1,5 @@
-//! The state of one loop, and what the leaves, the wakers and the other threads ask of it. The loop itself is in `run.rs`.
+//! The state of one loop, and what the leaves, the wakers and the other threads ask of it. The loop itself is in
+//! `run.rs`.
 //!
 //! Read before: `ready.rs`, `timers.rs`, `reactor.rs`, `remote.rs`.
 //! Grew from rung 3 (`Core`) of the ladder in `examples/course`.
@@ -27,7 +28,7 @@ use std::task::Waker;
 
 /// The state of one loop. Everything is in cells, and no cell stays open while user code runs.
 pub(crate) struct Core {
-    /// Itself, for what has to keep it: sockets, armed timers.
+    /// This core itself, for what has to keep it alive: sockets, armed timers.
     this: Weak<Core>,
     /// Its number in the process-wide table; the first bits of its tickets.
     pub(crate) number: u16,
@@ -40,8 +41,8 @@ pub(crate) struct Core {
     pub(crate) timers: RefCell<Timers>,
     /// The other threads: the remote queue and the blocking pool.
     pub(crate) threads: Box<dyn Threads>,
-    /// The places of the results of blocking jobs, by the keys of the jobs, until the loop has heard of their ends. While
-    /// there is one, virtual time stands still.
+    /// The places of the results of blocking jobs, by the keys of the jobs, until the loop has heard of their ends.
+    /// While there is one, virtual time stands still.
     pub(crate) owed: RefCell<Slots<Rc<dyn Owed>>>,
 
     /// The clock that the timers follow.
@@ -49,7 +50,7 @@ pub(crate) struct Core {
 
     /// The task at poll, or the last one that was.
     pub(crate) current: Cell<Ticket>,
-    /// Polls and aborts since the last check. A poll that had its whole budget counts for all.
+    /// Polls and aborts since the last check. A poll that spends its whole budget makes the next check due.
     pub(crate) polls_since_check: Cell<u32>,
     /// A buffer for wakers that are collected before they are woken, each with what it is woken for.
     pub(crate) woken: Cell<Vec<(Waker, Reason)>>,
@@ -164,8 +165,8 @@ impl Core {
         ControlFlow::Continue(())
     }
 
-    /// The runtime is being dropped. What is dropped here is the program's and may use the loop while it is dropped. So
-    /// sockets and timers are closed first: nobody can begin to wait there for something that will not come.
+    /// The runtime is being dropped. What is dropped here belongs to the program, and its drops may use the loop. So
+    /// sockets and timers are closed first: no task can begin to wait there for something that will not come.
     pub(crate) fn close(&self) {
         self.closed.set(true);
         self.reactor.borrow_mut().close();
@@ -188,7 +189,7 @@ impl Core {
         let mut woken = timers.into_iter().map(|waker| (waker, Reason::unknown())).collect();
         self.reactor.borrow_mut().clear(&mut woken);
         wake_all(&mut woken);
-        // Last: while this is the current loop, wakes of its number are taken for its own.
+        // Last: another runtime may get the number then, and this loop, while it runs, would take that one's wakes.
         remote::unregister(self.number, self.tasks.borrow().next_serial);
     }
 }

@@ -1,7 +1,7 @@
 //! Join: [`JoinHandle`] awaits the end of a task and takes its result, [`AbortHandle`] asks for an early end.
 //!
-//! The result waits in a place that the handle shares with the task (`result.rs`). A handle wakes its joiner exactly once:
-//! when the task has ended.
+//! The result waits in a place that the handle shares with the task (`result.rs`). A handle wakes its joiner exactly
+//! once: when the task has ended.
 //!
 //! Read before: `result.rs`, `wake.rs`.
 //! Grew from rung 10 (join handles) of the ladder in `examples/course`.
@@ -22,7 +22,7 @@ use std::task::{Context, Poll};
 
 /// Awaits the end of a task and gives its result; tokio's `JoinHandle`, asyncio's `Task`.
 ///
-/// Dropping it detaches the task, which runs on. It stays on its thread; what may travel is its [`AbortHandle`].
+/// Dropping it detaches the task, which runs on. The handle stays on its thread; an [`AbortHandle`] can leave it.
 ///
 /// # Errors
 /// Awaiting it gives a [`JoinError`] when the task was aborted, panicked, or was dropped with its runtime. Awaited in a
@@ -32,16 +32,17 @@ use std::task::{Context, Poll};
 /// When it is polled again after it gave the result.
 ///
 /// # What is dropped, and when
-/// - *The task returns.* Its future is dropped, then the result is kept for the handle, then whoever awaits it is woken.
+/// - *The task returns.* Its future is dropped, then the handle's place keeps the result, then the joiner is woken.
 /// - *It panics.* The locals of the code that panics are dropped by the panic, as anywhere in Rust: in their drops
 ///   `thread::panicking()` is true, and a mutex whose guard is among them is poisoned. What the future holds beside that
-///   code (the other children of a spawned `gather`, say) is dropped when the panic is over, so there it is false, and
-///   poisons nothing. The reason: a second panic in one of those drops would end the process. Here it is held back, and
-///   the handle tells of the first.
-/// - *It is aborted, or its runtime is dropped.* The loop drops the future. If that panics, the handle's error is a panic.
-/// - *A result that panics in its own drop.* While the handle is there, the result is its owner's: who drops a handle after
-///   the end drops the result, and gets its panic. When the handle was dropped before, the loop drops the result and holds
-///   the panic back, for there is nobody to tell; the panic hook has told of it.
+///   code (the other children of a spawned `gather`, say) is dropped when the panic is over. There `panicking()` is
+///   false, and no mutex is poisoned. The reason: a second panic during the first would end the process. Here the
+///   second panic is held back, and the handle gives the first.
+/// - *It is aborted, or its runtime is dropped.* The loop drops the future. If that panics, the handle's error is a
+/// panic.
+/// - *A result that panics in its own drop.* While the handle lives, the result belongs to its owner. To drop a handle
+///   after the end drops the result, and its panic goes to the code that drops the handle. When the handle was dropped
+///   before the end, the loop drops the result and holds the panic back; the panic hook has reported it.
 ///
 /// # Cancel safety
 /// A `&mut JoinHandle` in a `timeout` or a select loses nothing when it is dropped: the result stays here.
@@ -78,7 +79,7 @@ impl<T> JoinHandle<T> {
         self.target.abort();
     }
 
-    /// Something that can abort the task from anywhere, whoever holds this handle; tokio's `abort_handle`.
+    /// A second handle, which can only abort the task, from any thread; tokio's `abort_handle`.
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle { target: self.target.clone() }
     }
@@ -88,7 +89,7 @@ impl<T> JoinHandle<T> {
         self.result.is_settled()
     }
 
-    /// Polls without the budget of a poll, for whoever counts on exactly one wake for each end.
+    /// Polls without the budget of a poll, for a caller that relies on exactly one wake for each end.
     #[doc(hidden)]
     #[inline]
     pub fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {

@@ -2,7 +2,7 @@
 //! the crate's documentation.
 //!
 //! The circle uses `parts/` and nothing else of the crate. What it needs from above is handed to it: other threads are
-//! the trait `Threads`, a message is "run this on the loop", a place for a result is a trait.
+//! the trait `Threads`, a message may be "run this on the loop", a place for a result is a trait.
 
 pub(crate) mod ticket;
 pub(crate) mod timers;

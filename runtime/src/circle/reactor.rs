@@ -71,7 +71,7 @@ pub(crate) struct Side {
     polled: Option<WaiterKey>,
 }
 
-/// A task in an async method: its own waiter, and the program's line. A task with a poll function has neither.
+/// A task in an async method: its own waiter, and where in the program it waits. One with a poll function has neither.
 pub(crate) type Own<'a> = Option<(&'a mut Option<WaiterKey>, At)>;
 
 /// Which source.
@@ -93,7 +93,7 @@ impl Reactor {
         Ok((reactor, bell))
     }
 
-    /// Whether nothing but the bell could be heard of.
+    /// Whether no source is registered. Only the bell could then end a park without a timeout.
     pub(crate) fn is_empty(&self) -> bool {
         self.sources.is_empty()
     }
@@ -112,8 +112,8 @@ impl Reactor {
         Ok(SourceKey(slot as u32))
     }
 
-    /// Takes a source from under watch. The wakers are for the caller to drop, outside every borrow. Whoever waits in an
-    /// async method borrows the socket, so the lines are empty by now.
+    /// Ends the watch of a source. The wakers are for the caller to drop, outside every borrow. A task that waits in an
+    /// async method borrows the socket, so only the waiters of the poll functions can be left in the lines.
     pub(crate) fn deregister(&mut self, source: &mut impl Source, key: SourceKey) -> [Option<Waker>; 2] {
         let sides = self.sources.remove(key.0 as usize).sides;
         if let Some(poll) = &self.poll {
@@ -135,7 +135,7 @@ impl Reactor {
         if self.poll.is_none() && !ready { Err(gone()) } else { Ok(ready) }
     }
 
-    /// The system said WouldBlock: the next event will tell.
+    /// The system said WouldBlock: the direction is not ready until the next event.
     pub(crate) fn would_block(&mut self, key: SourceKey, direction: Direction) {
         let side = self.side(key, direction);
         side.ready = false;
@@ -150,8 +150,8 @@ impl Reactor {
         trace!(IoShort { source: key.0, direction: direction });
     }
 
-    /// A task waits, with its own waiter or with that of the poll functions. The waker that this replaces is for the caller
-    /// to drop, outside every borrow.
+    /// A task waits, with its own waiter or with that of the poll functions. The waker that this replaces is for the
+    /// caller to drop, outside every borrow.
     pub(crate) fn wait(&mut self, key: SourceKey, direction: Direction, own: Own<'_>, waker: Waker) -> Option<Waker> {
         trace!(IoWaits { source: key.0, direction: direction } at own.as_ref().map(|own| own.1));
         let Side { line, polled, .. } = &mut self.sources[key.0 as usize].sides[direction as usize];
@@ -165,13 +165,13 @@ impl Reactor {
         self.waiters.leave(&mut side.line, waiter)
     }
 
-    /// (4) Takes events from the system, and collects whom they wake. Waits for the first event, or a ring, for up to
-    /// `timeout`; `None` is for as long as it takes, zero is not at all. Returns the number of events.
+    /// (4) Takes events from the system, and collects the wakers of their waiters. Waits up to `timeout` for the first
+    /// event or a ring: `None` is without limit, zero is not at all. Returns the number of events.
     pub(crate) fn take_events(&mut self, timeout: Option<Duration>, woken: &mut Vec<(Waker, Reason)>) -> usize {
         let Some(poll) = &mut self.poll else { return 0 };
         match poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
-            // A signal: as good an end of a park as any.
+            // A signal ended the park: the loop goes on, as after a ring.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return 0,
             Err(error) => {
                 panic!("the loop cannot wait for events any more (was its epoll descriptor closed?): {error}")
@@ -205,12 +205,12 @@ impl Reactor {
         count
     }
 
-    /// Lets go of epoll: the runtime is being dropped. Who asks from here on is told.
+    /// Closes epoll: the runtime is being dropped. From here on a wait at a socket gives an error.
     pub(crate) fn close(&mut self) {
         self.poll = None;
     }
 
-    /// Calls whoever still waits at a socket that outlives its runtime.
+    /// Calls every waiter that is left at the sockets that outlive their runtime.
     pub(crate) fn clear(&mut self, woken: &mut Vec<(Waker, Reason)>) {
         for side in self.sources.iter_mut().flat_map(|(_, source)| &mut source.sides) {
             self.waiters.call_all(&mut side.line, Reason::unknown(), woken);
@@ -218,7 +218,7 @@ impl Reactor {
     }
 }
 
-/// What a socket says whose runtime was dropped.
+/// The error of a socket whose runtime was dropped.
 fn gone() -> io::Error {
     io::Error::other(
         "the runtime that this socket belongs to was dropped: keep the Runtime alive while its sockets are used",

@@ -9,9 +9,9 @@
 //! ```
 //!
 //! "Queued" is cleared by the pop, before the poll: a wake during the poll queues the task again. The loop polls
-//! through an `Rc` of its own, so nothing is borrowed while user code runs. The other way would be to take the task out of
-//! its slot for the poll and to put it back. It needs no reference count but a second look-up of the slot: 20
-//! instructions more for each poll.
+//! through an `Rc` of its own, so nothing is borrowed while user code runs. The other way would be to take the task out
+//! of its slot for the poll and to put it back. That needs no reference count, but a second look-up of the slot: 20
+//! more instructions for each poll.
 //!
 //! The queue is two arrays. A turn polls its batch; what becomes ready meanwhile has arrived for the next one:
 //!
@@ -47,10 +47,10 @@ pub(crate) struct Tasks {
 
 /// Where one task lives.
 pub(crate) struct Slot {
-    /// The ticket that is good for it: one comparison tells a stale one.
+    /// The ticket of the task that lives here. A ticket that differs from it is stale.
     pub(crate) ticket: Ticket,
-    /// The bits of the task's serial number above the generation, which the ticket has. In 32 bits, so that a slot is half
-    /// a cache line.
+    /// The bits of the task's serial number above the generation, which the ticket has. In 32 bits, so that a slot is
+    /// half a cache line.
     serial_above: u32,
     /// Its ticket stands in the queue.
     pub(crate) queued: bool,
@@ -153,8 +153,8 @@ impl Tasks {
         }
     }
 
-    /// Begins the batch of a turn: what the turn before had no budget for, then what has arrived. Tells whether anybody is
-    /// to be polled. Drops the entries of ended tasks from the front, so that a queue of nothing else counts as empty.
+    /// Begins the batch of a turn: what the turn before left unpolled, then what has arrived. Returns whether there is
+    /// a task to poll. Skips the stale tickets at the front, so that a queue of stale tickets alone counts as empty.
     #[inline(always)]
     pub(crate) fn begin_batch(&mut self) -> bool {
         loop {
@@ -199,8 +199,8 @@ impl Tasks {
         }
     }
 
-    /// Frees the slot of a task that has ended; its tickets are stale from here on. What the slot held is for the caller
-    /// to drop, outside every borrow.
+    /// Frees the slot of a task that has ended; its tickets are stale from here on. What the slot held is for the
+    /// caller to drop, outside every borrow.
     #[inline]
     pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<Body> {
         self.get_mut(ticket)?;

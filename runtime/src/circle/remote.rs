@@ -5,8 +5,8 @@
 //!   the loop:       Threads::take, at every check and after every park
 //! ```
 //!
-//! The circle owns the two traits and the table; `threads/` implements the traits. So a wake that goes through the code
-//! never needs to know how a message travels.
+//! The circle owns the two traits and the table; `threads/` implements the traits. So a reader who follows a wake
+//! through the circle need not know how a message travels.
 //!
 //! Read before: `wake.rs`.
 //! Grew from rung 5 (the table of inboxes) of the ladder in `examples/course`.
@@ -25,7 +25,7 @@ pub(crate) enum Message {
     Wake(Ticket),
     /// Drop the future of the task with this ticket and serial number.
     Abort(Ticket, u64),
-    /// Run this on the loop. What it is about, only the trace asks.
+    /// Run this on the loop. Only the trace reads the errand.
     #[allow(dead_code, reason = "the trace is a feature")]
     Run(Errand, Box<dyn FnOnce(&Core) + Send>),
 }
@@ -44,7 +44,7 @@ pub(crate) enum Errand {
     NobodyOutside,
 }
 
-/// A job for the blocking pool. It runs on another thread and gives what that thread posts to the loop at its end.
+/// A job for the blocking pool. It runs on a thread of the pool, and this thread posts its message to the loop.
 pub(crate) type Job = Box<dyn FnOnce() -> Message + Send>;
 
 /// The other threads, as the loop sees them.
@@ -93,8 +93,8 @@ pub(crate) trait Mailbox: Send + Sync {
     fn post(&self, message: Message);
 }
 
-/// The process-wide table, by the number of the runtime: the project's one global. A waker carries no address, so a wake
-/// from another thread finds its loop here. It is locked for writing when a runtime is made or dropped.
+/// The process-wide table, by the number of the runtime: the project's one global. A waker carries no address, so a
+/// wake from another thread finds its loop here. It is locked for writing when a runtime is made or dropped.
 static TABLE: RwLock<Vec<Entry>> = RwLock::new(Vec::new());
 
 /// What belongs to one number.

@@ -22,7 +22,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// What a handle says that is polled once too often.
+/// The panic message of a handle that is polled again after it gave its result.
 pub(crate) const TAKEN: &str =
     "a JoinHandle was polled after it had given its result: await it once, and keep what it gives";
 
@@ -43,7 +43,7 @@ pub(crate) trait ResultPlace<T> {
     /// Whether there has been a result.
     fn is_settled(&self) -> bool;
 
-    /// Nobody waits any more.
+    /// The handle is being dropped: drops the joiner's waker.
     fn forget_joiner(&self);
 }
 
@@ -77,8 +77,8 @@ impl<T> Settle<T> for JoinCell<T> {
 impl<T> ResultPlace<T> for JoinCell<T> {
     fn poll_result(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         if !self.settled.get() {
-            // The joiner first, the result second: to clone a waker and to drop one is foreign code, which may let the
-            // task end.
+            // First leave the waker, then look for the result. To clone or drop a waker may run foreign code, and the
+            // task may end in that code.
             drop(self.joiner.replace(Some(cx.waker().clone())));
         }
         if let Some(result) = self.result.take() {

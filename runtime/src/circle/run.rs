@@ -1,6 +1,6 @@
 //! The loop: one [`turn`](Core::turn) is one pass through the circle, and `block_on` is turns until its future is done.
-//! Only this file polls tasks. The numbers are those of the picture in the crate's documentation: spawn (1), ready queue
-//! (2), poll (3), reactor (4), timers (5), wake (6), which leads back to (2).
+//! Only this file polls tasks. The numbers are those of the picture in the crate's documentation: spawn (1), ready
+//! queue (2), poll (3), reactor (4), timers (5), wake (6), which leads back to (2).
 //!
 //! ```text
 //!   turn --+-- wait, if nothing is ready --+-- wait_in_real_time -----+-- park (4)
@@ -70,9 +70,9 @@ impl Core {
         }
     }
 
-    /// Takes all that was sent before the loop begins to run. Between two calls of `block_on` this thread, too, sends through
-    /// the remote queue; an abort that was sent there must come before the poll that it shall prevent. It takes what is
-    /// there now, and not until nothing is left, for others may send without end.
+    /// Takes all that was sent before the loop begins to run. Between two calls of `block_on` this thread, too, sends
+    /// through the remote queue; an abort that was sent there must come before the poll that it shall prevent. It takes
+    /// what is there now, and not until nothing is left, for others may send without end.
     pub(crate) fn catch_up(&self, turn: &mut Turn) {
         for _ in 0..self.threads.waiting().div_ceil(MESSAGES_AT_ONCE) {
             self.take_messages(turn);
@@ -87,11 +87,11 @@ impl Core {
         // Nothing ready: wait for a message, an event (4), a timer (5), or `limit`.
         if !self.tasks.borrow_mut().begin_batch() {
             self.wait(limit, turn);
-            self.tasks.borrow_mut().begin_batch(); // Who was woken meanwhile is this turn's batch.
+            self.tasks.borrow_mut().begin_batch(); // The tasks woken meanwhile are this turn's batch.
         }
 
-        // (2) What is ready now is this turn's batch, and is polled in order. What becomes ready meanwhile belongs to the
-        // next batch; `pop` does not give it.
+        // (2) What is ready now is this turn's batch, and is polled in order. What becomes ready meanwhile belongs to
+        // the next batch; `pop` does not give it.
         for _ in 0..TURN_BUDGET {
             if self.polls_since_check.get() >= POLLS_BETWEEN_CHECKS {
                 self.check(turn);
@@ -120,7 +120,8 @@ impl Core {
         self.current.set(ticket);
         budget::begin();
         let _poll = trace!(scope PollBegin { task: ticket });
-        // The waker is only a number. Without `ManuallyDrop` each poll would call its drop function, which does nothing.
+        // The waker is only a number. Without `ManuallyDrop` each poll would call its drop function, which does
+        // nothing.
         let waker = ManuallyDrop::new(ticket.waker());
         let cx = &mut Context::from_waker(&waker);
         let polled = match &body {
@@ -142,9 +143,9 @@ impl Core {
         }
     }
 
-    /// By the system's clock: parks, unless a message or a timer has come since the last check. Such a thing ends the wait
-    /// even if no task became ready by it: the waker may belong to code outside of the loop, and the caller of `turn` must
-    /// get control back.
+    /// By the system's clock: parks, unless a message or a timer has come since the last check. Such a thing ends the
+    /// wait even if no task became ready by it: the waker may belong to code outside of the loop, and the caller of
+    /// `turn` must get control back.
     fn wait_in_real_time(&self, limit: Option<Duration>, turn: &mut Turn) {
         self.polls_since_check.set(0);
         self.take_messages(turn);
@@ -156,13 +157,13 @@ impl Core {
         }
     }
 
-    /// By the virtual clock: jumps to the next deadline, or by `limit`, past sockets that are not ready yet. While a blocking
-    /// job is under way (its result is *owed*) time stands still and the loop parks: a jump would fire timers before a
-    /// result that takes real time.
+    /// By the virtual clock: jumps to the next deadline, or by `limit`, past sockets that are not ready yet. While a
+    /// blocking job is under way (its result is *owed*) time stands still and the loop parks: a jump would fire timers
+    /// before a result that takes real time.
     fn wait_in_virtual_time(&self, now: u64, limit: Option<Duration>, turn: &mut Turn) {
         self.check(turn);
-        // No jump when a timer has fired (one that was reset to a time before now; its waker may be no task's), when a task
-        // is ready, or when more messages wait than are taken at once.
+        // No jump when a timer has fired (one that was reset to a time before now; its waker may be no task's), when a
+        // task is ready, or when more messages wait than are taken at once.
         if turn.fired_timers > 0 || self.tasks.borrow().has_ready() || self.threads.waiting() > 0 {
             return;
         }
@@ -176,8 +177,8 @@ impl Core {
         let limited = limit.map(|limit| now.saturating_add(nanos(limit.min(FAR))));
         match deadline.into_iter().chain(limited).min() {
             Some(next) => self.jump(next.max(now), turn),
-            // No deadline and no limit. A socket, or another thread that holds the guard of `Handle::outside`, may still wake
-            // this loop.
+            // No deadline and no limit. A socket, or another thread that holds the guard of `Handle::outside`, may
+            // still wake this loop.
             None if !self.reactor.borrow().is_empty() || self.threads.is_somebody_outside() => self.park(None, turn),
             None => self.report_quiescence(),
         }
@@ -190,11 +191,11 @@ impl Core {
         self.fire_due(turn);
     }
 
-    /// Parks until an event, a ring of another thread, the next deadline of the system's clock or `limit`. Then takes what
-    /// has come.
+    /// Parks until an event, a ring of another thread, the next deadline of the system's clock or `limit`. Then takes
+    /// what has come.
     fn park(&self, limit: Option<Duration>, turn: &mut Turn) {
-        // First say that the loop will sleep, then look for a message. In the other order a message that is sent between the
-        // two would not wake it: see `parts/park.rs`.
+        // First say that the loop will sleep, then look for a message. In the other order a message that is sent
+        // between the two would not wake it: see `parts/park.rs`.
         let has_message = self.threads.announce_park();
         let until_deadline = self.until_deadline();
         let timeout = if has_message { Some(Duration::ZERO) } else { until_deadline.into_iter().chain(limit).min() };
@@ -225,7 +226,7 @@ impl Core {
         self.polls_since_check.set(POLLS_BETWEEN_CHECKS);
     }
 
-    /// Takes what other threads have sent, and what this one did while the loop was not running.
+    /// Takes the messages of other threads, and those that this thread sent while the loop was not running.
     fn take_messages(&self, turn: &mut Turn) {
         for _ in 0..MESSAGES_AT_ONCE {
             let Some((message, _stamp)) = self.threads.take() else { return };
@@ -239,7 +240,7 @@ impl Core {
         }
     }
 
-    /// (5) Fires the timers whose deadline has come, in order, and (6) wakes whom they concern.
+    /// (5) Fires the timers whose deadline has come, in order, and (6) wakes the tasks that wait for them.
     fn fire_due(&self, turn: &mut Turn) {
         let Some(_) = self.timers.borrow().next() else { return };
         let now = self.clock.nanos();
@@ -255,14 +256,14 @@ impl Core {
         self.woken.set(woken);
     }
 
-    /// (4) Asks the system for events that are there already. With no socket there is nobody to ask for.
+    /// (4) Asks the system for events that are there already. With no socket there is nothing to ask for.
     fn ask_system(&self, turn: &mut Turn) {
         if !self.reactor.borrow().is_empty() {
             self.take_events(Some(Duration::ZERO), turn);
         }
     }
 
-    /// (4) Takes events from the system, waits up to `timeout` for the first, and (6) wakes whom they concern.
+    /// (4) Takes events from the system, waits up to `timeout` for the first, and (6) wakes the waiters.
     fn take_events(&self, timeout: Option<Duration>, turn: &mut Turn) {
         let mut woken = self.woken.take();
         turn.events += self.reactor.borrow_mut().take_events(timeout, &mut woken);

@@ -1,8 +1,8 @@
 //! A task (1): a future, the place for its result, and where it was spawned, in one allocation.
 //!
 //! The loop holds a task as `Rc<dyn Run>` and opens its future; the [`JoinHandle`](crate::JoinHandle) holds the same
-//! allocation as `Rc<dyn ResultPlace>` and never sees the future. Nobody counts references while a task runs: the count changes when
-//! it is spawned, when it ends and when its handle is dropped.
+//! allocation as `Rc<dyn ResultPlace>` and never sees the future. Wakers hold no reference, and the count needs no
+//! atomic operation: it changes at the spawn, around each poll, at the end, and when the handle is dropped.
 //!
 //! Read before: `result.rs`.
 //! Grew from rungs 3 and 10 of the ladder in `examples/course`.
@@ -25,12 +25,12 @@ pub(crate) struct Birth {
     pub(crate) at: &'static Location<'static>,
 }
 
-/// A future with its way of handing on the result: `J` is a cell in the same allocation for tasks of this thread, and
-/// one behind a lock for those that another thread spawned.
+/// A future and the place for its result. `J` is a plain cell for tasks that this thread spawned. For tasks that
+/// another thread spawned it is an end of a transfer, which sends the result to that thread.
 pub(crate) struct Task<F, J> {
     /// Where the result goes.
     pub(crate) join: J,
-    /// Who spawned it.
+    /// Its name, and the line that spawned it.
     birth: Birth,
     /// The future, until it ends. Only the loop opens this cell, one poll at a time; it stays where it is until it is
     /// dropped there.
@@ -45,10 +45,10 @@ pub(crate) trait Run {
     /// Drops the future without another poll; the result is a cancellation.
     fn cancel(&self);
 
-    /// Who waits for the result, to be woken.
+    /// The joiner's waker, for the caller to wake.
     fn take_joiner(&self) -> Option<Waker>;
 
-    /// Who spawned it.
+    /// Its name, and the line that spawned it.
     fn birth(&self) -> &Birth;
 }
 

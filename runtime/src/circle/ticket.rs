@@ -4,8 +4,8 @@
 //!   | runtime | generation | slot |     14 + 24 + 26 = 64 bits
 //! ```
 //!
-//! A ticket is a number, not an address. To clone it is to copy it, to drop it is nothing. A ticket whose task has ended
-//! is *stale*: its slot is free, or has another generation, so it finds nobody.
+//! A ticket is a number, not an address. To clone it is to copy it, to drop it is nothing. A ticket whose task has
+//! ended is *stale*: its slot is free, or has another generation, so it finds nobody.
 //!
 //! Read before: nothing.
 //! Grew from rung 4 (tickets) of the ladder in `examples/course`.
@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// 16,384 runtimes alive at once; each holds two descriptors, so a process runs out of those first.
 pub(crate) const RUNTIME_BITS: u32 = 14;
-/// A task in a slot is told from the 16,777,215 tasks before it. When a generation has come round again, a stale ticket
-/// wakes the wrong task: one spurious poll, which every future must allow.
+/// Tells a task from the 16,777,215 tasks that were spawned before it. When a generation comes round again in a slot, a
+/// stale ticket may wake the wrong task: one spurious poll, which every future must allow.
 pub(crate) const GENERATION_BITS: u32 = 24;
 /// 67,108,864 tasks alive at once in one runtime.
 const SLOT_BITS: u32 = 26;
@@ -29,7 +29,7 @@ pub(crate) const MAX_TASKS: usize = (1 << SLOT_BITS) - 1;
 pub(crate) struct Ticket(pub(crate) u64);
 
 impl Ticket {
-    /// No task's: no task gets the last slot.
+    /// The ticket of no task: no task gets the last slot.
     pub(crate) const NONE: Ticket = Ticket(u64::MAX);
 
     /// `serial` is the task's serial number; its low bits are the generation.
@@ -64,7 +64,7 @@ impl Ticket {
 pub struct Id(NonZeroU64);
 
 impl Id {
-    /// The runtime's number above, the task's serial number below.
+    /// The runtime's number is in the high bits, the task's serial number in the low 48.
     pub(crate) fn new(runtime: u16, serial: u64) -> Id {
         Id(NonZeroU64::MIN.saturating_add(u64::from(runtime) << 48 | serial))
     }

@@ -7,9 +7,9 @@
 //!                         +------------------------------- release: dropped ----------------------------+
 //! ```
 //!
-//! A heap of deadlines beside a slab of timers. A timer that is dropped leaves the slab at once; its entry stays in the
-//! heap until it comes to the top, or until so many of them lie there that the heap is swept. Most timers are timeouts
-//! that never fire: to find the entry of each in the heap, take it out and mend the heap costs more, the more there are.
+//! A heap of deadlines beside a slab of timers. A dropped timer leaves the slab at once. Its entry in the heap is now
+//! *dead*: it stays until it comes to the top, or until the heap has so many dead entries that it is swept. Most timers
+//! are timeouts that never fire; to take each entry out of the heap at once would cost more, the more timers there are.
 //! tokio's wheel needs no order, and rounds deadlines to whole milliseconds.
 //!
 //! Read before: nothing.
@@ -24,16 +24,16 @@ use std::task::Waker;
 /// The arming of a timer that has fired.
 const FIRED: u64 = u64::MAX;
 
-/// The heap is swept when it holds more entries than that for each armed timer. A sweep looks at every one of them, far
-/// away in memory: with four, it takes three out for each that stays.
+/// The heap is swept when it holds more entries than this for each armed timer. A sweep looks up the timer of each
+/// entry, which costs a cache miss. With four, it takes out three entries for each one that stays.
 const ENTRIES_PER_TIMER: usize = 4;
 
-/// So many dead entries more are not worth a sweep.
+/// This many entries beyond that limit are not worth a sweep.
 const SPARE_ENTRIES: usize = 64;
 
 /// All armed timers of one runtime, in the order of their deadlines; those of one deadline in the order of arming.
 pub(crate) struct Timers {
-    /// Who is next. The first entry is never a dead one.
+    /// The next deadline first. The first entry is never a dead one.
     pub(crate) heap: BinaryHeap<Reverse<Entry>>,
     /// The timers by key. A [`Sleep`](crate::time::Sleep) owns its key until it releases it.
     pub(crate) timers: Slots<Timer>,
@@ -56,10 +56,10 @@ pub(crate) struct Entry {
 
 /// What is known of a timer by its key.
 pub(crate) struct Timer {
-    /// Identifies this arming. A heap entry with another number belongs to an earlier timer that used the same key, and is
-    /// dead. [`FIRED`] once it has fired.
+    /// Identifies this arming. A heap entry with another number belongs to an earlier timer that used the same key, and
+    /// is dead. [`FIRED`] once it has fired.
     pub(crate) arming: u64,
-    /// Whom to wake: the latest task that polled it. Nobody once it has fired.
+    /// The waker of the task that polled it last. Once it has fired, a waker that does nothing.
     pub(crate) waker: Waker,
 }
 
@@ -78,7 +78,7 @@ impl Timers {
         key
     }
 
-    /// A timer that has fired already: on a loop that is being dropped no other can be made.
+    /// Makes a timer that counts as fired. On a loop that is being dropped no timer can be armed.
     pub(crate) fn fired(&mut self) -> u32 {
         let key = self.arm(0, Waker::noop().clone());
         self.timers[key as usize].arming = FIRED;
@@ -86,7 +86,7 @@ impl Timers {
         key
     }
 
-    /// The waker's place of a timer that has not fired; `None` when it has.
+    /// The place of the timer's waker; `None` when the timer has fired.
     pub(crate) fn waiting(&mut self, key: u32) -> Option<&mut Waker> {
         let timer = &mut self.timers[key as usize];
         (timer.arming != FIRED).then_some(&mut timer.waker)
@@ -97,7 +97,7 @@ impl Timers {
         self.heap.peek().map(|Reverse(entry)| entry.deadline)
     }
 
-    /// Takes the first timer whose deadline has come, and gives its key and whom to wake.
+    /// Takes the first timer whose deadline has come, and gives its key and its waker.
     pub(crate) fn fire(&mut self, now: u64) -> Option<(u32, Waker)> {
         let &Reverse(Entry { key, .. }) = self.heap.peek().filter(|Reverse(entry)| entry.deadline <= now)?;
         let timer = &mut self.timers[key as usize];

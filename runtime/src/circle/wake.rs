@@ -9,9 +9,9 @@
 //! ```
 //!
 //! The waker's data pointer is the ticket. A wake whose ticket is stale (its task has ended) does nothing; but a ticket
-//! has only the low bits of the task's serial number, so a very old one can, rarely, wake a newer task in the same slot.
-//! That costs one useless poll. Production runtimes count references to the task here, with an atomic operation for each
-//! clone and drop, because their wakers point at it.
+//! has only the low bits of the task's serial number, so a very old one can, rarely, wake a newer task in the same
+//! slot. That costs one useless poll. Production runtimes count references to the task here, with an atomic operation
+//! for each clone and drop, because their wakers point at it.
 //!
 //! Read before: `ticket.rs`, `ready.rs`.
 //! Grew from rung 5 (wake-ups from other threads) of the ladder in `examples/course`.
@@ -30,10 +30,10 @@ impl Ticket {
     /// The waker that carries this ticket.
     #[inline]
     pub(crate) fn waker(self) -> Waker {
-        // SAFETY: `from_raw` asks for a vtable that keeps RawWaker's contract, on any thread and for as long as any clone
-        // lives. The data pointer is the ticket's number and is never dereferenced. Clone copies it. Wake and wake_by_ref
-        // read it: `context::with` gives only the loop that runs on this very thread, and `remote::post` may be called on
-        // any thread, also when that loop is gone. Drop has nothing to release.
+        // SAFETY: `from_raw` asks for a vtable that keeps RawWaker's contract, on any thread and for as long as any
+        // clone lives. The data pointer is the ticket's number and is never dereferenced. Clone copies it. Wake and
+        // wake_by_ref read it: `context::with` gives only the loop that runs on this very thread, and `remote::post`
+        // may be called on any thread, also when that loop is gone. Drop has nothing to release.
         #[allow(unsafe_code, reason = "the standard library has no safe way to make a waker of a number")]
         unsafe {
             Waker::from_raw(RawWaker::new(ptr::without_provenance(self.0 as usize), &VTABLE))
@@ -67,7 +67,8 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
 );
 
 /// (6) Puts the ticket's task into its ready queue, from wherever this is called. The loop never holds a borrow of its
-/// tasks while it runs foreign code, so they can be borrowed here. `_last` says that this uses the waker up: for the trace.
+/// tasks while it runs foreign code, so they can be borrowed here. `_last` says that this uses the waker up: for the
+/// trace.
 fn wake(ticket: Ticket, _last: bool) {
     let was_here = at_home(ticket, |core| {
         let _wake = trace!(scope Wake { task: ticket, last: _last });
@@ -78,16 +79,16 @@ fn wake(ticket: Ticket, _last: bool) {
     }
 }
 
-/// Sends a wake to a loop that does not run on this thread now. If it runs nowhere, the message waits until it does; if it
-/// is gone, the message is dropped. A function of its own, so that a local wake does not pay for the room that a message
-/// takes on the stack.
+/// Sends a wake to a loop that does not run on this thread now. If it runs nowhere, the message waits until it does; if
+/// it is gone, the message is dropped. A function of its own, so that a local wake does not pay for the room that a
+/// message takes on the stack.
 #[inline(never)]
 fn wake_elsewhere(ticket: Ticket) {
     remote::post(ticket.runtime(), Message::Wake(ticket));
 }
 
-/// Called by a task's handle: marks the task and queues it, so that the loop drops its future where it would have polled
-/// it. `serial` is the whole serial number of the task: a wake may hit the wrong task, an abort must not.
+/// Called by a task's handle: marks the task and queues it, so that the loop drops its future where it would have
+/// polled it. `serial` is the whole serial number of the task: a wake may hit the wrong task, an abort must not.
 pub(crate) fn abort(ticket: Ticket, serial: u64) {
     if !at_home(ticket, |core| core.tasks.borrow_mut().abort(ticket, serial)) {
         remote::post(ticket.runtime(), Message::Abort(ticket, serial));
@@ -110,8 +111,8 @@ pub(crate) fn wake_all(wakers: &mut Vec<(Waker, Reason)>) {
     wakers.give_back();
 }
 
-/// Wakes one waker. Ours runs only the code of this file, which does not panic. A foreign one runs unknown code: its panic
-/// is held back, after the panic hook has told of it.
+/// Wakes one waker. Ours runs only the code of this file, which does not panic. A foreign one runs unknown code: its
+/// panic is held back, after the panic hook has told of it.
 pub(crate) fn wake_one(waker: Waker) {
     match Ticket::of(&waker) {
         Some(_) => waker.wake(),

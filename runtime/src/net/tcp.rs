@@ -87,8 +87,8 @@ impl AsFd for TcpListener {
 ///
 /// Everything takes `&self`: one task may read while another writes.
 ///
-/// TCP's urgent data is not for it: the system stops a read before an urgent byte, and what follows is not heard of until
-/// more comes.
+/// TCP's urgent data is not for it: the system stops a read before an urgent byte, and what follows is not heard of
+/// until more comes.
 ///
 /// ```
 /// use runtime::{block_on, spawn, net::{TcpListener, TcpStream}};
@@ -176,8 +176,8 @@ impl TcpStream {
         Ok(TcpStream { io })
     }
 
-    /// Reads what is there into `buffer` and gives the number of bytes; waits if nothing is. Zero is the end, unless the
-    /// buffer is empty.
+    /// Reads what is there into `buffer` and gives the number of bytes; waits if nothing is. Zero is the end, unless
+    /// the buffer is empty.
     ///
     /// # Errors
     /// The system's.

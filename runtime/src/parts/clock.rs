@@ -14,8 +14,8 @@ thread_local! {
     static JOB_TIME: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// The time where no loop runs: the system's, or in a blocking job that of its loop, whose virtual clock stands still
-/// until the job has ended.
+/// The time where no loop runs: the system's. In a blocking job of a loop with a virtual clock it is the loop's time,
+/// which stands still until the job has ended.
 pub(crate) fn now_outside() -> Instant {
     JOB_TIME.get().unwrap_or_else(Instant::now)
 }

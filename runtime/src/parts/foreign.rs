@@ -29,8 +29,8 @@ pub(crate) fn quiet_drop<T>(value: T) {
     quietly(|| drop(value));
 }
 
-/// A value of the program on its way, in something that may be dropped anywhere. If it is dropped there, its panic is
-/// held back.
+/// A value of the program on its way, in a message or a job. That may be dropped anywhere, and the value with it: a
+/// panic of the value's drop is then held back.
 pub(crate) struct Quiet<T>(Option<T>);
 
 impl<T> Quiet<T> {
@@ -50,7 +50,7 @@ impl<T> Drop for Quiet<T> {
     }
 }
 
-/// Drops what a panic has thrown. That may panic again, and so on without end: the second payload is given up.
+/// Drops what a panic has thrown. That may panic again, and so on without end: the second payload is leaked.
 pub(crate) fn drop_payload(payload: Payload) {
     if let Err(second) = caught(|| drop(payload)) {
         mem::forget(second);

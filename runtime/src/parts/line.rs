@@ -2,7 +2,8 @@
 //!
 //! All lines of one socket, semaphore or channel lie in one slab, as linked lists, so that a waiter leaves from the
 //! middle of a line in constant time. A waiter has a key from the moment at which it begins to wait until it leaves. To
-//! *call* a waiter takes it out of its line; its entry stays until it leaves, so that it can find out that it was called.
+//! *call* a waiter takes it out of its line; its entry stays until it leaves, so that it can find out that it was
+//! called.
 //!
 //! ```text
 //!           wait                        call                        leave
@@ -38,8 +39,8 @@ pub(crate) struct Line {
 /// One waiter.
 #[derive(Debug)]
 pub(crate) struct Waiter {
-    /// The waker of the task that polled last; after the call one that does nothing. It is no `Option`, because the slab
-    /// would then need eight bytes more to tell an entry from a free one.
+    /// The waker of the task that polled last; after the call one that does nothing. It is no `Option`, because the
+    /// slab would then need eight bytes more to tell an entry from a free one.
     pub(crate) waker: Waker,
     /// The waiter in front of this one.
     before: Option<WaiterKey>,
@@ -73,8 +74,8 @@ impl Waiters {
         Waiters { entries: Slots::new() }
     }
 
-    /// A task waits. A new waiter goes to the end of the line; one that stands in it changes its waker. The old waker is
-    /// for the caller to drop, outside every borrow.
+    /// A task waits. A new waiter goes to the end of the line; one that stands in it changes its waker. The old waker
+    /// is for the caller to drop, outside every borrow.
     pub(crate) fn wait(&mut self, line: &mut Line, waiter: &mut Option<WaiterKey>, waker: Waker) -> Option<Waker> {
         match *waiter {
             Some(key) if !self.is_called(key) => {

@@ -1,4 +1,4 @@
-//! A mutex for a few moves: no user code runs under it, so it never stays poisoned, and to print it looks at nothing.
+//! A mutex held for a few statements. No user code runs under it, so poison is ignored. `Debug` does not lock it.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Each side writes first and looks second, with a full fence between the two. So whatever the order, (b) sees the
-//! message or (y) sees the flag. Taking the flag down with a swap lets one of many senders ring.
+//! message or (y) sees the flag. A sender takes the flag down with a swap, so only one of many senders rings.
 //!
 //! This file depends on nothing but the atomics, so that a model checker can compile it by itself.
 
@@ -30,10 +30,10 @@ impl Parking {
         Parking { parked: AtomicBool::new(false) }
     }
 
-    /// (a) The loop says that it will park, and then (b) takes the look at its queue that this returns.
+    /// (a) Says that the loop is about to park. Then (b) looks at its queue with `look`, and returns what that found.
     pub(crate) fn announce<T>(&self, look: impl FnOnce() -> T) -> T {
-        // A swap, though nobody asks what was there: the order of two writes is plain, to a model checker too, when the
-        // later one has read the earlier. A system call follows; beside it this costs nothing.
+        // A swap, though its result is not used. It reads the write before it, so the order of the two is certain, to a
+        // model checker too. A system call follows, beside which the swap costs nothing.
         self.parked.swap(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         look()
@@ -44,8 +44,8 @@ impl Parking {
         self.parked.store(false, Ordering::Relaxed);
     }
 
-    /// (x) A sender puts its message into the queue, and then (y) hears whether it has to ring. True for one sender of a
-    /// batch; until somebody rings, the loop sleeps on.
+    /// (x) A sender puts its message into the queue, and then (y) hears whether it has to ring. True for one sender of
+    /// a batch; until somebody rings, the loop sleeps on.
     ///
     /// # Errors
     /// That of `send`: there is no queue any more.

@@ -9,14 +9,15 @@
 //!         there: nothing, a message is on its way
 //! ```
 //!
-//! No wake is lost. Who finds the ticket there has come before (b), so the poll after (c) sees its (x): both go through
-//! one lock. Who comes after (b) sends a message of its own. Between (y) and its message a thread may stand still; who
-//! relies on it meanwhile is as late as that thread.
+//! No wake is lost. A thread that finds its ticket in the set came before (b), so the poll after (c) sees its (x): both
+//! go through one lock. A thread that comes after (b) sends a message of its own. A thread may stop between (y) and its
+//! message; the wakes of other threads that relied on this message are then late, too.
 //!
 //! The set has whole tickets, so a new task in the same slot is another one. It is as big as the queue of messages and
 //! shrinks with it, where a bit for each slot would stay. Only wakes that cross threads come here.
 //!
-//! This file depends on nothing but a mutex and the rule of `shrink.rs`, so that a model checker can compile it by itself.
+//! This file depends on nothing but a mutex and the rule of `shrink.rs`, so that a model checker can compile it by
+//! itself.
 
 use super::shrink::Shrink;
 #[cfg(loom)]
@@ -44,7 +45,7 @@ impl Pending {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// (y) Whether a message has to be sent: no wake of this ticket is on its way.
+    /// (y) Notes a wake of this ticket. True if no other is on its way, so that a message has to be sent.
     #[must_use]
     pub(crate) fn enter(&self, ticket: u64) -> bool {
         self.lock().insert(ticket)

@@ -1,5 +1,5 @@
-//! How the ends of a channel share its state: under a lock, when they may be on different threads, or in a plain cell, when
-//! both stay on the loop's thread. The channels are written once, for either.
+//! How the ends of a channel share its state: under a lock, when they may be on different threads, or in a plain cell,
+//! when both stay on the loop's thread. The channels are written once, for either.
 
 use super::lock::Lock;
 use std::cell::{RefCell, RefMut};
@@ -34,7 +34,7 @@ pub trait Shared<T>: Clone {
     /// A state with one owner.
     fn new(state: T) -> Self;
 
-    /// Opens the state for a few moves.
+    /// Opens the state for a few statements.
     fn lock(&self) -> Self::Guard<'_>;
 }
 

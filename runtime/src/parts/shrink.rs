@@ -1,5 +1,5 @@
-//! Giving memory back: the one rule of every queue, slab, heap and set of this crate. What was big and is nearly empty shrinks
-//! to what it needs, and 16 KB may always stay.
+//! Giving memory back: the one rule of every queue, slab, heap and set of this crate. What was big and is nearly empty
+//! shrinks to what it needs, and 16 KB may always stay.
 //!
 //! ```text
 //!   capacity   |################################|
@@ -7,17 +7,17 @@
 //!   length     |....::::|.......................|   at a quarter or less: shrink to twice the length
 //! ```
 //!
-//! Growing doubles a capacity and shrinking begins at a quarter of it. So between two moves of an array lie at least half
-//! as many insertions or removals as it moves items: a length that goes up and down across a border costs nothing, and
-//! each item pays for one move on its way.
+//! Growing doubles the capacity, and shrinking begins at a quarter of it. So before an array moves n items, there were
+//! at least n/2 insertions or removals since its last move. A length that goes up and down across a border causes no
+//! moves, and the moves cost a constant time for each insertion or removal.
 
 use slab::Slab;
 use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::hash::{BuildHasher, Hash};
 use std::ops::{Deref, DerefMut};
 
-/// So many bytes are never given back: four pages, which a burst of a usual size needs again soon. A structure of
-/// several arrays, as a channel or the timers with the buffer of wakers, then keeps less than 64 KB.
+/// This many bytes are never given back: four pages, which a burst of a usual size soon needs again. Some structures
+/// have several arrays: a channel, or the timers with the buffer of wakers. They keep less than 64 KB.
 const KEPT_BYTES: usize = 16 * 1024;
 
 /// The number of items of this type that `KEPT_BYTES` hold.
@@ -37,11 +37,11 @@ fn is_due<T>(length: usize, capacity: usize) -> bool {
 
 /// What can give memory back after items were taken out of it.
 pub(crate) trait Shrink {
-    /// Gives memory back if there is much more than is needed. To be called after each removal: nearly always this is one
-    /// comparison.
+    /// Gives memory back if there is much more than is needed. To be called after each removal: nearly always this is
+    /// one comparison.
     fn give_back(&mut self);
 
-    /// Shrinks. Apart, so that the comparison alone stands where items are removed.
+    /// Shrinks. A function of its own, so that only the comparison is inlined where items are removed.
     fn shrink(&mut self);
 }
 
@@ -70,7 +70,7 @@ shrink!(Vec, VecDeque, BinaryHeap of Ord);
 impl<T: Eq + Hash, S: BuildHasher> Shrink for HashSet<T, S> {
     #[inline]
     fn give_back(&mut self) {
-        // A table has twice as many places as it may have to have, and a byte more than an item for each.
+        // Count two items for each: a hash table has up to twice the places that it needs, and one more byte for each.
         if is_due::<(T, T)>(self.len(), self.capacity()) {
             self.shrink();
         }
@@ -84,13 +84,13 @@ impl<T: Eq + Hash, S: BuildHasher> Shrink for HashSet<T, S> {
     }
 }
 
-/// A slab that gives memory back. Its items stay where they are, for they have keys: the free slots behind the last item
-/// are all that can go.
+/// A slab that gives memory back. Its items stay where they are, for they have keys: the free slots behind the last
+/// item are all that can go.
 #[derive(Debug)]
 pub(crate) struct Slots<T> {
     slab: Slab<T>,
-    /// So many removals have to come before the next attempt. After an attempt that was in vain, because an item has one of
-    /// the last slots, these are half as many as there are items.
+    /// How many removals have to come before the next attempt to shrink. An attempt is in vain when an item has one of
+    /// the last slots; after that, the next one waits for half as many removals as there are items.
     ///
     /// An attempt that finds the last slot taken costs nothing. One that cuts slots off looks at all that stay, to mend
     /// the list of free ones. From there on the lowest free slot is taken first, so the high ones empty, and there are

@@ -15,7 +15,7 @@ use crate::ChannelMark;
 use std::fmt;
 use std::task::Waker;
 
-/// One end's hold of the value's way. No user code runs under the lock: wakers and values are handed to the caller.
+/// One end of the transfer. No user code runs under the lock: wakers and values are handed to the caller.
 pub(crate) struct Transfer<T, R: Reach>(R::Shared<State<T>>);
 
 /// What both ends change.
@@ -93,8 +93,8 @@ impl<T, R: Reach> Transfer<T, R> {
         }
     }
 
-    /// The sender waits for the receiver to go: leaves this waker, or takes back its own. The other one is for the caller
-    /// to drop, outside every borrow.
+    /// The sender leaves a waker, to be woken when the receiver goes; with `None` it takes its waker back. The waker
+    /// that this returns is for the caller to drop, outside every borrow.
     pub(crate) fn watch(&self, waker: Option<Waker>) -> Option<Waker> {
         let mut state = self.0.lock();
         if state.ended { waker } else { std::mem::replace(&mut state.sender, waker) }

@@ -332,8 +332,8 @@ impl<T> Clone for UnboundedSender<T> {
 /// ```
 pub struct Receiver<T, R: Reach = Anywhere> {
     channel: R::Shared<State<T>>,
-    /// What was in the queue of an unbounded channel when it was last taken from there: a flood from another thread costs the loop one
-    /// lock for many values, and does not make the two threads wait for each other at each.
+    /// What was in the queue of an unbounded channel when it was last taken from there: a flood from another thread
+    /// costs the loop one lock for many values, and does not make the two threads wait for each other at each.
     taken: VecDeque<T>,
 }
 
@@ -441,8 +441,8 @@ impl<T, R: Reach> Receiver<T, R> {
         self.len() == 0
     }
 
-    /// Whether no further value will be sent: every sender is gone, or this end has closed the channel. What was sent before
-    /// can still be received. tokio's `is_closed`.
+    /// Whether no further value will be sent: every sender is gone, or this end has closed the channel. What was sent
+    /// before can still be received. tokio's `is_closed`.
     ///
     /// ```
     /// let (sender, receiver) = runtime::sync::mpsc::unbounded::<u32>();

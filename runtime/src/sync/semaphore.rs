@@ -67,9 +67,9 @@ impl Semaphore {
         Acquire { semaphore: self, wait: Waiting::new(At::here()) }
     }
 
-    /// Waits for a permit that owns a share of the semaphore, so that it may move into a task: tokio's `acquire_owned`. It
-    /// stands in the same line as [`acquire`](Semaphore::acquire). The share is an `Rc`, because a semaphore stays on one
-    /// thread.
+    /// Waits for a permit that owns a share of the semaphore, so that it may move into a task: tokio's `acquire_owned`.
+    /// It stands in the same line as [`acquire`](Semaphore::acquire). The share is an `Rc`, because a semaphore stays
+    /// on one thread.
     ///
     /// # Cancel safety
     /// As for [`acquire`](Semaphore::acquire).
@@ -317,8 +317,8 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// A permit that owns a share of its semaphore, given back when it is dropped. From [`Semaphore::acquire_owned`]; tokio's
-/// `OwnedSemaphorePermit`.
+/// A permit that owns a share of its semaphore, given back when it is dropped. From [`Semaphore::acquire_owned`];
+/// tokio's `OwnedSemaphorePermit`.
 #[must_use = "a permit that is dropped at once holds nobody back"]
 #[derive(Debug)]
 pub struct OwnedPermit {

@@ -42,7 +42,7 @@ pub(crate) struct Pool {
 struct Crew {
     /// All there are.
     threads: usize,
-    /// Idle threads less waiting jobs. A job that takes an idle thread counts it down before it is sent, so a thread that
+    /// The number of idle threads minus the number of waiting jobs. It goes down before a job is sent, so a thread that
     /// wants to end knows whether a job counts on it.
     spare: isize,
 }
@@ -95,8 +95,8 @@ impl Pool {
     /// Ends the idle threads and drops the jobs that never began; one that runs is left alone.
     pub(crate) fn close(&self) {
         drop(self.sender.take());
-        // All are taken before the first is dropped. Its drop is the program's and may take long, and the threads would
-        // begin the others meanwhile. Each job holds its own panic back.
+        // Take all jobs before the first is dropped. A drop runs code of the program and may take long, and meanwhile
+        // the threads would begin the other jobs. Each job holds its own panic back.
         let left: Vec<Job> = self.receiver.try_iter().collect();
         drop(left);
     }
@@ -142,7 +142,7 @@ fn work(jobs: &Receiver<Job>, inbox: &Inbox, crew: &Lock<Crew>, keep_alive: Dura
         match jobs.recv_timeout(keep_alive) {
             Ok(job) => {
                 let end = job();
-                // First: whoever waits for this job may submit the next one at once, and that one needs no other thread.
+                // Before the post: the task that awaits this job may submit the next at once, for this same thread.
                 crew.lock().spare += 1;
                 inbox.post(end);
             }

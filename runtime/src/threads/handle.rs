@@ -1,4 +1,4 @@
-//! [`Handle`]: spawns on a loop from another thread. And [`Remote`], which aborts what the loop may not have begun.
+//! [`Handle`]: spawns on a loop from another thread. And [`Remote`], which aborts what the loop may not have begun yet.
 
 use crate::circle::context;
 use crate::circle::core::Core;
@@ -54,10 +54,10 @@ impl Handle {
         Handle::new(inbox.downcast().expect("a loop is made with an inbox"))
     }
 
-    /// Says that somebody outside of the loop will wake it: another thread, another loop, a device. It matters under the
-    /// virtual clock only. There a loop that has nothing to do (no task is ready, no timer is armed, no socket is
-    /// registered and no blocking job is under way) says that nothing can happen any more, and panics. While a guard lives
-    /// it parks instead, in real time, until it is woken.
+    /// Says that somebody outside of the loop will wake it: another thread, another loop, a device. It matters under
+    /// the virtual clock only. There a loop that has nothing to do (no task is ready, no timer is armed, no socket is
+    /// registered and no blocking job is under way) says that nothing can happen any more, and panics. While a guard
+    /// lives it parks instead, in real time, until it is woken.
     ///
     /// Time still jumps while a timer is armed: it does not wait for those outside. Make the guard before the loop has
     /// nothing to do, and keep it until the last word from outside has been sent.
@@ -86,8 +86,8 @@ impl Handle {
 
     /// Spawns `future` on the loop, from any thread: asyncio's `run_coroutine_threadsafe`, tokio's `Handle::spawn`.
     ///
-    /// The [`JoinHandle`] stays on the calling thread, which may await it in a loop of its own. When the runtime is gone
-    /// or goes before the task's end, the future is dropped and the handle says cancelled.
+    /// The [`JoinHandle`] stays on the calling thread, which may await it in a loop of its own. When the runtime is
+    /// gone or goes before the task's end, the future is dropped and the handle says cancelled.
     ///
     /// ```
     /// let runtime = runtime::Runtime::new()?;
@@ -126,8 +126,8 @@ impl Handle {
     }
 }
 
-/// Says, while it lives, that somebody outside will wake the loop; from [`Handle::outside`]. Any thread may have it, and
-/// drop it. When the last one is dropped and the loop has nothing to do, the loop says so.
+/// Says, while it lives, that somebody outside will wake the loop; from [`Handle::outside`]. Any thread may have it,
+/// and drop it. When the last one is dropped and the loop has nothing to do, the loop panics and says so.
 #[must_use = "the loop waits for somebody outside only while this lives"]
 #[derive(Debug)]
 pub struct Outside {
@@ -143,11 +143,11 @@ impl Drop for Outside {
     }
 }
 
-/// Where the result of such a task leaves the loop's thread. Dropped without a result, it says that none will come.
+/// Where the result of a remote task leaves the loop's thread. Dropped without a result, it says that none will come.
 struct Departure<T>(Transfer<Result<T, JoinError>, Anywhere>);
 
 impl<T> Departure<T> {
-    /// Sends the result. That wakes the joiner and may drop the result: foreign code, both of it.
+    /// Sends the result. That wakes the joiner and may drop the result: both may run foreign code.
     fn send(&self, result: Option<Result<T, JoinError>>) {
         quietly(|| match self.0.end(result) {
             Ok(joiner) => joiner.into_iter().for_each(wake_one),
@@ -212,7 +212,7 @@ impl<T> ResultPlace<T> for Arrival<T> {
 pub(crate) struct Remote {
     /// The number that the handle tells.
     id: Id,
-    /// Of the loop's inbox.
+    /// The address of the loop's inbox.
     address: usize,
     state: Lock<State>,
 }
@@ -232,7 +232,7 @@ impl Remote {
         Arc::new(Remote { id: Id::remote(), address, state: Lock::new(State::default()) })
     }
 
-    /// Changes the state, and aborts the task if there is one and it shall be.
+    /// Changes the state. Then aborts the task, if it was spawned and an abort has been asked for.
     fn update(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock();
         change(&mut state);
@@ -263,7 +263,7 @@ impl Abort for Remote {
         self.address
     }
 
-    /// An abort that comes before there is a task waits for it.
+    /// An abort that comes before the spawn takes effect at the spawn.
     fn abort(&self) {
         self.update(|state| state.aborted = true);
     }

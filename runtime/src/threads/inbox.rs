@@ -29,7 +29,7 @@ pub(crate) struct Inbox {
     pending: Pending,
     /// Whether somebody has to ring.
     parking: Parking,
-    /// The bell: makes `mio::Poll::poll` return. Locked only to ring; gone with the runtime, whoever keeps its handle.
+    /// The bell: makes `mio::Poll::poll` return. Locked only to ring. Taken out when the runtime is dropped.
     bell: Lock<Option<mio::Waker>>,
     /// How many guards say that somebody outside will wake the loop.
     outside: AtomicUsize,
@@ -120,7 +120,7 @@ impl Threads for OtherThreads {
 
     fn take(&self) -> Option<(Message, Reason)> {
         let messages = self.messages.borrow();
-        // Asked first: it is five times cheaper than to try, and there is nothing most of the time.
+        // Most of the time the queue is empty, and to ask that is five times cheaper than to try.
         let messages = messages.as_ref().filter(|messages| !messages.is_empty())?;
         let (message, stamp) = messages.try_recv().ok()?;
         if let Message::Wake(ticket) = message {
@@ -151,7 +151,8 @@ impl Threads for OtherThreads {
 
     fn close_queue(&self) {
         *self.inbox.bell.lock() = None;
-        // The channel refuses what is sent from here on, and drops what is in it. Each message holds its own panic back.
+        // The channel refuses what is sent from here on, and drops what is in it. Each message holds its own panic
+        // back.
         drop(self.messages.take());
         self.inbox.pending.clear();
     }

@@ -85,8 +85,8 @@ fn leave(inbox: usize, source: (&'static str, u32), what: What) {
     }
 }
 
-/// A message is about to enter a loop's remote queue. Gives its stamp, with which it travels: two threads may send in one
-/// order and leave their words in the other.
+/// A message is about to enter a loop's remote queue. Gives its stamp, with which it travels: two threads may send in
+/// one order and leave their words in the other.
 pub(crate) fn sent(file: &'static str, line: u32, inbox: &Inbox, message: &Message) -> Reason {
     let stamp = next_identity();
     leave(ptr::from_ref(inbox).addr(), (file, line), What::Sent(Gist::of(message), stamp));

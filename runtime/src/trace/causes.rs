@@ -2,10 +2,12 @@
 //!
 //! A cause is known in one of two ways:
 //!
-//! - **The scope.** Whoever does something opens the scope of its event: the loop for a turn, a poll, a park, a message;
+//! - **The scope.** Whoever does something opens the scope of its event: the loop for a turn, a poll, a park, a
+//! message;
 //!   `wake_all` for each waker that it wakes, with the reason that was collected with it. An event is made in the
 //!   innermost open scope, and that is its cause. The scopes of a thread are a stack; each is closed where it was opened.
-//! - **The beginning.** Some events end what an earlier one began: a pop takes the entry that a push made, a timer fires
+//! - **The beginning.** Some events end what an earlier one began: a pop takes the entry that a push made, a timer
+//! fires
 //!   that was armed, a message is taken that was sent. They name that event, by the number of what it began.
 
 use super::{GatherNumber, How, Kind, Place, TaskNumber};
@@ -96,8 +98,8 @@ impl Causes {
         self.gathers.get(&gather)?.tasks.get(&task).copied()
     }
 
-    /// The cause of the event `seq`, made in the scope of the event `here`, and its part in what comes after. `None`: this is
-    /// nothing to tell of.
+    /// The cause of the event `seq`, made in the scope of the event `here`, and its part in what comes after. `None`:
+    /// this is nothing to tell of.
     pub(super) fn of(&mut self, seq: u64, kind: &Kind, here: Option<u64>) -> Option<Option<u64>> {
         Some(match kind {
             Kind::TurnBegin {} => {

@@ -36,7 +36,8 @@ pub fn child_spawned(_: &'static str, _: u32, mark: Mark) {
     });
 }
 
-/// gather's tally has counted the end of a task, and so many are left. It does not know which has ended; the recorder does.
+/// gather's tally has counted the end of a task, and so many are left. It does not know which has ended; the recorder
+/// does.
 #[doc(hidden)]
 pub fn task_counted(file: &'static str, line: u32, mark: Mark, left: usize, due: bool) -> Reason {
     let place = with_state(|state| state.place_of_ended(mark.number)).flatten().unwrap_or(Place(u32::MAX));

@@ -90,8 +90,8 @@ kinds! {
     TicketDropped { task: TaskNumber }
     /// A task is to be dropped before its next poll.
     Abort { task: TaskNumber }
-    /// The task at poll, or one that is dropped, has panicked with this message; main as well, whose panic goes on to the
-    /// caller of `block_on`.
+    /// The task at poll, or one that is dropped, has panicked with this message; main as well, whose panic goes on to
+    /// the caller of `block_on`.
     TaskPanicked { task: TaskNumber, message: Arc<str> }
     /// A task has ended, its slot is free, its joiner is woken next.
     TaskEnd { task: TaskNumber, how: How }
@@ -140,8 +140,8 @@ kinds! {
     PermitWaiting { semaphore: SemaphoreNumber }
     /// Somebody who waited there was dropped; a permit granted meanwhile goes to the next.
     PermitLeft { semaphore: SemaphoreNumber }
-    /// A permit was given back: the one that was taken as `permit`, or one that nobody had. `next` says that it is for the
-    /// first in line.
+    /// A permit was given back: the one that was taken as `permit`, or one that nobody had. `next` says that it is for
+    /// the first in line.
     PermitReleased { semaphore: SemaphoreNumber, left: usize, permit: Option<PermitNumber>, next: bool }
     /// Whoever has a permit will not give it back.
     PermitForgotten { semaphore: SemaphoreNumber, permit: PermitNumber }
@@ -164,8 +164,8 @@ kinds! {
     ChildPoll { gather: GatherNumber, place: u32 }
     /// It returned, Ready or Pending. `alive` is the count of those that were started or wait for their start.
     ChildPollEnd { gather: GatherNumber, place: u32, ready: bool, alive: usize }
-    /// A child's waker was used, and marks the child; or a child that is a task has ended, and the tally counts it: so many
-    /// are left. `due` says that this wakes the parent.
+    /// A child's waker was used, and marks the child; or a child that is a task has ended, and the tally counts it: so
+    /// many are left. `due` says that this wakes the parent.
     ChildWoken { gather: GatherNumber, place: Place, due: bool, left: Option<usize> }
     /// A gather has its results, or its first error.
     GatherDone { gather: GatherNumber }

@@ -1,5 +1,5 @@
-//! The events that a recorder has kept: in chunks, and shared, so that another thread can write them down while the loop is
-//! stuck in a poll.
+//! The events that a recorder has kept: in chunks, and shared, so that another thread can write them down while the
+//! loop is stuck in a poll.
 
 use super::Event;
 use super::kind::Kind;

@@ -22,11 +22,13 @@ macro_rules! trace {
     };
 }
 
-/// `trace!(Push { task: ticket })` records `Kind::Push { task }`, with this line as its source. With `at place` behind it
-/// the event has a line of the program as well. `trace!(@function(…))` calls a function of the module `trace` instead.
+/// `trace!(Push { task: ticket })` records `Kind::Push { task }`, with this line as its source. With `at place` behind
+/// it the event has a line of the program as well. `trace!(@function(…))` calls a function of the module `trace`
+/// instead.
 ///
-/// `trace!(reason …)` gives the event as a [`Reason`](crate::Reason), for wakers that are collected now and woken later.
-/// `trace!(scope …)` opens the scope of the event: what is recorded until the end of the block has it as its cause.
+/// `trace!(reason …)` gives the event as a [`Reason`](crate::Reason), for wakers that are collected now and woken
+/// later. `trace!(scope …)` opens the scope of the event: what is recorded until the end of the block has it as its
+/// cause.
 #[cfg(feature = "trace")]
 #[doc(hidden)]
 #[macro_export]
@@ -97,8 +99,8 @@ macro_rules! kind {
     };
 }
 
-/// An event as the reason of what is done later: it travels with a waker that is collected now and woken later. Of no size
-/// when the trace is off.
+/// An event as the reason of what is done later: it travels with a waker that is collected now and woken later. Of no
+/// size when the trace is off.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reason(#[cfg(feature = "trace")] pub(crate) Option<crate::trace::Cause>);

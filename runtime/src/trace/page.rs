@@ -60,7 +60,8 @@ static RECORDING: Mutex<Vec<Arc<Recording>>> = Mutex::new(Vec::new());
 ///
 /// The page is written aside and renamed: an earlier page stays until the new one is whole. It is written, too,
 ///
-/// - when the program hangs: for three seconds nothing was ready, and no timer, socket, blocking job or message could end
+/// - when the program hangs: for three seconds nothing was ready, and no timer, socket, blocking job or message could
+/// end
 ///   that. Then the loop panics with the list of its tasks, as it does under the virtual clock. The environment variable
 ///   `GLASSLOOP_PATIENCE` sets another number of seconds;
 /// - when one poll has taken as long: a line on the standard error says so, and the program goes on;
@@ -92,8 +93,8 @@ pub fn page<F: Future>(path: impl AsRef<Path>, future: F) -> io::Result<F::Outpu
     written.map(|()| output)
 }
 
-/// Writes the pages that [`page`] is recording now, as they are so far, and gives their paths. From any thread: a program
-/// that shall leave its page on Ctrl-C calls this in its handler, before it ends.
+/// Writes the pages that [`page`] is recording now, as they are so far, and gives their paths. From any thread: a
+/// program that shall leave its page on Ctrl-C calls this in its handler, before it ends.
 ///
 /// ```
 /// assert!(runtime::trace::save()?.is_empty(), "no page is being recorded");

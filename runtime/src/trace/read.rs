@@ -17,8 +17,8 @@ pub struct Trace {
     own: BTreeMap<String, String>,
 }
 
-/// Reads a trace from JSON lines, as [`Recorder::write_json`](super::Recorder::write_json) writes them; another loop may
-/// write its own, and get a page for them.
+/// Reads a trace from JSON lines, as [`Recorder::write_json`](super::Recorder::write_json) writes them; another loop
+/// may write its own, and get a page for them.
 ///
 /// A line is one event, a JSON object with these fields:
 ///
@@ -32,8 +32,8 @@ pub struct Trace {
 /// | `runtime` | `["file", line]`: the line of the loop that did it |
 /// | `program` | `["file", line]`: the line of the program, or `null` |
 ///
-/// and with those of its [`Kind`], by their names: a task, timer, gather and so on is a number, a time is in nanoseconds,
-/// and `wakes` is a list of tasks. A field of a kind that is left out counts as `null`.
+/// and with those of its [`Kind`], by their names: a task, timer, gather and so on is a number, a time is in
+/// nanoseconds, and `wakes` is a list of tasks. A field of a kind that is left out counts as `null`.
 ///
 /// ```
 /// use runtime::trace;

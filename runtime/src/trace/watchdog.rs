@@ -1,4 +1,5 @@
-//! The watchdog of [`page`](super::page()): a thread that sees when the loop hangs, or is stuck in a poll, and leaves the page.
+//! The watchdog of [`page`](super::page()): a thread that sees when the loop hangs, or is stuck in a poll, and leaves
+//! the page.
 
 use super::kind::Kind;
 use super::log::Doing;
