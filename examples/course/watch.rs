@@ -133,6 +133,8 @@ impl Quiet {
     fn look(&mut self, run: &Run) -> Option<Ended> {
         // Asked first: if the count stays the same, nothing came between this line and the same line of the next look.
         let told = run.told.load(SeqCst);
+        // Asked before the loop is looked at: what a helper did before it ended, that look shows.
+        let a_helper_runs = run.a_helper_runs();
         // What is still to come may be stuck in the answer itself; otherwise it will come.
         let outstanding = run.outstanding();
         let looks = run.looks();
@@ -154,7 +156,7 @@ impl Quiet {
         match &self.asleep {
             _ if will_come || !all_asleep => self.asleep = None,
             Some((before, when)) if *before == looks => {
-                let hangs = when.elapsed() >= HANG && !run.a_helper_runs();
+                let hangs = when.elapsed() >= HANG && !a_helper_runs;
                 return hangs.then_some(Ended::Parked);
             }
             _ => self.asleep = Some((looks, Instant::now())),
@@ -229,8 +231,9 @@ mod tests {
                 while begin.elapsed() < super::HANG * 5 {}
                 tell.send(()).unwrap();
             });
+            // It naps: to ask on and on would be a spin, where other processes keep the helper from its first step.
             while !begun.load(SeqCst) {
-                thread::yield_now();
+                thread::sleep(super::HANG / 20);
             }
             hear.recv().unwrap();
         };
