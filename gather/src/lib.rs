@@ -15,13 +15,11 @@
 //! **How does it know that all have ended?** Two ways, for two kinds of children:
 //!
 //! - *Tasks* ([`gather_tasks`], [`try_gather_tasks`]): **the waker counts**. One waker is shared by all children; each
-//! end
-//!   counts it down, and the last one wakes the parent, the task that awaits the gather. The parent is polled twice, at any
-//!   number of children.
+//!   end counts it down, and the last one wakes the parent, the task that awaits the gather. The parent is polled
+//!   twice, at any number of children.
 //! - *Children in place* (all others): **the wakers mark** which children are ready, and the engine counts. A wake may
-//! come
-//!   twice, or for nothing, so here only the end of a child counts. A batch of wakes costs the parent one poll, and that
-//!   polls the marked children only.
+//!   come twice, or for nothing, so here only the end of a child counts. A batch of wakes costs the parent one poll,
+//!   and that polls the marked children only.
 //!
 //! # Which form?
 //!
@@ -68,18 +66,16 @@
 //!   the first poll.
 //! - Lazy: nothing happens before the first poll. Then the children are taken from the iterator and started in order.
 //! - A child in place is polled once at the start and then once for each batch of wakes that it had a wake in. It is
-//! never
-//!   polled after its end, and is dropped as soon as it ends. A wake costs the same among two children and among a million.
+//!   never polled after its end, and is dropped as soon as it ends. A wake costs the same among two children and among
+//!   a million.
 //! - With an exact size hint a gather in place allocates at most three times, at any number of children: one block for
-//! the
-//!   children, whose memory then becomes that of the results, and two blocks that all wakers share. Children that never
-//!   clone their waker save the two. A limit adds memory for the results. A gather of tasks allocates for its handles and
-//!   for the tally, and the loop for each task.
+//!   the children, whose memory then becomes that of the results, and two blocks that all wakers share. Children that
+//!   never clone their waker save the two. A limit adds memory for the results. A gather of tasks allocates for its
+//!   handles and for the tally, and the loop for each task.
 //! - [`limit`](Gather::limit) bounds how many are alive at once, [`on_progress`](Gather::on_progress) reports each end.
 //!   Both are called before the first poll.
 //! - A gather that is polled again after it returned, or after a child panicked through it, panics with a message that
-//! says
-//!   so.
+//!   says so.
 //! - What is polled in place runs on any executor, tokio's multi-threaded one too, and is `Send` when its children are.
 //!   Only the `_tasks` forms and `task_group` need `runtime`.
 //!
@@ -128,8 +124,7 @@
 //!   `runtime::time::timeout` polls it in place. Who races for a permit in that very millisecond may win here and lose
 //!   there.
 //! - CPython 3.11's `as_completed` starts its children in no fixed order (it holds them in a set); here they start in
-//! the
-//!   order of the input.
+//!   the order of the input.
 //!
 //! # From other languages
 //!

@@ -142,8 +142,7 @@ impl Drop for Runtime {
     /// Drops what still runs. Nothing of the runtime stays: no task, idle thread, timer or descriptor. In this order:
     ///
     /// 1. Sockets and timers are closed. From here on whoever asks for something is told that the loop is gone: a
-    /// socket's
-    ///    error says so, a timer wakes at once and panics if it is awaited on, what is spawned is cancelled.
+    ///    socket's error says so, a timer wakes at once and panics if it is awaited on, what is spawned is cancelled.
     /// 2. Idle threads of the blocking pool end; jobs that have not begun are dropped. A job that runs is left alone.
     /// 3. The tasks are dropped, in the order of their spawns.
     /// 4. The remote queue is closed; what other threads have sent and the loop has not seen is dropped.

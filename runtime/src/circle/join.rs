@@ -39,7 +39,7 @@ use std::task::{Context, Poll};
 ///   false, and no mutex is poisoned. The reason: a second panic during the first would end the process. Here the
 ///   second panic is held back, and the handle gives the first.
 /// - *It is aborted, or its runtime is dropped.* The loop drops the future. If that panics, the handle's error is a
-/// panic.
+///   panic.
 /// - *A result that panics in its own drop.* While the handle lives, the result belongs to its owner. To drop a handle
 ///   after the end drops the result, and its panic goes to the code that drops the handle. When the handle was dropped
 ///   before the end, the loop drops the result and holds the panic back; the panic hook has reported it.

@@ -3,12 +3,11 @@
 //! A cause is known in one of two ways:
 //!
 //! - **The scope.** Whoever does something opens the scope of its event: the loop for a turn, a poll, a park, a
-//! message;
-//!   `wake_all` for each waker that it wakes, with the reason that was collected with it. An event is made in the
-//!   innermost open scope, and that is its cause. The scopes of a thread are a stack; each is closed where it was opened.
+//!   message; `wake_all` for each waker that it wakes, with the reason that was collected with it. An event is made in
+//!   the innermost open scope, and that is its cause. The scopes of a thread are a stack; each is closed where it was
+//!   opened.
 //! - **The beginning.** Some events end what an earlier one began: a pop takes the entry that a push made, a timer
-//! fires
-//!   that was armed, a message is taken that was sent. They name that event, by the number of what it began.
+//!   fires that was armed, a message is taken that was sent. They name that event, by the number of what it began.
 
 use super::{GatherNumber, How, Kind, Place, TaskNumber};
 use std::collections::{HashMap, VecDeque};

@@ -61,9 +61,8 @@ static RECORDING: Mutex<Vec<Arc<Recording>>> = Mutex::new(Vec::new());
 /// The page is written aside and renamed: an earlier page stays until the new one is whole. It is written, too,
 ///
 /// - when the program hangs: for three seconds nothing was ready, and no timer, socket, blocking job or message could
-/// end
-///   that. Then the loop panics with the list of its tasks, as it does under the virtual clock. The environment variable
-///   `GLASSLOOP_PATIENCE` sets another number of seconds;
+///   end that. Then the loop panics with the list of its tasks, as it does under the virtual clock. The environment
+///   variable `GLASSLOOP_PATIENCE` sets another number of seconds;
 /// - when one poll has taken as long: a line on the standard error says so, and the program goes on;
 /// - whenever [`save`] is called, from any thread: by a handler of Ctrl-C, for example.
 ///
