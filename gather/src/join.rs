@@ -1,9 +1,13 @@
-//! The engine of all forms in place: polls the children that are ready, each once, and starts those that wait for their
-//! start. It is done when no child is alive. Wakes are not counted: a child may be woken twice, late, or for nothing.
+//! The engine of every gather that holds its children itself and polls them: `gather`, `try_gather`, `gather!`, the
+//! streams. (`gather_tasks`, whose children are tasks of the loop, has `tally.rs`.) It polls the children that are ready
+//! and starts those that wait for their start. It is done when no child is alive. Wakes are not counted: a child may be
+//! woken twice, late, or for nothing.
 //! Read `ready.rs` and `waker.rs` first.
 //!
-//! Every form in place is thin around it: its own `poll` calls [`Engine::poll`] with its [`Children`] and with what to
-//! do when one of them has ended. The children that are ready when the parent is polled are one **batch**:
+//! Every such form is a thin layer over it: its own `poll`, called when the parent (the task that awaits the gather) is
+//! polled, calls [`Engine::poll`] with its [`Children`] and with what to do when one of them has ended. Each child has a
+//! numbered place, its seat in the form's memory. The children that are ready at one moment are one **batch**, a list of
+//! places:
 //!
 //! ```text
 //!                start (3)      pop (2)         drain (1)              wake
@@ -12,6 +16,9 @@
 //!         `each` <--Ready--+  |  +--------+ woke itself: the next batch           |
 //!                             +----------------------- Pending -------------------+
 //! ```
+//!
+//! *Iterator* is the program's own: the children that have not been started. One poll of the parent first ends what was
+//! left of the batch before, and then drains the set once, which gives the next batch.
 //!
 //! A batch polls no child twice. Children that become ready meanwhile wait for the next batch, so one that is always
 //! ready cannot starve the others, nor the rest of the program. It is the rule of asyncio's `_run_once`: run only what
@@ -29,16 +36,17 @@ use std::task::{Context, Poll, Waker};
 
 /// The children of a gather, as the engine sees them: each in a numbered place, from 0.
 pub(crate) trait Children {
-    /// What the end of a child brings.
+    /// What `poll` returns when a child ends, and what the engine hands to the form.
     type End;
 
-    /// Called once, before the first poll. `_mark` is for the trace.
+    /// Called once, before the first poll, for a form that has something to do only then (take children from its
+    /// iterator). `_mark` is for the trace.
     fn open(&mut self, _mark: Mark) {}
 
     /// How many places there are.
     fn len(&self) -> usize;
 
-    /// How many children have not ended yet, of those taken so far.
+    /// How many children have been taken from the iterator and have not ended.
     fn alive(&self) -> usize;
 
     /// The place of the next child to be polled for the first time. `None` if there is no such child, or no place free
@@ -64,7 +72,7 @@ pub(crate) trait Children {
 /// are always enough entries, and the batch needs no memory of its own.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Note {
-    /// Whether the place with this number is listed in the next batch, or in this one and not polled yet.
+    /// Whether the place with this number is listed in the next batch, or in this one until its poll has returned.
     queued: bool,
     /// One entry of the batch: the place that is listed here. It says nothing about the place with this number.
     entry: u32,
@@ -82,7 +90,8 @@ pub(crate) struct Engine {
     pub(crate) stage: Stage,
     /// Which children to poll, now and next.
     batch: Batch,
-    /// Here the wakers that were cloned mark their children as ready. Made when a child first clones its waker.
+    /// Here the wakers that were cloned mark their children as ready. Made when a child first clones its waker: inside
+    /// of that child's poll, where only a shared reference is left. Hence the `OnceLock`.
     pub(crate) set: OnceLock<Arc<ReadySet>>,
 }
 
@@ -105,9 +114,10 @@ impl Engine {
         Engine { mark, stage: Stage::New, batch: Batch::default(), set: OnceLock::new() }
     }
 
-    /// One poll of the parent: first what the last poll left of its batch, then all that is ready now as a new batch,
-    /// then children that have a place and were not started. Calls `each` with every child that ends; its `Break` is
-    /// returned at once. `None` says that all children have ended. The numbers are those of the picture.
+    /// One poll of the gather: first what the last poll left of its batch, then all that is ready now as a new batch,
+    /// then new children, for as long as there is one and a place for it. Calls `each` with every child that ends. Its
+    /// `Break` is returned at once, and then the form calls `finish`, or polls on later for the rest (a stream does).
+    /// `None` says that all children have ended. The numbers are those of the picture.
     pub(crate) fn poll<C: Children, B>(
         &mut self,
         children: &mut C,
@@ -127,8 +137,8 @@ impl Engine {
         let mut batch = self.batch;
         let (mut drained, mut spent) = (false, false);
         let stopped = loop {
-            // When the budget of this poll is spent, `ask` wakes the parent and no further child is polled. The next
-            // poll goes on with the rest of the batch.
+            // The loop lets each poll of a task do only so much: its budget. When it is spent, `ask` wakes the parent
+            // and no further child is polled. The next poll goes on with the rest of the batch.
             if budget::ask(cx).is_pending() {
                 spent = true;
                 break None;
@@ -136,8 +146,9 @@ impl Engine {
             let place = if let Some(place) = batch.pop(children) {
                 place // 2. The batch. At first the rest of the last one, if `each` or the budget stopped that in its middle.
             } else if !drained {
-                batch.add_ready(children, self.set.get(), cx.waker()); // 1. All that is ready now.
-                batch = batch.next();
+                // 1. All that is ready now. The set keeps this waker: who becomes ready later wakes the parent with it.
+                batch.add_ready(children, self.set.get(), cx.waker());
+                batch = batch.turn_over();
                 drained = true;
                 continue;
             } else if let Some(place) = children.start() {
@@ -149,7 +160,7 @@ impl Engine {
             let child = trace!(scope ChildPoll { gather: self.mark, place: place });
             let polled = children.poll(place, lent_cx);
             trace!(ChildPollEnd { gather: self.mark, place: place, ready: polled.is_ready(), alive: children.alive() });
-            child.close();
+            child.close(); // What follows is not part of the child's poll, for the trace.
             match polled {
                 Poll::Pending if lent.woken() => batch.add(children, place),
                 Poll::Pending => children.note(place).queued = false,
@@ -169,18 +180,20 @@ impl Engine {
         if spent {
             return Poll::Pending;
         }
+        // `start` gave nobody. If nobody is alive either, every place is free: then the iterator is at its end.
         if children.alive() == 0 {
             self.finish();
             return Poll::Ready(None);
         }
         if self.batch.has_next() {
             let _first = trace!(scope @again(self.mark));
-            cx.waker().wake_by_ref(); // Once for all children that woke themselves.
+            cx.waker().wake_by_ref(); // Once for all children that woke themselves. For the others the set does it.
         }
         Poll::Pending
     }
 
-    /// A poll begins: refuses one too many, and gives the stage before. For the trace, also the scope of the poll.
+    /// A poll begins: refuses one too many, and gives the stage before. The tasks' forms, which have no batch, call it,
+    /// too. The scope is for the trace.
     pub(crate) fn begin_poll(&mut self) -> (Stage, Scope) {
         let poll = trace!(scope GatherPoll { gather: self.mark, form: self.mark } at self.mark.at);
         assert!(self.stage != Stage::Done, "{AFTER_THE_END}");
@@ -188,7 +201,7 @@ impl Engine {
         (mem::replace(&mut self.stage, Stage::Polling), poll)
     }
 
-    /// The last result is there, or an error. Wakes that still come wake nobody.
+    /// The last result is there, or the form ends with an error. Wakes that still come wake nobody.
     #[inline]
     pub(crate) fn finish(&mut self) {
         trace!(GatherDone { gather: self.mark });
@@ -213,7 +226,7 @@ impl Drop for Engine {
     }
 }
 
-/// The lists of the places to be polled now and next. Both stand in the entries of the notes: the next batch takes the
+/// Two lists: the places of this batch, and those of the next. Both stand in the entries of the notes: the next batch takes the
 /// room of the entries of this batch that have been polled. All numbers are of notes:
 ///
 /// ```text
@@ -240,7 +253,8 @@ impl Batch {
         Some(children.note(self.at - 1).entry)
     }
 
-    /// Adds a place to the next batch. There is room, as each place is listed once.
+    /// Adds a place to the next batch. It overwrites no entry that is still needed: each place is listed once, and one is
+    /// added only after one was popped, or when this batch is empty.
     fn add(&mut self, children: &mut impl Children, place: u32) {
         children.note(place).queued = true;
         children.note(self.next_len).entry = place;
@@ -250,8 +264,8 @@ impl Batch {
     /// Adds the children in the ready set, behind those that woke themselves.
     fn add_ready(&mut self, children: &mut impl Children, set: Option<&Arc<ReadySet>>, parent: &Waker) {
         let Some(set) = set else { return };
-        // The set gives each place once. So with an empty next batch nobody can be listed twice, and the notes need not
-        // be read: they may be far away in memory, and a write does not wait for it.
+        // The set gives each place once. So if the next batch was empty, nobody can be listed twice, and `queued` is not
+        // read. The note may be far away in memory: the processor would wait for a read, but not for a write.
         let may_be_listed = self.has_next();
         set.drain(parent, |place| {
             if !(may_be_listed && children.note(place).queued) {
@@ -266,7 +280,7 @@ impl Batch {
     }
 
     /// The next batch becomes this one.
-    fn next(self) -> Batch {
+    fn turn_over(self) -> Batch {
         Batch { next_len: 0, at: 0, len: self.next_len }
     }
 }

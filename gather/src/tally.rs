@@ -1,12 +1,12 @@
 //! The tally: the waker that counts. `gather_tasks` and `try_gather_tasks` are this and little more.
 //!
-//! Each child of these forms is a task of the loop. One [`Tally`] is the waker of every child's `JoinHandle`: the end
-//! of a task wakes the tally, and the tally counts down. The last end wakes the parent, the task that awaits the
-//! gather. So the parent is polled twice, at any number of children: once to start them, once to take their results.
+//! Each child of these forms is a task of the loop. The gather polls the `JoinHandle`s of all of them with one [`Tally`]
+//! as the waker: the end of a task wakes the tally, and the tally counts down. The last end wakes the parent, the task
+//! that awaits the gather. So the parent is polled twice, at any number of children: once to start them, once to take their results.
 //! This is asyncio's own algorithm: one counter.
 //!
 //! A gather calls `new`, in its first poll `count`, in each poll `leave_parent` and then `ended`, and at its end or
-//! drop `close`. (A parent that is woken for another reason polls more often, and finds the count above zero.)
+//! drop `close`. (A parent that is woken for another reason is polled more often, and finds the count above zero.)
 //!
 //! ```text
 //!   task ends --> its JoinHandle's waker --+
@@ -33,6 +33,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, Wake, Waker};
 
 /// Counts the tasks that have not ended, and wakes the parent at the last end.
+///
+/// The tasks and the parent run on one thread. The fields are atomic or locked all the same, because a waker has to be
+/// `Send` and `Sync`, and because a runtime that is dropped on another thread ends its tasks there. Whoever reads that
+/// `left` is zero also sees what the tasks did before they ended: hence `AcqRel` here and `Acquire` there.
 #[derive(Debug)]
 pub(crate) struct Tally {
     /// How many of the counted tasks have not ended yet.
@@ -49,7 +53,8 @@ impl Wake for Tally {
     /// A task has ended. Wakes the parent if it was the last one, or if one has failed.
     fn wake(self: Arc<Self>) {
         let left = self.left.fetch_sub(1, AcqRel) - 1;
-        let parent = if left == 0 || self.has_failed() { self.parent().take() } else { None };
+        // The lock ends with this statement, before the wake: see `replace_parent`.
+        let parent = if left == 0 || self.has_failed() { self.lock_parent().take() } else { None };
         let _counted = trace!(scope @task_counted(self.mark, left, parent.is_some()));
         parent.into_iter().for_each(Waker::wake);
     }
@@ -60,16 +65,14 @@ impl Tally {
         Arc::new(Tally { left: AtomicUsize::new(0), failed: OnceLock::new(), parent: Mutex::new(None), mark })
     }
 
-    /// Says how many handles have this tally as their waker. Called in the poll that gave it to them. The tasks and the
-    /// parent run on one thread, so no task ends during that poll. The fields are atomic or locked all the same,
-    /// because a waker has to be `Send` and `Sync`, and because a runtime that is dropped on another thread ends its
-    /// tasks there.
+    /// Says how many handles have this tally as their waker. Called in the poll that gave it to them: no task ends during
+    /// that poll.
     pub(crate) fn count(&self, tasks: usize) {
         self.left.store(tasks, Release);
     }
 
-    /// The task with this index has failed: its future gave an error, panicked or was aborted. The guard beside its
-    /// future calls this while the task ends, before the handle wakes the tally. That wake then wakes the parent,
+    /// The task with this index has failed: its future gave an error, panicked or was aborted. A guard in the
+    /// task (`tasks.rs`) calls this when the task drops its future, before the handle wakes the tally. That wake then wakes the parent,
     /// however many tasks are left. Later failures change nothing.
     pub(crate) fn fail(&self, index: usize) {
         _ = self.failed.set(index);
@@ -85,7 +88,7 @@ impl Tally {
     }
 
     /// Stores the waker of the parent. In each poll this comes first and [`ended`](Tally::ended) second: if a task ends
-    /// between the two, its wake finds the waker and is not lost.
+    /// between the two (on another thread, where its runtime is dropped), its wake finds the waker and is not lost.
     pub(crate) fn leave_parent(&self, parent: &Waker) {
         drop(self.replace_parent(Some(parent.clone())));
     }
@@ -108,10 +111,11 @@ impl Tally {
     /// The caller drops the waker that was there before, after the lock has ended. Clone, wake and drop of a waker run
     /// code that nobody knows here. It may call the tally again, so none of them happens under the lock.
     fn replace_parent(&self, parent: Option<Waker>) -> Option<Waker> {
-        mem::replace(&mut *self.parent(), parent)
+        mem::replace(&mut *self.lock_parent(), parent)
     }
 
-    fn parent(&self) -> MutexGuard<'_, Option<Waker>> {
+    fn lock_parent(&self) -> MutexGuard<'_, Option<Waker>> {
+        // Nothing that may panic runs under this lock.
         self.parent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -202,7 +206,7 @@ mod tests {
         assert_eq!(count.0.load(Acquire), 0);
     }
 
-    /// A parent whose functions all come back to the tally, as an executor's may that polls inside `wake`.
+    /// A parent whose wake and drop come back to the tally, as an executor's may that polls inside `wake`.
     struct Reentrant(Mutex<Option<Arc<Tally>>>);
 
     impl Reentrant {
@@ -232,7 +236,7 @@ mod tests {
         tally.count(1);
         let reentrant = Arc::new(Reentrant(Mutex::new(Some(Arc::clone(&tally)))));
         assert!(poll(&tally, &Waker::from(reentrant)).is_pending());
-        assert!(poll(&tally, Waker::noop()).is_pending()); // Drops the parent before.
+        assert!(poll(&tally, Waker::noop()).is_pending()); // Drops the parent that was there before.
         let reentrant = Arc::new(Reentrant(Mutex::new(Some(Arc::clone(&tally)))));
         assert!(poll(&tally, &Waker::from(reentrant)).is_pending());
         tally.wake();

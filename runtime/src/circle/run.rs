@@ -3,13 +3,18 @@
 //! queue (2), poll (3), reactor (4), timers (5), wake (6), which leads back to (2).
 //!
 //! ```text
-//!   turn --+-- wait, if nothing is ready --+-- wait_in_real_time -----+-- park (4)
-//!          |                               +-- wait_in_virtual_time --+-- jump
+//!   turn --+-- wait, if nothing is ready --+-- wait_in_real_time ----- park (4)
+//!          |                               +-- wait_in_virtual_time -- jump (5), or park (4)
 //!          +-- check, once in 61 polls ----+-- take_messages
 //!          |                               +-- fire_due (5)
 //!          |                               +-- ask_system (4)
-//!          +-- pop (2), poll (3) ------------- end: join
+//!          +-- pop (2), poll (3) ------------- end (core.rs): the result is stored, the joiner woken
 //! ```
+//!
+//! Messages, timers and events are taken by the same three functions, whether the loop waits or checks.
+//!
+//! The `trace!` lines tell the trace what happens. A `scope` is the cause of all that is told until its variable is
+//! dropped; a `reason` is a cause that is kept for later. Without the feature `trace` they are nothing: read past them.
 //!
 //! Read before: `ready.rs`, `timers.rs`, `reactor.rs`, `core.rs`.
 //! Grew from rung 3 (the turn) of the ladder in `examples/course`.
@@ -29,8 +34,8 @@ use std::time::Duration;
 /// `event_interval`; Go's scheduler, where the number comes from, asks its global queue as often.
 pub(crate) const POLLS_BETWEEN_CHECKS: u32 = 61;
 
-/// At most this many polls in a turn, so that a program that calls `turn` from a loop of its own (a game, a GUI) is not
-/// held up. What is left is polled in the next turn.
+/// At most this many polls in a turn, so that a program that calls `Runtime::turn` from a loop of its own (a game, a
+/// GUI) is not held up. What is left is polled in the next turn.
 const TURN_BUDGET: usize = 1024;
 
 /// Messages taken from the remote queue in one go, so that a flood from another thread does not stop the tasks.
@@ -57,7 +62,8 @@ impl Turn {
     }
 }
 
-/// How main is polled: its output stays with `block_on`.
+/// How main, the future given to `block_on`, is polled. It is a closure, because only `block_on` knows the type of
+/// main's output, and keeps that output.
 pub(crate) type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
 
 impl Core {
@@ -70,21 +76,24 @@ impl Core {
         }
     }
 
-    /// Takes all that was sent before the loop begins to run. Between two calls of `block_on` this thread, too, sends
-    /// through the remote queue; an abort that was sent there must come before the poll that it shall prevent. It takes
-    /// what is there now, and not until nothing is left, for others may send without end.
+    /// Takes the messages that were sent before the loop began to run; for `run` and `Runtime::turn`. While its loop
+    /// does not run, this thread, too, wakes and aborts through the remote queue. Such an abort must come before the
+    /// poll that it prevents. It takes only as many messages as wait now: other threads may send without end.
     pub(crate) fn catch_up(&self, turn: &mut Turn) {
         for _ in 0..self.threads.waiting().div_ceil(MESSAGES_AT_ONCE) {
             self.take_messages(turn);
         }
     }
 
-    /// One turn: at most one pass through the circle. It ends early when main is done.
+    /// One turn: one pass through the circle. It waits no longer than `limit` (`None`: for as long as it takes), and
+    /// adds what it did to `turn`. `run` gives no limit; `Runtime::turn` gives that of its caller. It ends early when
+    /// main is done.
     #[inline]
     pub(crate) fn turn(&self, main: &mut PollMain<'_>, limit: Option<Duration>, turn: &mut Turn) -> ControlFlow<()> {
         let _turn = trace!(scope TurnBegin);
 
-        // Nothing ready: wait for a message, an event (4), a timer (5), or `limit`.
+        // Nothing ready: wait for a message, an event (4), a timer (5), or `limit`. `begin_batch` makes one batch of
+        // all that is queued, also of what the last turn left, and returns whether there is any.
         if !self.tasks.borrow_mut().begin_batch() {
             self.wait(limit, turn);
             self.tasks.borrow_mut().begin_batch(); // The tasks woken meanwhile are this turn's batch.
@@ -103,39 +112,41 @@ impl Core {
         ControlFlow::Continue(())
     }
 
-    /// (3) Polls one task, and ends it when it is ready. Breaks when it was main and main is done.
+    /// (3) Polls one task, and ends it when its future has returned Ready. Breaks when that was main. `body` is a second
+    /// reference: the task itself stays in its slot until `end` takes it out.
     #[inline]
     fn poll(&self, popped: Popped, main: &mut PollMain<'_>, turn: &mut Turn) -> ControlFlow<()> {
         let Popped { ticket, body, aborted } = popped;
         let _pop = trace!(scope Pop { task: ticket });
-        // An abort counts as well: many of them in a row would delay timers and events.
+        // An abort counts as well: otherwise many in a row would delay timers and events.
         self.polls_since_check.set(self.polls_since_check.get() + 1);
+        self.current.set(ticket); // A leaf notes for this task what it waits for.
         if let Body::Task(task) = &body
             && aborted
         {
-            task.cancel();
+            task.cancel(); // Drops the future. Main is never aborted: it has no handle.
             return self.end(ticket, body);
         }
         turn.polls += 1;
-        self.current.set(ticket);
-        budget::begin();
+        budget::begin(); // How much the leaves may give the task in this poll.
         let _poll = trace!(scope PollBegin { task: ticket });
-        // The waker is only a number. Without `ManuallyDrop` each poll would call its drop function, which does
-        // nothing.
+        // The waker is only a number. Without `ManuallyDrop` each poll would call its drop function, which has nothing
+        // to release.
         let waker = ManuallyDrop::new(ticket.waker());
         let cx = &mut Context::from_waker(&waker);
         let polled = match &body {
             Body::Task(task) => task.poll(cx),
-            Body::Main(_) => watched!(ticket, main(cx)),
+            Body::Main(_) => watched!(ticket, main(cx)), // Tells the trace of a panic; `Task::poll` does, too.
         };
-        let _polled = trace!(scope PollEnd { task: ticket, ready: polled.is_ready() });
+        let _polled = trace!(scope PollEnd { task: ticket, ready: polled.is_ready() }); // The cause of what `end` does.
         if polled.is_pending() {
             return ControlFlow::Continue(());
         }
         self.end(ticket, body)
     }
 
-    /// Nothing is ready: waits until something is, or for up to `limit`.
+    /// Nothing is ready: waits until something is, or for up to `limit`. With a virtual clock, `standing` is its time: it
+    /// stands still, and jumps when nothing is ready.
     fn wait(&self, limit: Option<Duration>, turn: &mut Turn) {
         match self.clock.standing.get() {
             Some(now) => self.wait_in_virtual_time(now, limit, turn),
@@ -145,8 +156,9 @@ impl Core {
 
     /// By the system's clock: parks, unless a message or a timer has come since the last check. Such a thing ends the
     /// wait even if no task became ready by it: the waker may belong to code outside of the loop, and the caller of
-    /// `turn` must get control back.
+    /// `Runtime::turn` must get control back.
     fn wait_in_real_time(&self, limit: Option<Duration>, turn: &mut Turn) {
+        // As in `check`, but the system is asked once: by `park`, or without sleeping.
         self.polls_since_check.set(0);
         self.take_messages(turn);
         self.fire_due(turn);
@@ -158,13 +170,13 @@ impl Core {
     }
 
     /// By the virtual clock: jumps to the next deadline, or by `limit`, past sockets that are not ready yet. While a
-    /// blocking job is under way (its result is *owed*) time stands still and the loop parks: a jump would fire timers
-    /// before a result that takes real time.
+    /// blocking job is under way (its result is *owed*) time stands still and the loop parks for up to `limit` of real
+    /// time: a jump would fire timers before a result that takes real time.
     fn wait_in_virtual_time(&self, now: u64, limit: Option<Duration>, turn: &mut Turn) {
         self.check(turn);
-        // No jump when a timer has fired (one that was reset to a time before now; its waker may be no task's), when a
-        // task is ready, or when more messages wait than are taken at once.
-        if turn.fired_timers > 0 || self.tasks.borrow().has_ready() || self.threads.waiting() > 0 {
+        // No jump when something has come: a task is ready, or the waker belonged to code outside of the loop. Nor when
+        // more messages wait than are taken at once.
+        if turn.has_heard() || self.tasks.borrow().has_ready() || self.threads.waiting() > 0 {
             return;
         }
         if !self.owed.borrow().is_empty() {
@@ -176,7 +188,7 @@ impl Core {
         let deadline = self.timers.borrow().next();
         let limited = limit.map(|limit| now.saturating_add(nanos(limit.min(FAR))));
         match deadline.into_iter().chain(limited).min() {
-            Some(next) => self.jump(next.max(now), turn),
+            Some(next) => self.jump(next.max(now), turn), // Not back: code that was just woken may arm a past deadline.
             // No deadline and no limit. A socket, or another thread that holds the guard of `Handle::outside`, may
             // still wake this loop.
             None if !self.reactor.borrow().is_empty() || self.threads.is_somebody_outside() => self.park(None, turn),
@@ -191,14 +203,15 @@ impl Core {
         self.fire_due(turn);
     }
 
-    /// Parks until an event, a ring of another thread, the next deadline of the system's clock or `limit`. Then takes
-    /// what has come.
+    /// Parks until an event, a ring (another thread has sent a message, and ends the sleep), the next deadline of the
+    /// system's clock or `limit`. Then takes what has come.
     fn park(&self, limit: Option<Duration>, turn: &mut Turn) {
-        // First say that the loop will sleep, then look for a message. In the other order a message that is sent
-        // between the two would not wake it: see `parts/park.rs`.
+        // `announce_park` first says that the loop will sleep, then looks for a message. In the other order a message
+        // that is sent between the two would not wake it: see `parts/park.rs`.
         let has_message = self.threads.announce_park();
         let until_deadline = self.until_deadline();
-        let timeout = if has_message { Some(Duration::ZERO) } else { until_deadline.into_iter().chain(limit).min() };
+        let earlier = until_deadline.into_iter().chain(limit).min(); // Of those that there are.
+        let timeout = if has_message { Some(Duration::ZERO) } else { earlier };
         let _park = trace!(scope Park { timeout: timeout, deadline: until_deadline, limit: limit });
         self.take_events(timeout, turn);
         let _awake = trace!(scope Unpark);
@@ -221,12 +234,14 @@ impl Core {
         self.ask_system(turn);
     }
 
-    /// The poll that is under way was a long one: the loop is to check before the next.
+    /// Called by `budget.rs` during a poll that has spent its whole budget, so was long: the loop checks before the next
+    /// poll.
     pub(crate) fn check_before_next_poll(&self) {
         self.polls_since_check.set(POLLS_BETWEEN_CHECKS);
     }
 
-    /// Takes the messages of other threads, and those that this thread sent while the loop was not running.
+    /// Takes messages from the remote queue (`threads`): those of other threads, and those that this thread sent while
+    /// the loop was not running. `_stamp` is for the trace.
     fn take_messages(&self, turn: &mut Turn) {
         for _ in 0..MESSAGES_AT_ONCE {
             let Some((message, _stamp)) = self.threads.take() else { return };
@@ -235,23 +250,23 @@ impl Core {
             match message {
                 Message::Wake(ticket) => self.tasks.borrow_mut().push(ticket),
                 Message::Abort(ticket, serial) => self.tasks.borrow_mut().abort(ticket, serial),
-                Message::Run(_, run) => run(self),
+                Message::Run(_, run) => run(self), // A spawn, or the end of a blocking job.
             }
         }
     }
 
     /// (5) Fires the timers whose deadline has come, in order, and (6) wakes the tasks that wait for them.
     fn fire_due(&self, turn: &mut Turn) {
-        let Some(_) = self.timers.borrow().next() else { return };
+        let Some(_) = self.timers.borrow().next() else { return }; // No timer: the clock is not asked.
         let now = self.clock.nanos();
-        let mut woken = self.woken.take();
+        let mut woken = self.woken.take(); // One array, used again each time.
         let mut timers = self.timers.borrow_mut();
         while let Some((_key, waker)) = timers.fire(now) {
             turn.fired_timers += 1;
             let reason = trace!(reason TimerFired { timer: _key, wakes: &waker });
             woken.push((waker, reason));
         }
-        drop(timers);
+        drop(timers); // A waker may be foreign code, which may arm timers: no borrow is held while it runs.
         wake_all(&mut woken);
         self.woken.set(woken);
     }

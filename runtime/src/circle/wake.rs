@@ -1,17 +1,22 @@
-//! Wake (6): the waker of a ticket, and the way that a wake takes.
+//! Wake (6 in the picture of the crate's documentation): the waker of a ticket, and the way that a wake takes. An abort
+//! takes the same way.
+//!
+//! A ticket is a number of 64 bits that names one task: its runtime, its slot, and the low bits of its serial number.
+//! The waker's data pointer is that number.
 //!
 //! ```text
 //!   waker.wake() --> is the ticket's runtime the one that runs on this thread?
-//!                      yes: Tasks::push           a few nanoseconds, no atomics
-//!                      no:  remote::post          a message in the remote queue of that loop, unless one for
-//!                                                 the same task waits there; and a ring, which ends the sleep
-//!                                                 of that loop's thread, if it is parked
+//!                      yes: Tasks::push           an entry in the ready queue, unless the task is queued already:
+//!                                                 a few nanoseconds, no atomics
+//!                      no:  remote::post          a message in that loop's remote queue, and a ring, which ends the
+//!                                                 sleep of its thread if it is parked. Nothing at all if a message
+//!                                                 for the same task waits there already
 //! ```
 //!
-//! The waker's data pointer is the ticket. A wake whose ticket is stale (its task has ended) does nothing; but a ticket
-//! has only the low bits of the task's serial number, so a very old one can, rarely, wake a newer task in the same
-//! slot. That costs one useless poll. Production runtimes count references to the task here, with an atomic operation
-//! for each clone and drop, because their wakers point at it.
+//! A wake whose ticket is stale (its task has ended) does nothing. But a ticket has only the low bits of the task's
+//! serial number, so a very old one can, rarely, wake a newer task in the same slot. That costs one useless poll.
+//! Production runtimes count references to the task here, with an atomic operation for each clone and drop, because
+//! their wakers point at it.
 //!
 //! Read before: `ticket.rs`, `ready.rs`.
 //! Grew from rung 5 (wake-ups from other threads) of the ladder in `examples/course`.
@@ -27,7 +32,7 @@ use std::ptr;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 impl Ticket {
-    /// The waker that carries this ticket.
+    /// The waker that carries this ticket. The loop makes one for each poll.
     #[inline]
     pub(crate) fn waker(self) -> Waker {
         // SAFETY: `from_raw` asks for a vtable that keeps RawWaker's contract, on any thread and for as long as any
@@ -40,6 +45,7 @@ impl Ticket {
         }
     }
 
+    /// Nothing is cut off: the crate refuses to compile where a pointer has fewer than 64 bits.
     #[inline]
     fn from_data(data: *const ()) -> Ticket {
         Ticket(data.addr() as u64)
@@ -61,14 +67,14 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
     |data| wake(Ticket::from_data(data), true),
     |data| wake(Ticket::from_data(data), false),
     |data| {
-        let _ = data;
+        let _ = data; // Only the trace uses it.
         trace!(TicketDropped { task: Ticket::from_data(data) });
     },
 );
 
-/// (6) Puts the ticket's task into its ready queue, from wherever this is called. The loop never holds a borrow of its
-/// tasks while it runs foreign code, so they can be borrowed here. `_last` says that this uses the waker up: for the
-/// trace.
+/// (6) Puts the ticket's task into its ready queue, from wherever this is called. While the loop runs code that is not
+/// its own (a future, a foreign waker) it holds no borrow of its tasks, so they can be borrowed here. `_last` is for the
+/// trace: the wake was by value, so the waker is used up.
 fn wake(ticket: Ticket, _last: bool) {
     let was_here = at_home(ticket, |core| {
         let _wake = trace!(scope Wake { task: ticket, last: _last });
@@ -95,24 +101,26 @@ pub(crate) fn abort(ticket: Ticket, serial: u64) {
     }
 }
 
-/// Calls `f` with the ticket's own loop, if that is the one that runs on this thread; false if not.
+/// Calls `f` with the ticket's own loop if that loop runs on this thread now, in a `block_on` or a `turn`; false if not.
 #[inline]
 fn at_home(ticket: Ticket, f: impl FnOnce(&Core)) -> bool {
+    // `with` gives None if no loop runs on this thread; the closure, if another one does.
     context::with(|core| (core.number == ticket.runtime()).then(|| f(core))).flatten().is_some()
 }
 
-/// Wakes every waker that the loop has collected (of timers, of sockets). The caller holds no borrow of the loop. The
-/// reason of each is for the trace. A foreign waker that panics stops neither the others nor the loop.
+/// Wakes every waker that the loop has collected (of timers, of sockets). The caller must hold no borrow of the loop's
+/// fields: a foreign waker, which is one without our vtable, may call the loop again. One that panics stops neither the
+/// others nor the loop. The reason of each waker is for the trace.
 pub(crate) fn wake_all(wakers: &mut Vec<(Waker, Reason)>) {
     for (waker, reason) in wakers.drain(..) {
         let _reason = reason.open();
         wake_one(waker);
     }
-    wakers.give_back();
+    wakers.give_back(); // The memory of a big burst. The empty array stays with the caller.
 }
 
-/// Wakes one waker. Ours runs only the code of this file, which does not panic. A foreign one runs unknown code: its
-/// panic is held back, after the panic hook has told of it.
+/// Wakes one waker: for `wake_all`, and at the end of a task. Ours runs only this crate's code, which does not panic. A
+/// foreign one runs unknown code: its panic is caught here and goes no further; the panic hook has printed it already.
 pub(crate) fn wake_one(waker: Waker) {
     match Ticket::of(&waker) {
         Some(_) => waker.wake(),
