@@ -19,13 +19,14 @@ pub const NOT_COMPILED: u8 = 2;
 /// Nobody knows this command, or it cannot be done. The number that BSD's sysexits has for it.
 pub const USAGE: u8 = 64;
 
-const HELP: &str = "\
-  cargo run -p course               what to do next
+const HELP: &str = "  cargo run -p course               what to do next
   cargo run -p course -- list       all lessons
   cargo run -p course -- check      check your answer
   cargo run -p course -- hint       a hint; again: one more
   cargo run -p course -- reset      begin anew; your file is
-                                    kept beside the new one
+                                    kept beside the new one,
+                                    and the lesson counts as
+                                    not begun
   cargo run -p course -- solution   our answer
 
   Each takes the number of a lesson, as in: check 1
@@ -194,7 +195,7 @@ impl Desk<'_> {
         }
         self.say("\n")?;
         self.tell("\"A rung to read\" has no exercise yet. Its file is whole and runs alone, for example:")?;
-        self.say("  cargo run -p course --example rung_01\n")
+        self.say("  cargo run -p course --example rung_02\n")
     }
 
     fn hint(&mut self, lesson: &Lesson) -> io::Result<u8> {

@@ -299,6 +299,53 @@ macro_rules! step_4 {
     };
 }
 
+/// Where the turns of a loop end, from rung 4 on. From rung 7 on the loop asks for other threads' wakes only once in 61
+/// polls, so there this program shows no turns.
+macro_rules! turns {
+    ($rung:ident) => {
+        /// What a wake of another thread queues is polled from the next turn on: so its poll shows where the turns end.
+        #[test]
+        fn entries_of_ended_tasks_do_not_make_a_turn_longer() {
+            let log = Log::default();
+            let (waits, busy) = (Rc::clone(&log), Rc::clone(&log));
+            let kept = Rc::new(RefCell::new(None::<Waker>));
+            let keeps = Rc::clone(&kept);
+            block_on(async {
+                spawn(poll_fn(move |cx| {
+                    if keeps.borrow_mut().replace(cx.waker().clone()).is_none() {
+                        return Poll::Pending;
+                    }
+                    waits.borrow_mut().push("woken".to_owned());
+                    Poll::Ready(())
+                }));
+                for _ in 0..3 {
+                    spawn(poll_fn(|cx| {
+                        cx.waker().wake_by_ref();
+                        Poll::Ready(())
+                    }));
+                }
+                yield_now().await;
+                // Now three entries of ended tasks stand in the queue.
+                let mut polls = 0;
+                spawn(poll_fn(move |cx| {
+                    busy.borrow_mut().push("busy".to_owned());
+                    polls += 1;
+                    if polls == 1 {
+                        let waker = kept.borrow().clone().expect("it was polled");
+                        thread::spawn(|| waker.wake()).join().unwrap();
+                    }
+                    cx.waker().wake_by_ref();
+                    if polls < 6 { Poll::Pending } else { Poll::Ready(()) }
+                }));
+                for _ in 0..8 {
+                    yield_now().await;
+                }
+            });
+            assert_eq!(log.borrow()[..4], ["busy", "busy", "woken", "busy"]);
+        }
+    };
+}
+
 /// What the queue has to be: each task once, first in, first out.
 struct Model {
     queue: VecDeque<usize>,
@@ -891,9 +938,9 @@ rungs! {
     on_01: rung_01::run, step_1;
     on_02: rung_02::run, step_1 step_2;
     on_03: rung_03::runtime, step_1 step_2 step_3;
-    on_04: rung_04::runtime, step_1 step_2 step_3 step_4;
-    on_05: rung_05::runtime, step_1 step_2 step_3 step_4 step_5;
-    on_06: rung_06::runtime, step_1 step_2 step_3 step_4 step_5 step_6;
+    on_04: rung_04::runtime, step_1 step_2 step_3 step_4 turns;
+    on_05: rung_05::runtime, step_1 step_2 step_3 step_4 step_5 turns;
+    on_06: rung_06::runtime, step_1 step_2 step_3 step_4 step_5 step_6 turns;
     on_07: rung_07::runtime, step_1 step_2 step_3 step_4 step_5 step_6 step_7;
     on_08: rung_08::runtime, step_1 step_2 step_3 step_4 step_5 step_6 step_7 step_8;
     on_09: rung_09::runtime, step_1 step_2 step_3 step_4 step_5 step_6 step_7 step_8 step_9;

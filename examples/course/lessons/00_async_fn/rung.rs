@@ -19,7 +19,7 @@
 //! # Why a future must not move
 //!
 //! A body may keep a reference to one of its own variables over an `.await`. Both lie in the future then, and the
-//! reference is an address *inside the future itself* ([`points_into_itself`]). Would somebody move the future to
+//! reference is an address *inside the future itself* ([`points_into_itself`]). If somebody moved the future to
 //! another place, the reference would point to the old place. So `poll` does not take `&mut Self` but
 //! `Pin<&mut Self>`: who calls it has promised that the future stays where it is until it is dropped. Before the first
 //! poll no such reference exists yet, and a future may be moved freely.
@@ -31,7 +31,8 @@
 //!
 //! `mod run` is rung 1: [`block_on`](run::block_on) polls a future until it is ready. Lesson 1 is about that.
 
-/// Tells one step of the loop. It is nothing yet; later the page shows these steps.
+/// Names one step of the loop. In a rung it does nothing, and you may skip these lines: the check of a lesson records
+/// the steps of your own loop with the same words.
 macro_rules! say(($($step:tt)*) => { () });
 
 use std::cell::Cell;
@@ -141,7 +142,7 @@ impl Future for TwoNaps {
                     *self = TwoNaps::FirstNap { name, nap: Nap::default() };
                 }
                 TwoNaps::FirstNap { name, nap } => {
-                    // This is what `.await` is: poll it; if it is pending, be pending too.
+                    // This is what `.await` is: poll it; if it is pending, be pending too. (`ready!` returns Pending then.)
                     ready!(Pin::new(nap).poll(cx));
                     println!("  {name}: after the first nap");
                     *self = TwoNaps::SecondNap { name, letters: name.len(), nap: Nap::default() };
@@ -172,6 +173,7 @@ fn main() {
     println!("both are made, and nothing has run");
     let (mut compiled, mut by_hand) = (pin!(two_naps("compiled")), pin!(TwoNaps::Start { name: "by hand" }));
     let mut polls = 0;
+    // `poll_fn` makes a future of a closure: the closure is its `poll`.
     let outputs = run::block_on(std::future::poll_fn(|cx| {
         polls += 1;
         println!("poll {polls}");

@@ -77,7 +77,7 @@ fn sleeps_through(run: &Run) -> Broken {
             (_, Some(_), Some(_)) => (
                 "no wake is lost",
                 "The future was woken while the loop slept, and the loop sleeps on: nobody is left to wake it. Does wake \
-                 reach the loop's thread, and the flag that it looks at?",
+                 reach the flag that the loop looks at, and after that the loop's thread? In this order?",
                 "PollBegin",
             ),
             // The check always wakes: what is missing is the check's own.

@@ -23,7 +23,8 @@
 //!
 //! The wait in `runtime/src/circle/run.rs`, the flag in `runtime/src/parts/park.rs`.
 
-/// Tells one step of the loop. It is nothing yet; later the page shows these steps.
+/// Names one step of the loop. In a rung it does nothing, and you may skip these lines: the check of a lesson records
+/// the steps of your own loop with the same words.
 macro_rules! say(($($step:tt)*) => { () });
 
 /// The loop itself.

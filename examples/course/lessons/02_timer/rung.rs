@@ -27,7 +27,8 @@
 //!
 //! `runtime/src/time.rs`. No thread and no lock there: that is rung 6.
 
-/// Tells one step of the loop. It is nothing yet; later the page shows these steps.
+/// Names one step of the loop. In a rung it does nothing, and you may skip these lines: the check of a lesson records
+/// the steps of your own loop with the same words.
 macro_rules! say(($($step:tt)*) => { () });
 
 /// The loop itself.
@@ -127,7 +128,7 @@ pub mod time {
     impl Future for Delay {
         type Output = ();
 
-        /// Called by whoever drives this future: here by the `async` block that awaits it.
+        /// Called by whoever drives this future: in `main` below by a closure, usually by an `async` block that awaits it.
         fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
             let mut state = self.0.lock().unwrap();
             if state.0 {
@@ -142,6 +143,7 @@ pub mod time {
     impl Drop for Delay {
         /// Nobody waits any more: the waker goes, and with it its share of the loop's bell.
         fn drop(&mut self) {
+            // Two lines: the lock ends with the first, and the waker is dropped without it.
             let waker = self.0.lock().unwrap().1.take();
             drop(waker);
         }

@@ -12,6 +12,9 @@
 //!     nothing ready? the thread sleeps                   +--Ready--> the task is gone
 //! ```
 //!
+//! The numbers are the same on all rungs: spawn (1), queue (2), poll (3), wake (6). (4) and (5) come with sockets and
+//! timers.
+//!
 //! One pass through the queue is a *turn*. A turn polls what was ready when it began, in that order. Who becomes ready
 //! meanwhile is polled in the next turn. So a task that is always ready cannot keep the others from their polls.
 //!
@@ -30,7 +33,8 @@
 //!
 //! `runtime/src/circle/run.rs` (the loop), `ready.rs` (the lists), `wake.rs` (the inbox), `task.rs`.
 
-/// Tells one step of the loop. It is nothing yet; later the page shows these steps.
+/// Names one step of the loop. In a rung it does nothing, and you may skip these lines: the check of a lesson records
+/// the steps of your own loop with the same words.
 macro_rules! say(($($step:tt)*) => { () });
 
 /// (6) What a waker of this loop is, and the way that a wake takes.
@@ -45,7 +49,7 @@ pub mod wake {
     }
 
     impl Wake for TaskWaker {
-        /// (6) Called by whoever holds a waker, on any thread.
+        /// (6) Called by the standard library, on the thread of whoever calls `wake` or `wake_by_ref` on a waker.
         fn wake(self: Arc<Self>) {
             say!(Wake { task: self.task });
             self.inbox.post(self.task);
@@ -108,14 +112,11 @@ pub mod ready {
 
         /// (2) Takes the next task out of the queue, and its body out of its place.
         pub fn pop(&mut self) -> Option<(usize, Body)> {
-            // A number whose place is empty belongs to a task that has ended: it is passed over.
-            while let Some(task) = self.queue.pop_front() {
-                if let Some(body) = self.all[task].take() {
-                    say!(Pop { task: task });
-                    return Some((task, body));
-                }
-            }
-            None
+            let task = self.queue.pop_front()?;
+            // `None` when the place is empty: the task has ended, and somebody woke it before.
+            let body = self.all[task].take()?;
+            say!(Pop { task: task });
+            Some((task, body))
         }
     }
 }
@@ -163,7 +164,7 @@ pub mod run {
             // Only so many as are ready now; whoever is woken from here on belongs to the next turn.
             let ready = self.tasks.borrow().queue.len();
             for _ in 0..ready {
-                let Some((task, body)) = self.tasks.borrow_mut().pop() else { break };
+                let Some((task, body)) = self.tasks.borrow_mut().pop() else { continue };
                 // The `?` ends the turn when main is done.
                 self.poll(task, body, main)?;
             }

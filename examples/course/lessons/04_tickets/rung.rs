@@ -20,7 +20,7 @@
 //! come after the poll had looked, so it must be polled once more to see it.
 //!
 //! A wake on the loop's own thread is the usual one. Now it goes straight into the queue. Only a wake from another
-//! thread goes through the inbox.
+//! thread, or of a loop that is not the one running here, goes through the inbox.
 //!
 //! # What this step buys
 //!
@@ -32,7 +32,8 @@
 //!
 //! `runtime/src/circle/ready.rs` and `wake.rs`.
 
-/// Tells one step of the loop. It is nothing yet; later the page shows these steps.
+/// Names one step of the loop. In a rung it does nothing, and you may skip these lines: the check of a lesson records
+/// the steps of your own loop with the same words.
 macro_rules! say(($($step:tt)*) => { () });
 
 /// (6) What a waker of this loop is, and the way that a wake takes.
@@ -56,7 +57,7 @@ pub mod wake {
     }
 
     impl Wake for TaskWaker {
-        /// (6) Called by whoever holds a waker, on any thread.
+        /// (6) Called by the standard library, on the thread of whoever calls `wake` or `wake_by_ref` on a waker.
         fn wake(self: Arc<Self>) {
             say!(Wake { task: self.ticket });
             match super::run::current().filter(|core| Arc::ptr_eq(&core.inbox, &self.inbox)) {
@@ -124,7 +125,7 @@ pub mod ready {
 
     impl Tasks {
         /// (1) Gives a new task a free slot, a ticket for it, and its first place in the queue. Called by `spawn`, and by
-        /// `block_on` for main.
+        /// `block_on` for main. Nobody here needs the ticket that it returns; handles (rung 10) will.
         pub fn insert(&mut self, body: Body) -> Ticket {
             let ticket = Ticket { slot: self.slots.vacant_key() as u32, generation: self.next };
             // After the last number the first comes again. A waker that was kept through 65,536 tasks may then wake the
@@ -141,12 +142,12 @@ pub mod ready {
             self.slots.get_mut(ticket.slot as usize).filter(|slot| slot.ticket == ticket)
         }
 
-        /// (2) Puts a task at the end of the queue, unless it stands there already or has ended. Called by a wake, and by
-        /// the loop for the wakes that came to the inbox.
+        /// (2) Puts a task at the end of the queue, unless it stands there already or has ended. Called by
+        /// `insert`, by a wake, and by the loop for the wakes that came to the inbox.
         pub fn push(&mut self, ticket: Ticket) {
             match self.slot(ticket) {
                 Some(slot) if !slot.queued => slot.queued = true,
-                // It is queued already, or there is no such task any more.
+                // It is queued already, or there is no such task any more. (`say!` is `()`, so nobody reads `_slot` here.)
                 _slot => return say!(PushRefused { task: ticket, stale: _slot.is_none() }),
             }
             say!(Push { task: ticket });
@@ -156,14 +157,13 @@ pub mod ready {
         /// (2) Takes the next task out of the queue, and its body out of its slot. Called by the loop, which polls the body.
         /// So no part of this list is borrowed during the poll, in which the task may spawn others and wake them.
         pub fn pop(&mut self) -> Option<(Ticket, Body)> {
-            // A ticket that no longer matches its slot belongs to a task that was woken and then ended: it is passed over.
-            while let Some(ticket) = self.queue.pop_front() {
-                let Some(slot) = self.slot(ticket) else { continue };
-                slot.queued = false;
-                say!(Pop { task: ticket });
-                return slot.body.take().map(|body| (ticket, body));
-            }
-            None
+            let ticket = self.queue.pop_front()?;
+            // `None` when the ticket no longer matches its slot: its task was woken and then ended.
+            let slot = self.slot(ticket)?;
+            slot.queued = false;
+            say!(Pop { task: ticket });
+            // The body is there: it is away only while the task is polled, and nothing is popped then.
+            slot.body.take().map(|body| (ticket, body))
         }
 
         /// Puts the body of a pending task back into its slot: the loop, after the poll.
@@ -226,7 +226,7 @@ pub mod run {
             // Only so many as are ready now; whoever is woken from here on belongs to the next turn.
             let ready = self.tasks.borrow().ready();
             for _ in 0..ready {
-                let Some((ticket, body)) = self.tasks.borrow_mut().pop() else { break };
+                let Some((ticket, body)) = self.tasks.borrow_mut().pop() else { continue };
                 // The `?` ends the turn when main is done.
                 self.poll(ticket, body, main)?;
             }
@@ -250,6 +250,7 @@ pub mod run {
             }
             self.tasks.borrow_mut().remove(ticket);
             say!(TaskEnd { task: ticket });
+            // `body` is dropped when this function returns. No list is borrowed then: its drop may spawn and wake.
             if let Body::Main = body { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
 
@@ -275,7 +276,8 @@ pub mod runtime {
         CURRENT.set(Some(Rc::clone(&core)));
         core.tasks.borrow_mut().insert(Body::Main);
         let (mut future, mut output) = (pin!(future), None);
-        // The loop polls main by this function, which keeps the output here.
+        // The loop polls main by this closure. It polls `future`, keeps the value in `output`, and tells the loop only
+        // Ready or Pending.
         while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
         CURRENT.set(None);
         // When this function returns, `core` is dropped, and with it all tasks that have not ended.
@@ -320,7 +322,7 @@ fn main() {
             task::yield_now().await;
         }
         println!("the first task's waker is used, and nobody is polled");
-        KEPT.wait().wake_by_ref();
+        KEPT.get().expect("the first task has kept it").wake_by_ref();
         task::yield_now().await;
     });
 }

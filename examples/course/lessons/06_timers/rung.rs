@@ -26,7 +26,8 @@
 //!
 //! `runtime/src/circle/timers.rs`, `runtime/src/time.rs`, `runtime/src/parts/clock.rs`.
 
-/// Tells one step of the loop. It is nothing yet; later the page shows these steps.
+/// Names one step of the loop. In a rung it does nothing, and you may skip these lines: the check of a lesson records
+/// the steps of your own loop with the same words.
 macro_rules! say(($($step:tt)*) => { () });
 
 use std::time::Duration;
@@ -184,12 +185,12 @@ pub mod ready {
             self.slots.get_mut(ticket.slot as usize).filter(|slot| slot.ticket == ticket)
         }
 
-        /// (2) Puts a task at the end of the queue, unless it stands there already or has ended. Called by a wake, and by
-        /// the loop for the wakes that came to the inbox.
+        /// (2) Puts a task at the end of the queue, unless it stands there already or has ended. Called by
+        /// `insert`, by a wake, and by the loop for the wakes that came to the inbox.
         pub fn push(&mut self, ticket: Ticket) {
             match self.slot(ticket) {
                 Some(slot) if !slot.queued => slot.queued = true,
-                // It is queued already, or there is no such task any more.
+                // It is queued already, or there is no such task any more. (`say!` is `()`, so nobody reads `_slot` here.)
                 _slot => return say!(PushRefused { task: ticket, stale: _slot.is_none() }),
             }
             say!(Push { task: ticket });
@@ -199,14 +200,13 @@ pub mod ready {
         /// (2) Takes the next task out of the queue, and its body out of its slot. Called by the loop, which polls the body.
         /// So no part of this list is borrowed during the poll, in which the task may spawn others and wake them.
         pub fn pop(&mut self) -> Option<(Ticket, Body)> {
-            // A ticket that no longer matches its slot belongs to a task that was woken and then ended: it is passed over.
-            while let Some(ticket) = self.queue.pop_front() {
-                let Some(slot) = self.slot(ticket) else { continue };
-                slot.queued = false;
-                say!(Pop { task: ticket });
-                return slot.body.take().map(|body| (ticket, body));
-            }
-            None
+            let ticket = self.queue.pop_front()?;
+            // `None` when the ticket no longer matches its slot: its task was woken and then ended.
+            let slot = self.slot(ticket)?;
+            slot.queued = false;
+            say!(Pop { task: ticket });
+            // The body is there: it is away only while the task is polled, and nothing is popped then.
+            slot.body.take().map(|body| (ticket, body))
         }
 
         /// Puts the body of a pending task back into its slot: the loop, after the poll.
@@ -391,7 +391,7 @@ pub mod run {
             // Only so many as are ready now; whoever is woken from here on belongs to the next turn.
             let ready = self.tasks.borrow().ready();
             for _ in 0..ready {
-                let Some((ticket, body)) = self.tasks.borrow_mut().pop() else { break };
+                let Some((ticket, body)) = self.tasks.borrow_mut().pop() else { continue };
                 // The `?` ends the turn when main is done.
                 self.poll(ticket, body, main)?;
             }

@@ -25,7 +25,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     // This is how `poll` gets the waker.
     let mut cx = Context::from_waker(&waker);
     // From here on the future stays where it is in memory.
-    // `poll` asks for that; lesson 0 says why.
+    // `poll` asks for that. Rung 0 says why: read it when
+    // you are done, for it contains the answer.
     let mut future = std::pin::pin!(future);
     loop {
         // Step 2: sleep here until the bell has rung.
