@@ -17,7 +17,7 @@
 //!                             +----------------------- Pending -------------------+
 //! ```
 //!
-//! *Iterator* is the program's own: the children that have not been started. One poll of the parent first ends what was
+//! *Iterator* is the program's own: the children that have not been started. One poll of the parent first polls what was
 //! left of the batch before, and then drains the set once, which gives the next batch.
 //!
 //! A batch polls no child twice. Children that become ready meanwhile wait for the next batch, so one that is always
@@ -43,7 +43,7 @@ pub(crate) trait Children {
     /// iterator). `_mark` is for the trace.
     fn open(&mut self, _mark: Mark) {}
 
-    /// How many places there are.
+    /// How many places there are. It does not change after `open`: the ready set is made for so many.
     fn len(&self) -> usize;
 
     /// How many children have been taken from the iterator and have not ended.
@@ -72,7 +72,8 @@ pub(crate) trait Children {
 /// are always enough entries, and the batch needs no memory of its own.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Note {
-    /// Whether the place with this number is listed in the next batch, or in this one until its poll has returned.
+    /// Whether the place with this number is listed in the next batch. (In this batch the flag stays until the child's
+    /// poll has returned; nobody reads it before that.)
     queued: bool,
     /// One entry of the batch: the place that is listed here. It says nothing about the place with this number.
     entry: u32,
@@ -87,11 +88,13 @@ const AFTER_A_PANIC: &str = "a gather was polled again after a panic in one of i
 pub(crate) struct Engine {
     /// Which gather this is, for the trace.
     pub(crate) mark: Mark,
+    /// The forms look at it, too: a builder method is refused after the first poll.
     pub(crate) stage: Stage,
     /// Which children to poll, now and next.
     batch: Batch,
-    /// Here the wakers that were cloned mark their children as ready. Made when a child first clones its waker: inside
-    /// of that child's poll, where only a shared reference is left. Hence the `OnceLock`.
+    /// Here the wakers that were cloned mark their children as ready. `Lent` makes it when a child first clones its
+    /// waker: inside of that child's poll, where only a shared reference is left, and perhaps on another thread to which
+    /// the child lent its waker. Hence the `OnceLock`.
     pub(crate) set: OnceLock<Arc<ReadySet>>,
 }
 
@@ -115,7 +118,8 @@ impl Engine {
     }
 
     /// One poll of the gather: first what the last poll left of its batch, then all that is ready now as a new batch,
-    /// then new children, for as long as there is one and a place for it. Calls `each` with every child that ends. Its
+    /// then new children, for as long as there is one and a place for it. Calls `each` with every child that ends, and
+    /// with the children, where the form keeps the results. Its
     /// `Break` is returned at once, and then the form calls `finish`, or polls on later for the rest (a stream does).
     /// `None` says that all children have ended. The numbers are those of the picture.
     pub(crate) fn poll<C: Children, B>(
@@ -128,8 +132,8 @@ impl Engine {
         if stage == Stage::New {
             children.open(self.mark);
         }
-        // All children borrow one waker: `aim` says whose it is now, `woken` whether that child woke itself in its
-        // poll. A clone of it makes the set.
+        // All children borrow one waker. `aim` says whose it is now, and forgets the wakes of the child before. `woken`
+        // says whether this child woke itself in its poll. A clone of the waker makes the set.
         let lent = Lent::new(children.len(), cx.waker(), self);
         let waker = lent.waker();
         let lent_cx = &mut Context::from_waker(&waker);
@@ -137,8 +141,9 @@ impl Engine {
         let mut batch = self.batch;
         let (mut drained, mut spent) = (false, false);
         let stopped = loop {
-            // The loop lets each poll of a task do only so much: its budget. When it is spent, `ask` wakes the parent
-            // and no further child is polled. The next poll goes on with the rest of the batch.
+            // The loop lets the leaves give only so much in one poll of a task: its budget. `ask` looks whether any is
+            // left. If not, it wakes the parent, and no further child is polled: the next poll goes on with the rest of
+            // the batch. Otherwise each child would be polled in vain, and wake itself.
             if budget::ask(cx).is_pending() {
                 spent = true;
                 break None;
@@ -146,7 +151,9 @@ impl Engine {
             let place = if let Some(place) = batch.pop(children) {
                 place // 2. The batch. At first the rest of the last one, if `each` or the budget stopped that in its middle.
             } else if !drained {
-                // 1. All that is ready now. The set keeps this waker: who becomes ready later wakes the parent with it.
+                // 1. All that is ready now. The set keeps this waker: who becomes ready later wakes the parent with it. A
+                // poll that does not come so far needs no wake of the set: `ask` has woken the parent, or the poll
+                // returns a value.
                 batch.add_ready(children, self.set.get(), cx.waker());
                 batch = batch.turn_over();
                 drained = true;
@@ -180,7 +187,7 @@ impl Engine {
         if spent {
             return Poll::Pending;
         }
-        // `start` gave nobody. If nobody is alive either, every place is free: then the iterator is at its end.
+        // This batch is at its end, and `start` gave nobody. If nobody is alive either, every place is free: then the iterator is at its end.
         if children.alive() == 0 {
             self.finish();
             return Poll::Ready(None);
@@ -209,7 +216,8 @@ impl Engine {
         self.forget_parent();
     }
 
-    /// Lets go of the ready set. If a waker still holds it, the set forgets the parent; else both are dropped here.
+    /// Lets go of the ready set: at the end, at the drop, and when the children become tasks. If a waker still holds the
+    /// set, the set forgets the parent; else the set is dropped here, and the parent's waker with it.
     pub(crate) fn forget_parent(&mut self) {
         if let Some(set) = self.set.take()
             && Arc::strong_count(&set) > 1
@@ -239,7 +247,7 @@ struct Batch {
     next_len: u32,
     /// The first entry of this batch that has not been polled.
     at: u32,
-    /// This batch ends before this entry.
+    /// This batch ends before this entry. When it is at its end, the next batch may grow past it.
     len: u32,
 }
 

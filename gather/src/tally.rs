@@ -1,7 +1,7 @@
 //! The tally: the waker that counts. `gather_tasks` and `try_gather_tasks` are this and little more.
 //!
-//! Each child of these forms is a task of the loop. The gather polls the `JoinHandle`s of all of them with one [`Tally`]
-//! as the waker: the end of a task wakes the tally, and the tally counts down. The last end wakes the parent, the task
+//! Each child of these forms is a task of the loop. In its first poll the gather makes one [`Tally`] the waker of every
+//! child's `JoinHandle`: the end of a task wakes the tally, and the tally counts down. The last end wakes the parent, the task
 //! that awaits the gather. So the parent is polled twice, at any number of children: once to start them, once to take their results.
 //! This is asyncio's own algorithm: one counter.
 //!
@@ -36,7 +36,7 @@ use std::task::{Poll, Wake, Waker};
 ///
 /// The tasks and the parent run on one thread. The fields are atomic or locked all the same, because a waker has to be
 /// `Send` and `Sync`, and because a runtime that is dropped on another thread ends its tasks there. Whoever reads that
-/// `left` is zero also sees what the tasks did before they ended: hence `AcqRel` here and `Acquire` there.
+/// `left` is zero also sees what the tasks did before they ended: hence `AcqRel` in `wake` and `Acquire` in `left`.
 #[derive(Debug)]
 pub(crate) struct Tally {
     /// How many of the counted tasks have not ended yet.
@@ -65,24 +65,26 @@ impl Tally {
         Arc::new(Tally { left: AtomicUsize::new(0), failed: OnceLock::new(), parent: Mutex::new(None), mark })
     }
 
-    /// Says how many handles have this tally as their waker. Called in the poll that gave it to them: no task ends during
-    /// that poll.
+    /// Says how many handles have this tally as their waker. Called in the poll that has spawned the tasks. Their loop is
+    /// the one that makes this poll, so none of them ends during it.
     pub(crate) fn count(&self, tasks: usize) {
         self.left.store(tasks, Release);
     }
 
     /// The task with this index has failed: its future gave an error, panicked or was aborted. A guard in the
-    /// task (`tasks.rs`) calls this when the task drops its future, before the handle wakes the tally. That wake then wakes the parent,
+    /// task (`tasks.rs`), which only an `Ok` switches off, calls this when the task drops its future. That is before
+    /// the handle wakes the tally. That wake then wakes the parent,
     /// however many tasks are left. Later failures change nothing.
     pub(crate) fn fail(&self, index: usize) {
         _ = self.failed.set(index);
     }
 
-    /// How many tasks have not ended.
+    /// How many tasks have not ended. Progress asks for it.
     pub(crate) fn left(&self) -> usize {
         self.left.load(Acquire)
     }
 
+    /// Whether a task has failed. Then the others run on, as in asyncio: the drop of the gather aborts nobody.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.get().is_some()
     }
@@ -103,7 +105,8 @@ impl Tally {
         }
     }
 
-    /// Forgets the parent: nobody is woken until somebody calls [`leave_parent`](Tally::leave_parent) again.
+    /// Forgets the parent. Tasks that run on after the gather still have this tally as their waker: they must neither
+    /// wake the parent nor keep its waker alive.
     pub(crate) fn close(&self) {
         drop(self.replace_parent(None));
     }
@@ -115,7 +118,7 @@ impl Tally {
     }
 
     fn lock_parent(&self) -> MutexGuard<'_, Option<Waker>> {
-        // Nothing that may panic runs under this lock.
+        // Nothing that may panic runs under this lock, so it is never poisoned.
         self.parent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -206,15 +209,14 @@ mod tests {
         assert_eq!(count.0.load(Acquire), 0);
     }
 
-    /// A parent whose wake and drop come back to the tally, as an executor's may that polls inside `wake`.
-    struct Reentrant(Mutex<Option<Arc<Tally>>>);
+    /// A parent whose wake and drop call the tally again, as in an executor that polls inside of `wake`. If they were
+    /// called under the lock, they would wait for it for ever.
+    struct Reentrant(Arc<Tally>);
 
     impl Reentrant {
         fn go(&self) {
-            if let Some(tally) = self.0.lock().unwrap().clone() {
-                tally.close();
-                _ = poll(&tally, Waker::noop());
-            }
+            self.0.close();
+            _ = poll(&self.0, Waker::noop());
         }
     }
 
@@ -234,10 +236,10 @@ mod tests {
     fn a_parent_may_come_back_to_the_tally_while_it_is_woken_or_dropped() {
         let tally = Tally::new(Mark::new(""));
         tally.count(1);
-        let reentrant = Arc::new(Reentrant(Mutex::new(Some(Arc::clone(&tally)))));
+        let reentrant = Arc::new(Reentrant(Arc::clone(&tally)));
         assert!(poll(&tally, &Waker::from(reentrant)).is_pending());
         assert!(poll(&tally, Waker::noop()).is_pending()); // Drops the parent that was there before.
-        let reentrant = Arc::new(Reentrant(Mutex::new(Some(Arc::clone(&tally)))));
+        let reentrant = Arc::new(Reentrant(Arc::clone(&tally)));
         assert!(poll(&tally, &Waker::from(reentrant)).is_pending());
         tally.wake();
     }

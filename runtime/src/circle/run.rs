@@ -8,7 +8,7 @@
 //!          +-- check, once in 61 polls ----+-- take_messages
 //!          |                               +-- fire_due (5)
 //!          |                               +-- ask_system (4)
-//!          +-- pop (2), poll (3) ------------- end (core.rs): the result is stored, the joiner woken
+//!          +-- pop (2), poll (3) ------------- end (core.rs): the slot is free, the joiner woken
 //! ```
 //!
 //! Messages, timers and events are taken by the same three functions, whether the loop waits or checks.
@@ -51,7 +51,8 @@ pub struct Turn {
     pub fired_timers: usize,
     /// I/O events taken from the system.
     pub events: usize,
-    /// Messages taken from the remote queue: wakes, aborts and spawns of other threads, ends of blocking jobs.
+    /// Messages taken from the remote queue: wakes, aborts and spawns that other threads sent, or this one before the
+    /// loop ran; ends of blocking jobs.
     pub remote_wakes: usize,
 }
 
@@ -63,12 +64,14 @@ impl Turn {
 }
 
 /// How main, the future given to `block_on`, is polled. It is a closure, because only `block_on` knows the type of
-/// main's output, and keeps that output.
+/// main's output, and keeps that output. `block_on` has queued main like a task. `Runtime::turn` has no main: what it
+/// gives here is never called.
 pub(crate) type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
 
 impl Core {
     /// Turns until main is done.
     pub(crate) fn run(&self, main: &mut PollMain<'_>) {
+        // One for both: what `catch_up` takes counts as heard, so the first turn does not sleep.
         let mut turn = Turn::default();
         self.catch_up(&mut turn);
         while self.turn(main, None, &mut turn).is_continue() {
@@ -78,7 +81,8 @@ impl Core {
 
     /// Takes the messages that were sent before the loop began to run; for `run` and `Runtime::turn`. While its loop
     /// does not run, this thread, too, wakes and aborts through the remote queue. Such an abort must come before the
-    /// poll that it prevents. It takes only as many messages as wait now: other threads may send without end.
+    /// poll that it prevents; the first check would come up to 61 polls later. It goes only as many rounds as the
+    /// messages that wait now need: other threads may send without end.
     pub(crate) fn catch_up(&self, turn: &mut Turn) {
         for _ in 0..self.threads.waiting().div_ceil(MESSAGES_AT_ONCE) {
             self.take_messages(turn);
@@ -113,14 +117,16 @@ impl Core {
     }
 
     /// (3) Polls one task, and ends it when its future has returned Ready. Breaks when that was main. `body` is a second
-    /// reference: the task itself stays in its slot until `end` takes it out.
+    /// reference, so that `tasks` is not borrowed while the future runs; the task itself stays in its slot until `end`
+    /// takes it out.
     #[inline]
     fn poll(&self, popped: Popped, main: &mut PollMain<'_>, turn: &mut Turn) -> ControlFlow<()> {
         let Popped { ticket, body, aborted } = popped;
         let _pop = trace!(scope Pop { task: ticket });
         // An abort counts as well: otherwise many in a row would delay timers and events.
         self.polls_since_check.set(self.polls_since_check.get() + 1);
-        self.current.set(ticket); // A leaf notes for this task what it waits for.
+        // A leaf (a future that itself waits for a timer, a socket, a channel) notes for this task what it waits for.
+        self.current.set(ticket);
         if let Body::Task(task) = &body
             && aborted
         {
@@ -135,8 +141,10 @@ impl Core {
         let waker = ManuallyDrop::new(ticket.waker());
         let cx = &mut Context::from_waker(&waker);
         let polled = match &body {
+            // Keeps the output for the handle, or the panic, which it catches.
             Body::Task(task) => task.poll(cx),
-            Body::Main(_) => watched!(ticket, main(cx)), // Tells the trace of a panic; `Task::poll` does, too.
+            // A panic of main goes on to the caller of `block_on`, and the trace hears of it here.
+            Body::Main(_) => watched!(ticket, main(cx)),
         };
         let _polled = trace!(scope PollEnd { task: ticket, ready: polled.is_ready() }); // The cause of what `end` does.
         if polled.is_pending() {
@@ -158,7 +166,7 @@ impl Core {
     /// wait even if no task became ready by it: the waker may belong to code outside of the loop, and the caller of
     /// `Runtime::turn` must get control back.
     fn wait_in_real_time(&self, limit: Option<Duration>, turn: &mut Turn) {
-        // As in `check`, but the system is asked once: by `park`, or without sleeping.
+        // Not `check`: it asks the system, and `park` would ask it a second time.
         self.polls_since_check.set(0);
         self.take_messages(turn);
         self.fire_due(turn);
@@ -174,9 +182,9 @@ impl Core {
     /// time: a jump would fire timers before a result that takes real time.
     fn wait_in_virtual_time(&self, now: u64, limit: Option<Duration>, turn: &mut Turn) {
         self.check(turn);
-        // No jump when something has come: a task is ready, or the waker belonged to code outside of the loop. Nor when
-        // more messages wait than are taken at once.
-        if turn.has_heard() || self.tasks.borrow().has_ready() || self.threads.waiting() > 0 {
+        // No jump when something has come: it has made a task ready, or its waker belongs to code outside of the loop.
+        // Nor when a message has come since `check` looked.
+        if turn.has_heard() || self.threads.waiting() > 0 {
             return;
         }
         if !self.owed.borrow().is_empty() {
@@ -188,9 +196,9 @@ impl Core {
         let deadline = self.timers.borrow().next();
         let limited = limit.map(|limit| now.saturating_add(nanos(limit.min(FAR))));
         match deadline.into_iter().chain(limited).min() {
-            Some(next) => self.jump(next.max(now), turn), // Not back: code that was just woken may arm a past deadline.
+            Some(next) => self.jump(next, turn), // Never back: `check` has fired what was due.
             // No deadline and no limit. A socket, or another thread that holds the guard of `Handle::outside`, may
-            // still wake this loop.
+            // still wake this loop. (With a deadline the guard does not hold time: nobody knows how long "outside" is.)
             None if !self.reactor.borrow().is_empty() || self.threads.is_somebody_outside() => self.park(None, turn),
             None => self.report_quiescence(),
         }
@@ -222,7 +230,10 @@ impl Core {
 
     /// How long it is to the next deadline. None under the virtual clock, which does not move while the loop sleeps.
     fn until_deadline(&self) -> Option<Duration> {
-        let next = self.timers.borrow().next().filter(|_| self.clock.standing.get().is_none())?;
+        if self.clock.standing.get().is_some() {
+            return None;
+        }
+        let next = self.timers.borrow().next()?;
         Some(Duration::from_nanos(next.saturating_sub(self.clock.nanos())))
     }
 
@@ -250,7 +261,8 @@ impl Core {
             match message {
                 Message::Wake(ticket) => self.tasks.borrow_mut().push(ticket),
                 Message::Abort(ticket, serial) => self.tasks.borrow_mut().abort(ticket, serial),
-                Message::Run(_, run) => run(self), // A spawn, or the end of a blocking job.
+                // A spawn, or the end of a blocking job; the first field names it for the trace.
+                Message::Run(_, run) => run(self),
             }
         }
     }

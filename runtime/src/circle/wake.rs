@@ -36,7 +36,8 @@ impl Ticket {
     #[inline]
     pub(crate) fn waker(self) -> Waker {
         // SAFETY: `from_raw` asks for a vtable that keeps RawWaker's contract, on any thread and for as long as any
-        // clone lives. The data pointer is the ticket's number and is never dereferenced. Clone copies it. Wake and
+        // clone lives. The data pointer is the ticket's number (`without_provenance` makes a pointer of a number) and is
+        // never dereferenced. Clone copies it. Wake and
         // wake_by_ref read it: `context::with` gives only the loop that runs on this very thread, and `remote::post`
         // may be called on any thread, also when that loop is gone. Drop has nothing to release.
         #[allow(unsafe_code, reason = "the standard library has no safe way to make a waker of a number")]
@@ -45,13 +46,14 @@ impl Ticket {
         }
     }
 
-    /// Nothing is cut off: the crate refuses to compile where a pointer has fewer than 64 bits.
+    /// The ticket in a waker's data pointer. No bit is lost on the way, here or in `waker`: the crate refuses to compile
+    /// where a pointer has fewer than 64 bits.
     #[inline]
     fn from_data(data: *const ()) -> Ticket {
         Ticket(data.addr() as u64)
     }
 
-    /// The ticket in `waker`, if it is one of ours.
+    /// The ticket in `waker`, if it is one of ours. The trace names the task by it.
     pub(crate) fn of(waker: &Waker) -> Option<Ticket> {
         ptr::eq(waker.vtable(), &VTABLE).then(|| Ticket::from_data(waker.data()))
     }
@@ -72,8 +74,8 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
     },
 );
 
-/// (6) Puts the ticket's task into its ready queue, from wherever this is called. While the loop runs code that is not
-/// its own (a future, a foreign waker) it holds no borrow of its tasks, so they can be borrowed here. `_last` is for the
+/// (6) Puts the ticket's task into its ready queue, from wherever this is called. While the loop runs a future
+/// or wakes a waker it holds no borrow of its tasks, so they can be borrowed here. `_last` is for the
 /// trace: the wake was by value, so the waker is used up.
 fn wake(ticket: Ticket, _last: bool) {
     let was_here = at_home(ticket, |core| {
@@ -104,7 +106,7 @@ pub(crate) fn abort(ticket: Ticket, serial: u64) {
 /// Calls `f` with the ticket's own loop if that loop runs on this thread now, in a `block_on` or a `turn`; false if not.
 #[inline]
 fn at_home(ticket: Ticket, f: impl FnOnce(&Core)) -> bool {
-    // `with` gives None if no loop runs on this thread; the closure, if another one does.
+    // No loop on this thread: `with` gives None. Another loop than the ticket's: the closure gives None.
     context::with(|core| (core.number == ticket.runtime()).then(|| f(core))).flatten().is_some()
 }
 
@@ -116,10 +118,10 @@ pub(crate) fn wake_all(wakers: &mut Vec<(Waker, Reason)>) {
         let _reason = reason.open();
         wake_one(waker);
     }
-    wakers.give_back(); // The memory of a big burst. The empty array stays with the caller.
+    wakers.give_back(); // Frees memory if a burst has made the array big. The caller uses the empty array again.
 }
 
-/// Wakes one waker: for `wake_all`, and at the end of a task. Ours runs only this crate's code, which does not panic. A
+/// Wakes one waker: for `wake_all`, and at the end of a task. Ours (a ticket, of this loop or of another) runs only this crate's code, which does not panic. A
 /// foreign one runs unknown code: its panic is caught here and goes no further; the panic hook has printed it already.
 pub(crate) fn wake_one(waker: Waker) {
     match Ticket::of(&waker) {
