@@ -181,11 +181,6 @@ impl Tasks {
         }
     }
 
-    /// Whether a ticket stands in the queue.
-    pub(crate) fn has_ready(&self) -> bool {
-        self.next < self.batch.len() || !self.arrived.is_empty()
-    }
-
     /// (3) Takes the first ticket of the batch for its poll. The entries of ended tasks are passed over.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Popped> {

@@ -6,6 +6,7 @@ use super::log::Doing;
 use super::page::Recording;
 use super::record;
 use crate::circle::core::Core;
+use crate::circle::ready::Tasks;
 use crate::circle::remote::{Errand, Message};
 use crate::runtime::Runtime;
 use std::env;
@@ -89,6 +90,13 @@ pub(super) fn is_stuck(core: &Core) -> bool {
         && core.reactor.borrow().is_empty()
         && core.owed.borrow().is_empty()
         && !core.threads.is_somebody_outside()
+}
+
+impl Tasks {
+    /// Whether a ticket stands in the queue.
+    pub(crate) fn has_ready(&self) -> bool {
+        self.next < self.batch.len() || !self.arrived.is_empty()
+    }
 }
 
 /// On the loop's thread: the panic with the list of tasks, unless something has come meanwhile.
