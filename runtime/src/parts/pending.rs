@@ -13,8 +13,8 @@
 //! go through one lock. A thread that comes after (b) sends a message of its own. A thread may stop between (y) and its
 //! message; the wakes of other threads that relied on this message are then late, too.
 //!
-//! The set has whole tickets, so a new task in the same slot is another one. It is as big as the queue of messages and
-//! shrinks with it, where a bit for each slot would stay. Only wakes that cross threads come here.
+//! The set has whole tickets, so a new task in the same slot is another one. The set grows and shrinks with the queue
+//! of messages; a bit for each slot would keep its memory. Only wakes that cross threads come here.
 //!
 //! This file depends on nothing but a mutex and the rule of `shrink.rs`, so that a model checker can compile it by
 //! itself.
@@ -64,7 +64,7 @@ impl Pending {
     }
 }
 
-/// Spreads the bits of a ticket. Tickets are not chosen by anybody, so the set needs no secret.
+/// Spreads the bits of a ticket. Nobody can choose tickets, so the hash needs no secret.
 #[derive(Default)]
 struct Spread(u64);
 
@@ -78,7 +78,7 @@ impl Hasher for Spread {
     }
 
     fn write_u64(&mut self, ticket: u64) {
-        // 2⁶⁴ divided by the golden ratio: neighbours come far apart. The set takes its bits from both ends.
+        // 2⁶⁴ divided by the golden ratio: neighbours end up far apart. The set takes its bits from both ends.
         let product = ticket.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.0 = product ^ product >> 32;
     }
