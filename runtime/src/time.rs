@@ -403,9 +403,9 @@ impl From<Elapsed> for std::io::Error {
     }
 }
 
-/// Ticks at once, then every `period`; tokio's `interval`, asyncio has none. Ticks that were missed come one right
-/// after the other, so that none is lost, unless [`set_missed_tick_behavior`](Interval::set_missed_tick_behavior) says
-/// otherwise. The time counts as [`sleep`] counts it.
+/// Ticks at once, and then after every `period`; tokio's `interval`, asyncio has none. Missed ticks come one right
+/// after the other, so that none is lost; [`set_missed_tick_behavior`](Interval::set_missed_tick_behavior) changes
+/// that. The time counts as for [`sleep`].
 ///
 /// # Panics
 /// With a period of zero.
@@ -425,11 +425,11 @@ pub fn interval(period: Duration) -> Interval {
     Interval { period, sleep: sleep(Duration::ZERO), missed: MissedTickBehavior::Burst }
 }
 
-/// A tick that is later than this was missed: the same 5 milliseconds as in tokio. A loop that has much to do is hardly
-/// ever on time to the microsecond.
+/// A tick that comes later than this counts as missed: the same 5 milliseconds as in tokio. It is not zero, because a
+/// busy loop is hardly ever on time to the microsecond.
 const MISSED: Duration = Duration::from_millis(5);
 
-/// What becomes of the ticks that nobody was there for, by more than 5 milliseconds; tokio's `MissedTickBehavior`.
+/// What happens with missed ticks: those that come more than 5 milliseconds late. tokio's `MissedTickBehavior`.
 ///
 /// A task that ticks every 10 ms works for 25 ms after the tick at 10:
 ///
@@ -458,17 +458,17 @@ const MISSED: Duration = Duration::from_millis(5);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MissedTickBehavior {
-    /// They come one right after the other, so that none is lost and the later ones are on time again.
+    /// Missed ticks come one right after the other. So none is lost, and the later ones are on time again.
     #[default]
     Burst,
-    /// The late tick begins the periods anew: the next one comes a period after it.
+    /// The periods start again at the late tick: the next tick comes one period after it.
     Delay,
-    /// They are left out. The next tick is a multiple of the period after the late one was due.
+    /// Missed ticks are left out. The next tick comes a whole number of periods after the late one was due.
     Skip,
 }
 
 impl MissedTickBehavior {
-    /// When the next tick is due, after one that was due at `due` and came `late` by so much.
+    /// When the next tick is due. The last one was due at `due`, and came later than that by `late`.
     fn next(self, due: Instant, late: Duration, period: Duration) -> Instant {
         let missed = match self {
             _ if late <= MISSED => Duration::ZERO,
@@ -480,14 +480,14 @@ impl MissedTickBehavior {
     }
 }
 
-/// The clock of [`interval`]; tokio's `Interval`, whose names the methods have.
+/// The ticks of [`interval`]; tokio's `Interval`, with the same method names.
 #[derive(Debug)]
 pub struct Interval {
     /// The time between two ticks.
     period: Duration,
     /// The next tick.
     sleep: Sleep,
-    /// What becomes of ticks that were missed.
+    /// What happens with missed ticks.
     missed: MissedTickBehavior,
 }
 
@@ -525,7 +525,7 @@ impl Interval {
         })
     }
 
-    /// Begins anew: the next tick comes one period from now. tokio's `Interval::reset`.
+    /// Starts again: the next tick comes one period from now. tokio's `Interval::reset`.
     ///
     /// ```
     /// use std::time::Duration;
@@ -545,12 +545,12 @@ impl Interval {
         self.sleep.restart(self.period);
     }
 
-    /// What becomes of ticks that were missed; tokio's `missed_tick_behavior`.
+    /// What happens with missed ticks; tokio's `missed_tick_behavior`.
     pub fn missed_tick_behavior(&self) -> MissedTickBehavior {
         self.missed
     }
 
-    /// Says what becomes of ticks that are missed from now on; tokio's `set_missed_tick_behavior`. For an example see
+    /// Sets what happens with ticks that are missed from now on; tokio's `set_missed_tick_behavior`. For an example see
     /// [`MissedTickBehavior`].
     pub fn set_missed_tick_behavior(&mut self, behavior: MissedTickBehavior) {
         self.missed = behavior;
