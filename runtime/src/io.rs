@@ -243,8 +243,8 @@ impl<T: Source> Async<T> {
 
     /// Waits until an attempt may succeed. It takes no budget: the attempt takes it.
     pub(crate) fn poll_ready(&self, direction: Direction, own: Own<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // To clone a waker is foreign code. It may make the source ready, or drop the runtime. So clone before the
-        // check.
+        // To clone a waker is foreign code. It may make the source ready, or drop the runtime. So it comes before the
+        // look at the reactor.
         let fresh = cx.waker().clone();
         if self.reactor().is_ready(self.key, direction)? {
             return Poll::Ready(Ok(()));
@@ -300,7 +300,7 @@ impl<T: Source, R, A: FnMut(&Async<T>) -> io::Result<Option<R>>> Future for Retr
                 }
                 result => {
                     // Each part takes budget. So does an error: if errors come again and again, the other tasks must
-                    // run.
+                    // still get their turns.
                     budget::take();
                     if let Some(done) = result? {
                         return Poll::Ready(Ok(done));

@@ -68,8 +68,8 @@ impl Semaphore {
     }
 
     /// Waits for a permit that owns a share of the semaphore, so that it may move into a task: tokio's `acquire_owned`.
-    /// It waits in the same line as [`acquire`](Semaphore::acquire). The share is an `Rc`: a semaphore stays on one
-    /// thread.
+    /// It waits in the same line as [`acquire`](Semaphore::acquire). The share is an `Rc`, because a semaphore is used
+    /// by one thread only.
     ///
     /// # Cancel safety
     /// As for [`acquire`](Semaphore::acquire).
