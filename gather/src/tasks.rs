@@ -87,7 +87,7 @@ where
 /// The first error is the one that comes first in time, not the one of the first child in the input. A panic or a
 /// cancellation is an error too. What the other tasks give after that is lost. This is asyncio's `gather(*tasks)`.
 ///
-/// The parent is polled exactly twice. [`gather_tasks`] tells the exceptions.
+/// The parent is polled exactly twice. [`gather_tasks`] names the exceptions.
 ///
 /// # Errors
 /// [`TaskError`] says how the task failed.

@@ -1,7 +1,7 @@
 //! `gather!` and `try_gather!`: a few children of different types, in place and without an allocation for them.
 //!
 //! The children lie in a tuple inside the future itself, and the place of a child is the number of its field. The
-//! engine is the same as for an iterator of children. Only to find a field by its number needs a macro of its own.
+//! engine is the same as for an iterator of children. A macro is needed only to find a field by its number.
 
 use crate::join::{Children, Engine, Note};
 use crate::pinned::{Map, Pinned, poll_child};

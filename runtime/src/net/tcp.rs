@@ -87,7 +87,7 @@ impl AsFd for TcpListener {
 ///
 /// Every method takes `&self`, so one task may read while another writes.
 ///
-/// TCP's urgent data is not supported: the system stops a read before an urgent byte, and no event tells of the bytes
+/// TCP's urgent data is not supported: the system stops a read before an urgent byte, and no event reports the bytes
 /// behind it until more bytes come.
 ///
 /// ```

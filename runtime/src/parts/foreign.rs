@@ -6,7 +6,7 @@ use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What a panic throws.
+/// The payload of a panic.
 pub(crate) type Payload = Box<dyn Any + Send>;
 
 /// Calls `f`.
@@ -50,7 +50,7 @@ impl<T> Drop for Quiet<T> {
     }
 }
 
-/// Drops what a panic has thrown. That drop may panic again, and so on without end. So a second payload is leaked.
+/// Drops the payload of a panic. That drop may panic again, and so on without end. So a second payload is leaked.
 pub(crate) fn drop_payload(payload: Payload) {
     if let Err(second) = caught(|| drop(payload)) {
         mem::forget(second);

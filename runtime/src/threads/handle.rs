@@ -33,7 +33,7 @@ impl Handle {
 
     /// The handle of the running loop; tokio's `Handle::current`, asyncio's `get_running_loop`.
     ///
-    /// A job of the blocking pool runs outside of the loop, on another thread: get the handle before, and move it in.
+    /// A job of the blocking pool runs outside of the loop: get the handle before, and move it into the job.
     ///
     /// # Panics
     /// Outside a runtime.

@@ -85,7 +85,7 @@ impl Mailbox for Inbox {
 pub(crate) struct OtherThreads {
     /// What other threads share with the loop.
     inbox: Arc<Inbox>,
-    /// Where messages come out, until the runtime is dropped.
+    /// Where messages come out. `None` once the runtime is dropped.
     messages: RefCell<Option<Receiver<(Message, Reason)>>>,
     /// The blocking pool.
     pool: Pool,
