@@ -122,7 +122,10 @@ fn a_oneshots_sender_that_goes_without_a_value_is_an_error_of_the_receiver() {
     drop(sender);
     assert_eq!(count.wakes(), 1);
     let error = receiver.try_recv().unwrap_err();
-    assert_eq!(error.to_string(), "no value: the sender was dropped without one, or it was taken before");
+    assert_eq!(
+        error.to_string(),
+        "no value: the sender was dropped without sending one, or the value was taken before"
+    );
     assert_eq!(poll_with(&mut receiver, &waker), Poll::Ready(Err(error)));
 }
 

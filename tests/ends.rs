@@ -239,7 +239,7 @@ fn jobs_then_tasks_then_messages_are_dropped_and_then_those_who_wait_at_the_loop
 // Leaves that are used while their loop is being dropped.
 
 /// What a timer says that nothing will ever wake.
-const CLOSING: &str = "a timer was polled on an event loop that is being dropped, whose time does not go on: await it in \
+const CLOSING: &str = "a timer was polled on an event loop that is being dropped, whose time has stopped: await it in \
                        a task, or in another loop, and not in a drop";
 
 #[test]

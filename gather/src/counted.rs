@@ -1,4 +1,4 @@
-//! What `gather_tasks` and `try_gather_tasks` share: tasks, and when their tally counts them. Read `tally.rs` first.
+//! What `gather_tasks` and `try_gather_tasks` share: tasks, and when the tally counts them. Read `tally.rs` first.
 //!
 //! ```text
 //!   no limit, no report of progress:   first poll ------------------------------> the tally counts
@@ -6,7 +6,7 @@
 //!   a report of progress:              the engine polls handles, to the end
 //! ```
 //!
-//! The tally does not know which task has ended. Where somebody must know it, the handles are children of the engine
+//! The tally does not know which task has ended. If that must be known, the handles are children of the engine
 //! (`join.rs`), and every end wakes the parent.
 
 use crate::form::Gathering;
@@ -22,7 +22,7 @@ use std::{mem, pin::Pin};
 /// stored of a task that has ended.
 pub(crate) struct Tasks<I: Iterator, R, T, P = fn(Progress)> {
     counted: Counted<R>,
-    /// The tasks before they are counted; with a limit or a report of progress its engine polls them.
+    /// The tasks that are not counted yet. With a limit or a report of progress, its engine polls them.
     pub(crate) gathering: Gathering<I, T, P>,
     /// Whether the tally counts now.
     counts: bool,
@@ -49,7 +49,7 @@ impl<I: Iterator, R, T, P> Tasks<I, R, T, P> {
     pub(crate) fn progress(&self) -> Progress {
         let mut progress = self.gathering.progress();
         if self.counts {
-            // The slots do not know of those that have ended since they were taken out.
+            // The slots do not know which tasks have ended since they were taken out.
             progress.completed += self.gathering.children.alive() - self.counted.tally.left();
         }
         progress
@@ -66,7 +66,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
         let _poll;
         if !self.counts && self.needs_engine() {
             let polled = self.gathering.poll_values(cx, &sort);
-            // Once the last task has been started, nobody asks any more which one ends.
+            // Once the last task has been started, nobody needs to know which one ends.
             if polled.is_ready() || self.gathering.on_progress.is_some() || !self.gathering.children.all_taken() {
                 return polled;
             }
@@ -88,7 +88,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
         Poll::Ready(results)
     }
 
-    /// Whether somebody must know which task ends.
+    /// Whether it must be known which task ends.
     fn needs_engine(&self) -> bool {
         self.gathering.children.has_limit() || self.gathering.on_progress.is_some()
     }
@@ -117,7 +117,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
             left += usize::from(waits);
         }
         tally.count(left);
-        gathering.engine.forget_parent(); // With a limit: the tally has the parent from here on.
+        gathering.engine.forget_parent(); // With a limit: from here on, only the tally wakes the parent.
     }
 
     /// All tasks have ended: takes their results.
@@ -141,7 +141,8 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
     }
 
     /// A task has failed: takes its result, which `sort` makes an error. The others run on, and nobody waits for them.
-    /// Pending if this is polled by what that task drops: its end comes next, and wakes the parent.
+    /// Pending if a drop inside that task polls the gather, before the task has quite ended. The end comes next, and
+    /// wakes the parent.
     fn failure<B>(
         &mut self,
         failed: usize,
@@ -161,7 +162,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
     }
 }
 
-/// The tasks that the tally counts. Dropped before their end, they are aborted; not after one of them has failed.
+/// The tasks that the tally counts. A drop of this before their end aborts them, unless one of them has failed.
 struct Counted<R> {
     tally: Arc<Tally>,
     /// Empty before the count begins.
@@ -170,7 +171,7 @@ struct Counted<R> {
 
 impl<R> Drop for Counted<R> {
     fn drop(&mut self) {
-        // The tasks may keep the tally for longer, and the parent must not live so long.
+        // The tasks may keep the tally alive for longer. The tally must not keep the parent's waker so long.
         self.tally.close();
         if !self.tally.has_failed() {
             self.tasks.iter().for_each(|task| task.child.abort());
@@ -186,7 +187,7 @@ enum CountedTask<R> {
 }
 
 impl<R> CountedTask<R> {
-    /// Leaves the waker in the handle. False if the task has ended already, for then nobody will use that waker.
+    /// Leaves the waker in the handle. False if the task has ended already: then nobody will use that waker.
     fn leave_waker(&mut self, cx: &mut Context<'_>) -> bool {
         let CountedTask::Running(handle) = self else { return false };
         match handle.poll_end(cx) {
@@ -231,7 +232,7 @@ impl<R> CountedTask<R> {
 pub struct Task<R> {
     /// `None` once the tally counts it.
     handle: Option<JoinHandle<R>>,
-    /// Once a task of this gather has failed, the others run on instead of being aborted.
+    /// Says whether a task of this gather has failed. After that the others run on, and are not aborted.
     tally: Arc<Tally>,
 }
 

@@ -8,10 +8,10 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::task::{Context, Poll, ready};
 use std::{iter, mem};
 
-/// What every form over an iterator is made of: the engine and its children. The forms are thin around it; each says
-/// what the end of a child means. `T` is what is stored of a child that has ended.
+/// What every form over an iterator is made of: the engine and its children. The forms are thin layers around it: each
+/// says what the end of a child means. `T` is what is stored of a child that has ended.
 pub(crate) struct Gathering<I: Iterator, T, P = fn(Progress)> {
-    /// Before the children, so that it is dropped first: what they wake while they are dropped wakes nobody.
+    /// It stands before the children, so it is dropped first. Then wakes from the drops of children wake nobody.
     pub(crate) engine: Engine,
     pub(crate) children: Slots<I, T>,
     /// Called after the end of each child.
@@ -56,7 +56,7 @@ impl<I: Iterator, T, P> Gathering<I, T, P> {
         drop(self.children.take());
     }
 
-    /// Ends the gather, too, but gives the children that are alive to the caller. No more are started.
+    /// Ends the gather, too, but gives the children that are alive to the caller. No more children are started.
     pub(crate) fn stop_with_rest(&mut self) -> Gathering<iter::Empty<I::Item>, T> {
         let fresh = Engine::new(self.engine.mark);
         let engine = mem::replace(&mut self.engine, fresh);
@@ -66,8 +66,8 @@ impl<I: Iterator, T, P> Gathering<I, T, P> {
 }
 
 impl<I: Iterator<Item: Future>, T, P: FnMut(Progress)> Gathering<I, T, P> {
-    /// One poll, for the forms that give all values. `sort` says of the output of a child: `Ok` is a value to store,
-    /// `Err` ends the gather at once.
+    /// One poll, for the forms that give all values. `sort` says what the output of a child is: `Ok` is a value to
+    /// store, `Err` ends the gather at once.
     pub(crate) fn poll_values<B>(
         &mut self,
         cx: &mut Context<'_>,
@@ -80,7 +80,7 @@ impl<I: Iterator<Item: Future>, T, P: FnMut(Progress)> Gathering<I, T, P> {
         Poll::Ready(polled)
     }
 
-    /// The same, but after an `Err` it leaves it to the caller to end the gather.
+    /// As `poll_values`, but after an `Err` the caller has to end the gather.
     pub(crate) fn poll_until<B>(
         &mut self,
         cx: &mut Context<'_>,
@@ -119,19 +119,18 @@ macro_rules! form {
         pub struct $Form<$I: Iterator $(, $T)*, P = fn(Progress)>(pub(crate) $Inner<$($part,)* P>);
 
         impl<$I: Iterator $(, $T)*, P> $Form<$I $(, $T)*, P> {
-            /// At most `n` children are alive at once. They are taken from the iterator only as slots come free, so a
+            /// At most `n` children are alive at once. They are taken from the iterator only as slots become free, so a
             /// million lazy children never exist together, and after an error no more are taken. asyncio has a
             /// `Semaphore` for this.
             ///
-            /// The first poll makes slots for `n` children, or for as many as the iterator says that it has at most. A
+            /// The first poll makes slots for `n` children, or for fewer, if the iterator says that it has fewer. A
             /// child that is ready at once leaves its slot to the next one in the same poll. `usize::MAX` is no limit.
             ///
             /// How large should it be? Little's law: the number in flight is the number that ends per second, times the
             /// seconds that each takes, L = λ × W. The limit sets L. While the other side has room, a larger limit
-            /// raises λ. Once λ is as large as the other side can bear, a larger limit only raises W: the children wait
-            /// over there. So the best limit is the most that the other side can do per second, times the time of one
-            /// call alone: 400 calls a second of 20 ms each are 8 in flight. `examples/little.rs` measures and draws
-            /// it.
+            /// raises λ. Once λ is the most that the other side can do, a larger limit only raises W: the children wait
+            /// there. So the best limit is the most that the other side can do per second, times the time of one call
+            /// alone: 400 calls a second of 20 ms each are 8 in flight. `examples/little.rs` measures and draws it.
             ///
             /// # Panics
             /// When `n` is 0, and after the first poll of the gather.

@@ -1,10 +1,10 @@
-//! What the forms take: one collection of futures of one type. A trait of its own, so that the compiler can say so when
-//! it is given something else.
+//! What the forms take: one collection of futures of one type. It is a trait of its own, so that the compiler can say
+//! this when it is given something else.
 
 /// A collection of futures of one type: an array, a `Vec`, any iterator. All forms but the macros take one.
 ///
 /// It is implemented for everything that can be iterated over and gives futures; there is nothing to implement. It is a
-/// trait so that `gather(a(), b())` and `gather(a())`, which are right in Python, are told what to write here:
+/// trait so that the compiler can say what to write instead of Python's `gather(a(), b())` and `gather(a())`:
 ///
 /// ```compile_fail,E0277
 /// async fn a() {}
@@ -42,7 +42,7 @@ pub trait Futures {
     type Output;
     /// The type of the futures.
     type Future: Future<Output = Self::Output>;
-    /// What gives them one after the other.
+    /// The iterator that gives them.
     type Iter: Iterator<Item = Self::Future>;
 
     /// The iterator over the futures.

@@ -1,8 +1,8 @@
 //! `TaskGroup`: tasks that do not outlive the block in which they were spawned.
 //!
 //! Beside each task runs a second one, its watcher. It awaits the end of the task and holds the sender of a channel, to
-//! send an error. A channel is closed when nobody holds its sender any more. So its receiver hears of every error, and
-//! at last that all tasks have ended.
+//! send an error. The channel is closed when nobody holds its sender any more. So the receiver gets every error, and at
+//! last learns that all tasks have ended.
 
 use crate::tasks::{TaskError, flatten};
 use runtime::sync::{mpsc, oneshot};
@@ -34,7 +34,7 @@ impl Drop for Abort {
     }
 }
 
-/// Runs `body`, and the tasks that it spawns into the group that it is given, to the end of all.
+/// Runs `body`, and the tasks that it spawns into its group, until all of them have ended.
 ///
 /// The first error, of the body or of a task, cancels the body and all tasks. In any case the group returns only when
 /// the last of its tasks has ended and is dropped. It gives the body's value, or every error, the first one first. A
@@ -43,13 +43,13 @@ impl Drop for Abort {
 /// It is asyncio's `TaskGroup` and trio's nursery. A task can spawn tasks if it has a clone of the `Rc`.
 ///
 /// # Errors
-/// All that failed. Those that were cancelled for it are not among them.
+/// Every error, of the body and of the tasks. Tasks that were cancelled are not among them.
 ///
 /// # Panics
 /// When a task is spawned outside a runtime.
 ///
 /// # Cancel safety
-/// When it is dropped, its tasks are aborted, as `drop` cannot wait: the loop drops them in its next turn.
+/// When it is dropped, its tasks are aborted. `drop` cannot wait for them: the loop drops them in its next turn.
 ///
 /// ```
 /// use gather::{TaskError, task_group};

@@ -9,26 +9,27 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// Awaits all children together and gives what they give, in the order of the input.
+/// Awaits all children together and gives their outputs, in the order of the input.
 ///
 /// The children are futures, polled in place: they need not be `Send` or `'static` and may borrow from the caller. A
-/// child that gives a `Result` gives a value like any other, so this is asyncio's `gather(return_exceptions=True)`;
+/// `Result` that a child gives is a value like any other, so this is asyncio's `gather(return_exceptions=True)`;
 /// [`try_gather`](try_gather()) stops at the first error. Nothing happens before the first poll.
 ///
-/// `gather([a(), b()])` of two different async functions does not compile (E0308), for they are two types: [`Futures`]
-/// has the cures, first of all [`gather!(a(), b())`](crate::gather!).
+/// `gather([a(), b()])` of two different async functions does not compile (E0308), because they have two types.
+/// [`Futures`] shows the cures, first of all [`gather!(a(), b())`](crate::gather!).
 ///
-/// To `spawn` it, the iterator must be `'static` as well as the children. Where a borrowing iterator makes children
-/// that own what they need, collect them first: `spawn(gather(urls.iter().map(owned).collect::<Vec<_>>()))`. futures'
-/// `join_all` does that in its call; here children are taken only when they are needed.
+/// To `spawn` it, both the iterator and the children must be `'static`. If only the iterator borrows, and the children
+/// own what they need, collect them first: `spawn(gather(urls.iter().map(owned).collect::<Vec<_>>()))`. futures'
+/// `join_all` collects them in its call. A gather takes children only when it needs them.
 ///
 /// # Panics
 /// The future panics when it is polled again after it gave its results, or after a child panicked through it.
 ///
-/// The panic of a child goes through the gather to whoever polls it. What the other children hold is dropped with the
-/// gather. Inside an async block the panic itself drops the gather: then a mutex whose guard a child holds is poisoned,
-/// and a second panic, of a child's drop, ends the process. Spawned as it is, `spawn(gather(…))`, it is dropped when
-/// the panic is over: nothing is poisoned, and one more panic is held back.
+/// The panic of a child goes through the gather to its caller. The other children are dropped with the gather. When
+/// that happens depends on where the gather is. Inside an async block it is dropped while the panic unwinds: a mutex
+/// whose guard a child holds is poisoned, and a second panic, in a child's drop, aborts the process. If the gather
+/// itself is spawned, `spawn(gather(…))`, it is dropped after the panic was caught: no mutex is poisoned, and one more
+/// panic is caught, too.
 ///
 /// # Cancel safety
 /// Dropping it drops the children. `&mut gather` may be awaited in a `timeout` or a select and then be awaited again.
@@ -74,10 +75,10 @@ impl<I: Iterator<Item: Future<Output = T>>, T, P: FnMut(Progress)> Future for Ga
 
 /// Awaits all children together and gives their values in the order of the input, or the first error at once.
 ///
-/// First is the error that comes first, not the one that stands first; it is returned in the very poll in which it
-/// comes, at any number of children, and the other children are dropped then. It is the counterpart of futures'
-/// `try_join_all`. Of asyncio it has `gather`'s prompt error and `TaskGroup`'s end of the others;
-/// [`try_gather_tasks`](crate::try_gather_tasks) lets them run on, as `gather` does.
+/// The first error is the one that comes first in time, not the one of the first child in the input. It is returned in
+/// the poll in which it comes, at any number of children, and the other children are dropped then. It is the
+/// counterpart of futures' `try_join_all`. It returns the error at once, as asyncio's `gather`, and ends the other
+/// children, as `TaskGroup`. [`try_gather_tasks`](crate::try_gather_tasks) lets them run on.
 ///
 /// # Errors
 /// The first error of a child.
@@ -115,11 +116,11 @@ impl<I: Iterator<Item: Future<Output = Result<T, E>>>, T, E, P: FnMut(Progress)>
     }
 }
 
-/// Awaits the first child that ends, and gives its index in the input and its output; the others are dropped.
+/// Awaits the first child that ends, and gives its index in the input and its output. The others are dropped.
 ///
-/// `None` if there are no children. Of children that are ready together, the one that was woken first wins; at the
-/// start, the one that stands first, and those behind it never start. A `Result` is a value like any other:
-/// [`first_ok`] waits for a success.
+/// `None` if there are no children. If several children are ready together, the one that was woken first wins. At the
+/// first poll, the first ready child in the input wins, and the children behind it are never started. A `Result` is a
+/// value like any other: [`first_ok`] waits for a success.
 ///
 /// It is JavaScript's `Promise.race`, and asyncio's `wait(return_when=FIRST_COMPLETED)` with the others cancelled.
 ///
@@ -163,12 +164,12 @@ impl<I: Iterator<Item: Future<Output = T>>, T, P: FnMut(Progress)> Future for Ra
     }
 }
 
-/// Awaits the first success and drops the other children; or gives all errors, in the order of the input.
+/// Awaits the first success, and drops the other children. If none succeeds, gives all errors, in input order.
 ///
 /// It is JavaScript's `Promise.any` and futures' `select_ok`. asyncio has nothing like it.
 ///
 /// # Errors
-/// When every child has failed: their errors. No children, no errors.
+/// When every child has failed: their errors. Without children, an empty list.
 ///
 /// # Panics
 /// The future panics when it is polled again after it gave its result, or after a child panicked through it.

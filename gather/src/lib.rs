@@ -24,8 +24,8 @@
 //! # Which form?
 //!
 //! Begin with [`gather`](gather()). Its children may borrow, need no task each, and run on any executor; and no result
-//! is lost, for an error is a value among the others. Take [`try_gather`](try_gather()) to stop at the first error.
-//! Take the `_tasks` forms where one child's long polls must not hold up the others' timers, or where the others shall
+//! is lost, because an error is a value like any other. Take [`try_gather`](try_gather()) to stop at the first error.
+//! Take the `_tasks` forms if long polls of one child must not delay the timers of the others, or if the others should
 //! run on after an error, as in asyncio.
 //!
 //! | form | gives | children | at the first error |
@@ -65,15 +65,15 @@
 //! - Results stand in the order of the input, whatever the order in which the children end. An empty input is ready at
 //!   the first poll.
 //! - Lazy: nothing happens before the first poll. Then the children are taken from the iterator and started in order.
-//! - A child in place is polled once at the start and then once for each batch of wakes that it had a wake in. It is
+//! - A child in place is polled once at the start, and then once for each batch of wakes in which it was woken. It is
 //!   never polled after its end, and is dropped as soon as it ends. A wake costs the same among two children and among
 //!   a million.
 //! - With an exact size hint a gather in place allocates at most three times, at any number of children: one block for
-//!   the children, whose memory then becomes that of the results, and two blocks that all wakers share. Children that
-//!   never clone their waker save the two. A limit adds memory for the results. A gather of tasks allocates for its
-//!   handles and for the tally, and the loop for each task.
-//! - [`limit`](Gather::limit) bounds how many are alive at once, [`on_progress`](Gather::on_progress) reports each end.
-//!   Both are called before the first poll.
+//!   the children, which later holds the results, and two blocks that all wakers share. If no child clones its waker,
+//!   the two are not allocated. A limit adds memory for the results. A gather of tasks allocates for its handles and
+//!   for the tally, and the loop for each task.
+//! - [`limit`](Gather::limit) bounds how many children are alive at once, [`on_progress`](Gather::on_progress) reports
+//!   each end. Call both before the first poll.
 //! - A gather that is polled again after it returned, or after a child panicked through it, panics with a message that
 //!   says so.
 //! - What is polled in place runs on any executor, tokio's multi-threaded one too, and is `Send` when its children are.
@@ -92,9 +92,9 @@
 //! | coroutines are wrapped in tasks at once | at the first poll: a gather that nobody awaits does nothing | `tasks.rs`: `nothing_is_spawned_before_the_first_poll…` |
 //! | the first exception is raised at once | the same, at any number of children | `one_exception` |
 //! | the siblings of the one that failed run on | the same in `try_gather_tasks`; in place, and in a group, they end | `first_errors_compared…` |
-//! | later exceptions are dropped and not logged | the same; [`on_late_error`](TryGatherTasks::on_late_error) hears them | `exception_marking` |
+//! | later exceptions are dropped and not logged | the same; [`on_late_error`](TryGatherTasks::on_late_error) reports them | `exception_marking` |
 //! | `return_exceptions=True`: exceptions stand among the results | `gather_tasks`, `gather`; [`Outcomes`] tells them apart | `return_exceptions` |
-//! | a cancelled child counts as one that raised `CancelledError` | as one that failed: with its handle's `JoinError`, or `TaskError::Cancelled` when its runtime was dropped | `one_cancellation`, `result_exception_one_cancellation`; `tasks.rs`: `a_task_that_is_dropped_with_its_runtime…` |
+//! | a cancelled child counts as one that raised `CancelledError` | the same: its error is the handle's `JoinError`, or `TaskError::Cancelled` when its runtime was dropped | `one_cancellation`, `result_exception_one_cancellation`; `tasks.rs`: `a_task_that_is_dropped_with_its_runtime…` |
 //! | cancelling the gather cancels the children that have not ended | dropping it aborts them | `cancellation_broadcast` |
 //! | … but not after it has raised an exception | the same | `cancellation_after_an_error…` |
 //! | nesting | the same; to drop the outer one is to drop the inner ones | `nested_gathers` |
@@ -116,13 +116,13 @@
 //! });
 //! ```
 //!
-//! What differs, and no program can show, or what differs within one millisecond:
+//! Differences that no program can show, or that show only within one millisecond:
 //!
 //! - To cancel is to drop: nothing is raised in a child, so it can neither catch its cancellation nor await in its
 //!   clean-up.
-//! - asyncio's `wait_for` of CPython 3.11 runs its body as a task, one turn of the loop before and one after;
-//!   `runtime::time::timeout` polls it in place. Who races for a permit in that very millisecond may win here and lose
-//!   there.
+//! - CPython 3.11's `wait_for` runs its body as a task, which costs one turn of the loop before it and one after it.
+//!   `runtime::time::timeout` polls its future in place. So if several tasks ask for a permit in the same millisecond,
+//!   another one may get it here than in asyncio.
 //! - CPython 3.11's `as_completed` starts its children in no fixed order (it holds them in a set); here they start in
 //!   the order of the input.
 //!
@@ -147,10 +147,10 @@
 //!
 //! # Reading order
 //!
-//! In the order of the `mod` lines below. `tally` is the easiest and the heart of the `_tasks` forms: a waker that
-//! counts. Then children in place: `ready`, what their wakers mark; `waker`, the wakers; `join`, the engine that polls
-//! what is marked and counts what is left. `slots` has the children, `form` what all forms share; the forms themselves
-//! are thin.
+//! In the order of the `mod` lines below. `tally` is the easiest file, and the heart of the `_tasks` forms: a waker
+//! that counts. Then come the children in place. `ready` is the set that their wakers mark, and `waker` has the wakers.
+//! `join` is the engine: it polls what is marked, and counts what is left. `slots` has the children, and `form` has
+//! what all forms share. The forms themselves are thin.
 
 mod tally;
 
@@ -246,7 +246,7 @@ mod testing {
             unreachable!()
         }
 
-        /// Drops the future; the parent stays, to count.
+        /// Drops the future. The parent stays, and counts on.
         pub(crate) fn drop_future(&mut self) {
             self.future = None;
         }
@@ -257,7 +257,7 @@ mod testing {
         }
     }
 
-    /// The outside of a [`Gated`] child: pending until it is opened.
+    /// Opens a [`Gated`] child, which is pending until then.
     #[derive(Clone, Default)]
     pub(crate) struct Gate(Arc<Mutex<Inside>>);
 
@@ -340,7 +340,7 @@ mod testing {
         }
     }
 
-    /// Pending so many times, waking itself each time.
+    /// Is pending this many times, and wakes itself each time.
     pub(crate) async fn yields<T>(times: usize, output: T) -> T {
         for _ in 0..times {
             runtime::task::yield_now().await;

@@ -4,8 +4,8 @@ use std::{error::Error, fmt};
 
 /// Sorts the `Result`s that a gather returned; each keeps its index in the input.
 ///
-/// The idea is asyncio_tools' `GatherResults`, where a cancelled child counts as a success and there is an exception to
-/// raise even if nothing failed; here an error is a failure whatever it is, and no failure is `None`.
+/// The idea is that of `GatherResults` in asyncio_tools. There, a cancelled child counts as a success, and there is an
+/// exception even if nothing failed. Here, every error is a failure, and there is no compound error if nothing failed.
 ///
 /// ```
 /// use gather::{Outcomes, gather};
@@ -54,12 +54,12 @@ impl<T, E> Outcomes for [Result<T, E>] {
     }
 }
 
-/// Every failure among the results of a gather, as texts: so it borrows nothing and goes where any error goes.
+/// Every failure among the results of a gather, as texts. So it borrows nothing, and can be returned like any error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompoundError {
     /// Index and message of each.
     failures: Vec<(usize, String)>,
-    /// Of so many results.
+    /// How many results there are.
     total: usize,
 }
 

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// `inner` is pinned when this is; `rest` never, and it is dropped first.
+/// `inner` is pinned when this is. `rest` is never pinned, and is dropped first.
 pub(crate) struct Pinned<P, R> {
     rest: R,
     inner: P,
@@ -15,8 +15,9 @@ impl<P, R> Pinned<P, R> {
     }
 
     pub(crate) fn project(self: Pin<&mut Self>) -> (Pin<&mut P>, &mut R) {
-        // SAFETY: both functions ask that what is pinned never moves. That is `inner`, which leaves here as a pin only,
-        // and is pinned when this is: it is `Unpin` only with `inner` (and `rest`), not packed, and has no `Drop`.
+        // SAFETY: both functions ask that what is pinned never moves. Only `inner` is pinned, and it leaves here as a
+        // pin only. This struct never moves it: it is `Unpin` only if `inner` (and `rest`) is, it is not packed, and it
+        // has no `Drop`.
         #[allow(unsafe_code, reason = "the projection from a pinned struct to its fields")]
         unsafe {
             let this = self.get_unchecked_mut();
@@ -33,7 +34,7 @@ pub(crate) fn poll_child<F: Future>(mut child: Pin<&mut Option<F>>, cx: &mut Con
     Poll::Ready(output)
 }
 
-/// Beside a future: what to make of its output. An `async` block would do it too, but would hold the future twice.
+/// Stands beside a future, and changes its output. An `async` block would do it too, but would hold the future twice.
 pub(crate) struct Map<M>(pub(crate) M);
 
 impl<F: Future, T, M: FnMut(F::Output) -> T> Future for Pinned<F, Map<M>> {

@@ -1,4 +1,4 @@
-//! The forms for streams: `as_completed` is one, `gather_streams` takes them.
+//! The forms for streams: `as_completed` gives a stream, `gather_streams` takes streams.
 
 use crate::form::{Gathering, form};
 use crate::futures::Futures;
@@ -14,8 +14,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::{future::poll_fn, mem};
 
-/// After so many items in a row a stream of [`gather_streams`] lets the others go on. tokio's budget for such cases is
-/// 128 small steps. An item may be more work than such a step, so here it is less.
+/// After this many items in a row, a stream of [`gather_streams`] lets the others go on. tokio's budget for such cases
+/// is 128 small steps. An item may be more work than such a step, so the number here is smaller.
 const ITEMS_IN_A_ROW: usize = 32;
 
 /// A stream of the children's outputs in the order in which they come, each with its index in the input.
@@ -58,7 +58,7 @@ form! {
 
 impl<I: Iterator<Item: Future>, P: FnMut(Progress)> AsCompleted<I, P> {
     /// The next output and the index of its child, or `None` when all children have ended. asyncio's `await next(…)`
-    /// over `as_completed`, where the index has to be carried along by hand.
+    /// over `as_completed`; there, each child must return its index itself.
     ///
     /// # Cancel safety
     /// Dropping it loses nothing: the children stay where they are.
@@ -86,7 +86,7 @@ impl<I: Iterator<Item: Future>, P: FnMut(Progress)> Stream for AsCompleted<I, P>
         budget::spend(cx, |cx| self.0.poll_next(cx))
     }
 
-    /// As many as the iterator has left, and the children that are alive.
+    /// As many as the iterator has left, plus the children that are alive.
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.0.children.ends_to_come()
     }
@@ -119,7 +119,7 @@ pub fn gather_streams<S: Stream<Item = T>, T>(
     Gather(Gathering::new(Mark::new("gather_streams"), ends))
 }
 
-/// Takes a stream to its end. Beside it lie the items that it gave so far.
+/// Polls a stream until its end. Beside it lie the items that it has given so far.
 impl<S: Stream> Future for Pinned<S, Vec<S::Item>> {
     type Output = Vec<S::Item>;
 

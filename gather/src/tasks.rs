@@ -8,10 +8,11 @@
 //!   second poll:  takes the result of every handle
 //! ```
 //!
-//! The tally does not know which task has ended. Whoever must know it asks the engine (`join.rs`), with the handles as
-//! its children: [`limit`](GatherTasks::limit), to start the next task; [`on_progress`](GatherTasks::on_progress), to
-//! report; [`on_late_error`](TryGatherTasks::on_late_error), to say whose error it is. Then every end wakes the parent.
-//! With a limit the tally takes over once the last task has been started.
+//! The tally does not know which task has ended. Three methods must know it: [`limit`](GatherTasks::limit), to start
+//! the next task; [`on_progress`](GatherTasks::on_progress), to report;
+//! [`on_late_error`](TryGatherTasks::on_late_error), to say whose error it is. With them, the handles are children of
+//! the engine (`join.rs`), and every end wakes the parent. With a limit, the tally takes over once the last task has
+//! been started, and counts the ends of those that are left.
 
 use crate::counted::{Task, Tasks};
 use crate::form::form;
@@ -30,9 +31,9 @@ use std::{any::Any, convert::Infallible, error::Error, fmt, panic::Location, pin
 /// The tasks are spawned at the first poll, in the order of the input. A task that panics or is cancelled is an error
 /// among the results; the others go on. This is asyncio's `gather(*tasks, return_exceptions=True)`.
 ///
-/// The parent is polled exactly twice, whatever the number of children: to start them and to take the results. With
-/// [`limit`](GatherTasks::limit) it is polled once more whenever places have come free, and with
-/// [`on_progress`](GatherTasks::on_progress) for the ends of each turn, for they must be reported.
+/// The parent is polled exactly twice, at any number of children: to start them, and to take the results. With
+/// [`limit`](GatherTasks::limit) it is polled once more whenever places have become free. With
+/// [`on_progress`](GatherTasks::on_progress) it is polled once more in each turn in which children end, to report them.
 ///
 /// # Panics
 /// At the first poll outside a runtime, and when it is polled again after it gave its results.
@@ -83,10 +84,10 @@ where
 
 /// Runs each future as a task of the loop and gives all values, or the first error at once; **the others run on**.
 ///
-/// First is the error that comes first, not the one that stands first. A panic or a cancellation is an error too. What
-/// the other tasks give after that is lost, as with asyncio's `gather(*tasks)`, which this is.
+/// The first error is the one that comes first in time, not the one of the first child in the input. A panic or a
+/// cancellation is an error too. What the other tasks give after that is lost. This is asyncio's `gather(*tasks)`.
 ///
-/// The parent is polled exactly twice, as with [`gather_tasks`], where the exceptions are.
+/// The parent is polled exactly twice. [`gather_tasks`] names the exceptions.
 ///
 /// # Errors
 /// [`TaskError`] says how the task failed.
@@ -95,8 +96,8 @@ where
 /// At the first poll outside a runtime, and when it is polled again after it gave its result.
 ///
 /// # Cancel safety
-/// When it is dropped, the tasks that have not ended are aborted, as when asyncio's gather is cancelled; not if one of
-/// them had failed before that, for then they run on.
+/// When it is dropped, the tasks that have not ended are aborted, as when asyncio's gather is cancelled. But if one of
+/// them has failed before that, the others run on.
 ///
 /// ```
 /// use gather::{TaskError, try_gather_tasks};
@@ -143,13 +144,13 @@ impl<I, T: 'static, E: 'static, P: FnMut(Progress)> TryGatherTasks<I, T, E, P>
 where
     I: Iterator<Item = Task<Result<T, E>>>,
 {
-    /// Hears of the tasks that fail after the first one: `report` gets the index of each in the input, and its error.
+    /// Reports the tasks that fail after the first one: `report` gets the index of each in the input, and its error.
     ///
-    /// They run on after the gather has returned, and so does this: a task of its own waits for them. Without it their
-    /// errors are lost, as in asyncio. It comes last, after `limit` and `on_progress`.
+    /// These tasks run on after the gather has returned, and one more task waits for them and calls `report`. Without
+    /// this method their errors are lost, as in asyncio. Call it last, after `limit` and `on_progress`.
     ///
     /// # Cancel safety
-    /// As without: dropping it aborts the tasks, and of those nothing is heard.
+    /// Dropping it aborts the tasks, as without this method. Aborted tasks are not reported.
     ///
     /// ```
     /// use gather::try_gather_tasks;
@@ -185,11 +186,11 @@ where
     }
 }
 
-/// Tells the tally that a task has failed, when it is dropped armed. It lies beside the future of the task and is
-/// disarmed when that returns `Ok`; an error, a panic and an abort leave it armed. The loop drops a task's future
-/// before it wakes whoever awaits the handle, so the tally knows of the failure before that wake.
+/// If it is dropped while it is armed, it tells the tally that a task has failed. It lies beside the future of the
+/// task. It is disarmed when the future returns `Ok`; after an error, a panic or an abort it is still armed. The loop
+/// drops a task's future before it wakes the joiner, so the tally knows of the failure before that wake.
 struct Alarm {
-    /// Of the task, in the input.
+    /// The index of the task in the input.
     index: usize,
     /// `None` once it is disarmed.
     armed: Option<Arc<Tally>>,
@@ -222,8 +223,8 @@ fn watched<F: Future<Output = Result<T, E>>, T, E>(future: F, mut alarm: Alarm) 
     )
 }
 
-/// How a task of [`try_gather_tasks`] failed: asyncio's exception, `CancelledError` among them, tokio's `JoinError`
-/// with the future's own error beside it.
+/// How a task of [`try_gather_tasks`] failed. In asyncio it is an exception, and `CancelledError` is one of them. In
+/// tokio it is the future's own error, or a `JoinError`.
 ///
 /// ```
 /// use gather::{TaskError, try_gather_tasks};
@@ -261,7 +262,7 @@ impl<E: fmt::Display> fmt::Display for TaskError<E> {
             TaskError::Cancelled => f.write_str("the task was cancelled"),
             TaskError::Panicked(payload) => {
                 let text = payload.downcast_ref().copied().or_else(|| payload.downcast_ref().map(String::as_str));
-                write!(f, "the task panicked: {}", text.unwrap_or("not with a text"))
+                write!(f, "the task panicked: {}", text.unwrap_or("the payload is not a text"))
             }
         }
     }
@@ -269,7 +270,8 @@ impl<E: fmt::Display> fmt::Display for TaskError<E> {
 
 impl<E: Error> Error for TaskError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        if let TaskError::Failed(error) = self { error.source() } else { None } // It speaks for that error in all.
+        // `Failed` has the text of its error, so it has that error's source, too.
+        if let TaskError::Failed(error) = self { error.source() } else { None }
     }
 }
 

@@ -1,8 +1,7 @@
 //! `gather!` and `try_gather!`: a few children of different types, in place and without an allocation for them.
 //!
 //! The children lie in a tuple inside the future itself, and the place of a child is the number of its field. The
-//! engine is the same as for an iterator of children. Only one thing needs a macro of its own: which field a number
-//! means.
+//! engine is the same as for an iterator of children. A macro is needed only to find a field by its number.
 
 use crate::join::{Children, Engine, Note};
 use crate::pinned::{Map, Pinned, poll_child};
@@ -40,9 +39,9 @@ macro_rules! gather {
 
 /// Awaits one to twelve futures of `Result`s together and gives a tuple of their values, or the first error at once.
 ///
-/// First is the error that comes first. The other children are dropped then. All errors must be of one type; the values
-/// may differ. Otherwise it is [`gather!`], and its asyncio counterpart the default of `gather`; tokio's is
-/// `try_join!`.
+/// The first error is the one that comes first in time. The other children are dropped then. All errors must be of one
+/// type; the values may differ. All else is as in [`gather!`]. Its counterpart in asyncio is `gather` without
+/// `return_exceptions`; in tokio it is `try_join!`.
 ///
 /// # Errors
 /// The first error of a child.
@@ -68,7 +67,7 @@ macro_rules! try_gather {
     };
 }
 
-/// What [`gather!`](crate::gather!) becomes, of children that never fail.
+/// What [`gather!`](crate::gather!) calls. Its children never fail.
 #[track_caller]
 pub fn gather<T: Tuple<Error = Infallible>>(children: T) -> impl Future<Output = T::Values> {
     Pinned::new(joined(runtime::Mark::new("gather!"), children), Map(|Ok(values): Result<_, _>| values))
@@ -79,7 +78,7 @@ pub fn always<F: Future>(child: F) -> impl Future<Output = Result<F::Output, Inf
     Pinned::new(child, Map(Ok))
 }
 
-/// What [`try_gather!`](crate::try_gather!) becomes.
+/// What [`try_gather!`](crate::try_gather!) calls.
 #[track_caller]
 pub fn try_gather<T: Tuple>(children: T) -> impl Future<Output = Result<T::Values, T::Error>> {
     joined(runtime::Mark::new("try_gather!"), children)
@@ -95,7 +94,7 @@ fn joined<T: Tuple>(mark: runtime::Mark, children: T) -> impl Future<Output = Re
 struct State<S> {
     /// The values of those that have ended.
     stored: S,
-    /// The engine's.
+    /// The engine's notes, one for each child.
     notes: [Note; 12],
     /// How many have been polled.
     started: u32,
@@ -151,7 +150,7 @@ impl<T: Tuple> Children for (Pin<&mut T>, &mut State<T::Stored>) {
     }
 }
 
-/// The outcome of a child's poll. Its value is stored apart.
+/// What the poll of a child gives. The child's value is stored in [`Tuple::Stored`].
 type Ended<E> = Poll<Result<(), E>>;
 
 /// A tuple of `Option`s of one to twelve futures, which give `Result`s with one type of error.
@@ -166,7 +165,7 @@ pub trait Tuple: Default {
     /// How many.
     const LEN: u32;
 
-    /// Polls the child in `place`; at its end drops it, and stores its value.
+    /// Polls the child in `place`. When the child ends, drops it and stores its value.
     fn poll(self: Pin<&mut Self>, place: u32, stored: &mut Self::Stored, cx: &mut Context<'_>) -> Ended<Self::Error>;
 
     /// Takes all values, when all have ended.

@@ -1,4 +1,4 @@
-//! Files, as far as `gather` is shown with them: [`lines`], read in chunks on the blocking pool.
+//! Files: [`lines`] reads a file in chunks, on the blocking pool. The examples of `gather` need no more.
 
 use crate::JoinHandle;
 use crate::circle::budget;
@@ -11,16 +11,16 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 
-/// At most so many bytes are read in one job: enough that the way to the pool and back is not what takes the time.
+/// The most bytes that one job reads. With so many, the read takes longer than the way to the pool and back.
 const CHUNK: usize = 64 * 1024;
 
-/// Reads a file line by line, never more of it in memory than a chunk and a line. tokio's `BufReader::lines`; asyncio
-/// has nothing for files.
+/// Reads a file line by line. At most a chunk and a line of it are in memory. tokio's `BufReader::lines`; asyncio has
+/// nothing for files.
 ///
-/// Each line is there as soon as the system has it: a pipe with a name and a terminal work, too. A line may be as long
-/// as memory has room for; [`max_line`](Lines::max_line) sets a bound.
+/// Each line comes as soon as the system has it, so named pipes and terminals work, too. A line may be as long as
+/// memory allows; [`max_line`](Lines::max_line) sets a bound.
 ///
-/// The file is opened at the first [`next`](Lines::next). A read that waits holds a thread of the blocking pool.
+/// The file is opened at the first [`next`](Lines::next). A read that waits occupies a thread of the blocking pool.
 ///
 /// ```
 /// # let path = std::env::temp_dir().join(format!("glassloop-lines-{}", std::process::id()));
@@ -45,15 +45,15 @@ pub fn lines(path: impl AsRef<Path>) -> Lines {
 pub struct Lines {
     /// Where the next chunk comes from.
     source: Source,
-    /// What was read, and not all given out.
+    /// Bytes that were read. Those before `start` have been given out.
     buffer: Vec<u8>,
     /// Where in the buffer the next line begins.
     start: usize,
-    /// Up to where no line ends.
+    /// The bytes from `start` up to here have no line break.
     searched: usize,
-    /// A line may have so many bytes, its line break not counted.
+    /// The most bytes that a line may have, without its line break.
     max_line: usize,
-    /// The line that begins at `start` is the rest of one that was too long, and is given to nobody.
+    /// The bytes at `start` are the rest of a line that was too long. They are thrown away.
     skips: bool,
 }
 
@@ -74,13 +74,13 @@ struct Reader {
     file: File,
     /// Memory for a chunk, used again and again.
     chunk: Vec<u8>,
-    /// So many bytes of it were read; none is the end.
+    /// How many bytes of it were read. Zero is the end of the file.
     filled: usize,
 }
 
 impl Lines {
-    /// A line may have at most `bytes` bytes, its line break not counted. A longer one is an error, and the line behind
-    /// it follows. So memory has a bound, whatever is in the file; without this it has none.
+    /// Sets the most bytes that a line may have, without its line break. A longer line gives an error, and then the
+    /// next line follows. So memory has a bound, whatever is in the file. Without this call it has none.
     ///
     /// ```
     /// # let path = std::env::temp_dir().join(format!("glassloop-max-line-{}", std::process::id()));
@@ -103,10 +103,10 @@ impl Lines {
     /// The next line, without its line break; `None` after the last. tokio's `Lines::next_line`.
     ///
     /// # Errors
-    /// The system's, after the whole lines that were read before it; no more lines follow. If the file cannot be
+    /// The system's, after the whole lines that were read before it. No more lines follow. If the file cannot be
     /// opened, the error names the path, and the system's own error is its source ([`io::Error::get_ref`]).
-    /// `InvalidData` for a line that is not UTF-8 or longer than [`max_line`](Lines::max_line), after which the next
-    /// line follows.
+    /// `InvalidData` for a line that is not UTF-8, or that has more bytes than [`max_line`](Lines::max_line) allows.
+    /// The next line follows it.
     ///
     /// # Panics
     /// When it is polled outside a runtime and more of the file has to be read.
@@ -126,7 +126,7 @@ impl Lines {
     /// ```
     ///
     /// # Errors
-    /// Those of [`next`](Lines::next); an error of the file is the last that it gives.
+    /// Those of [`next`](Lines::next).
     ///
     /// # Panics
     /// Outside a runtime, when more of the file has to be read.
@@ -136,7 +136,7 @@ impl Lines {
 
     fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<String>>> {
         loop {
-            // What is here already.
+            // Lines that are in the buffer already.
             while let Some(n) = self.buffer[self.searched..].iter().position(|&byte| byte == b'\n') {
                 let end = self.searched + n;
                 if let Some(line) = self.give(end, end + 1) {
@@ -144,7 +144,7 @@ impl Lines {
                 }
             }
             self.searched = self.buffer.len();
-            // One byte more may be the first of a line break.
+            // One byte more is allowed: it may be the first of a line break.
             if self.searched - self.start > self.max_line.saturating_add(1)
                 && let Some(too_long) = self.skip()
             {
@@ -161,7 +161,7 @@ impl Lines {
                         self.source = Source::Reading(job);
                         return Poll::Pending;
                     };
-                    // Half a line whose other half cannot be read is not given out.
+                    // If the rest of a line cannot be read, its beginning is not given out.
                     match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
                         Ok(reader) if reader.filled == 0 => {}
                         Ok(reader) => {
@@ -186,8 +186,8 @@ impl Lines {
         }
     }
 
-    /// Gives out the line that ends at `end`; the next one begins at `next`. `None` if the line was the rest of one
-    /// that was too long.
+    /// Gives out the line that ends at `end`. The next one begins at `next`. `None` if the line is the rest of one that
+    /// was too long.
     fn give(&mut self, end: usize, next: usize) -> Option<io::Result<String>> {
         let begin = self.start;
         (self.start, self.searched) = (next, next);
@@ -203,7 +203,8 @@ impl Lines {
         Some(text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)))
     }
 
-    /// The line is too long already: throws away what is here of it, and what comes. Gives the error, once for a line.
+    /// The line is too long already. Throws away the part of it that is here; the rest is thrown away when it comes.
+    /// Gives the error once for each such line.
     fn skip(&mut self) -> Option<io::Error> {
         self.start = self.buffer.len();
         let begins = !std::mem::replace(&mut self.skips, true);
@@ -230,8 +231,8 @@ impl Reader {
     }
 }
 
-/// Reads what one system call gives. To go on until the chunk is full would keep the lines that are there waiting for
-/// more, and lose them if an error comes first.
+/// Reads what one system call gives. It does not go on until the chunk is full: the lines that are there would wait for
+/// more, and would be lost if an error came first.
 fn read_once(file: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
     loop {
         match file.read(chunk) {

@@ -1,5 +1,5 @@
-//! The feature `futures`: the traits of futures-io and futures-core on what the loop has, so that their combinators
-//! work.
+//! The feature `futures`: the loop's types implement the traits of futures-io and futures-core, so that the combinators
+//! of the crate futures work with them.
 
 use crate::circle::budget;
 use crate::circle::reactor::Direction;
@@ -21,11 +21,11 @@ use std::time::Instant;
 /// What the poll functions of I/O return.
 type Polled<T> = Poll<io::Result<T>>;
 
-/// So many pieces one system call takes at most, on Linux, the BSDs and macOS (IOV_MAX); the standard library hands on
-/// no more either. A write of all of these is a full one.
+/// The most pieces that one system call takes on Linux, the BSDs and macOS (IOV_MAX). The standard library passes on no
+/// more, either. Pieces beyond these are not counted, so a write of all of these is not short.
 const PIECES: usize = 1024;
 
-/// Tries `attempt` for as long as it may succeed.
+/// Runs `attempt` whenever it may succeed, until it gives something other than `WouldBlock`.
 fn retry<T: Source, R>(
     io: &Async<T>,
     direction: Direction,
@@ -43,7 +43,7 @@ fn retry<T: Source, R>(
     })
 }
 
-/// A stream can be read and written through a shared reference, and as a whole, which is what most libraries ask for.
+/// Both a stream and a shared reference to it can be read and written. Most libraries ask for the stream itself.
 macro_rules! stream {
     ($($type:ty),*) => {$(
         impl AsyncRead for $type {
@@ -57,7 +57,7 @@ macro_rules! stream {
                 retry(&self.io, Direction::Write, cx, || self.try_write(bytes))
             }
 
-            /// One system call for several pieces: of what rustls has to say, its last words may be only the second.
+            /// One system call for several pieces: the last message of rustls, for example, may be the second one.
             fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Polled<usize> {
                 let pieces = &pieces[..pieces.len().min(PIECES)];
                 let bytes = pieces.iter().map(|piece| piece.len()).sum();
@@ -70,7 +70,7 @@ macro_rules! stream {
             }
 
             fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Polled<()> {
-                // Closed before, and by the peer as well: nothing is left to end, and tokio says so, too.
+                // Closed before, and by the peer as well: nothing is left to close. That is a success, as in tokio.
                 let is_over = |error: &io::Error| error.kind() == io::ErrorKind::NotConnected;
                 Poll::Ready(self.shutdown(Shutdown::Write).or_else(|error| if is_over(&error) { Ok(()) } else { Err(error) }))
             }
@@ -85,7 +85,7 @@ where
     for<'a> &'a T: Read,
 {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Polled<usize> {
-        // Whether a short read says that nothing is left, only a stream of bytes knows: of these sources, who can tell?
+        // A short read means that nothing is left only if the source is a stream of bytes. This one may be another.
         retry(&*self, Direction::Read, cx, || self.try_one_way(Direction::Read, |mut source| source.read(buffer)))
     }
 }
@@ -103,7 +103,7 @@ where
         retry(&*self, Direction::Write, cx, write)
     }
 
-    /// Tried first, waited second: most sources have nothing to flush, and then a full one is no reason to wait.
+    /// It tries first and waits only then. Most sources have nothing to flush, and need not wait, even if full.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
         budget::spend(cx, |cx| {
             loop {

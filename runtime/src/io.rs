@@ -1,6 +1,7 @@
-//! [`Async`]: anything that mio can watch, on the loop. The sockets in [`net`](crate::net) are thin over it.
+//! [`Async`] puts anything that mio can watch on the loop. The sockets in [`net`](crate::net) are thin layers over it.
 //!
-//! One helper does it all: try; if the system would block, wait for the reactor's word; try again.
+//! All async methods are one future, `Retry`: it tries; if the system would block, it waits for an event and tries
+//! again, and so on until it is done.
 
 use crate::At;
 use crate::circle::budget;
@@ -21,15 +22,15 @@ use std::task::{Context, Poll, ready};
 
 /// Puts a mio source (a socket, a pipe) on the loop; tokio's `AsyncFd`, asyncio's `add_reader` and `add_writer`.
 ///
-/// Any number of tasks may wait in the async methods. Of those that use the poll functions, the latest of each
-/// direction is woken, as in tokio. It is not `Send`: it lives where its loop does.
+/// Any number of tasks may wait in the async methods. Of the tasks that use the poll functions, only the latest of each
+/// direction is woken, as in tokio. An `Async` is not `Send`: it stays on the thread of its loop.
 ///
-/// A source of your own must leave the loop's other sources alone in `register` and `deregister`: the loop has them
-/// open at that moment.
+/// If you write a source of your own, its `register` and `deregister` must not use other sources of the loop: the loop
+/// has borrowed its reactor at that moment.
 ///
-/// A fresh source counts as ready in both directions, because the system tells of changes only: the first attempt finds
-/// out. tokio waits for the system's first word instead. What counted as ready when its runtime was dropped still does,
-/// until an attempt would block; then it is an error.
+/// A fresh source counts as ready in both directions, because the system reports only changes: the first attempt finds
+/// out what is there already. tokio waits for the first event instead. A source that counts as ready when its runtime
+/// is dropped stays ready until an attempt would block. From then on, every attempt is an error.
 ///
 /// ```
 /// use std::io::{ErrorKind, Read, Write};
@@ -65,7 +66,7 @@ pub struct Async<T: Source> {
     source: T,
     /// Its key in the reactor.
     key: SourceKey,
-    /// Whose reactor.
+    /// The loop whose reactor watches it.
     core: Rc<Core>,
 }
 
@@ -82,7 +83,7 @@ impl<T: Source> Async<T> {
         Async::register(source, true)
     }
 
-    /// `ready`: whether a first attempt is worth a system call. A socket that is still connecting says no.
+    /// `ready` says whether a first attempt is worth a system call. It is false for a socket that is still connecting.
     #[track_caller]
     pub(crate) fn register(mut source: T, ready: bool) -> io::Result<Async<T>> {
         let core = context::current("a socket", Core::share);
@@ -90,8 +91,8 @@ impl<T: Source> Async<T> {
         Ok(Async { source, key, core })
     }
 
-    /// The source itself; tokio's `AsyncFd::get_ref`. The loop does not know what it does: an attempt that would block
-    /// belongs into [`try_io`](Async::try_io).
+    /// The source itself; tokio's `AsyncFd::get_ref`. The loop does not see what you do with it. Make an attempt that
+    /// may say `WouldBlock` in [`try_io`](Async::try_io), which tells the loop.
     pub fn get_ref(&self) -> &T {
         &self.source
     }
@@ -100,18 +101,18 @@ impl<T: Source> Async<T> {
         self.core.reactor.borrow_mut()
     }
 
-    /// Tries `op` once, without waiting, if the source counts as ready for `interest`. If `op` says `WouldBlock`, it no
-    /// longer does, and [`readable`](Async::readable) or [`writable`](Async::writable) waits for the system's next
-    /// word. tokio's `AsyncFd::try_io`.
+    /// Tries `op` once, without waiting, if the source counts as ready for `interest`. If `op` says `WouldBlock`, the
+    /// source no longer counts as ready, and [`readable`](Async::readable) or [`writable`](Async::writable) waits for
+    /// the next event. tokio's `AsyncFd::try_io`.
     ///
-    /// `op` must not block, and must say `WouldBlock` for no other reason than that the source was not ready: nobody
-    /// would come back to it. With both interests it is tried when one direction counts as ready, and `WouldBlock` is
-    /// the word on both.
+    /// `op` must not block. It may say `WouldBlock` only when the source was not ready; otherwise no event comes, and
+    /// the task waits for ever. With both interests, `op` is tried when one direction counts as ready, and its
+    /// `WouldBlock` counts for both.
     ///
     /// # Errors
-    /// `WouldBlock` when it has to wait; `InvalidInput` for an interest that is neither reading nor writing; an error
-    /// when the source does not count as ready and its runtime was dropped; else what `op` says. For an example see
-    /// [`Async`].
+    /// `WouldBlock` when the source is not ready. `InvalidInput` for an interest that is neither reading nor writing.
+    /// An error when the source does not count as ready and its runtime was dropped. Else the error of `op`. For an
+    /// example see [`Async`].
     pub fn try_io<R>(&self, interest: mio::Interest, op: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
         match (interest.is_readable(), interest.is_writable()) {
             (true, false) => self.try_one_way(Direction::Read, op),
@@ -145,13 +146,13 @@ impl<T: Source> Async<T> {
         })
     }
 
-    /// An attempt would have blocked: the system's next word tells when another one is worth it.
+    /// An attempt would have blocked: the next one is worth it only after an event.
     pub(crate) fn would_block(&self, direction: Direction) {
         self.reactor().would_block(self.key, direction);
     }
 
-    /// [`try_one_way`](Async::try_one_way) for bytes: fewer than `asked` mean that the kernel's buffer is empty, or
-    /// full.
+    /// [`try_one_way`](Async::try_one_way) for bytes. If fewer than `asked` were read or written, the kernel's buffer
+    /// is empty, or full.
     pub(crate) fn try_bytes(
         &self,
         direction: Direction,
@@ -165,7 +166,7 @@ impl<T: Source> Async<T> {
         Ok(done)
     }
 
-    /// Tries, and waits while the system would block. `None` says that a part is done, and that there is more to do.
+    /// Tries, and waits while the system would block. If the attempt gives `None`, a part is done, and more is to do.
     #[track_caller]
     pub(crate) fn retry<R, A>(&self, direction: Direction, attempt: A) -> Retry<'_, T, A>
     where
@@ -174,11 +175,11 @@ impl<T: Source> Async<T> {
         Retry { io: self, direction, waiter: None, attempt, at: At::here() }
     }
 
-    /// Runs `op`, which must not block, until it says something else than `WouldBlock`; waits for the source to become
-    /// readable in between. tokio's `AsyncFd::async_io`.
+    /// Runs `op`, which must not block, until it gives something other than `WouldBlock`. Between two attempts it waits
+    /// until the source is readable. tokio's `AsyncFd::async_io`.
     ///
     /// # Errors
-    /// What `op` says, and when the runtime was dropped.
+    /// The error of `op`; and an error when the runtime was dropped.
     ///
     /// # Cancel safety
     /// `op` has either run to its end or done nothing.
@@ -187,10 +188,10 @@ impl<T: Source> Async<T> {
         self.retry(Direction::Read, move |io| io.try_one_way(Direction::Read, &mut op).map(Some))
     }
 
-    /// As [`read_with`](Async::read_with), for what waits until the source is writable.
+    /// As [`read_with`](Async::read_with), but it waits until the source is writable.
     ///
     /// # Errors
-    /// What `op` says, and when the runtime was dropped.
+    /// The error of `op`; and an error when the runtime was dropped.
     ///
     /// # Cancel safety
     /// `op` has either run to its end or done nothing.
@@ -199,7 +200,7 @@ impl<T: Source> Async<T> {
         self.retry(Direction::Write, move |io| io.try_one_way(Direction::Write, &mut op).map(Some))
     }
 
-    /// Waits until a read may succeed, or has something to tell; tokio's `AsyncFd::readable`.
+    /// Waits until a read may succeed or fail; tokio's `AsyncFd::readable`.
     ///
     /// # Errors
     /// When the runtime was dropped.
@@ -211,7 +212,7 @@ impl<T: Source> Async<T> {
         self.read_with(|_| Ok(()))
     }
 
-    /// Waits until a write may succeed, or has something to tell; tokio's `AsyncFd::writable`.
+    /// Waits until a write may succeed or fail; tokio's `AsyncFd::writable`.
     ///
     /// # Errors
     /// When the runtime was dropped.
@@ -240,9 +241,10 @@ impl<T: Source> Async<T> {
         budget::spend(cx, |cx| self.poll_ready(Direction::Write, None, cx))
     }
 
-    /// Waits until an attempt may succeed, without the budget of a poll: the attempt takes it.
+    /// Waits until an attempt may succeed. It takes no budget: the attempt takes it.
     pub(crate) fn poll_ready(&self, direction: Direction, own: Own<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Foreign code, which may let the event come or drop the runtime: before the look, not after it.
+        // To clone a waker is foreign code. It may make the source ready, or drop the runtime. So it comes before the
+        // look at the reactor.
         let fresh = cx.waker().clone();
         if self.reactor().is_ready(self.key, direction)? {
             return Poll::Ready(Ok(()));
@@ -268,15 +270,15 @@ impl<T: Source> Drop for Async<T> {
     }
 }
 
-/// The future of every async method. A struct in place of an async function, which would keep its arguments twice for
-/// as long as it waits: a task that reads is a third smaller.
+/// The future of every async method. An async function would hold its arguments twice while it waits; with this struct,
+/// a task that reads is a third smaller.
 #[must_use = "futures do nothing unless awaited"]
 pub(crate) struct Retry<'io, T: Source, A> {
     io: &'io Async<T>,
     direction: Direction,
     /// Its waiter in the reactor's line, from the first poll that had to wait.
     waiter: Option<WaiterKey>,
-    /// What is tried: by way of [`Async::try_one_way`], which costs no system call while there is nothing to hope for.
+    /// What is tried. It calls [`Async::try_one_way`], which makes no system call while the source is not ready.
     attempt: A,
     /// Who waits, for the trace.
     at: At,
@@ -297,8 +299,8 @@ impl<T: Source, R, A: FnMut(&Async<T>) -> io::Result<Option<R>>> Future for Retr
                     ready!(io.poll_ready(direction, Some((waiter, at)), cx)).inspect_err(|_| budget::take())?;
                 }
                 result => {
-                    // Each part takes budget, and so does an error: one that comes again and again must not stop the
-                    // others.
+                    // Each part takes budget. So does an error: if errors come again and again, the other tasks must
+                    // still get their turns.
                     budget::take();
                     if let Some(done) = result? {
                         return Poll::Ready(Ok(done));
@@ -318,8 +320,8 @@ impl<T: Source, A> Drop for Retry<'_, T, A> {
     }
 }
 
-/// An error with a name for what it is about. The error itself is its source, so that the system's number is not lost:
-/// an [`io::Error`] cannot have both a text and a number.
+/// An error that names what it is about, such as a path. The original error is its source, so that the system's error
+/// number is not lost: an [`io::Error`] cannot have both a text and a number.
 pub(crate) fn about(what: impl fmt::Display, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), About { what: what.to_string(), error })
 }

@@ -15,7 +15,7 @@
 //! assert_eq!(sum, 42);
 //! ```
 //!
-//! # What one comes for
+//! # The calls, and what they match
 //!
 //! | asyncio | tokio | here |
 //! | --- | --- | --- |
@@ -38,10 +38,10 @@
 //! | --- | --- |
 //! | [`task`] | yield, names and numbers of tasks, blocking jobs |
 //! | [`time`] | sleeps, timeouts, intervals, and the time by the loop's clock |
-//! | [`net`], [`io`] | TCP, UDP, names; whatever mio can watch |
+//! | [`net`], [`io`] | TCP, UDP, the look-up of names; anything that mio can watch |
 //! | [`sync`] | a semaphore and channels |
 //! | [`fs`] | the lines of a file |
-//! | `trace` | with the feature of that name: every step of the loop as an event, and a page to step through them |
+//! | `trace` | with the feature `trace`: every step of the loop as an event, and a page to step through them |
 //!
 //! `gather` is a crate of its own.
 //!
@@ -57,17 +57,17 @@
 //!    nothing ready? park in mio until an event, the next deadline or an unpark
 //! ```
 //!
-//! The folders are the architecture: `circle/` is the loop, `parts/` what it is made of, `threads/` what other threads
-//! may touch; the public modules are thin over them. Read the files in the order of the `mod` lines below. The numbers
-//! in the picture stand again at the statements of the loop, in `circle/run.rs`.
+//! The folders are the architecture. `circle/` is the loop, `parts/` is what the loop is made of, and `threads/` is
+//! what other threads may touch. The public modules are thin layers over them. Read the files in the order of the `mod`
+//! lines below. In `circle/run.rs`, the statements of the loop have the numbers of the picture.
 //!
 //! # What is Send
 //!
-//! Everything of the loop lives on one thread, and the types say so: [`Runtime`], [`JoinHandle`], the sockets in
-//! [`net`], [`io::Async`], the timers in [`time`] and [`fs::Lines`] are not `Send`; [`sync::Semaphore`] may move, but
-//! two threads cannot share it. What may travel: [`Handle`], [`AbortHandle`], [`JoinError`], every [`std::task::Waker`]
-//! that the loop hands out, and both ends of the channels in [`sync`], unless they are local. For anything else,
-//! `compile_fail` is the proof:
+//! Everything that belongs to the loop stays on one thread, and the types say so. [`Runtime`], [`JoinHandle`], the
+//! sockets in [`net`], [`io::Async`], the timers in [`time`] and [`fs::Lines`] are not `Send`. [`sync::Semaphore`] may
+//! move to another thread, but two threads cannot share it. These may be used on other threads: [`Handle`],
+//! [`AbortHandle`], [`JoinError`], every [`std::task::Waker`] that the loop hands out, and both ends of the channels in
+//! [`sync`], unless they are local. The compiler refuses everything else:
 //!
 //! ```compile_fail
 //! runtime::block_on(async {
@@ -83,10 +83,10 @@
 //! });
 //! ```
 //!
-//! A library that is to work on this loop must therefore not ask for `Send` where it takes a socket or an executor.
-//! Most do not: hyper, rustls, tokio-postgres and WebSockets are tried in the project's tests. A future that comes from
-//! another thread, through [`Handle::spawn`], has to be `Send` itself and cannot hold a timer or a socket while it
-//! waits. It has a task of the loop hold it:
+//! So a library works on this loop only if it does not ask for `Send` where it takes a socket or an executor. Most
+//! libraries do not ask for it: the project's tests run hyper, rustls, tokio-postgres and WebSockets. A future that
+//! another thread sends to the loop, with [`Handle::spawn`], must be `Send`. So it cannot hold a timer or a socket
+//! while it waits. Instead it spawns a task of the loop, and that task holds the timer or the socket:
 //!
 //! ```
 //! use runtime::{Runtime, spawn, sync::oneshot, time::sleep};

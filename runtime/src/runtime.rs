@@ -24,8 +24,8 @@ use std::time::Duration;
 
 /// A loop and its tasks.
 ///
-/// Tasks live on between two [`block_on`](Runtime::block_on) calls and are dropped with the runtime, in the order of
-/// their spawns, whatever other threads send meanwhile. asyncio's `Runner`, tokio's current-thread `Runtime`.
+/// Tasks stay alive between two [`block_on`](Runtime::block_on) calls. They are dropped with the runtime, in the order
+/// of their spawns, whatever other threads send meanwhile. asyncio's `Runner`, tokio's current-thread `Runtime`.
 ///
 /// ```
 /// let runtime = runtime::Runtime::new()?;
@@ -37,12 +37,12 @@ use std::time::Duration;
 pub struct Runtime {
     /// Shared with sockets and timers only, never with tasks.
     core: Rc<Core>,
-    /// What other threads may touch of it: for [`Runtime::handle`].
+    /// The part that other threads may touch. [`Runtime::handle`] shares it.
     pub(crate) inbox: Arc<Inbox>,
 }
 
 impl Runtime {
-    /// A runtime by the system's clock.
+    /// A runtime that uses the system's clock.
     ///
     /// # Errors
     /// When the system gives no descriptors for it.
@@ -59,7 +59,7 @@ impl Runtime {
     /// tokio's `Runtime::block_on`.
     ///
     /// Main is a task like every other: it has a slot and takes its turn in the same queue. It may borrow, because it
-    /// lives on this call's stack, and it is dropped before this returns. Tasks that are not done stay and run on in
+    /// lives on this call's stack, and it is dropped before this returns. Tasks that have not ended stay, and go on in
     /// the next call.
     ///
     /// ```
@@ -70,14 +70,14 @@ impl Runtime {
     /// ```
     ///
     /// # Panics
-    /// Inside a running loop; with main's panic, if it panics; and under the virtual clock when nothing can happen any
-    /// more, with a list of the tasks.
+    /// When it is called inside a running loop. When main panics, with the same panic. Under the virtual clock, when
+    /// nothing can happen any more: the message lists the tasks.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.block_on_at(future, Location::caller())
     }
 
-    /// The same for somebody else's call: whose line is shown as main's.
+    /// As [`block_on`](Runtime::block_on). `at` is the line that is shown as main's.
     #[track_caller]
     pub(crate) fn block_on_at<F: Future>(&self, future: F, at: &'static Location<'static>) -> F::Output {
         let core = &*self.core;
@@ -93,15 +93,16 @@ impl Runtime {
 
     /// Exactly one turn, for stepping by hand and for embedding in another loop.
     ///
-    /// It polls what is ready, each task at most once, and hears of timers and sockets: whom these wake is polled in
-    /// the next turn, unless nothing else was ready. With nothing ready it parks until an event, a deadline, a wake, a
-    /// signal or `timeout` (`None`: for as long as it takes), even with no task at all. Under the virtual clock time
-    /// jumps to the next deadline, or by `timeout`, instead.
+    /// It polls the tasks that are ready, each at most once, and checks timers and sockets. A task that a timer or a
+    /// socket wakes is polled in the next turn, or in this one if no other task was ready. If no task is ready, the
+    /// turn parks until an event, a deadline, a wake or a signal comes, but not longer than `timeout` (`None`: without
+    /// a limit). It does so even if there is no task at all. Under the virtual clock, time jumps to the next deadline,
+    /// or by `timeout`, instead.
     ///
     /// asyncio's `_run_once`; tokio has no counterpart.
     ///
     /// # Panics
-    /// Inside a running loop, and like [`block_on`](Runtime::block_on) under the virtual clock.
+    /// When it is called inside a running loop. Under the virtual clock, as [`block_on`](Runtime::block_on) does.
     ///
     /// ```
     /// use std::time::Duration;
@@ -115,7 +116,7 @@ impl Runtime {
         let _entered = self.core.enter("turn");
         let mut turn = Turn::default();
         self.core.catch_up(&mut turn);
-        // Between two turns by hand a whole frame of a game may lie: each of them checks what has come.
+        // A whole frame of a game may pass between two turns by hand. So each turn checks at once what has come.
         self.core.polls_since_check.set(POLLS_BETWEEN_CHECKS);
         let _ = self.core.turn(&mut |_| unreachable!("main has a slot only during block_on"), timeout, &mut turn);
         turn
@@ -141,14 +142,14 @@ impl Runtime {
 impl Drop for Runtime {
     /// Drops what still runs. Nothing of the runtime stays: no task, idle thread, timer or descriptor. In this order:
     ///
-    /// 1. Sockets and timers are closed. From here on whoever asks for something is told that the loop is gone: a
-    ///    socket's error says so, a timer wakes at once and panics if it is awaited on, what is spawned is cancelled.
-    /// 2. Idle threads of the blocking pool end; jobs that have not begun are dropped. A job that runs is left alone.
+    /// 1. Sockets and timers are closed. From here on, code that uses them learns that the loop is gone: a socket gives
+    ///    an error, a timer wakes its task at once and panics if it is polled again, and a new task is cancelled.
+    /// 2. Idle threads of the blocking pool end. Jobs that have not begun are dropped. A job that runs is not stopped.
     /// 3. The tasks are dropped, in the order of their spawns.
-    /// 4. The remote queue is closed; what other threads have sent and the loop has not seen is dropped.
-    /// 5. Whoever waits at a socket or a timer that outlives the runtime is woken.
+    /// 4. The remote queue is closed. Messages that the loop has not taken are dropped.
+    /// 5. The tasks that wait at a socket or a timer that outlives the runtime are woken.
     ///
-    /// A drop that panics keeps nothing of this from happening.
+    /// All of this happens even if a drop panics.
     fn drop(&mut self) {
         // Tasks that are being dropped may ask for the time, wake each other and try to spawn.
         let _entered = context::enter(&self.core);
@@ -156,7 +157,7 @@ impl Drop for Runtime {
     }
 }
 
-/// Main's place among the tasks, for the time of one `block_on`.
+/// Main's slot among the tasks, while one `block_on` runs.
 struct Seat<'core> {
     core: &'core Core,
     ticket: Ticket,
@@ -171,13 +172,13 @@ impl Seat<'_> {
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        // It is there still when main did not end but was left by a panic.
+        // Main is still in its slot if it did not end, but a panic left `block_on`.
         let left = self.core.tasks.borrow_mut().remove(self.ticket);
         drop(left.inspect(|_| trace!(TaskEnd { task: self.ticket })));
     }
 }
 
-/// Makes a [`Runtime`]; from [`Runtime::builder`]. tokio's `runtime::Builder`, whose names the methods have.
+/// Makes a [`Runtime`]; [`Runtime::builder`] gives one. tokio's `runtime::Builder`, with the same method names.
 ///
 /// ```
 /// let runtime = runtime::Runtime::builder()
@@ -199,14 +200,14 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Time stands still while a task is ready or a blocking job is under way, then jumps to the next deadline, past
-    /// I/O that is not ready yet: tests of hours run in milliseconds, and the same way each time. tokio's
-    /// `start_paused`.
+    /// Time stands still while a task is ready or a blocking job is under way. Then it jumps to the next deadline, and
+    /// does not wait for I/O that is not ready yet. So a test of hours runs in milliseconds, and in the same way each
+    /// time. tokio's `start_paused`.
     ///
-    /// Other threads and other loops are not waited for: they have a time of their own. When nothing can happen any
+    /// The clock does not wait for other threads and other loops: they have their own time. When nothing can happen any
     /// more in this loop (no task is ready, no timer is armed, no socket is registered, no blocking job is under way),
-    /// it panics with a list of the tasks. If somebody outside will wake it, keep a guard of [`Handle::outside`] until
-    /// then.
+    /// the loop panics with a list of the tasks. If another thread or another loop will wake it, keep a guard of
+    /// [`Handle::outside`] until then.
     ///
     /// ```
     /// use std::time::Duration;
@@ -224,7 +225,7 @@ impl Builder {
         self
     }
 
-    /// How many threads the blocking pool may have; 512 unless told, as in tokio.
+    /// The most threads that the blocking pool may have. The default is 512, as in tokio.
     ///
     /// # Panics
     /// With zero: no blocking job could ever run.
@@ -235,8 +236,8 @@ impl Builder {
         self
     }
 
-    /// How long an idle thread of the blocking pool waits for the next job before it ends; 10 seconds unless told, as
-    /// in tokio.
+    /// How long an idle thread of the blocking pool waits for the next job before it ends. The default is 10 seconds,
+    /// as in tokio.
     pub fn thread_keep_alive(mut self, duration: Duration) -> Builder {
         self.thread_keep_alive = duration;
         self
@@ -260,8 +261,8 @@ impl Builder {
 /// Makes a runtime, drives `future` to its end, then drops what still runs: `asyncio.run`.
 ///
 /// # Panics
-/// With `future`'s panic; inside a running loop; and when the system gives no descriptors for a runtime, which
-/// [`Runtime::new`] reports as an error.
+/// When `future` panics, with the same panic. When it is called inside a running loop. When the system gives no
+/// descriptors for a runtime; [`Runtime::new`] returns that as an error.
 ///
 /// ```
 /// assert_eq!(runtime::block_on(async { 1 + 1 }), 2);
@@ -279,8 +280,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 
 /// Starts `future` as a task of the running loop, beside its caller: asyncio's `create_task`, tokio's `spawn_local`.
 ///
-/// It is queued at once and polled in the next turn. It need not be `Send`. What becomes of it when it panics, is
-/// aborted or is dropped, and in which order, is told at [`JoinHandle`].
+/// The task is queued at once and polled in the next turn. The future need not be `Send`. [`JoinHandle`] says what
+/// happens, and in which order, when a task panics, is aborted or is dropped.
 ///
 /// # Panics
 /// Outside a runtime.

@@ -1,4 +1,4 @@
-//! Tasks: their names and numbers, [`yield_now`], and [`spawn_blocking`] for what would stop the loop.
+//! Tasks: their names and numbers, [`yield_now`], and [`spawn_blocking`] for work that would stop the loop.
 
 pub use crate::circle::ticket::Id;
 
@@ -44,7 +44,7 @@ impl Builder {
         self
     }
 
-    /// For a library that spawns for its caller: whose line is shown.
+    /// For a library that spawns for its caller: the caller's line is shown as the task's.
     #[doc(hidden)]
     pub fn at(self, at: &'static Location<'static>) -> Builder {
         Builder { at: Some(at), ..self }
@@ -112,13 +112,13 @@ pub mod budget {
     pub use crate::circle::budget::{ask, spend, take};
 }
 
-/// Whether the task at poll has budget left.
+/// Whether the task that is polled now has budget left.
 ///
-/// In one poll a task gets 128 things: values, permits, bytes, ticks, connections, whatever the loop's futures give.
-/// The next of them says Pending and wakes the task, so that the others have their turn; the next poll begins with 128
-/// again. `try_*` functions take none. Outside of a loop there is no limit, and the answer is true. tokio's
-/// `task::coop::has_budget_remaining`; asyncio has nothing like it: there, a task that awaits what is always ready
-/// stops the loop.
+/// In one poll, the loop's futures give a task at most 128 things: values, permits, ticks, connections, reads, writes.
+/// The next future that is asked returns Pending and wakes the task, so the other tasks are polled first. The next poll
+/// begins with 128 again. `try_*` functions use no budget. Outside of a loop there is no limit, and the answer is true.
+/// tokio's `task::coop::has_budget_remaining`; asyncio has nothing like it: there, a task stops the loop if all that it
+/// awaits is always ready.
 ///
 /// ```
 /// use runtime::{sync::mpsc, task::has_budget_remaining};
@@ -139,10 +139,9 @@ pub fn has_budget_remaining() -> bool {
     of_polls::is_left()
 }
 
-/// Takes one from the budget of the poll, and lets the others have their turn if none is left; tokio's
-/// `consume_budget`.
+/// Takes one from the budget of the poll. If none is left, it lets the other tasks run first; tokio's `consume_budget`.
 ///
-/// For long work without anything to wait for: it yields as seldom as the loop's own futures do.
+/// Use it in long work that waits for nothing. It yields only when the budget is spent, as the loop's own futures do.
 ///
 /// # Cancel safety
 /// Dropping it does nothing.
@@ -164,11 +163,12 @@ pub async fn consume_budget() {
 /// Runs `f`, which may block, on a thread of the blocking pool: asyncio's `to_thread`, tokio's `spawn_blocking`.
 ///
 /// Threads are started on demand, up to [`Builder::max_blocking_threads`](crate::Builder::max_blocking_threads); more
-/// jobs wait in line. `abort` on the handle keeps a job from starting and cannot stop one that runs.
+/// jobs wait in a queue. `abort` on the handle keeps a job from starting; it cannot stop a job that runs.
 ///
 /// # Errors
-/// The handle's error is a panic when `f` panicked, a cancellation when the job was aborted before it began or the
-/// runtime was dropped, and [`JoinError::io_error`](crate::JoinError::io_error) when no thread could be started for it.
+/// The handle gives a panic when `f` panicked. It gives a cancellation when the job was aborted before it began, or
+/// when the runtime was dropped. When no thread could be started for the job,
+/// [`JoinError::io_error`](crate::JoinError::io_error) has the system's error.
 ///
 /// # Panics
 /// Outside a runtime.

@@ -1,4 +1,4 @@
-//! Time: [`sleep`], [`timeout`], [`interval`] and [`now`], the leaves on the timers (5).
+//! Time: [`sleep`], [`timeout`], [`interval`] and [`now`], the leaves that wait for timers (5).
 
 use crate::At;
 use crate::circle::budget;
@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// The time: the running loop's, which the virtual clock may hold still; outside of a loop the system's.
+/// The time by the clock of the running loop, which may be a virtual one. Outside of a loop it is the system's time.
 ///
 /// asyncio's `loop.time()`, tokio's `time::Instant::now()`. In a job of the blocking pool it is the time of the job's
 /// loop: a virtual clock stands still until the job has ended.
@@ -28,30 +28,31 @@ pub fn now() -> Instant {
     context::with(|core| core.clock.now()).unwrap_or_else(now_outside)
 }
 
-/// What a timer says that can never fire.
-const CLOSING: &str = "a timer was polled on an event loop that is being dropped, whose time does not go on: await it in a \
-                       task, or in another loop, and not in a drop";
+/// The panic message of a timer that can never fire.
+const CLOSING: &str = "a timer was polled on an event loop that is being dropped, whose time has stopped: await it in \
+                       a task, or in another loop, and not in a drop";
 
-/// The time `duration` after `start`; thirty years for durations that the clock cannot express.
+/// The time `duration` after `start`. If the clock cannot express it, thirty years after `start`.
 fn after(start: Instant, duration: Duration) -> Instant {
     start.checked_add(duration).unwrap_or_else(|| start + FAR)
 }
 
 /// Waits for `duration`: asyncio's and tokio's `sleep`.
 ///
-/// The time counts from this call, by the clock of the loop in which it is made. A sleep that is made outside of any
-/// loop (`block_on(sleep(duration))`) counts from its first poll, by the clock of the loop that polls it. Taken to
-/// another loop, a sleep keeps what is left of it. So it is never too short by the clock of the loop that polls it.
+/// The time counts from this call, by the clock of the running loop. A sleep that is made outside of any loop
+/// (`block_on(sleep(duration))`) counts from its first poll, by the clock of the loop that polls it. If a sleep moves
+/// to another loop, the time that is left counts by the clock of that loop. So a sleep is never too short by the clock
+/// of the loop that polls it.
 ///
-/// Never early; late by up to a millisecond, because that is mio's grain. Any duration will do: zero is ready at the
-/// first poll, [`Duration::MAX`] never, which is thirty years: a virtual clock that has nowhere else to jump gets
-/// there. A loop's time ends 584 years after its beginning: a virtual clock stands still from there on, and every sleep
-/// is ready at its first poll.
+/// A sleep is never early. It may be late by up to a millisecond, because mio waits for whole milliseconds. Any
+/// duration is allowed. Zero is ready at the first poll. [`Duration::MAX`] means never: its deadline is thirty years
+/// away, and only a virtual clock that has no other deadline to jump to gets there. A loop's time ends 584 years after
+/// its beginning. From there on a virtual clock stands still, and every sleep is ready at its first poll.
 ///
 /// # Panics
-/// When it is polled outside a runtime. And when it is awaited on a loop that is being dropped, which happens in drops
-/// only: the time of that loop does not go on. The first poll there wakes its task at once, and the next one panics, so
-/// that who polls just once to see whether the time is over is not disturbed.
+/// When it is polled outside a runtime. Also when it is awaited on a loop that is being dropped, because the time of
+/// that loop has stopped. Only code in a drop can do so. The first poll there wakes its task at once, and the next one
+/// panics. So code that polls only once, to see whether the time is over, does not panic.
 ///
 /// # Cancel safety
 /// Dropping it disarms the timer and loses nothing else.
@@ -68,8 +69,8 @@ pub fn sleep(duration: Duration) -> Sleep {
     Sleep::new(duration, At::here())
 }
 
-/// Waits until `deadline`: asyncio's `call_at`, tokio's `sleep_until`. An instant is compared with the clock of
-/// whichever loop polls. All else that is said of [`sleep`] holds for it, too.
+/// Waits until `deadline`: asyncio's `call_at`, tokio's `sleep_until`. The deadline is compared with the clock of the
+/// loop that polls. Everything else is as for [`sleep`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -91,15 +92,15 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct Sleep {
-    /// When it is over, once it has begun.
+    /// The deadline, once the time has begun to count.
     deadline: Instant,
-    /// What it counts by.
+    /// How the time counts.
     timer: Timer,
     /// Who sleeps, for the trace.
     _at: At,
 }
 
-/// What a [`Sleep`] counts by.
+/// How the time of a [`Sleep`] counts.
 ///
 /// ```text
 ///   sleep, outside of any loop --> Unbegun --first poll--+
@@ -110,14 +111,14 @@ pub struct Sleep {
 /// ```
 #[derive(Debug)]
 enum Timer {
-    /// An instant was given, which needs no clock of its own.
+    /// The deadline was given as an instant. It is compared with the clock of any loop.
     Instant,
-    /// Made outside of any loop: so many nanoseconds from the first poll on.
+    /// Made outside of any loop: this many nanoseconds, counted from the first poll.
     Unbegun(u64),
     /// The deadline counts by the clock of this loop.
     Relative(Rc<Core>),
-    /// It has a timer in this loop, which may not be the current one: the key, given back by [`Sleep::disarm`]; whether
-    /// the deadline counts by the clock of this loop.
+    /// A timer is armed in this loop, which may not be the current one. [`Sleep::disarm`] gives the key back.
+    /// `is_relative` says whether the deadline counts by the clock of this loop.
     Armed { core: Rc<Core>, key: u32, is_relative: bool },
 }
 
@@ -139,8 +140,8 @@ impl Sleep {
         Sleep { deadline, timer: Timer::Unbegun(nanos(deadline - start)), _at }
     }
 
-    /// When it is over; tokio's `Sleep::deadline`. For a sleep that was made outside of any loop and never polled it is
-    /// what it would be if it were polled now.
+    /// The instant at which it is over; tokio's `Sleep::deadline`. A sleep that was made outside of any loop, and never
+    /// polled, gives the deadline that a poll now would set.
     pub fn deadline(&self) -> Instant {
         match self.timer {
             Timer::Unbegun(nanos) => after(now(), Duration::from_nanos(nanos)),
@@ -148,8 +149,8 @@ impl Sleep {
         }
     }
 
-    /// Sets another deadline, whether it is over or not; tokio's `Sleep::reset`. Who waits for it is woken at the new
-    /// deadline and need not poll again before.
+    /// Sets another deadline, whether the old one has passed or not; tokio's `Sleep::reset`. A task that waits for it
+    /// is woken at the new deadline, and need not poll again before that.
     ///
     /// ```
     /// use std::{pin::pin, time::Duration};
@@ -168,7 +169,7 @@ impl Sleep {
         self.get_mut().rearm(deadline, false);
     }
 
-    /// Begins anew: `duration` from now on, by the clock that it counts by.
+    /// Starts again: `duration` from now, by the same clock.
     fn restart(&mut self, duration: Duration) {
         match &self.timer {
             Timer::Armed { core, .. } => {
@@ -179,7 +180,7 @@ impl Sleep {
         }
     }
 
-    /// Sets a deadline. A timer that has not fired is armed anew, for the same waker.
+    /// Sets a deadline. A timer that has not fired is armed again, with the same waker.
     fn rearm(&mut self, deadline: Instant, is_relative: bool) {
         let waits = |core: &Rc<Core>, key| core.timers.borrow_mut().waiting(key).is_some();
         let waiting = match &self.timer {
@@ -195,7 +196,7 @@ impl Sleep {
         }
     }
 
-    /// Sets a deadline that no timer is armed for. Gives the waker that the timer had, to be dropped.
+    /// Sets a deadline, and arms no timer for it. Gives the waker of the old timer, for the caller to drop.
     fn disarm(&mut self, deadline: Instant, is_relative: bool) -> Option<Waker> {
         self.deadline = deadline;
         match mem::replace(&mut self.timer, Timer::Instant) {
@@ -214,13 +215,13 @@ impl Sleep {
         }
     }
 
-    /// Sets the deadline that comes after this one, by the same clock. The next poll arms a timer for it.
+    /// Sets the next deadline, by the same clock. The next poll arms a timer for it.
     fn go_on_to(&mut self, deadline: Instant) {
         let is_relative = !matches!(self.timer, Timer::Instant | Timer::Armed { is_relative: false, .. });
         drop(self.disarm(deadline, is_relative));
     }
 
-    /// Takes it to the loop `here`, if it is not there.
+    /// Moves it to the loop `here`, if it is not there.
     #[inline]
     fn come_to(&mut self, here: &Core) {
         match &self.timer {
@@ -230,7 +231,7 @@ impl Sleep {
         }
     }
 
-    /// From now on what is left of a duration is left by the clock of `here`.
+    /// Moves it to the loop `here`. From now on, what is left of a duration counts by the clock of `here`.
     #[cold]
     fn move_to(&mut self, here: &Core) {
         let left = match &self.timer {
@@ -258,7 +259,7 @@ impl Drop for Sleep {
     }
 }
 
-/// Gives the key of a timer back, and its waker to be dropped.
+/// Gives the key of a timer back to its loop. Gives the timer's waker to the caller, to be dropped.
 fn release(core: &Core, key: u32) -> Waker {
     let waker = core.timers.borrow_mut().release(key);
     trace!(TimerDropped { timer: key });
@@ -266,10 +267,10 @@ fn release(core: &Core, key: u32) -> Waker {
 }
 
 impl Sleep {
-    /// Polls without the budget of a poll: a timeout has to come when all of it is spent.
+    /// Polls without taking budget: a timeout must end also when the budget of the poll is spent.
     #[inline]
     fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // Armed here: it stays. Armed on another runtime, which may never turn again, it comes to the one that polls.
+        // A timer that is armed in this loop stays. A timer of another loop moves here: that loop may never turn again.
         if let Timer::Armed { core, key, .. } = &self.timer
             && context::with(|here| ptr::eq(here, &**core)) == Some(true)
         {
@@ -292,7 +293,7 @@ impl Sleep {
             if deadline <= here.clock.nanos() {
                 return Poll::Ready(());
             }
-            // Foreign code, which may panic: before anything is taken from its place.
+            // To clone a waker is foreign code, which may panic. So it comes before anything is taken from its place.
             let waker = cx.waker().clone();
             let key = here.arm(deadline, waker);
             trace!(TimerArmed { timer: key, deadline: deadline } at self._at);
@@ -314,10 +315,10 @@ impl Future for Sleep {
     }
 }
 
-/// Gives `future` at most `duration`, counted as [`sleep`] counts it: from this call. asyncio's `wait_for`, tokio's
+/// Lets `future` take at most `duration`, which counts from this call, as for [`sleep`]. asyncio's `wait_for`, tokio's
 /// `timeout`.
 ///
-/// The future is polled first: one that is ready in time wins, even with a duration of zero.
+/// Every poll polls the future first. So a future that is ready wins, even with a duration of zero.
 ///
 /// # Errors
 /// [`Elapsed`] when the time is over; `future` has been dropped by then.
@@ -341,7 +342,7 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
     Timeout { future: Some(future.into_future()), sleep: sleep(duration) }
 }
 
-/// The future of [`timeout`]; tokio's `Timeout`. It holds its future in itself, once.
+/// The future of [`timeout`]; tokio's `Timeout`. It holds its future only once; an async function would hold it twice.
 ///
 /// # Panics
 /// When it is polled again after it was ready.
@@ -356,9 +357,9 @@ impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, Elapsed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: `get_unchecked_mut` and `new_unchecked` ask that the future is not moved until it is dropped. It is
-        // reached through this pin only, which is passed on; `set` drops it in its place; there is no other method, no
-        // `Drop`, and `Unpin` holds only where it holds for the future. The sleep is `Unpin` and may be moved.
+        // SAFETY: `get_unchecked_mut` and `new_unchecked` ask that the future is not moved until it is dropped. Only
+        // this pin reaches it, and passes it on as a pin; `set` drops it in its place. There is no other method and no
+        // `Drop`, and a `Timeout` is `Unpin` only if its future is. The sleep is `Unpin` and may be moved.
         #[allow(unsafe_code, reason = "the projection from a timeout to its future")]
         let (mut future, sleep) = unsafe {
             let this = self.get_unchecked_mut();
@@ -402,9 +403,9 @@ impl From<Elapsed> for std::io::Error {
     }
 }
 
-/// Ticks at once, then every `period`; tokio's `interval`, asyncio has none. Ticks that were missed come one right
-/// after the other, so that none is lost, unless [`set_missed_tick_behavior`](Interval::set_missed_tick_behavior) says
-/// otherwise. The time counts as [`sleep`] counts it.
+/// Ticks at once, and then after every `period`; tokio's `interval`, asyncio has none. Missed ticks come one right
+/// after the other, so that none is lost; [`set_missed_tick_behavior`](Interval::set_missed_tick_behavior) changes
+/// that. The time counts as for [`sleep`].
 ///
 /// # Panics
 /// With a period of zero.
@@ -424,11 +425,11 @@ pub fn interval(period: Duration) -> Interval {
     Interval { period, sleep: sleep(Duration::ZERO), missed: MissedTickBehavior::Burst }
 }
 
-/// A tick that is later than this was missed: the same 5 milliseconds as in tokio. A loop that has much to do is hardly
-/// ever on time to the microsecond.
+/// A tick that comes later than this counts as missed: the same 5 milliseconds as in tokio. It is not zero, because a
+/// busy loop is hardly ever on time to the microsecond.
 const MISSED: Duration = Duration::from_millis(5);
 
-/// What becomes of the ticks that nobody was there for, by more than 5 milliseconds; tokio's `MissedTickBehavior`.
+/// What happens with missed ticks: those that come more than 5 milliseconds late. tokio's `MissedTickBehavior`.
 ///
 /// A task that ticks every 10 ms works for 25 ms after the tick at 10:
 ///
@@ -457,17 +458,17 @@ const MISSED: Duration = Duration::from_millis(5);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MissedTickBehavior {
-    /// They come one right after the other, so that none is lost and the later ones are on time again.
+    /// Missed ticks come one right after the other. So none is lost, and the later ones are on time again.
     #[default]
     Burst,
-    /// The late tick begins the periods anew: the next one comes a period after it.
+    /// The periods start again at the late tick: the next tick comes one period after it.
     Delay,
-    /// They are left out. The next tick is a multiple of the period after the late one was due.
+    /// Missed ticks are left out. The next tick comes a whole number of periods after the late one was due.
     Skip,
 }
 
 impl MissedTickBehavior {
-    /// When the next tick is due, after one that was due at `due` and came `late` by so much.
+    /// When the next tick is due. The last one was due at `due`, and came later than that by `late`.
     fn next(self, due: Instant, late: Duration, period: Duration) -> Instant {
         let missed = match self {
             _ if late <= MISSED => Duration::ZERO,
@@ -479,14 +480,14 @@ impl MissedTickBehavior {
     }
 }
 
-/// The clock of [`interval`]; tokio's `Interval`, whose names the methods have.
+/// The ticks of [`interval`]; tokio's `Interval`, with the same method names.
 #[derive(Debug)]
 pub struct Interval {
     /// The time between two ticks.
     period: Duration,
     /// The next tick.
     sleep: Sleep,
-    /// What becomes of ticks that were missed.
+    /// What happens with missed ticks.
     missed: MissedTickBehavior,
 }
 
@@ -524,7 +525,7 @@ impl Interval {
         })
     }
 
-    /// Begins anew: the next tick comes one period from now. tokio's `Interval::reset`.
+    /// Starts again: the next tick comes one period from now. tokio's `Interval::reset`.
     ///
     /// ```
     /// use std::time::Duration;
@@ -544,12 +545,12 @@ impl Interval {
         self.sleep.restart(self.period);
     }
 
-    /// What becomes of ticks that were missed; tokio's `missed_tick_behavior`.
+    /// What happens with missed ticks; tokio's `missed_tick_behavior`.
     pub fn missed_tick_behavior(&self) -> MissedTickBehavior {
         self.missed
     }
 
-    /// Says what becomes of ticks that are missed from now on; tokio's `set_missed_tick_behavior`. For an example see
+    /// Sets what happens with ticks that are missed from now on; tokio's `set_missed_tick_behavior`. For an example see
     /// [`MissedTickBehavior`].
     pub fn set_missed_tick_behavior(&mut self, behavior: MissedTickBehavior) {
         self.missed = behavior;

@@ -1,13 +1,14 @@
-//! What can stand for an address: literals are known at once, names are looked up on the blocking pool, never on the
-//! loop.
+//! What can be given as an address. A literal address is known at once. A name is looked up on the blocking pool,
+//! because a look-up would stop the loop.
 
 use crate::io::about;
 use crate::task::spawn_blocking;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-/// What [`TcpStream::connect`](crate::net::TcpStream::connect) and its kin take: socket addresses, `(ip, port)`,
-/// `"127.0.0.1:80"`, `"host:80"`, `("host", 80)`, and the same with a `String`. Not for implementing elsewhere.
+/// What [`TcpStream::connect`](crate::net::TcpStream::connect) and similar functions take as an address: socket
+/// addresses, `(ip, port)`, `"127.0.0.1:80"`, `"host:80"`, `("host", 80)`, and the same with a `String`. Other crates
+/// cannot implement it.
 ///
 /// ```
 /// use std::net::{Ipv6Addr, SocketAddrV6};
@@ -30,7 +31,7 @@ mod sealed {
     }
 }
 
-/// Where to, as far as it is known without asking anybody.
+/// What is known of an address without a look-up.
 #[derive(Debug)]
 pub enum Destination {
     Known(Vec<SocketAddr>),
@@ -56,10 +57,10 @@ pub(crate) async fn resolve(destination: impl ToSocketAddrs) -> io::Result<Vec<S
 /// When the name does not resolve, or has no port.
 ///
 /// # Panics
-/// With a name, outside a runtime.
+/// When it has to look up a name outside a runtime.
 ///
 /// # Cancel safety
-/// Dropping it leaves the look-up to end by itself.
+/// Dropping it does not stop the look-up, which ends by itself.
 ///
 /// ```
 /// runtime::block_on(async {
@@ -78,7 +79,7 @@ pub(crate) async fn first_of<T>(
     destination: impl ToSocketAddrs,
     mut attempt: impl AsyncFnMut(SocketAddr) -> io::Result<T>,
 ) -> io::Result<T> {
-    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the address stands for no socket address at all");
+    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "there is no socket address to try");
     for address in resolve(destination).await? {
         match attempt(address).await {
             Ok(done) => return Ok(done),

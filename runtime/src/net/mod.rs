@@ -1,4 +1,4 @@
-//! Sockets, thin over [`Async`](crate::io::Async).
+//! Sockets: thin layers over [`Async`](crate::io::Async).
 
 mod addr;
 mod tcp;

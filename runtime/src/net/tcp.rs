@@ -10,38 +10,38 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll};
 
-/// Accepts TCP connections; tokio's `TcpListener`, whose names the methods have, and asyncio's `start_server`.
-/// For an example see [`TcpStream`].
+/// Accepts TCP connections; tokio's `TcpListener`, with the same method names, and asyncio's `start_server`. For an
+/// example see [`TcpStream`].
 #[derive(Debug)]
 pub struct TcpListener {
     io: Async<mio::net::TcpListener>,
 }
 
 impl TcpListener {
-    /// Listens at the first of the addresses that can be had; port 0 lets the system choose one.
+    /// Listens at the first address that works. Port 0 lets the system choose one.
     ///
     /// # Errors
-    /// The system's: the address is taken, or not of this machine.
+    /// The system's: the address is in use, or does not belong to this machine.
     ///
     /// # Panics
     /// When it is polled outside a runtime.
     ///
     /// # Cancel safety
-    /// Dropped before it is done, it listens nowhere; the look-up of a name ends by itself.
+    /// If it is dropped before it is done, nothing listens. The look-up of a name ends by itself.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
         first_of(address, async |address| Ok(TcpListener { io: Async::new(mio::net::TcpListener::bind(address)?)? }))
             .await
     }
 
-    /// Takes the next connection. Any number of tasks may wait in it.
+    /// Takes the next connection. Any number of tasks may wait for one.
     ///
     /// # Errors
-    /// The system's, of which most concern one connection only. Out of descriptors ("too many open files") is an error
-    /// like any other: the listener goes on, and the connection waits until it is tried again. An error takes from the
-    /// budget of the poll, too: a server that only goes on after it still lets the tasks run that will close something.
+    /// The system's. Most of them concern one connection only. Out of descriptors ("too many open files") is an error
+    /// like any other: the listener can still be used, and the connection waits for the next call. An error takes
+    /// budget, too. So a server that only tries again still lets other tasks run, and these may close descriptors.
     ///
     /// # Panics
-    /// When it is polled outside a runtime and a connection is there: it has to be put on a loop.
+    /// When it is polled outside a runtime and a connection is there: the connection must be put on a loop.
     ///
     /// # Cancel safety
     /// Dropping it loses no connection.
@@ -53,7 +53,7 @@ impl TcpListener {
         })
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     ///
     /// # Errors
     /// The system's.
@@ -83,12 +83,12 @@ impl AsFd for TcpListener {
     }
 }
 
-/// A TCP connection; tokio's `TcpStream`, whose names the methods have, and both halves of asyncio's streams in one.
+/// A TCP connection; tokio's `TcpStream`, with the same method names, and asyncio's reader and writer in one.
 ///
-/// Everything takes `&self`: one task may read while another writes.
+/// Every method takes `&self`, so one task may read while another writes.
 ///
-/// TCP's urgent data is not for it: the system stops a read before an urgent byte, and what follows is not heard of
-/// until more comes.
+/// TCP's urgent data is not supported: the system stops a read before an urgent byte, and no event reports the bytes
+/// behind it until more bytes come.
 ///
 /// ```
 /// use runtime::{block_on, spawn, net::{TcpListener, TcpStream}};
@@ -109,7 +109,7 @@ impl AsFd for TcpListener {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// What was connected without the loop, the end of a stream, and attempts that do not wait:
+/// A connection that was made without the loop, the end of a stream, and attempts that do not wait:
 ///
 /// ```
 /// use std::{io::ErrorKind, net::Shutdown};
@@ -146,11 +146,11 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// Connects to the first of the addresses that answers. Literal addresses connect at once, names are looked up on
-    /// the blocking pool.
+    /// Connects to the first address that answers. A name is looked up first, on the blocking pool; a literal address
+    /// needs no look-up.
     ///
     /// # Errors
-    /// The system's, of the last address that was tried.
+    /// The system's, for the last address that was tried.
     ///
     /// # Panics
     /// When it is polled outside a runtime.
@@ -176,8 +176,8 @@ impl TcpStream {
         Ok(TcpStream { io })
     }
 
-    /// Reads what is there into `buffer` and gives the number of bytes; waits if nothing is. Zero is the end, unless
-    /// the buffer is empty.
+    /// Reads the bytes that are there into `buffer` and gives their number. Waits if there are none. Zero is the end of
+    /// the stream, unless `buffer` has no room.
     ///
     /// # Errors
     /// The system's.
@@ -189,13 +189,13 @@ impl TcpStream {
         self.io.retry(Direction::Read, |io| read(io, buffer).map(Some))
     }
 
-    /// Writes what the system takes of `bytes` and gives the number; waits if it takes none.
+    /// Writes as many of `bytes` as the system takes, and gives their number. Waits if it takes none.
     ///
     /// # Errors
     /// The system's.
     ///
     /// # Cancel safety
-    /// Dropped before it is done, it has written nothing.
+    /// If it is dropped before it is done, nothing was written.
     #[track_caller]
     pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
         self.io.retry(Direction::Write, move |io| write(io, bytes).map(Some))
@@ -204,10 +204,10 @@ impl TcpStream {
     /// Writes all of `bytes`.
     ///
     /// # Errors
-    /// The system's, after which it is not known how many bytes were written.
+    /// The system's. After an error it is not known how many bytes were written.
     ///
     /// # Cancel safety
-    /// Dropped before it is done, it may have written a part.
+    /// If it is dropped before it is done, a part may have been written.
     #[track_caller]
     pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
         self.io.retry(Direction::Write, move |io| {
@@ -227,7 +227,7 @@ impl TcpStream {
     /// `UnexpectedEof` when the end comes first; else the system's.
     ///
     /// # Cancel safety
-    /// Dropped before it is done, it may have read a part.
+    /// If it is dropped before it is done, a part may have been read.
     #[track_caller]
     pub fn read_exact(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
         let mut filled = 0;
@@ -242,7 +242,7 @@ impl TcpStream {
         })
     }
 
-    /// Waits until a read may succeed, or has something to tell.
+    /// Waits until a read may succeed or fail.
     ///
     /// # Errors
     /// When the runtime was dropped.
@@ -254,7 +254,7 @@ impl TcpStream {
         self.io.readable()
     }
 
-    /// Waits until a write may succeed, or has something to tell.
+    /// Waits until a write may succeed or fail.
     ///
     /// # Errors
     /// When the runtime was dropped.
@@ -269,7 +269,7 @@ impl TcpStream {
     /// Reads what is there, without waiting.
     ///
     /// # Errors
-    /// `WouldBlock` when nothing is; else the system's.
+    /// `WouldBlock` when nothing is there; else the system's.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         read(&self.io, buffer)
     }
@@ -282,8 +282,8 @@ impl TcpStream {
         write(&self.io, bytes)
     }
 
-    /// The poll function under [`readable`](TcpStream::readable), for hand-written futures: `try_read`, and on
-    /// `WouldBlock` this again. Only the latest task that asks is woken.
+    /// The poll function under [`readable`](TcpStream::readable), for hand-written futures. When it is ready, call
+    /// `try_read`; on `WouldBlock`, call this again. Only the latest task that calls it is woken.
     ///
     /// # Errors
     /// When the runtime was dropped.
@@ -291,7 +291,8 @@ impl TcpStream {
         self.io.poll_readable(cx)
     }
 
-    /// The poll function under [`writable`](TcpStream::writable): `try_write`, and on `WouldBlock` this again.
+    /// The poll function under [`writable`](TcpStream::writable). When it is ready, call `try_write`; on `WouldBlock`,
+    /// call this again.
     ///
     /// # Errors
     /// When the runtime was dropped.
@@ -299,7 +300,8 @@ impl TcpStream {
         self.io.poll_writable(cx)
     }
 
-    /// Ends one direction, or both: the peer reads the end. As in the standard library; tokio's ends the writing half.
+    /// Closes one direction, or both. If the writing direction is closed, the peer reads the end. As in the standard
+    /// library; tokio's closes the writing direction only.
     ///
     /// # Errors
     /// The system's.
@@ -315,7 +317,7 @@ impl TcpStream {
         self.io.get_ref().set_nodelay(nodelay)
     }
 
-    /// The other end.
+    /// The address of the peer.
     ///
     /// # Errors
     /// The system's.
@@ -323,7 +325,7 @@ impl TcpStream {
         self.io.get_ref().peer_addr()
     }
 
-    /// This end.
+    /// The address of this end.
     ///
     /// # Errors
     /// The system's.
@@ -353,7 +355,7 @@ impl AsFd for TcpStream {
     }
 }
 
-/// One attempt. Apart from its method, because the future of [`TcpStream::read`] holds the socket already.
+/// One attempt. It is no method of [`TcpStream`], because the futures hold only the [`Async`] in it.
 fn read(io: &Async<mio::net::TcpStream>, buffer: &mut [u8]) -> io::Result<usize> {
     io.try_bytes(Direction::Read, buffer.len(), |mut socket| socket.read(buffer))
 }

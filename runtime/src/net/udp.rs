@@ -9,10 +9,10 @@ use std::net::SocketAddr;
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Sends and receives datagrams; tokio's `UdpSocket`, whose names the methods have, and asyncio's
+/// Sends and receives datagrams; tokio's `UdpSocket`, with the same method names, and asyncio's
 /// `create_datagram_endpoint`.
 ///
-/// Everything takes `&self`: one task may receive while another sends.
+/// Every method takes `&self`, so one task may receive while another sends.
 ///
 /// ```
 /// use runtime::{block_on, net::UdpSocket};
@@ -51,16 +51,16 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
-    /// A socket at the first of the addresses that can be had; port 0 lets the system choose one.
+    /// A socket at the first address that works. Port 0 lets the system choose one.
     ///
     /// # Errors
-    /// The system's: the address is taken, or not of this machine.
+    /// The system's: the address is in use, or does not belong to this machine.
     ///
     /// # Panics
     /// When it is polled outside a runtime.
     ///
     /// # Cancel safety
-    /// Dropped before it is done, it has bound nothing; the look-up of a name ends by itself.
+    /// If it is dropped before it is done, nothing is bound. The look-up of a name ends by itself.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
         first_of(address, async |address| Ok(UdpSocket { io: Async::new(mio::net::UdpSocket::bind(address)?)? })).await
     }
@@ -71,10 +71,10 @@ impl UdpSocket {
     /// The system's.
     ///
     /// # Panics
-    /// With a name, outside a runtime.
+    /// When it has to look up a name outside a runtime.
     ///
     /// # Cancel safety
-    /// Dropped before it is done, it has chosen nobody.
+    /// If it is dropped before it is done, no peer is chosen.
     pub async fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
         first_of(address, async |address| self.io.get_ref().connect(address)).await
     }
@@ -85,22 +85,22 @@ impl UdpSocket {
     /// The system's: no peer was chosen, the datagram is too long, or an earlier one was refused.
     ///
     /// # Cancel safety
-    /// Dropped before it is done, it has sent nothing.
+    /// If it is dropped before it is done, nothing was sent.
     #[track_caller]
     pub fn send(&self, datagram: &[u8]) -> impl Future<Output = io::Result<usize>> {
         self.io.write_with(move |socket| socket.send(datagram))
     }
 
-    /// Sends one datagram to `address`, the first of several.
+    /// Sends one datagram to `address`. If that stands for several addresses, to the first one that works.
     ///
     /// # Errors
     /// The system's.
     ///
     /// # Panics
-    /// With a name, outside a runtime.
+    /// When it has to look up a name outside a runtime.
     ///
     /// # Cancel safety
-    /// Dropped before it is done, it has sent nothing.
+    /// If it is dropped before it is done, nothing was sent.
     pub async fn send_to(&self, datagram: &[u8], address: impl ToSocketAddrs) -> io::Result<usize> {
         first_of(address, async |address| self.io.write_with(|socket| socket.send_to(datagram, address)).await).await
     }
@@ -129,7 +129,7 @@ impl UdpSocket {
         self.io.read_with(|socket| socket.recv_from(buffer))
     }
 
-    /// Waits until to receive may succeed, or has something to tell.
+    /// Waits until a receive may succeed or fail.
     ///
     /// # Errors
     /// When the runtime was dropped.
@@ -141,7 +141,7 @@ impl UdpSocket {
         self.io.readable()
     }
 
-    /// Waits until to send may succeed, or has something to tell.
+    /// Waits until a send may succeed or fail.
     ///
     /// # Errors
     /// When the runtime was dropped.
@@ -185,7 +185,7 @@ impl UdpSocket {
         self.io.try_one_way(Direction::Read, |socket| socket.recv_from(buffer))
     }
 
-    /// This end.
+    /// The address of this end.
     ///
     /// # Errors
     /// The system's.

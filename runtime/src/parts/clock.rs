@@ -5,8 +5,8 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// What "never" is: a deadline that the clock cannot express. tokio takes the same thirty years, so that sums with
-/// further durations do not overflow either.
+/// How far away "never" is. It stands for deadlines that the clock cannot express. Thirty years, as in tokio, leave
+/// room to add further durations without an overflow.
 pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 thread_local! {
@@ -20,7 +20,7 @@ pub(crate) fn now_outside() -> Instant {
     JOB_TIME.get().unwrap_or_else(Instant::now)
 }
 
-/// Calls `job`, which must not panic, with this time; `None` is the system's.
+/// Calls `job`, which must not panic. While it runs, [`now_outside`] gives `time`; with `None`, the system's time.
 pub(crate) fn job_at<R>(time: Option<Instant>, job: impl FnOnce() -> R) -> R {
     JOB_TIME.set(time);
     let result = job();
@@ -32,7 +32,7 @@ pub(crate) fn job_at<R>(time: Option<Instant>, job: impl FnOnce() -> R) -> R {
 pub(crate) struct Clock {
     /// When time began.
     start: Instant,
-    /// The virtual time, which only the loop lets jump; `None` when the system's clock is the clock.
+    /// The virtual time, which only the loop lets jump; `None` if the loop uses the system's clock.
     pub(crate) standing: Cell<Option<u64>>,
 }
 

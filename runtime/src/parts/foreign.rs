@@ -1,12 +1,12 @@
-//! Calls into foreign code: what a program wrote may panic when it is dropped or called, and the loop has to go on.
+//! Calls into foreign code: the program's code may panic when it is called or dropped, and the loop must go on.
 //!
-//! The panic hook has told of such a panic by the time it is caught here, so it is not silent.
+//! Such a panic is not silent: the panic hook has reported it before it is caught here.
 
 use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What a panic throws.
+/// The payload of a panic.
 pub(crate) type Payload = Box<dyn Any + Send>;
 
 /// Calls `f`.
@@ -17,20 +17,20 @@ pub(crate) fn caught<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
     catch_unwind(AssertUnwindSafe(f))
 }
 
-/// Calls `f` and holds back its panic.
+/// Calls `f` and catches its panic.
 pub(crate) fn quietly(f: impl FnOnce()) {
     if let Err(payload) = caught(f) {
         drop_payload(payload);
     }
 }
 
-/// Drops a value of the program and holds back the panic of that.
+/// Drops a value of the program and catches a panic of that drop.
 pub(crate) fn quiet_drop<T>(value: T) {
     quietly(|| drop(value));
 }
 
-/// A value of the program on its way, in a message or a job. That may be dropped anywhere, and the value with it: a
-/// panic of the value's drop is then held back.
+/// A value of the program on its way, in a message or a job. The message or job may be dropped anywhere, and the value
+/// with it. A panic of the value's drop is then caught.
 pub(crate) struct Quiet<T>(Option<T>);
 
 impl<T> Quiet<T> {
@@ -50,7 +50,7 @@ impl<T> Drop for Quiet<T> {
     }
 }
 
-/// Drops what a panic has thrown. That may panic again, and so on without end: the second payload is leaked.
+/// Drops the payload of a panic. That drop may panic again, and so on without end. So a second payload is leaked.
 pub(crate) fn drop_payload(payload: Payload) {
     if let Err(second) = caught(|| drop(payload)) {
         mem::forget(second);

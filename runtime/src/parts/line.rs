@@ -1,6 +1,6 @@
 //! Lines of waiters, first in, first out: at a socket, a semaphore, a full channel.
 //!
-//! All lines of one socket, semaphore or channel lie in one slab, as linked lists, so that a waiter leaves from the
+//! All lines of one socket, semaphore or channel lie in one slab, as linked lists, so that a waiter can leave from the
 //! middle of a line in constant time. A waiter has a key from the moment at which it begins to wait until it leaves. To
 //! *call* a waiter takes it out of its line; its entry stays until it leaves, so that it can find out that it was
 //! called.
@@ -39,12 +39,12 @@ pub(crate) struct Line {
 /// One waiter.
 #[derive(Debug)]
 pub(crate) struct Waiter {
-    /// The waker of the task that polled last; after the call one that does nothing. It is no `Option`, because the
-    /// slab would then need eight bytes more to tell an entry from a free one.
+    /// The waker of the task that polled last. After the call, a waker that does nothing. It is no `Option`, because
+    /// the slab would then need eight bytes more to tell an entry from a free slot.
     pub(crate) waker: Waker,
     /// The waiter in front of this one.
     before: Option<WaiterKey>,
-    /// The waiter behind this one. A waiter that was called stands in no line, and has its own key here.
+    /// The waiter behind this one. A waiter that was called is in no line, and has its own key here.
     pub(crate) after: Option<WaiterKey>,
 }
 
@@ -74,8 +74,8 @@ impl Waiters {
         Waiters { entries: Slots::new() }
     }
 
-    /// A task waits. A new waiter goes to the end of the line; one that stands in it changes its waker. The old waker
-    /// is for the caller to drop, outside every borrow.
+    /// A task waits. A new waiter goes to the end of the line. A waiter that is in the line already gets the new waker.
+    /// The old waker is for the caller to drop, outside every borrow.
     pub(crate) fn wait(&mut self, line: &mut Line, waiter: &mut Option<WaiterKey>, waker: Waker) -> Option<Waker> {
         match *waiter {
             Some(key) if !self.is_called(key) => {

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What several threads change.
-/// It is public in name only: the type of a channel's end names it.
+/// What several threads change. It is `pub` only because the public type of a channel's end names it.
 pub struct Lock<T>(Mutex<T>);
 
 impl<T> Lock<T> {

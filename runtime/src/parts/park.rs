@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 /// Says whether the loop is about to park, or has parked.
 #[derive(Debug)]
 pub(crate) struct Parking {
-    /// Set by the loop, taken down by it or by the sender that rings.
+    /// Set by the loop. Cleared by the loop, or by the sender that rings.
     parked: AtomicBool,
 }
 
@@ -44,8 +44,8 @@ impl Parking {
         self.parked.store(false, Ordering::Relaxed);
     }
 
-    /// (x) A sender puts its message into the queue, and then (y) hears whether it has to ring. True for one sender of
-    /// a batch; until somebody rings, the loop sleeps on.
+    /// (x) A sender puts its message into the queue, and then (y) learns whether it has to ring. Only one of several
+    /// senders gets true, and the loop sleeps until that one rings.
     ///
     /// # Errors
     /// That of `send`: there is no queue any more.

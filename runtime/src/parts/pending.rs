@@ -1,5 +1,5 @@
-//! Which tasks a wake is on its way to: a million wakes of one task from other threads are one message, until the loop
-//! takes it.
+//! The tasks for which a wake is on its way. A million wakes of one task from other threads are one message, until the
+//! loop takes it.
 //!
 //! ```text
 //!   another thread                                  the loop
@@ -9,12 +9,12 @@
 //!         there: nothing, a message is on its way
 //! ```
 //!
-//! No wake is lost. A thread that finds its ticket in the set came before (b), so the poll after (c) sees its (x): both
-//! go through one lock. A thread that comes after (b) sends a message of its own. A thread may stop between (y) and its
-//! message; the wakes of other threads that relied on this message are then late, too.
+//! No wake is lost. A thread that finds its ticket in the set came before (b). Both go through one lock, so the poll
+//! after (c) sees its (x). A thread that comes after (b) sends a message of its own. A thread may stop between (y) and
+//! its message; the wakes of other threads that relied on this message are then late, too.
 //!
-//! The set has whole tickets, so a new task in the same slot is another one. It is as big as the queue of messages and
-//! shrinks with it, where a bit for each slot would stay. Only wakes that cross threads come here.
+//! The set holds whole tickets, so a new task in the same slot has an entry of its own. The set grows and shrinks with
+//! the queue of messages; a bit for each slot would keep its memory. Only wakes that cross threads come here.
 //!
 //! This file depends on nothing but a mutex and the rule of `shrink.rs`, so that a model checker can compile it by
 //! itself.
@@ -64,7 +64,7 @@ impl Pending {
     }
 }
 
-/// Spreads the bits of a ticket. Tickets are not chosen by anybody, so the set needs no secret.
+/// Spreads the bits of a ticket. Nobody can choose tickets, so the hash needs no secret.
 #[derive(Default)]
 struct Spread(u64);
 
@@ -78,7 +78,7 @@ impl Hasher for Spread {
     }
 
     fn write_u64(&mut self, ticket: u64) {
-        // 2⁶⁴ divided by the golden ratio: neighbours come far apart. The set takes its bits from both ends.
+        // 2⁶⁴ divided by the golden ratio: neighbours end up far apart. The set takes its bits from both ends.
         let product = ticket.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.0 = product ^ product >> 32;
     }

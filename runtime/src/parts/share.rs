@@ -1,5 +1,5 @@
 //! How the ends of a channel share its state: under a lock, when they may be on different threads, or in a plain cell,
-//! when both stay on the loop's thread. The channels are written once, for either.
+//! when both stay on the loop's thread. The channels are written once, for both.
 
 use super::lock::Lock;
 use std::cell::{RefCell, RefMut};
@@ -10,7 +10,7 @@ use std::sync::{Arc, MutexGuard};
 
 /// Where the two ends of a channel may be: [`Anywhere`] or [`Local`].
 pub trait Reach: fmt::Debug + Sized + 'static {
-    /// One end's way to the state that both have in common.
+    /// How one end holds the state that both ends share.
     #[doc(hidden)]
     type Shared<T>: Shared<T>;
 }
@@ -26,7 +26,7 @@ pub enum Local {}
 /// A state with several owners. A clone is another owner of the same state.
 #[doc(hidden)]
 pub trait Shared<T>: Clone {
-    /// While it lives, nobody else gets at the state. No user code may run meanwhile.
+    /// While it lives, nobody else can use the state. No user code may run in that time.
     type Guard<'a>: DerefMut<Target = T>
     where
         Self: 'a;

@@ -45,7 +45,7 @@ pub(crate) trait Shrink {
     fn shrink(&mut self);
 }
 
-/// The three arrays of the standard library differ in nothing here.
+/// The rule is the same for these three collections of the standard library.
 macro_rules! shrink {
     ($($array:ident $(of $bound:ident)?),*) => {$(
         impl<T $(: $bound)?> Shrink for $array<T> {
@@ -84,17 +84,17 @@ impl<T: Eq + Hash, S: BuildHasher> Shrink for HashSet<T, S> {
     }
 }
 
-/// A slab that gives memory back. Its items stay where they are, for they have keys: the free slots behind the last
-/// item are all that can go.
+/// A slab that gives memory back. Its items cannot move, because they have keys. So only the free slots behind the last
+/// item can go.
 #[derive(Debug)]
 pub(crate) struct Slots<T> {
     slab: Slab<T>,
-    /// How many removals have to come before the next attempt to shrink. An attempt is in vain when an item has one of
-    /// the last slots; after that, the next one waits for half as many removals as there are items.
+    /// How many removals must come before the next attempt to shrink. An attempt gives nothing back when an item has
+    /// one of the last slots. Then the next attempt waits for half as many removals as there are items.
     ///
-    /// An attempt that finds the last slot taken costs nothing. One that cuts slots off looks at all that stay, to mend
-    /// the list of free ones. From there on the lowest free slot is taken first, so the high ones empty, and there are
-    /// few such attempts.
+    /// An attempt that finds the last slot taken costs nothing. An attempt that cuts slots off looks at all slots that
+    /// stay, to repair the list of free slots. From then on the lowest free slot is taken first, so the high slots
+    /// become empty, and there are few such attempts.
     wait: usize,
 }
 

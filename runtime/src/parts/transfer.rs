@@ -1,5 +1,5 @@
-//! One value on its way from one end to the other; the ends may be on different threads. Under
-//! [`sync::oneshot`](crate::sync::oneshot), and under the result of a task that another thread spawned.
+//! One value on its way from one end to the other; the ends may be on different threads.
+//! [`sync::oneshot`](crate::sync::oneshot) is built on it, and so is the result of a task that another thread spawned.
 //!
 //! ```text
 //!              end: with the value, or without one              take_or_wait

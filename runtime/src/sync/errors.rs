@@ -1,8 +1,8 @@
-//! What the ends of a channel say when they cannot do what they were asked.
+//! The errors of channels.
 
 use std::fmt;
 
-/// Nobody will receive; the value comes back.
+/// The receiver is gone, or has closed the channel. The value comes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError<T>(pub T);
 
@@ -23,9 +23,9 @@ impl<T> std::error::Error for SendError<T> {}
 /// Why [`Sender::try_send`](super::mpsc::Sender::try_send) did not send; the value comes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<T> {
-    /// There is no room, or others wait for it.
+    /// There is no room, or other senders wait for it.
     Full(T),
-    /// Nobody will receive.
+    /// The receiver is gone, or has closed the channel.
     Closed(T),
 }
 

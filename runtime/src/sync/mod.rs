@@ -1,8 +1,8 @@
 //! What tasks use to wait for each other: [`Semaphore`], [`oneshot`] and [`mpsc`].
 //!
-//! The semaphore belongs to one thread, as the loop does, and has no lock. The channels may have their ends on
-//! different threads, so that other threads can talk to the loop; a short lock guards each. [`mpsc::local`] and
-//! [`oneshot::local`] make ends that stay on one thread, without a lock.
+//! The semaphore belongs to one thread, as the loop does, and has no lock. The ends of a channel may be on different
+//! threads, so that other threads can talk to the loop. Each channel has a lock, which is held for a short time only.
+//! [`mpsc::local`] and [`oneshot::local`] make ends that stay on one thread, without a lock.
 
 mod semaphore;
 pub mod oneshot;

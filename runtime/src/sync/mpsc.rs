@@ -1,12 +1,12 @@
-//! Many senders, one receiver. The senders may live on other threads, and the receiver may travel, too, unless they are
-//! [`local`].
+//! Many senders, one receiver. The senders and the receiver may be on different threads, unless they are [`local`].
 //!
 //! ```text
 //!   send, room left:   value --> queue                      --> receiver woken
 //!   send, full:        task  --> line --(a value was taken: granted)--> value --> queue
 //! ```
 //!
-//! A place that comes free is granted to the first in line and counted as taken, so no later sender gets it.
+//! A place that becomes free is granted to the first sender in line. From then on it counts as taken, so no later
+//! sender gets it.
 
 pub use crate::sync::errors::{SendError, TryRecvError, TrySendError};
 pub use crate::sync::send::Send;
@@ -53,8 +53,8 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     pair(capacity)
 }
 
-/// A channel with room for `capacity` values whose ends stay on this thread: as [`channel`], without a lock and without
-/// atomics. The ends are not `Send`. Between the tasks of one loop it is the cheaper one.
+/// A channel with room for `capacity` values whose ends stay on this thread. It is like [`channel`], but has no lock
+/// and no atomics. The ends are not `Send`. Between the tasks of one loop it is cheaper.
 ///
 /// # Panics
 /// With a capacity of zero.
@@ -102,20 +102,21 @@ pub fn unbounded<T>() -> (UnboundedSender<T>, Receiver<T>) {
 /// The capacity of a channel that takes any number of values.
 const UNBOUNDED: usize = usize::MAX;
 
-/// What the ends share. Locked for a few moves; no user code runs under it.
+/// What the ends share. It is locked for a few statements only, and no user code runs under the lock.
 pub(super) struct State<T> {
     /// The values, in the order in which they were sent.
     pub(super) queue: VecDeque<T>,
     /// How many values may wait, those of granted senders included.
     pub(super) capacity: usize,
-    /// Places that were promised to senders that have not been polled since.
+    /// How many places were granted to senders that have not used them yet.
     pub(super) granted: usize,
-    /// Who waits for a value.
+    /// The waker of the receiver, while it waits for a value.
     pub(super) receiver: Option<Waker>,
-    /// Who waits for a place.
+    /// The senders that wait, of `line` and of `watchers`.
     pub(super) waiters: Waiters,
+    /// The senders that wait for a place, in the order in which they came.
     pub(super) line: Line,
-    /// Who waits for the receiver to go. Their entries are among the waiters, too.
+    /// The senders that wait until the receiver is gone. Their entries are in `waiters`, too.
     pub(super) watchers: Line,
     /// How many senders there are.
     pub(super) senders: usize,
@@ -165,7 +166,7 @@ pub(super) fn put<T>(mut state: impl DerefMut<Target = State<T>>, value: T) {
     wake(receiver);
 }
 
-/// Wakes whoever a locked section left to be woken.
+/// Wakes the task whose waker was taken out under the lock, if there is one.
 pub(super) fn wake(waker: Option<Waker>) {
     waker.into_iter().for_each(wake_one);
 }
@@ -193,7 +194,7 @@ impl<T, R: Reach> Sender<T, R> {
     /// The value comes back when the receiver is gone, or has closed the channel.
     ///
     /// # Cancel safety
-    /// Dropped before it is done, it has not sent, and the value is lost with it.
+    /// If it is dropped before it is done, the value was not sent, and is dropped with it.
     #[track_caller]
     pub fn send(&self, value: T) -> Send<'_, T, R> {
         Send::new(self, value, At::here())
@@ -202,7 +203,7 @@ impl<T, R: Reach> Sender<T, R> {
     /// Sends a value if there is room and nobody is in line: tokio's `try_send`, asyncio's `put_nowait`.
     ///
     /// # Errors
-    /// The value comes back when the channel is full or closed, or the receiver gone.
+    /// The value comes back when the channel is full or closed, or when the receiver is gone.
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let state = self.channel.lock();
         if state.closed {
@@ -220,8 +221,8 @@ impl<T, R: Reach> Sender<T, R> {
         self.channel.lock().closed
     }
 
-    /// Waits until the receiver is gone, or has closed the channel: to stop making what nobody will take. tokio's
-    /// `closed`; asyncio has none.
+    /// Waits until the receiver is gone, or has closed the channel. Use it to stop work whose results nobody will take.
+    /// tokio's `closed`; asyncio has none.
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
@@ -268,8 +269,8 @@ impl<T, R: Reach> Drop for Sender<T, R> {
     }
 }
 
-/// The end that sends into an unbounded channel: at once, and from anywhere. tokio's `UnboundedSender`; for an example
-/// see [`unbounded`].
+/// The end that sends into an unbounded channel. It never waits, and may be on any thread. tokio's `UnboundedSender`;
+/// for an example see [`unbounded`].
 pub struct UnboundedSender<T> {
     sender: Sender<T>,
 }
@@ -332,23 +333,23 @@ impl<T> Clone for UnboundedSender<T> {
 /// ```
 pub struct Receiver<T, R: Reach = Anywhere> {
     channel: R::Shared<State<T>>,
-    /// What was in the queue of an unbounded channel when it was last taken from there: a flood from another thread
-    /// costs the loop one lock for many values, and does not make the two threads wait for each other at each.
+    /// Only of an unbounded channel: the values that were taken out of the shared queue, all at once. So many values
+    /// from another thread cost the loop one lock, and the two threads do not wait for each other at every value.
     taken: VecDeque<T>,
 }
 
-// Values are moved about, never pinned.
+// Values are moved, never pinned.
 impl<T, R: Reach> Unpin for Receiver<T, R> {}
 
-// Nor does a panic leave one of the ends half done: a value goes in or out in one move.
+// A panic does not leave an end half changed: a value goes in or out in one move.
 impl<T, R: Reach> UnwindSafe for Sender<T, R> {}
 impl<T, R: Reach> UnwindSafe for Receiver<T, R> {}
 impl<T, R: Reach> RefUnwindSafe for Sender<T, R> {}
 impl<T, R: Reach> RefUnwindSafe for Receiver<T, R> {}
 
 impl<T, R: Reach> Receiver<T, R> {
-    /// Waits for the next value; `None` when the queue is empty and every sender is gone, or the channel was
-    /// closed. tokio's `recv`, asyncio's `Queue.get`.
+    /// Waits for the next value. Gives `None` when the queue is empty and no value will come: every sender is gone, or
+    /// the channel was closed. tokio's `recv`, asyncio's `Queue.get`.
     ///
     /// # Cancel safety
     /// Dropping it loses no value.
@@ -421,7 +422,7 @@ impl<T, R: Reach> Receiver<T, R> {
         Poll::Ready(value)
     }
 
-    /// How many values can be received at once. tokio's `len`, asyncio's `Queue.qsize`.
+    /// How many values can be received without waiting. tokio's `len`, asyncio's `Queue.qsize`.
     ///
     /// ```
     /// let (sender, mut receiver) = runtime::sync::mpsc::unbounded();
@@ -436,7 +437,7 @@ impl<T, R: Reach> Receiver<T, R> {
         self.taken.len() + self.channel.lock().queue.len()
     }
 
-    /// Whether no value can be received at once. tokio's `is_empty`, asyncio's `Queue.empty`.
+    /// Whether no value can be received without waiting. tokio's `is_empty`, asyncio's `Queue.empty`.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -455,13 +456,13 @@ impl<T, R: Reach> Receiver<T, R> {
         state.closed || state.senders == 0
     }
 
-    /// Takes no further values: senders fail from now on, what is in the queue can still be received. tokio's `close`,
+    /// Closes the channel: from now on senders fail. What is in the queue can still be received. tokio's `close`,
     /// asyncio's `Queue.shutdown`.
     pub fn close(&mut self) {
         drop(self.shut());
     }
 
-    /// Closes the channel and wakes everybody in line. Gives the receiver's own waker, to be dropped.
+    /// Closes the channel and wakes everybody in line. Gives the receiver's own waker, for the caller to drop.
     fn shut(&mut self) -> Option<Waker> {
         let mut called = Vec::new();
         let mut guard = self.channel.lock();

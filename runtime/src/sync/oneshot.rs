@@ -1,4 +1,4 @@
-//! A channel for one value: the answer to a request. Both ends may travel to other threads, unless they are [`local`].
+//! A channel for one value: the answer to a request. Both ends may be on other threads, unless they are [`local`].
 
 use crate::circle::budget;
 use crate::circle::context;
@@ -11,7 +11,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-/// A channel for one value; tokio's `oneshot`, the bare use of asyncio's `Future`.
+/// A channel for one value; tokio's `oneshot`. In asyncio, a `Future` that one task awaits and another one sets.
 ///
 /// ```
 /// use runtime::{block_on, spawn, sync::oneshot};
@@ -26,8 +26,8 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     pair()
 }
 
-/// A channel for one value whose ends stay on this thread: as [`channel`], without a lock and without atomics. The ends
-/// are not `Send`.
+/// A channel for one value whose ends stay on this thread. It is like [`channel`], but has no lock and no atomics. The
+/// ends are not `Send`.
 ///
 /// ```
 /// use runtime::{block_on, spawn, sync::oneshot};
@@ -64,7 +64,7 @@ fn pair<T, R: Reach>() -> (Sender<T, R>, Receiver<T, R>) {
 /// assert_eq!(sender.send("an answer that nobody waits for"), Err("an answer that nobody waits for"));
 /// ```
 pub struct Sender<T, R: Reach = Anywhere> {
-    /// Until this end has done its part.
+    /// `None` once this end has sent its value.
     transfer: Option<Transfer<T, R>>,
 }
 
@@ -77,13 +77,13 @@ impl<T, R: Reach> Sender<T, R> {
         self.end(Some(value)).map_or(Ok(()), Err)
     }
 
-    /// Whether the receiver is gone: what nobody waits for need not be worked out. tokio's `is_closed`.
+    /// Whether the receiver is gone. Then nobody needs the value. tokio's `is_closed`.
     pub fn is_closed(&self) -> bool {
         self.transfer.as_ref().is_none_or(|transfer| transfer.has_ended())
     }
 
-    /// Waits until the receiver is gone: to stop work that nobody waits for any more. tokio's `closed`; in asyncio, a
-    /// callback of a `Future` that was cancelled.
+    /// Waits until the receiver is gone. Use it to stop work that nobody waits for any more. tokio's `closed`; in
+    /// asyncio, a callback of a `Future` that was cancelled.
     ///
     /// # Cancel safety
     /// Dropping it loses nothing: the value can still be sent.
@@ -101,8 +101,8 @@ impl<T, R: Reach> Sender<T, R> {
         Closed { sender: self }
     }
 
-    /// The poll function under [`closed`](Sender::closed), for hand-written futures. The latest waker counts. tokio's
-    /// `poll_closed`.
+    /// The poll function under [`closed`](Sender::closed), for hand-written futures. Only the latest waker is woken.
+    /// tokio's `poll_closed`.
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(transfer) = &self.transfer else { return Poll::Ready(()) };
         // Cloned before the lock and dropped after it: both are foreign code.
@@ -117,7 +117,7 @@ impl<T, R: Reach> Sender<T, R> {
         Poll::Pending
     }
 
-    /// Ends this end, with the value or without one, and wakes the receiver. A value that nobody will take comes back.
+    /// Ends the sending, with a value or without one, and wakes the receiver. If that is gone, the value comes back.
     fn end(&mut self, value: Option<T>) -> Option<T> {
         let transfer = self.transfer.take()?;
         let _has_value = value.is_some();
@@ -163,7 +163,7 @@ impl<T, R: Reach> Drop for Closed<'_, T, R> {
     }
 }
 
-/// The end that waits: a future of the value. `R` says where the ends may be.
+/// The end that receives: a future that gives the value. `R` says where the ends may be.
 ///
 /// # Errors
 /// [`RecvError`] when the sender was dropped without a value, and when the value has been taken.
@@ -181,7 +181,7 @@ impl<T, R: Reach> Drop for Closed<'_, T, R> {
 /// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Receiver<T, R: Reach = Anywhere> {
-    /// Until the value has been taken.
+    /// `None` once the value has been taken.
     transfer: Option<Transfer<T, R>>,
 }
 
@@ -250,7 +250,7 @@ impl<T, R: Reach> fmt::Debug for Receiver<T, R> {
     }
 }
 
-// A value is moved in or out in one move, so a panic never leaves one of them half done.
+// A value goes in or out in one move, so a panic never leaves an end half changed.
 impl<T, R: Reach> Unpin for Sender<T, R> {}
 impl<T, R: Reach> Unpin for Receiver<T, R> {}
 impl<T, R: Reach> UnwindSafe for Sender<T, R> {}
@@ -264,7 +264,7 @@ pub struct RecvError(());
 
 impl fmt::Display for RecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no value: the sender was dropped without one, or it was taken before")
+        f.write_str("no value: the sender was dropped without sending one, or the value was taken before")
     }
 }
 

@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-/// Lets at most `n` tasks at a time through; asyncio's and tokio's `Semaphore`, with tokio's names.
+/// Lets at most `n` tasks through at a time; asyncio's and tokio's `Semaphore`, with tokio's names.
 ///
 /// Strictly first come, first served: a released permit goes to the first in line, and nobody overtakes, neither with
 /// [`acquire`](Semaphore::acquire) nor with [`try_acquire`](Semaphore::try_acquire). Not `Sync`: share it with `Rc`.
@@ -44,7 +44,7 @@ pub struct Semaphore {
 
 #[derive(Debug)]
 struct State {
-    /// Permits that nobody holds. Zero while somebody is in line.
+    /// Permits that nobody holds. Zero while a task is in line.
     free: usize,
     /// The tasks that wait.
     waiters: Waiters,
@@ -61,15 +61,15 @@ impl Semaphore {
     /// Waits for a permit, which is given back when it is dropped.
     ///
     /// # Cancel safety
-    /// Dropping it leaves the line; a permit that it was granted already goes to the next.
+    /// Dropping it leaves the line. If it was granted a permit already, the permit goes to the next in line.
     #[track_caller]
     pub fn acquire(&self) -> Acquire<'_> {
         Acquire { semaphore: self, wait: Waiting::new(At::here()) }
     }
 
     /// Waits for a permit that owns a share of the semaphore, so that it may move into a task: tokio's `acquire_owned`.
-    /// It stands in the same line as [`acquire`](Semaphore::acquire). The share is an `Rc`, because a semaphore stays
-    /// on one thread.
+    /// It waits in the same line as [`acquire`](Semaphore::acquire). The share is an `Rc`, because a semaphore is used
+    /// by one thread only.
     ///
     /// # Cancel safety
     /// As for [`acquire`](Semaphore::acquire).
@@ -124,7 +124,7 @@ impl Semaphore {
         Some(mark)
     }
 
-    /// Adds permits: for those in line first.
+    /// Adds `n` permits. The tasks in line get theirs first.
     ///
     /// # Panics
     /// When there are more permits than `usize` holds.
@@ -146,13 +146,13 @@ impl Semaphore {
         self.state.borrow().free
     }
 
-    /// Hands a permit to the first in line, or keeps it.
+    /// Hands a permit to the first in line. If nobody is in line, it counts as free.
     #[inline]
     fn release(&self, _permit: PermitMark) {
         let mut state = self.state.borrow_mut();
         let State { free, waiters, line } = &mut *state;
         if line.is_empty() {
-            // Full only when permits were added up to the brim meanwhile; a drop must not panic over that.
+            // The count can be full only if `add_permits` filled it meanwhile. A drop must not panic then.
             *free = free.saturating_add(1);
             trace!(PermitReleased { semaphore: self, left: *free, permit: _permit, next: false });
             return;
@@ -164,12 +164,12 @@ impl Semaphore {
     }
 }
 
-/// One task's way to a permit, borrowed or owned.
+/// One task's wait for a permit, borrowed or owned.
 #[derive(Debug)]
 struct Waiting {
     /// Its waiter, while it is in line or granted.
     waiter: Option<WaiterKey>,
-    /// It has had its permit.
+    /// It has given its permit.
     done: bool,
     /// Who acquires, for the trace.
     at: At,
@@ -192,11 +192,11 @@ impl Waiting {
         polled
     }
 
-    /// Waits in line, unless its turn has come: then this gives the permit.
+    /// Waits in line. If it was granted a permit, gives that.
     #[inline(never)]
     fn wait(&mut self, semaphore: &Semaphore, cx: &mut Context<'_>) -> Option<PermitMark> {
         let fresh = cx.waker().clone();
-        // Asked again: to clone a waker is foreign code, and a permit may have come free in it.
+        // Try again: to clone a waker is foreign code, which may have released a permit.
         if self.waiter.is_none()
             && let Some(mark) = semaphore.take(self.at)
         {
@@ -295,7 +295,7 @@ impl Drop for AcquireOwned {
 }
 
 /// A permit, given back when it is dropped.
-#[must_use = "a permit that is dropped at once holds nobody back"]
+#[must_use = "a permit that is dropped at once limits nothing"]
 #[derive(Debug)]
 pub struct Permit<'a> {
     semaphore: &'a Semaphore,
@@ -304,7 +304,7 @@ pub struct Permit<'a> {
 }
 
 impl Permit<'_> {
-    /// Takes the permit away for good; tokio's `forget`. The way back is [`Semaphore::add_permits`].
+    /// Takes the permit out of the semaphore for ever; tokio's `forget`. [`Semaphore::add_permits`] can add a new one.
     pub fn forget(self) {
         trace!(PermitForgotten { semaphore: self.semaphore, permit: self.mark });
         std::mem::forget(self);
@@ -319,10 +319,10 @@ impl Drop for Permit<'_> {
 
 /// A permit that owns a share of its semaphore, given back when it is dropped. From [`Semaphore::acquire_owned`];
 /// tokio's `OwnedSemaphorePermit`.
-#[must_use = "a permit that is dropped at once holds nobody back"]
+#[must_use = "a permit that is dropped at once limits nothing"]
 #[derive(Debug)]
 pub struct OwnedPermit {
-    /// `None` once it was taken away for good.
+    /// `None` after [`forget`](OwnedPermit::forget).
     semaphore: Option<Rc<Semaphore>>,
     /// Which permit, for the trace.
     mark: PermitMark,
@@ -333,7 +333,7 @@ impl OwnedPermit {
         OwnedPermit { semaphore: Some(semaphore), mark }
     }
 
-    /// Takes the permit away for good; see [`Permit::forget`].
+    /// Takes the permit out of the semaphore for ever; see [`Permit::forget`].
     pub fn forget(mut self) {
         if let Some(_semaphore) = self.semaphore.take() {
             trace!(PermitForgotten { semaphore: &*_semaphore, permit: self.mark });

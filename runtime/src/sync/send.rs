@@ -1,4 +1,4 @@
-//! What a sender of a channel waits for: room, in [`Send`], and the end of the receiver, in `Closed`.
+//! The two futures of a channel's sender: [`Send`] waits for room, `Closed` waits until the receiver is gone.
 
 use crate::At;
 use crate::circle::budget;
@@ -30,7 +30,7 @@ impl<'a, T, R: Reach> Send<'a, T, R> {
     }
 }
 
-// The value is moved about, never pinned.
+// The value is moved, never pinned.
 impl<T, R: Reach> Unpin for Send<'_, T, R> {}
 
 impl<T, R: Reach> Future for Send<'_, T, R> {
@@ -42,7 +42,7 @@ impl<T, R: Reach> Future for Send<'_, T, R> {
 }
 
 impl<T, R: Reach> Send<'_, T, R> {
-    /// Sends, if there is room or a place was granted; else waits in line.
+    /// Sends if there is room, or if a place was granted. Else waits in line.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
         let this = &mut *self;
         let value = this.value.take().expect("a Send was polled after it was done: call send again for the next value");
@@ -93,7 +93,7 @@ impl<T, R: Reach> Drop for Send<'_, T, R> {
         let own = state.waiters.leave(&mut state.line, waiter);
         let _left = trace!(scope ChannelLeft { channel: state._mark });
         let mut next = None;
-        // A closed channel calls everybody and grants nothing.
+        // When a channel is closed, all waiters are called, but no place is granted.
         if was_granted && !state.closed {
             state.granted -= 1;
             next = state.grant();

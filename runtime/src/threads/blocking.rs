@@ -1,4 +1,4 @@
-//! The blocking pool: threads for what would stop the loop, started on demand.
+//! The blocking pool: threads for work that would stop the loop, started on demand.
 //!
 //! ```text
 //!   spawn_blocking --> jobs (crossbeam-channel) --> a thread runs the job --> its result, a message for the loop
@@ -24,13 +24,13 @@ use std::time::Duration;
 
 /// The pool, as the loop's thread holds it.
 pub(crate) struct Pool {
-    /// Jobs for the threads, until the runtime is dropped: then the idle ones see the end of the channel.
+    /// Jobs for the threads. `None` once the runtime is dropped: then the idle threads see the end of the channel.
     sender: RefCell<Option<Sender<Job>>>,
-    /// Every thread has a clone; this one drops the jobs that never began.
+    /// Every thread has a clone. This one is used only to drop the jobs that never began.
     receiver: Receiver<Job>,
     /// Where the results go.
     inbox: Arc<Inbox>,
-    /// What the threads know of each other.
+    /// The numbers of threads. The loop and the threads change them.
     crew: Arc<Lock<Crew>>,
     /// The most threads at once.
     limit: usize,
@@ -38,12 +38,12 @@ pub(crate) struct Pool {
     keep_alive: Duration,
 }
 
-/// The threads in numbers.
+/// How many threads there are, and how many of them are free.
 struct Crew {
-    /// All there are.
+    /// All threads of the pool.
     threads: usize,
     /// The number of idle threads minus the number of waiting jobs. It goes down before a job is sent, so a thread that
-    /// wants to end knows whether a job counts on it.
+    /// wants to end knows whether a job needs it.
     spare: isize,
 }
 
@@ -54,7 +54,7 @@ impl Pool {
         Pool { sender: RefCell::new(Some(sender)), receiver, inbox, crew, limit, keep_alive }
     }
 
-    /// Sees to it that a thread will take the next job, and starts one if that is needed.
+    /// Makes sure that a thread will take the next job. Starts one if that is needed.
     ///
     /// # Errors
     /// A cancellation when the runtime is being dropped; the system's error when there is no thread and none can be
@@ -92,11 +92,11 @@ impl Pool {
         sender.send(job).expect("the pool keeps a receiver");
     }
 
-    /// Ends the idle threads and drops the jobs that never began; one that runs is left alone.
+    /// Ends the idle threads and drops the jobs that never began. A job that runs is not stopped.
     pub(crate) fn close(&self) {
         drop(self.sender.take());
         // Take all jobs before the first is dropped. A drop runs code of the program and may take long, and meanwhile
-        // the threads would begin the other jobs. Each job holds its own panic back.
+        // the threads would begin the other jobs. Each job catches a panic of its own drop.
         let left: Vec<Job> = self.receiver.try_iter().collect();
         drop(left);
     }
@@ -119,7 +119,7 @@ where
     trace!(JobSubmitted { job: key } at _at);
     trace!(@job_submitted(handle.id(), key));
     let f = Quiet::new(f);
-    // Until the loop has heard of its end, a virtual clock stands still.
+    // A virtual clock stands still until the loop has taken the message of the job's end.
     let time = core.clock.standing.get().map(|_| core.clock.now());
     let job = move || {
         trace!(@job_started(address, key));
@@ -142,7 +142,8 @@ fn work(jobs: &Receiver<Job>, inbox: &Inbox, crew: &Lock<Crew>, keep_alive: Dura
         match jobs.recv_timeout(keep_alive) {
             Ok(job) => {
                 let end = job();
-                // Before the post: the task that awaits this job may submit the next at once, for this same thread.
+                // Before the post: the task that awaits this job may submit the next one at once, and this thread is
+                // free for it.
                 crew.lock().spare += 1;
                 inbox.post(end);
             }
@@ -153,7 +154,7 @@ fn work(jobs: &Receiver<Job>, inbox: &Inbox, crew: &Lock<Crew>, keep_alive: Dura
                     crew.threads -= 1;
                     return;
                 }
-                // A job that counts on this thread is on its way.
+                // A job that needs this thread is on its way.
             }
             Err(RecvTimeoutError::Disconnected) => return,
         }

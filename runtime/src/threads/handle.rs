@@ -33,7 +33,7 @@ impl Handle {
 
     /// The handle of the running loop; tokio's `Handle::current`, asyncio's `get_running_loop`.
     ///
-    /// A job of the blocking pool runs on a thread of its own, outside of the loop: take the handle along.
+    /// A job of the blocking pool runs outside of the loop: get the handle before, and move it into the job.
     ///
     /// # Panics
     /// Outside a runtime.
@@ -54,13 +54,13 @@ impl Handle {
         Handle::new(inbox.downcast().expect("a loop is made with an inbox"))
     }
 
-    /// Says that somebody outside of the loop will wake it: another thread, another loop, a device. It matters under
-    /// the virtual clock only. There a loop that has nothing to do (no task is ready, no timer is armed, no socket is
-    /// registered and no blocking job is under way) says that nothing can happen any more, and panics. While a guard
-    /// lives it parks instead, in real time, until it is woken.
+    /// Tells the loop that something outside will wake it: another thread, another loop, a device. It matters under the
+    /// virtual clock only. There, a loop that has nothing to do (no task is ready, no timer is armed, no socket is
+    /// registered and no blocking job is under way) panics, because nothing can happen any more. While a guard lives,
+    /// the loop parks instead, in real time, until it is woken.
     ///
-    /// Time still jumps while a timer is armed: it does not wait for those outside. Make the guard before the loop has
-    /// nothing to do, and keep it until the last word from outside has been sent.
+    /// While a timer is armed, time still jumps: it does not wait for the outside. Make the guard before the loop has
+    /// nothing to do. Keep it until the last wake or message from outside has been sent.
     ///
     /// ```
     /// use runtime::{Handle, Runtime, sync::oneshot};
@@ -86,8 +86,8 @@ impl Handle {
 
     /// Spawns `future` on the loop, from any thread: asyncio's `run_coroutine_threadsafe`, tokio's `Handle::spawn`.
     ///
-    /// The [`JoinHandle`] stays on the calling thread, which may await it in a loop of its own. When the runtime is
-    /// gone or goes before the task's end, the future is dropped and the handle says cancelled.
+    /// The [`JoinHandle`] stays on the calling thread, which may await it in a loop of its own. If the runtime is gone,
+    /// or is dropped before the task's end, the future is dropped, and the handle gives a cancellation.
     ///
     /// ```
     /// let runtime = runtime::Runtime::new()?;
@@ -126,9 +126,9 @@ impl Handle {
     }
 }
 
-/// Says, while it lives, that somebody outside will wake the loop; from [`Handle::outside`]. Any thread may have it,
-/// and drop it. When the last one is dropped and the loop has nothing to do, the loop panics and says so.
-#[must_use = "the loop waits for somebody outside only while this lives"]
+/// While it lives, it tells the loop that something outside will wake it; [`Handle::outside`] gives one. Any thread may
+/// hold it and drop it. If the loop has nothing to do when the last one is dropped, it panics and says so.
+#[must_use = "the loop waits for a wake from outside only while this lives"]
 #[derive(Debug)]
 pub struct Outside {
     inbox: Arc<Inbox>,
@@ -137,17 +137,18 @@ pub struct Outside {
 impl Drop for Outside {
     fn drop(&mut self) {
         if self.inbox.remove_outside() {
-            // The loop may be parked for the sake of this guard: it shall look again.
+            // The loop may be parked because of this guard. The message makes it look again.
             self.inbox.post(Message::Run(Errand::NobodyOutside, Box::new(|_| ())));
         }
     }
 }
 
-/// Where the result of a remote task leaves the loop's thread. Dropped without a result, it says that none will come.
+/// The sending end of a remote task's result, on the loop's thread. If it is dropped without a result, the other end
+/// learns that none will come.
 struct Departure<T>(Transfer<Result<T, JoinError>, Anywhere>);
 
 impl<T> Departure<T> {
-    /// Sends the result. That wakes the joiner and may drop the result: both may run foreign code.
+    /// Sends the result. That wakes the joiner, and may drop the result. Both may run foreign code: panics are caught.
     fn send(&self, result: Option<Result<T, JoinError>>) {
         quietly(|| match self.0.end(result) {
             Ok(joiner) => joiner.into_iter().for_each(wake_one),
@@ -161,7 +162,7 @@ impl<T> Settle<T> for Departure<T> {
         self.send(Some(result));
     }
 
-    /// Sending has woken it.
+    /// `settle` has woken it.
     fn take_joiner(&self) -> Option<Waker> {
         None
     }
@@ -174,7 +175,7 @@ impl<T> Drop for Departure<T> {
     }
 }
 
-/// Where the result arrives at the thread of the handle.
+/// The receiving end of the result, on the thread of the handle.
 struct Arrival<T> {
     transfer: Transfer<Result<T, JoinError>, Anywhere>,
     /// The result has been taken.
@@ -207,10 +208,10 @@ impl<T> ResultPlace<T> for Arrival<T> {
     }
 }
 
-/// A blocking job, or a task that was sent to another thread's loop: what its handle needs to abort it.
+/// What a handle needs to abort a blocking job, or a task that was sent to another thread's loop.
 #[derive(Debug)]
 pub(crate) struct Remote {
-    /// The number that the handle tells.
+    /// The number that the handle gives as its `id`.
     id: Id,
     /// The address of the loop's inbox.
     address: usize,

@@ -25,13 +25,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) struct Inbox {
     /// Where messages go in, each with a stamp for the trace. Unbounded: a wake must never block.
     messages: Sender<(Message, Reason)>,
-    /// Which tasks a wake is on its way to.
+    /// The tasks for which a wake is on its way.
     pending: Pending,
-    /// Whether somebody has to ring.
+    /// Whether a sender has to ring.
     parking: Parking,
     /// The bell: makes `mio::Poll::poll` return. Locked only to ring. Taken out when the runtime is dropped.
     bell: Lock<Option<mio::Waker>>,
-    /// How many guards say that somebody outside will wake the loop.
+    /// How many guards of [`Handle::outside`](crate::Handle::outside) live.
     outside: AtomicUsize,
 }
 
@@ -41,12 +41,12 @@ impl Inbox {
         std::ptr::from_ref(self).addr()
     }
 
-    /// Somebody outside will wake the loop.
+    /// One guard more.
     pub(crate) fn add_outside(&self) {
         self.outside.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// One less of them. True when it was the last.
+    /// One guard less. True if it was the last.
     pub(crate) fn remove_outside(&self) -> bool {
         self.outside.fetch_sub(1, Ordering::SeqCst) == 1
     }
@@ -81,18 +81,18 @@ impl Mailbox for Inbox {
     }
 }
 
-/// The other threads, as the loop's own thread holds them.
+/// What the loop's own thread holds of the other threads.
 pub(crate) struct OtherThreads {
     /// What other threads share with the loop.
     inbox: Arc<Inbox>,
-    /// Where messages come out, until the runtime is dropped.
+    /// Where messages come out. `None` once the runtime is dropped.
     messages: RefCell<Option<Receiver<(Message, Reason)>>>,
     /// The blocking pool.
     pool: Pool,
 }
 
 impl OtherThreads {
-    /// The other threads of a loop that parks at this bell.
+    /// For a loop whose park this bell ends.
     pub(crate) fn new(bell: mio::Waker, pool: impl FnOnce(Arc<Inbox>) -> Pool) -> OtherThreads {
         let (sender, receiver) = crossbeam_channel::unbounded();
         let inbox = Inbox {
@@ -107,7 +107,7 @@ impl OtherThreads {
         OtherThreads { inbox, messages: RefCell::new(Some(receiver)), pool }
     }
 
-    /// What may travel to another thread.
+    /// The part that other threads may hold.
     pub(crate) fn inbox(&self) -> Arc<Inbox> {
         Arc::clone(&self.inbox)
     }
@@ -120,7 +120,7 @@ impl Threads for OtherThreads {
 
     fn take(&self) -> Option<(Message, Reason)> {
         let messages = self.messages.borrow();
-        // Most of the time the queue is empty, and to ask that is five times cheaper than to try.
+        // Most of the time the queue is empty, and `is_empty` is five times cheaper than `try_recv`.
         let messages = messages.as_ref().filter(|messages| !messages.is_empty())?;
         let (message, stamp) = messages.try_recv().ok()?;
         if let Message::Wake(ticket) = message {
@@ -151,8 +151,7 @@ impl Threads for OtherThreads {
 
     fn close_queue(&self) {
         *self.inbox.bell.lock() = None;
-        // The channel refuses what is sent from here on, and drops what is in it. Each message holds its own panic
-        // back.
+        // The channel refuses what is sent from here on, and drops what is in it. Each message catches its own panics.
         drop(self.messages.take());
         self.inbox.pending.clear();
     }
