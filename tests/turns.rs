@@ -1,5 +1,6 @@
 //! Turns: what one pass through the loop does and counts, how the virtual clock moves, and that nobody starves.
 
+use gather::gather_tasks;
 use runtime::net::{TcpListener, TcpStream};
 use runtime::sync::{Semaphore, mpsc, oneshot};
 use runtime::task::{self, yield_now};
@@ -556,6 +557,14 @@ fn a_quiescent_loop_lists_every_task_with_its_name_its_spawn_and_its_wait() {
         .collect();
     assert_eq!(listed(&message), expected);
     assert_eq!(unread.try_recv(), Ok(()));
+}
+
+#[test]
+fn a_gather_of_tasks_is_reported_as_waiting_for_them() {
+    for limit in [usize::MAX, 1] {
+        let message = panic_message(|| virtually(gather_tasks([pending::<()>(), pending()]).limit(limit)));
+        assert!(listed(&message)[0].ends_with(", waits for another task to end"), "{limit}: {message}");
+    }
 }
 
 #[test]

@@ -13,29 +13,30 @@ use crate::form::Gathering;
 use crate::join::Stage;
 use crate::slots::{Progress, TakenOut, without_spare};
 use crate::tally::Tally;
-use runtime::{JoinError, JoinHandle, trace};
+use runtime::{JoinError, JoinHandle, task::note_join, trace};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::{mem, pin::Pin};
 
 /// What both forms share: tasks, and the tally that counts them. `R` is the result of a task's future, `T` what is
 /// stored of a task that has ended.
-pub(crate) struct Tasks<I: Iterator, R, T, P = fn(Progress)> {
+pub(crate) struct Tasks<I: Iterator<Item = JoinHandle<R>>, R, T, P = fn(Progress)> {
     counted: Counted<R>,
     /// The tasks that are not counted yet. With a limit or a report of progress, its engine polls them.
-    pub(crate) gathering: Gathering<I, T, P>,
+    pub(crate) gathering: Gathering<Guarded<I>, T, P>,
     /// Whether the tally counts now.
     counts: bool,
 }
 
-impl<I: Iterator, R, T> Tasks<I, R, T> {
-    pub(crate) fn new(tasks: I, tally: Arc<Tally>) -> Self {
-        let gathering = Gathering::new(tally.mark, tasks);
+impl<I: Iterator<Item = JoinHandle<R>>, R, T> Tasks<I, R, T> {
+    /// `handles` spawns the tasks, one at each call.
+    pub(crate) fn new(handles: I, tally: Arc<Tally>) -> Self {
+        let gathering = Gathering::new(tally.mark, Guarded { handles, tally: Arc::clone(&tally) });
         Tasks { counted: Counted { tally, tasks: Vec::new() }, gathering, counts: false }
     }
 }
 
-impl<I: Iterator, R, T, P> Tasks<I, R, T, P> {
+impl<I: Iterator<Item = JoinHandle<R>>, R, T, P> Tasks<I, R, T, P> {
     #[track_caller]
     pub(crate) fn limit(self, n: usize) -> Self {
         Tasks { gathering: self.gathering.limit(n), ..self }
@@ -56,7 +57,7 @@ impl<I: Iterator, R, T, P> Tasks<I, R, T, P> {
     }
 }
 
-impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
+impl<I: Iterator<Item = JoinHandle<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
     /// One poll. `sort` is that of [`Gathering`]: `Ok` is a value to store, `Err` ends the gather at once.
     pub(crate) fn poll<B>(
         &mut self,
@@ -79,6 +80,9 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
         }
         let ended = self.counted.tally.ended();
         self.gathering.engine.stage = Stage::Waiting;
+        if ended.is_pending() {
+            note_join();
+        }
         let results = match ready!(ended) {
             None => self.results(sort),
             Some(failed) => ready!(self.failure(failed, sort)),
@@ -100,13 +104,12 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
         if !gathering.children.has_limit() {
             trace!(GatherOpen { gather: tally.mark, children: gathering.children.to_come() });
         }
-        gathering.children.take_out(tasks, Task::into_handle); // Without a limit this spawns all.
+        gathering.children.take_out(tasks, |tasks| tasks.handles, Guard::into_handle); // Without a limit this spawns all.
         let waker = Waker::from(Arc::clone(tally));
-        let cx = &mut Context::from_waker(&waker);
         let mut left = 0;
         for task in tasks {
             let child = trace!(scope ChildPoll { gather: tally.mark, place: task._place });
-            let waits = task.child.leave_waker(cx);
+            let waits = task.child.wake_at_end(&waker);
             trace!(ChildPollEnd {
                 gather: tally.mark,
                 place: task._place,
@@ -127,7 +130,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
         let results = tasks.into_iter().map(|task| {
             _left -= 1;
             let _child = trace!(scope ChildPoll { gather: _mark, place: task._place });
-            let result = task.child.into_result();
+            let result = task.child.take_result();
             trace!(ChildPollEnd { gather: _mark, place: task._place, ready: true, alive: _left });
             (task.index, sort(result))
         });
@@ -150,12 +153,12 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
     ) -> Poll<Result<Vec<T>, B>> {
         let tasks = &mut self.counted.tasks;
         let at = tasks.iter().position(|task| task.index == failed).expect("the tally counts the task that failed");
-        if !tasks[at].child.has_ended() {
+        if !tasks[at].child.is_finished() {
             return Poll::Pending;
         }
         let task = tasks.swap_remove(at);
         let _child = trace!(scope ChildPoll { gather: self.counted.tally.mark, place: task._place });
-        let result = task.child.into_result();
+        let result = task.child.take_result();
         trace!(ChildPollEnd { gather: self.counted.tally.mark, place: task._place, ready: true, alive: tasks.len() });
         tasks.clear();
         Poll::Ready(sort(result).map(|_| Vec::new()))
@@ -166,7 +169,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
 struct Counted<R> {
     tally: Arc<Tally>,
     /// Empty before the count begins.
-    tasks: Vec<TakenOut<CountedTask<R>>>,
+    tasks: Vec<TakenOut<JoinHandle<R>>>,
 }
 
 impl<R> Drop for Counted<R> {
@@ -174,93 +177,68 @@ impl<R> Drop for Counted<R> {
         // The tasks may keep the tally alive for longer. The tally must not keep the parent's waker so long.
         self.tally.close();
         if !self.tally.has_failed() {
-            self.tasks.iter().for_each(|task| task.child.abort());
+            self.tasks.iter().for_each(|task| abort(&task.child));
         }
     }
 }
 
-/// A task that the tally counts.
-enum CountedTask<R> {
-    Running(JoinHandle<R>),
-    /// It had ended when the count began: it was spawned while its runtime was being dropped.
-    Ended(Result<R, JoinError>),
-}
-
-impl<R> CountedTask<R> {
-    /// Leaves the waker in the handle. False if the task has ended already: then nobody will use that waker.
-    fn leave_waker(&mut self, cx: &mut Context<'_>) -> bool {
-        let CountedTask::Running(handle) = self else { return false };
-        match handle.poll_end(cx) {
-            Poll::Pending => true,
-            Poll::Ready(result) => {
-                *self = CountedTask::Ended(result);
-                false
-            }
-        }
-    }
-
-    fn has_ended(&self) -> bool {
-        match self {
-            CountedTask::Running(handle) => handle.is_finished(),
-            CountedTask::Ended(_) => true,
-        }
-    }
-
-    /// The result, once the task has ended.
-    fn into_result(self) -> Result<R, JoinError> {
-        match self {
-            CountedTask::Running(handle) => {
-                let polled = handle.poll_end(&mut Context::from_waker(Waker::noop()));
-                let Poll::Ready(result) = polled else { unreachable!("the tally has counted its end") };
-                result
-            }
-            CountedTask::Ended(result) => result,
-        }
-    }
-
-    fn abort(&self) {
-        if let CountedTask::Running(handle) = self
-            && !handle.is_finished()
-        {
-            handle.abort();
-        }
+/// Aborts a task that has not ended.
+fn abort<R>(handle: &JoinHandle<R>) {
+    if !handle.is_finished() {
+        handle.abort();
     }
 }
 
-/// A task as a child of the engine. It is aborted when this is dropped before its end.
-#[derive(Debug)]
-pub struct Task<R> {
+/// The tasks as children of the engine: each handle with a guard around it.
+pub(crate) struct Guarded<I> {
+    handles: I,
+    tally: Arc<Tally>,
+}
+
+impl<I: Iterator<Item = JoinHandle<R>>, R> Iterator for Guarded<I> {
+    type Item = Guard<R>;
+
+    fn next(&mut self) -> Option<Guard<R>> {
+        Some(Guard { handle: Some(self.handles.next()?), tally: Arc::clone(&self.tally) })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.handles.size_hint()
+    }
+}
+
+/// The guard of a task: aborts it when this is dropped before its end.
+pub(crate) struct Guard<R> {
     /// `None` once the tally counts it.
     handle: Option<JoinHandle<R>>,
     /// Says whether a task of this gather has failed. After that the others run on, and are not aborted.
     tally: Arc<Tally>,
 }
 
-impl<R> Task<R> {
-    pub(crate) fn new(handle: JoinHandle<R>, tally: &Arc<Tally>) -> Task<R> {
-        Task { handle: Some(handle), tally: Arc::clone(tally) }
-    }
-
-    fn into_handle(mut self) -> CountedTask<R> {
-        CountedTask::Running(self.handle.take().expect("it is taken once"))
+impl<R> Guard<R> {
+    fn into_handle(mut self) -> JoinHandle<R> {
+        self.handle.take().expect("it is taken once")
     }
 }
 
-impl<R> Future for Task<R> {
+impl<R> Future for Guard<R> {
     type Output = Result<R, JoinError>;
 
+    /// Without the budget of a poll: the engine asks for it.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.handle.as_ref().expect("the engine polls it before the tally counts it").poll_end(cx)
+        let handle = self.handle.as_ref().expect("the engine polls it before the tally counts it");
+        if !handle.wake_at_end(cx.waker()) {
+            return Poll::Ready(handle.take_result());
+        }
+        note_join();
+        Poll::Pending
     }
 }
 
-impl<R> Drop for Task<R> {
+impl<R> Drop for Guard<R> {
     fn drop(&mut self) {
-        if let Some(handle) = &self.handle
-            && !handle.is_finished()
-            && !self.tally.has_failed()
-        {
-            handle.abort();
+        if !self.tally.has_failed() {
+            self.handle.iter().for_each(abort);
         }
     }
 }

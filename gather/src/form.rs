@@ -113,12 +113,12 @@ impl<I: Iterator<Item: Future>, T, P: FnMut(Progress)> Gathering<I, T, P> {
 
 /// Defines the type of a form: a struct around what does the work, with the two methods that all forms have.
 macro_rules! form {
-    ($(#[$doc:meta])* $Form:ident<$I:ident: Iterator $(, $T:ident)*>($Inner:ident<$($part:ty),*>)) => {
+    ($(#[$doc:meta])* $Form:ident<$I:ident: $Bound:path $(, $T:ident)*>($Inner:ident<$($part:ty),*>)) => {
         $(#[$doc])*
         #[must_use = "a gather does nothing unless it is awaited"]
-        pub struct $Form<$I: Iterator $(, $T)*, P = fn(Progress)>(pub(crate) $Inner<$($part,)* P>);
+        pub struct $Form<$I: $Bound $(, $T)*, P = fn(Progress)>(pub(crate) $Inner<$($part,)* P>);
 
-        impl<$I: Iterator $(, $T)*, P> $Form<$I $(, $T)*, P> {
+        impl<$I: $Bound $(, $T)*, P> $Form<$I $(, $T)*, P> {
             /// At most `n` children are alive at once. They are taken from the iterator only as slots become free, so a
             /// million lazy children never exist together, and after an error no more are taken. asyncio has a
             /// `Semaphore` for this.
@@ -169,9 +169,9 @@ macro_rules! form {
         }
 
         // The children are pinned in their slots, and nothing else is ever pinned.
-        impl<$I: Iterator $(, $T)*, P> Unpin for $Form<$I $(, $T)*, P> {}
+        impl<$I: $Bound $(, $T)*, P> Unpin for $Form<$I $(, $T)*, P> {}
 
-        impl<$I: Iterator $(, $T)*, P> std::fmt::Debug for $Form<$I $(, $T)*, P> {
+        impl<$I: $Bound $(, $T)*, P> std::fmt::Debug for $Form<$I $(, $T)*, P> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(stringify!($Form)).field("progress", &self.0.progress()).finish_non_exhaustive()
             }

@@ -137,24 +137,29 @@ impl<I: Iterator, T> Slots<I, T> {
     }
 
     /// For the tally, which needs no slots: takes all children from the iterator, or with a limit takes those that live
-    /// out of their slots. Only children that may move can be taken out.
-    pub(crate) fn take_out<C>(&mut self, out: &mut Vec<TakenOut<C>>, convert: impl Fn(I::Item) -> C)
-    where
+    /// out of their slots. Only children that may move can be taken out. `bare` makes them what the tally wants:
+    /// `all_bare` all that the iterator gives, `bare` one.
+    pub(crate) fn take_out<C, B: Iterator<Item = C>>(
+        &mut self,
+        out: &mut Vec<TakenOut<C>>,
+        all_bare: impl Fn(I) -> B,
+        bare: impl Fn(I::Item) -> C,
+    ) where
         I::Item: Unpin,
     {
         if self.limit.is_none() {
-            let iter = self.iter.take().expect("taken out once");
+            let iter = all_bare(self.iter.take().expect("taken out once"));
             let expected = iter.size_hint().0;
             assert!(expected <= MOST_PLACES, "{TOO_MANY}");
             out.reserve_exact(expected);
-            let child = |(index, child)| TakenOut { _place: index as u32, index, child: convert(child) };
+            let child = |(index, child)| TakenOut { _place: index as u32, index, child };
             out.extend(iter.enumerate().map(child));
             (self.taken, self.alive) = (out.len(), out.len() as u32);
             return;
         }
         for (slot, place) in mem::take(&mut self.slots).into_iter().zip(0..) {
             if let Inside::Child(child) = slot.inside {
-                out.push(TakenOut { _place: place, index: slot.index, child: convert(child) });
+                out.push(TakenOut { _place: place, index: slot.index, child: bare(child) });
             }
         }
     }

@@ -14,13 +14,13 @@
 //! the engine (`join.rs`), and every end wakes the parent. With a limit, the tally takes over once the last task has
 //! been started, and counts the ends of those that are left.
 
-use crate::counted::{Task, Tasks};
+use crate::counted::Tasks;
 use crate::form::form;
 use crate::futures::Futures;
 use crate::pinned::{Map, Pinned};
 use crate::slots::Progress;
 use crate::tally::Tally;
-use runtime::{JoinError, Mark, spawn, task::Builder, trace};
+use runtime::{JoinError, JoinHandle, Mark, spawn, task::Builder, trace};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -52,26 +52,26 @@ use std::{any::Any, convert::Infallible, error::Error, fmt, panic::Location, pin
 #[track_caller]
 pub fn gather_tasks<F: Future<Output = T> + 'static, T: 'static>(
     futures: impl Futures<Future = F>,
-) -> GatherTasks<impl Iterator<Item = Task<T>>, T> {
+) -> GatherTasks<impl Iterator<Item = JoinHandle<T>>, T> {
     let at = Location::caller();
     let tally = Tally::new(Mark::new("gather_tasks"));
-    let of_tasks = Arc::clone(&tally);
-    let tasks = futures.into_futures().map(move |future| {
+    let _mark = tally.mark;
+    let handles = futures.into_futures().map(move |future| {
         let handle = Builder::new().at(at).spawn(future);
-        trace!(@child_spawned(of_tasks.mark));
-        Task::new(handle, &of_tasks)
+        trace!(@child_spawned(_mark));
+        handle
     });
-    GatherTasks(Tasks::new(tasks, tally))
+    GatherTasks(Tasks::new(handles, tally))
 }
 
 form! {
     /// The future of [`gather_tasks`].
-    GatherTasks<I: Iterator, T>(Tasks<I, T, Result<T, JoinError>>)
+    GatherTasks<I: Iterator<Item = JoinHandle<T>>, T>(Tasks<I, T, Result<T, JoinError>>)
 }
 
 impl<I, T, P> Future for GatherTasks<I, T, P>
 where
-    I: Iterator<Item = Task<T>>,
+    I: Iterator<Item = JoinHandle<T>>,
     P: FnMut(Progress),
 {
     type Output = Vec<Result<T, JoinError>>;
@@ -111,26 +111,26 @@ where
 #[track_caller]
 pub fn try_gather_tasks<F: Future<Output = Result<T, E>> + 'static, T: 'static, E: 'static>(
     futures: impl Futures<Future = F>,
-) -> TryGatherTasks<impl Iterator<Item = Task<Result<T, E>>>, T, E> {
+) -> TryGatherTasks<impl Iterator<Item = JoinHandle<Result<T, E>>>, T, E> {
     let at = Location::caller();
     let tally = Tally::new(Mark::new("try_gather_tasks"));
     let of_tasks = Arc::clone(&tally);
-    let tasks = futures.into_futures().enumerate().map(move |(index, future)| {
+    let handles = futures.into_futures().enumerate().map(move |(index, future)| {
         let handle = Builder::new().at(at).spawn(watched(future, Alarm { index, armed: Some(Arc::clone(&of_tasks)) }));
         trace!(@child_spawned(of_tasks.mark));
-        Task::new(handle, &of_tasks)
+        handle
     });
-    TryGatherTasks(Tasks::new(tasks, tally))
+    TryGatherTasks(Tasks::new(handles, tally))
 }
 
 form! {
     /// The future of [`try_gather_tasks`].
-    TryGatherTasks<I: Iterator, T, E>(Tasks<I, Result<T, E>, T>)
+    TryGatherTasks<I: Iterator<Item = JoinHandle<Result<T, E>>>, T, E>(Tasks<I, Result<T, E>, T>)
 }
 
 impl<I, T, E, P> Future for TryGatherTasks<I, T, E, P>
 where
-    I: Iterator<Item = Task<Result<T, E>>>,
+    I: Iterator<Item = JoinHandle<Result<T, E>>>,
     P: FnMut(Progress),
 {
     type Output = Result<Vec<T>, TaskError<E>>;
@@ -142,7 +142,7 @@ where
 
 impl<I, T: 'static, E: 'static, P: FnMut(Progress)> TryGatherTasks<I, T, E, P>
 where
-    I: Iterator<Item = Task<Result<T, E>>>,
+    I: Iterator<Item = JoinHandle<Result<T, E>>>,
 {
     /// Reports the tasks that fail after the first one: `report` gets the index of each in the input, and its error.
     ///

@@ -57,7 +57,7 @@ macro_rules! stream {
                 retry(&self.io, Direction::Write, cx, || self.try_write(bytes))
             }
 
-            /// One system call for several pieces: the last message of rustls, for example, may be the second one.
+            /// One system call for several pieces. Written one by one, the last message of rustls, for example, could stay behind.
             fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Polled<usize> {
                 let pieces = &pieces[..pieces.len().min(PIECES)];
                 let bytes = pieces.iter().map(|piece| piece.len()).sum();

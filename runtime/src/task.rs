@@ -106,6 +106,10 @@ impl Future for YieldNow {
     }
 }
 
+/// For libraries that count the ends of tasks, as `gather` does.
+#[doc(hidden)]
+pub use crate::circle::join::note_join;
+
 /// The budget of a poll, for libraries that poll many futures in one poll, as `gather` does.
 #[doc(hidden)]
 pub mod budget {

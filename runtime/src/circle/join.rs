@@ -18,7 +18,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// Awaits the end of a task and gives its result; tokio's `JoinHandle`, asyncio's `Task`.
 ///
@@ -89,21 +89,40 @@ impl<T> JoinHandle<T> {
         self.result.is_settled()
     }
 
-    /// Polls without the budget of a poll, for a caller that relies on exactly one wake for each end.
+    /// Polls without budget.
+    pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        if let Some(result) = self.result.take() {
+            return Poll::Ready(result);
+        }
+        if !self.wake_at_end(cx.waker()) {
+            return Poll::Ready(self.take_result());
+        }
+        note_join();
+        Poll::Pending
+    }
+
+    /// For a library that counts ends: the end of the task wakes `waker`, exactly once. False if there will be no such
+    /// wake, for the task has ended, or its runtime is being dropped and will not poll it again. Whoever polls a future
+    /// that waits so calls `note_join`, once in the poll.
     #[doc(hidden)]
     #[inline]
-    pub fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        let polled = self.result.poll_result(cx);
-        if polled.is_ready() {
-            return polled;
+    pub fn wake_at_end(&self, waker: &Waker) -> bool {
+        if !self.result.leave_joiner(waker) {
+            return false;
         }
         let is_over = context::with(|core| {
             trace!(Waits { what: Wait::Join, end: &self.target });
-            core.note_wait(Wait::Join);
-            // The task is not dropped yet, and will never be polled again.
             core.is_closing() && self.target.is_of(core)
         });
-        if is_over == Some(true) { Poll::Ready(Err(JoinError::cancelled())) } else { Poll::Pending }
+        is_over != Some(true)
+    }
+
+    /// The result, when [`wake_at_end`](JoinHandle::wake_at_end) has said false, or when its wake has come. A task
+    /// without a result counts as cancelled: its runtime is being dropped.
+    #[doc(hidden)]
+    #[inline]
+    pub fn take_result(&self) -> Result<T, JoinError> {
+        self.result.take().unwrap_or_else(|| Err(JoinError::cancelled()))
     }
 
     /// The task's number; tokio's `id`.
@@ -133,6 +152,11 @@ impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle").field("id", &self.id()).field("finished", &self.is_finished()).finish()
     }
+}
+
+/// Notes that the task at poll waits for the end of another one, or of several.
+pub fn note_join() {
+    context::with(|core| core.note_wait(Wait::Join));
 }
 
 /// Aborts a task, from any thread and without its [`JoinHandle`]; tokio's `AbortHandle`.

@@ -1,9 +1,9 @@
 //! The place where a task's result waits for its handle, and [`JoinError`], which says why there is no result.
 //!
 //! ```text
-//!            settle: the task has ended                     poll: taken
+//!            settle: the task has ended                     take
 //!   open -----------------------------------> settled ------------------------> empty
-//!     |  poll: the joiner leaves its waker        |
+//!     |  leave_joiner                             |
 //!     +-- (waker) <-------------------------------+ the loop wakes it
 //! ```
 //!
@@ -20,7 +20,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 /// The panic message of a handle that is polled again after it gave its result.
 pub(crate) const TAKEN: &str =
@@ -37,8 +37,11 @@ pub(crate) trait Settle<T> {
 
 /// The handle's side.
 pub(crate) trait ResultPlace<T> {
-    /// Takes the result, or leaves the joiner's waker. Panics when the result has been taken.
-    fn poll_result(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>>;
+    /// Takes the result, if there is one. Panics when it has been taken before.
+    fn take(&self) -> Option<Result<T, JoinError>>;
+
+    /// Leaves the joiner's waker. False if there has been a result: nobody will use the waker.
+    fn leave_joiner(&self, joiner: &Waker) -> bool;
 
     /// Whether there has been a result.
     fn is_settled(&self) -> bool;
@@ -75,17 +78,19 @@ impl<T> Settle<T> for JoinCell<T> {
 }
 
 impl<T> ResultPlace<T> for JoinCell<T> {
-    fn poll_result(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+    fn take(&self) -> Option<Result<T, JoinError>> {
+        let result = self.result.take();
+        assert!(result.is_some() || !self.settled.get(), "{TAKEN}");
+        result
+    }
+
+    fn leave_joiner(&self, joiner: &Waker) -> bool {
         if !self.settled.get() {
             // First leave the waker, then look for the result. To clone or drop a waker may run foreign code, and the
             // task may end in that code.
-            drop(self.joiner.replace(Some(cx.waker().clone())));
+            drop(self.joiner.replace(Some(joiner.clone())));
         }
-        if let Some(result) = self.result.take() {
-            return Poll::Ready(result);
-        }
-        assert!(!self.settled.get(), "{TAKEN}");
-        Poll::Pending
+        !self.settled.get()
     }
 
     fn is_settled(&self) -> bool {

@@ -112,8 +112,12 @@ impl<F: Future, J: Settle<F::Output>> Run for Task<F, J> {
 }
 
 impl<F, T> ResultPlace<T> for Task<F, JoinCell<T>> {
-    fn poll_result(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        self.join.poll_result(cx)
+    fn take(&self) -> Option<Result<T, JoinError>> {
+        self.join.take()
+    }
+
+    fn leave_joiner(&self, joiner: &Waker) -> bool {
+        self.join.leave_joiner(joiner)
     }
 
     fn is_settled(&self) -> bool {

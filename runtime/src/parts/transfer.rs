@@ -93,6 +93,16 @@ impl<T, R: Reach> Transfer<T, R> {
         }
     }
 
+    /// The receiver leaves its waker and takes nothing. The waker that this returns is for the caller to drop, outside
+    /// every borrow: the one that was there before.
+    ///
+    /// # Errors
+    /// The waker comes back when the sender has ended.
+    pub(crate) fn wait(&self, waker: Waker) -> Result<Option<Waker>, Waker> {
+        let mut state = self.0.lock();
+        if state.ended { Err(waker) } else { Ok(state.receiver.replace(waker)) }
+    }
+
     /// The sender leaves a waker, to be woken when the receiver goes; with `None` it takes its waker back. The waker
     /// that this returns is for the caller to drop, outside every borrow.
     pub(crate) fn watch(&self, waker: Option<Waker>) -> Option<Waker> {

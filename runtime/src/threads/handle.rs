@@ -18,7 +18,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 /// Spawns on a loop from any thread: asyncio's `run_coroutine_threadsafe`, tokio's `Handle`.
 #[derive(Clone, Debug)]
@@ -183,20 +183,17 @@ struct Arrival<T> {
 }
 
 impl<T> ResultPlace<T> for Arrival<T> {
-    fn poll_result(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+    fn take(&self) -> Option<Result<T, JoinError>> {
         assert!(!self.taken.get(), "{TAKEN}");
+        let Found::Ended(result) = self.transfer.take_or_wait(None) else { return None };
+        self.taken.set(true);
+        // No result: it was dropped with its task, or with its runtime.
+        Some(result.unwrap_or_else(|| Err(JoinError::cancelled())))
+    }
+
+    fn leave_joiner(&self, joiner: &Waker) -> bool {
         // Cloned before the lock and dropped after it: both are foreign code.
-        match self.transfer.take_or_wait(Some(cx.waker().clone())) {
-            Found::Waits(old) => {
-                drop(old);
-                Poll::Pending
-            }
-            Found::Ended(result) => {
-                self.taken.set(true);
-                // No result: it was dropped with its task, or with its runtime.
-                Poll::Ready(result.unwrap_or_else(|| Err(JoinError::cancelled())))
-            }
-        }
+        self.transfer.wait(joiner.clone()).is_ok()
     }
 
     fn is_settled(&self) -> bool {

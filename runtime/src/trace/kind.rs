@@ -339,7 +339,7 @@ impl Kind {
 /// The text of a panic, when it has one.
 pub(super) fn text_of(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("not with a text")
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("the payload is not a text")
 }
 
 impl GatherNumber {
