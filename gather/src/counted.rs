@@ -105,7 +105,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
         let cx = &mut Context::from_waker(&waker);
         let mut left = 0;
         for task in tasks {
-            let child = trace!(scope ChildPoll { gather: tally.mark, place: task._place });
+            let child = trace!(below scope ChildPoll { gather: tally.mark, place: task._place });
             let waits = task.child.leave_waker(cx);
             trace!(ChildPollEnd {
                 gather: tally.mark,
@@ -126,7 +126,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
         let (mut _left, _mark) = (tasks.len(), self.counted.tally.mark);
         let results = tasks.into_iter().map(|task| {
             _left -= 1;
-            let _child = trace!(scope ChildPoll { gather: _mark, place: task._place });
+            let _child = trace!(below scope ChildPoll { gather: _mark, place: task._place });
             let result = task.child.into_result();
             trace!(ChildPollEnd { gather: _mark, place: task._place, ready: true, alive: _left });
             (task.index, sort(result))
@@ -153,7 +153,7 @@ impl<I: Iterator<Item = Task<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T, P> {
             return Poll::Pending;
         }
         let task = tasks.swap_remove(at);
-        let _child = trace!(scope ChildPoll { gather: self.counted.tally.mark, place: task._place });
+        let _child = trace!(below scope ChildPoll { gather: self.counted.tally.mark, place: task._place });
         let result = task.child.into_result();
         trace!(ChildPollEnd { gather: self.counted.tally.mark, place: task._place, ready: true, alive: tasks.len() });
         tasks.clear();

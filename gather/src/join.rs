@@ -146,7 +146,7 @@ impl Engine {
                 break None;
             };
             lent.aim(place);
-            let child = trace!(scope ChildPoll { gather: self.mark, place: place });
+            let child = trace!(below scope ChildPoll { gather: self.mark, place: place });
             let polled = children.poll(place, lent_cx);
             trace!(ChildPollEnd { gather: self.mark, place: place, ready: polled.is_ready(), alive: children.alive() });
             child.close();
@@ -174,7 +174,7 @@ impl Engine {
             return Poll::Ready(None);
         }
         if self.batch.has_next() {
-            let _first = trace!(scope @again(self.mark));
+            let _first = trace!(below scope @again(self.mark));
             cx.waker().wake_by_ref(); // Once for all children that woke themselves.
         }
         Poll::Pending
@@ -182,16 +182,16 @@ impl Engine {
 
     /// A poll begins: refuses one too many, and gives the stage before. For the trace, also the scope of the poll.
     pub(crate) fn begin_poll(&mut self) -> (Stage, Scope) {
-        let poll = trace!(scope GatherPoll { gather: self.mark, form: self.mark } at self.mark.at);
         assert!(self.stage != Stage::Done, "{AFTER_THE_END}");
         assert!(self.stage != Stage::Polling, "{AFTER_A_PANIC}");
+        let poll = trace!(below scope GatherPoll { gather: self.mark, form: self.mark } at self.mark.at);
         (mem::replace(&mut self.stage, Stage::Polling), poll)
     }
 
     /// The last result is there, or an error. Wakes that still come wake nobody.
     #[inline]
     pub(crate) fn finish(&mut self) {
-        trace!(GatherDone { gather: self.mark });
+        trace!(below GatherDone { gather: self.mark });
         self.stage = Stage::Done;
         self.forget_parent();
     }
@@ -208,7 +208,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        trace!(GatherDropped { gather: self.mark });
+        trace!(below GatherDropped { gather: self.mark });
         self.forget_parent();
     }
 }

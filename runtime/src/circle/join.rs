@@ -98,7 +98,7 @@ impl<T> JoinHandle<T> {
             return polled;
         }
         let is_over = context::with(|core| {
-            trace!(Waits { what: Wait::Join, end: &self.target });
+            trace!(below Waits { what: Wait::Join, end: &self.target });
             core.note_wait(Wait::Join);
             // The task is not dropped yet, and will never be polled again.
             core.is_closing() && self.target.is_of(core)

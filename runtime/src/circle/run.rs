@@ -82,9 +82,8 @@ impl Core {
     /// One turn: at most one pass through the circle. It ends early when main is done.
     #[inline]
     pub(crate) fn turn(&self, main: &mut PollMain<'_>, limit: Option<Duration>, turn: &mut Turn) -> ControlFlow<()> {
-        let _turn = trace!(scope TurnBegin);
-
         // Nothing ready: wait for a message, an event (4), a timer (5), or `limit`.
+        let _turn = trace!(below scope TurnBegin);
         if !self.tasks.borrow_mut().begin_batch() {
             self.wait(limit, turn);
             self.tasks.borrow_mut().begin_batch(); // The tasks woken meanwhile are this turn's batch.
@@ -97,9 +96,10 @@ impl Core {
                 self.check(turn);
             }
             let Some(popped) = self.tasks.borrow_mut().pop() else { break };
+            let _pop = trace!(scope Pop { task: popped.ticket });
             self.poll(popped, main, turn)?;
         }
-        trace!(TurnEnd);
+        trace!(below TurnEnd);
         ControlFlow::Continue(())
     }
 
@@ -107,7 +107,6 @@ impl Core {
     #[inline]
     fn poll(&self, popped: Popped, main: &mut PollMain<'_>, turn: &mut Turn) -> ControlFlow<()> {
         let Popped { ticket, body, aborted } = popped;
-        let _pop = trace!(scope Pop { task: ticket });
         // An abort counts as well: many of them in a row would delay timers and events.
         self.polls_since_check.set(self.polls_since_check.get() + 1);
         if let Body::Task(task) = &body
@@ -119,16 +118,16 @@ impl Core {
         turn.polls += 1;
         self.current.set(ticket);
         budget::begin();
-        let _poll = trace!(scope PollBegin { task: ticket });
         // The waker is only a number. Without `ManuallyDrop` each poll would call its drop function, which does
         // nothing.
         let waker = ManuallyDrop::new(ticket.waker());
         let cx = &mut Context::from_waker(&waker);
+        let _poll = trace!(below scope PollBegin { task: ticket });
         let polled = match &body {
             Body::Task(task) => task.poll(cx),
             Body::Main(_) => watched!(ticket, main(cx)),
         };
-        let _polled = trace!(scope PollEnd { task: ticket, ready: polled.is_ready() });
+        let _polled = trace!(below scope PollEnd { task: ticket, ready: polled.is_ready() });
         if polled.is_pending() {
             return ControlFlow::Continue(());
         }
@@ -186,7 +185,7 @@ impl Core {
 
     /// The virtual clock jumps, and (5) what is due then fires.
     fn jump(&self, to: u64, turn: &mut Turn) {
-        let _jump = trace!(scope Jump { to: to });
+        let _jump = trace!(below scope Jump { to: to });
         self.clock.standing.set(Some(to));
         self.fire_due(turn);
     }
@@ -199,7 +198,7 @@ impl Core {
         let has_message = self.threads.announce_park();
         let until_deadline = self.until_deadline();
         let timeout = if has_message { Some(Duration::ZERO) } else { until_deadline.into_iter().chain(limit).min() };
-        let _park = trace!(scope Park { timeout: timeout, deadline: until_deadline, limit: limit });
+        let _park = trace!(below scope Park { timeout: timeout, deadline: until_deadline, limit: limit });
         self.take_events(timeout, turn);
         let _awake = trace!(scope Unpark);
         self.threads.end_park();
@@ -230,8 +229,8 @@ impl Core {
     fn take_messages(&self, turn: &mut Turn) {
         for _ in 0..MESSAGES_AT_ONCE {
             let Some((message, _stamp)) = self.threads.take() else { return };
-            turn.remote_wakes += 1;
             let _taken = trace!(scope @taken(&message, _stamp));
+            turn.remote_wakes += 1;
             match message {
                 Message::Wake(ticket) => self.tasks.borrow_mut().push(ticket),
                 Message::Abort(ticket, serial) => self.tasks.borrow_mut().abort(ticket, serial),
@@ -247,8 +246,8 @@ impl Core {
         let mut woken = self.woken.take();
         let mut timers = self.timers.borrow_mut();
         while let Some((_key, waker)) = timers.fire(now) {
-            turn.fired_timers += 1;
             let reason = trace!(reason TimerFired { timer: _key, wakes: &waker });
+            turn.fired_timers += 1;
             woken.push((waker, reason));
         }
         drop(timers);
@@ -274,8 +273,8 @@ impl Core {
     /// The virtual clock has nowhere to jump to: every task waits for another one, for ever.
     #[cold]
     fn report_quiescence(&self) -> ! {
-        trace!(Quiescent);
         let list = self.tasks.borrow().list();
+        trace!(below Quiescent);
         panic!(
             "nothing can happen any more: no task is ready, no timer is armed, no socket is registered and no blocking \
              job is under way. Other threads and other loops are not waited for: if one of them will wake this loop, \
