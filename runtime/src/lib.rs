@@ -110,6 +110,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// What gdb shows of a loop: a debug build carries it along.
+#![debugger_visualizer(gdb_script_file = "../debugger/gdb.py")]
+
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("a ticket needs the 64 bits of a pointer (see circle/ticket.rs): 32-bit targets are not supported");
 
