@@ -307,6 +307,17 @@ fn a_loop_of_ones_own_gets_a_page_with_its_own_source() {
 }
 
 #[test]
+fn a_file_of_the_program_is_never_shown_as_the_file_of_the_runtime_with_that_name() {
+    // From the folder of the crate `runtime` there is a file of this name. The program's is another one, and not here.
+    let line = r#"{"seq":0,"turn":0,"at":0,"kind":"Note","cause":null,"runtime":["runtime/src/task.rs",1],"program":["src/task.rs",7],"text":"here"}"#;
+    let mut page = Vec::new();
+    trace::read(line.as_bytes()).unwrap().write_page("two names", &mut page).unwrap();
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.contains(r#"["src/task.rs",""]"#), "it is shown, from wherever");
+    assert!(page.contains(r#"["runtime/src/task.rs","//! "#), "the runtime's own file is not shown");
+}
+
+#[test]
 fn permits_are_told_with_who_has_them() {
     let recorder = Recorder::start();
     virtually(async {

@@ -25,6 +25,7 @@ mod log;
 mod page;
 mod read;
 mod snapshot;
+mod sources;
 mod watchdog;
 
 use crate::circle::context;

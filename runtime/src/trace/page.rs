@@ -4,11 +4,11 @@ use super::Event;
 use super::Recorder;
 use super::json::{list, text};
 use super::log::Log;
+use super::sources;
 use super::watchdog::Watchdog;
 use crate::runtime::Runtime;
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
-use std::env;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::future::Future;
 use std::io::{self, Read, Write};
@@ -218,28 +218,28 @@ impl Recorder {
 
 /// The page of these events.
 fn html<'a>(title: &str, events: impl Iterator<Item = &'a Event> + Clone, own: &BTreeMap<String, String>) -> String {
-    let mut files = BTreeSet::new();
+    // A file of the runtime is looked for where the runtime is, and one of the program where the program is: two of them
+    // may have the same name.
+    let mut files = BTreeMap::new();
     for event in events.clone() {
-        files.extend([Some(event.source.0), event.program.map(Location::file)].into_iter().flatten());
+        files.entry(event.source.0).or_insert_with(|| sources::of_runtime(event.source.0));
+        if let Some(file) = event.program.map(Location::file) {
+            files.entry(file).or_insert_with(|| sources::of_program(file));
+        }
     }
-    html_of(title, files, own, |data| list(events, data, |event, data| data.push_str(&event.to_json())))
+    let files = files.into_iter().map(|(file, found)| (file, own.get(file).cloned().or(found))).collect();
+    html_of(title, files, |data| list(events, data, |event, data| data.push_str(&event.to_json())))
 }
 
-/// The page of the events that `write` adds, with the sources of these files: `own` ones, or those that are found.
-pub(super) fn html_of(
-    title: &str,
-    files: BTreeSet<&str>,
-    own: &BTreeMap<String, String>,
-    write: impl FnOnce(&mut String),
-) -> String {
+/// The page of the events that `write` adds, with these files and their sources, as far as they were found.
+pub(super) fn html_of(title: &str, files: BTreeMap<&str, Option<String>>, write: impl FnOnce(&mut String)) -> String {
     let mut data = String::from("{\"title\":");
     text(title, &mut data);
     data.push_str(",\"words\":");
     text(WORDS, &mut data);
     data.push_str(",\"sources\":");
-    list(files, &mut data, |file, data| {
-        let source = own.get(file).cloned().or_else(|| read(file)).unwrap_or_default();
-        list([file, &source], data, text);
+    list(&files, &mut data, |(file, source), data| {
+        list([*file, source.as_deref().unwrap_or_default()], data, text);
     });
     data.push_str(",\"events\":");
     write(&mut data);
@@ -247,12 +247,4 @@ pub(super) fn html_of(
     let page = HTML.replace("/*style*/", STYLE).replace("/*script*/", &SCRIPT.join("\n"));
     let (before, after) = page.split_once("/*data*/").expect("the page has a place for the data");
     [before, &data, after].concat()
-}
-
-/// A source file by the name that the compiler gave it: from the top of the workspace that it was compiled in.
-fn read(file: &str) -> Option<String> {
-    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).into_iter();
-    let here = [PathBuf::from(env!("CARGO_MANIFEST_DIR")), env::current_dir().unwrap_or_default()];
-    let folders: Vec<PathBuf> = here.into_iter().chain(package).collect();
-    folders.iter().flat_map(|folder| folder.ancestors()).find_map(|folder| fs::read_to_string(folder.join(file)).ok())
 }
