@@ -281,6 +281,23 @@ fn a_line_that_is_no_event_is_named_with_what_is_wrong() {
 }
 
 #[test]
+fn the_docs_list_every_kind_with_its_fields_and_their_example_is_a_trace() {
+    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../runtime/src/trace/lines.md")).unwrap();
+    let table = docs.split("| kind | fields |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(rows.len(), Kind::NAMES.len());
+    for (row, kind) in rows.into_iter().zip(Kind::NAMES) {
+        let fields: Vec<String> = Kind::fields(kind).iter().map(|field| format!("`{field}`")).collect();
+        assert_eq!(row, format!("| `{kind}` | {} |", fields.join(", ")));
+        // The second table says of each what it is.
+        let values = docs.split("| fields | value |").nth(1).unwrap();
+        assert!(fields.iter().all(|field| values.contains(field.as_str())), "{kind}: {fields:?}");
+    }
+    let example = docs.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(trace::read(example.as_bytes()).unwrap().len(), 2);
+}
+
+#[test]
 fn a_loop_of_ones_own_gets_a_page_with_its_own_source() {
     let event = |seq: u32, kind: &str, cause: &str, line: u32, more: &str| {
         format!(

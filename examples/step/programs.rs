@@ -104,7 +104,14 @@ impl Program {
     /// # Errors
     /// When there can be no runtime.
     pub fn record(&self) -> io::Result<Recording> {
-        let recorder = Recorder::start().with_snapshots();
+        self.record_with(Recorder::start().with_snapshots())
+    }
+
+    /// The same under a recorder that has been started.
+    ///
+    /// # Errors
+    /// When there can be no runtime.
+    pub fn record_with(&self, recorder: Recorder) -> io::Result<Recording> {
         let builder = Runtime::builder();
         let runtime = if self.repeats { builder.virtual_clock() } else { builder }.build()?;
         let result = catch_unwind(AssertUnwindSafe(|| (self.run)(&runtime)));

@@ -65,6 +65,7 @@ macro_rules! trace {
 
 /// Calls the first with its arguments. When it panics, the trace hears of that before the panic goes on.
 #[cfg(not(feature = "trace"))]
+#[collapse_debuginfo(yes)]
 macro_rules! watched {
     ($ticket:expr, $call:expr) => {
         $call
@@ -73,6 +74,7 @@ macro_rules! watched {
 
 /// See above.
 #[cfg(feature = "trace")]
+#[collapse_debuginfo(yes)]
 macro_rules! watched {
     ($ticket:expr, $call:expr) => {
         $crate::trace::watched(file!(), line!(), $ticket, || $call)

@@ -14,6 +14,8 @@
 //! [`page()`] makes a page of it to step through, in one line; [`Recorder::write_json`] a line of JSON for each event.
 //! Tasks have the numbers in which the recorder met them, so two runs of one program without threads and sockets give
 //! the same trace.
+//!
+#![doc = include_str!("lines.md")]
 
 mod afar;
 mod causes;
@@ -52,7 +54,7 @@ pub use kind::{
     ChannelNumber, GatherNumber, How, Kind, MaybeDuration, Nanos, PermitNumber, Place, SemaphoreNumber, TaskNumber,
     Woken,
 };
-pub use page::{WORDS, page, save};
+pub use page::{Page, WORDS, page, save};
 pub use read::{Trace, read};
 
 /// One step.

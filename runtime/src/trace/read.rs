@@ -2,10 +2,11 @@
 
 use super::Kind;
 use super::json::text;
-use super::page::html_of;
+use super::page::{Target, html_of};
 use super::sources;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 
 /// A trace that was read with [`read`].
 #[derive(Debug, Clone, Default)]
@@ -84,14 +85,25 @@ impl Trace {
     /// # Errors
     /// When `out` cannot be written to.
     pub fn write_page(&self, title: &str, mut out: impl io::Write) -> io::Result<()> {
+        out.write_all(self.html(title).as_bytes())
+    }
+
+    /// Writes the page of the events to a file, aside and renamed, as [`page`](super::page()) does.
+    ///
+    /// # Errors
+    /// When another file is there, which is not overwritten, or when the page cannot be written.
+    pub fn save_page(&self, title: &str, path: impl AsRef<Path>) -> io::Result<()> {
+        Target::check(path.as_ref())?.write(&self.html(title))
+    }
+
+    fn html(&self, title: &str) -> String {
         let source = |file: &String| self.own.get(file).cloned().or_else(|| sources::of_reader(file));
         let files = self.files.iter().map(|file| (file.as_str(), source(file))).collect();
-        let page = html_of(title, files, |data| {
+        html_of(title, files, |data| {
             data.push('[');
             data.push_str(&self.lines.join(","));
             data.push(']');
-        });
-        out.write_all(page.as_bytes())
+        })
     }
 
     /// Adds the event of a line.
