@@ -810,9 +810,9 @@ fn every_event_names_the_statement_of_the_runtime_that_did_it() {
         }
         let source = std::fs::read_to_string(top.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         let text = |line: u32| source.lines().nth(line as usize - 1).expect("the file has that line");
-        // What a channel tells goes through a function of the trace.
+        // What a channel tells, and a clone, goes through a function of the trace.
         let kind = match name(event).as_str() {
-            "ChannelSent" | "ChannelTaken" | "ChannelClosed" => "@".to_owned(),
+            "ChannelSent" | "ChannelTaken" | "ChannelClosed" | "TicketCloned" => "@".to_owned(),
             kind => kind.to_owned(),
         };
         // The line that tells of it is beside the statement, and is not the one that is shown.

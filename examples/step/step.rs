@@ -152,7 +152,8 @@ fn run(wish: &Wish) -> io::Result<ExitCode> {
     let recording = program.record_with(recorder)?;
     drop(take_hook());
     if let Some((path, page)) = page {
-        page.write()?;
+        recording.recorder.save_page(program.title, path)?;
+        drop(page);
         let (events, path) = (recording.recorder.events().len(), path.canonicalize()?);
         introduce(program, &recording, &format!("file://{}#e=", path.display()), &mut out)?;
         writeln!(out, "{events} events. Open it in a browser: file://{}", path.display())?;

@@ -55,7 +55,7 @@ impl Ticket {
 /// address: [`Ticket::of`] knows our wakers by it.
 static VTABLE: RawWakerVTable = RawWakerVTable::new(
     |data| {
-        trace!(below TicketCloned { task: Ticket::from_data(data) });
+        trace!(below @ticket_cloned(Ticket::from_data(data)));
         RawWaker::new(data, &VTABLE)
     },
     |data| wake(Ticket::from_data(data), true),

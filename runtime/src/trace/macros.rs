@@ -4,6 +4,7 @@
 //! With the feature `trace` off the macro is nothing, its arguments are not even evaluated, and what futures carry has
 //! no size.
 
+use crate::circle::ticket::Ticket;
 use std::panic::Location;
 
 /// See the module.
@@ -91,6 +92,9 @@ macro_rules! kind {
     };
     (TaskEnd { task: $task:expr }) => {
         $crate::trace::Kind::task_end($task)
+    };
+    (Quiescent) => {
+        $crate::trace::Kind::quiescent()
     };
     (Waits { what: $what:expr, end: $target:expr }) => {
         $crate::trace::Kind::waits_for_end($what, $target)
@@ -211,6 +215,15 @@ impl Mark {
             number: crate::trace::GatherNumber::next(),
         }
     }
+}
+
+/// What the trace knows of who could wake a task that waits, in words for the end of a sentence. None when it is off.
+#[inline]
+pub(crate) fn holders(_ticket: Ticket) -> &'static str {
+    #[cfg(feature = "trace")]
+    return crate::trace::holders(_ticket);
+    #[cfg(not(feature = "trace"))]
+    ""
 }
 
 /// What tells a semaphore from every other one: its address would not, for it may move, and another may come

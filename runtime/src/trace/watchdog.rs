@@ -112,7 +112,7 @@ fn report_hang(core: &Core, patience: Duration) {
     if !is_stuck(core) || core.tasks.borrow().has_ready() || core.threads.waiting() > 0 {
         return;
     }
-    record(file!(), line!(), None, || Kind::Quiescent {});
+    record(file!(), line!(), None, Kind::quiescent);
     let list = core.tasks.borrow().list();
     panic!(
         "nothing can happen any more: for {patience:?} no task was ready, no timer was armed, no socket was registered, no \
