@@ -8,16 +8,20 @@
 //!   is compared with its caller.
 //! - *Plain*: the task's own ticket. It can note nothing, but whoever waited knows afterwards what it got: a sleep its
 //!   deadline, a receiver the value and with it the sender, a joiner the task. So every such poll is compared with that.
+//!
+//! The programs also note who gets and gives back a permit, how many wakers they have left, and that they panic. In every
+//! third one another thread floods a task with wakes: each message that the loop takes is compared with the one that was
+//! sent, and each push with what came first.
 
 #![cfg(feature = "trace")]
 
 use runtime::sync::{Permit, Semaphore, mpsc};
 use runtime::task::{self, yield_now};
 use runtime::time::{now, sleep, timeout};
-use runtime::trace::{Event, Kind, Recorder, TaskNumber, note};
+use runtime::trace::{Event, How, Kind, PermitNumber, Recorder, TaskNumber, note};
 use runtime::{Handle, JoinHandle};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
@@ -35,6 +39,9 @@ const PLAIN: usize = 10;
 
 /// So many programs in each run, and one more with a fresh seed.
 const PROGRAMS: u64 = 400;
+
+/// In every third program another thread wakes a task so many times.
+const FLOOD: usize = 100;
 
 // The program's own log.
 
@@ -196,6 +203,9 @@ impl<F: Future> Future for Leaf<F> {
         };
         let how = if polled.is_ready() { "ready" } else { "pending" };
         note(format!("leaf- {} {how} {}", this.number, this.pending));
+        if this.who.counts {
+            note(format!("tickets {} {}", this.who.name, this.who.alive.load(SeqCst)));
+        }
         this.pending += 1;
         polled
     }
@@ -291,7 +301,8 @@ async fn action(world: &Rc<World>, who: &Who) {
         8 => {
             // In place, with few deadlines: several children are often woken in one turn.
             let child = |n: usize| {
-                let who = Who { watched: n < PLAIN, counts: false, name: format!("{}.{n}", who.name), ..who.clone() };
+                let name = format!("{}.{n}", who.name);
+                let who = Who { name, watched: n < PLAIN, alive: Arc::default(), counts: false };
                 let world = Rc::clone(world);
                 async move {
                     for _ in 0..1 + world.below(2) {
@@ -316,7 +327,10 @@ async fn action(world: &Rc<World>, who: &Who) {
         9 => {
             let child = |n: usize| {
                 let name = format!("{}/{}", who.name, next());
-                let (world, who) = (Rc::clone(world), Who { name: name.clone(), counts: false, ..who.clone() });
+                let (world, who) = (
+                    Rc::clone(world),
+                    Who { name: name.clone(), alive: Arc::default(), counts: false, watched: who.watched },
+                );
                 tracked(name, async move {
                     world.nap(&who).await;
                     if n == 1 && world.below(2) == 0 { Err(()) } else { Ok(()) }
@@ -369,7 +383,10 @@ async fn action(world: &Rc<World>, who: &Who) {
                 }
             }
         }
-        _ if world.below(6) == 0 => resume_unwind(Box::new("on purpose")),
+        _ if world.below(6) == 0 => {
+            note(format!("panics {}", who.name));
+            resume_unwind(Box::new("on purpose"))
+        }
         _ if world.below(4) == 0 => {
             let visitor = format!("visitor{}", next());
             let (handle, name) = (world.handle.clone(), visitor.clone());
@@ -390,6 +407,39 @@ async fn consume(world: Rc<World>, name: String, mut receiver: mpsc::Receiver<us
             world.nap(&who).await;
         }
     }
+}
+
+/// A task that another thread wakes again and again, at moments that nobody can know before. In every third poll it wakes
+/// itself as well: that is not the thread's doing.
+async fn flooded(handle: Handle) {
+    let done = Arc::new(AtomicUsize::new(0));
+    let mut polls = 0;
+    poll_fn(|cx| {
+        polls += 1;
+        if polls == 1 {
+            let (waker, done) = (cx.waker().clone(), Arc::clone(&done));
+            // While it lives, the loop waits for the thread when it has nothing else to do.
+            let outside = handle.outside();
+            let flood = move || {
+                for _ in 0..FLOOD {
+                    waker.wake_by_ref();
+                    thread::yield_now();
+                }
+                done.store(1, SeqCst);
+                waker.wake();
+                drop(outside);
+            };
+            drop(thread::Builder::new().name("flood".into()).spawn(flood).expect("there is a thread"));
+        }
+        if done.load(SeqCst) == 1 {
+            return Poll::Ready(());
+        }
+        if polls % 3 == 0 {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Runs the program of a seed and gives its trace.
@@ -420,8 +470,13 @@ fn run(seed: u64) -> Vec<Event> {
             let (_, task) = world.spawn();
             world.handles.borrow_mut().push(task);
         }
+        let flood = world.handle.clone();
+        let flood = (seed % 3 == 0).then(|| runtime::spawn(tracked("flooded", flooded(flood))));
         // It ends while some of them still run.
         sleep(Duration::from_millis(60)).await;
+        if let Some(flood) = flood {
+            flood.await.expect("the thread has told it to end");
+        }
         world.wakers.borrow_mut().clear();
     }));
     drop(runtime);
@@ -443,6 +498,16 @@ struct Notes<'a> {
     names: HashMap<u32, String>,
     /// A wake of a child in place → its name.
     woken: HashMap<u64, String>,
+    /// A task's name → the permit that it has, by the trace.
+    permits: HashMap<String, PermitNumber>,
+    /// How many tickets of each task there are, by the trace.
+    tickets: HashMap<TaskNumber, i64>,
+    /// Tasks that have given a ticket away: what they count is not all.
+    uncounted: HashSet<String>,
+    /// Tasks that have said that they panic.
+    panics: HashSet<String>,
+    /// How many comparisons of each of the four kinds there were: permits, tickets, panics, messages.
+    kinds: [usize; 4],
     faults: Vec<String>,
     /// How many causes were compared.
     compared: usize,
@@ -467,6 +532,11 @@ impl<'a> Notes<'a> {
             armed: HashMap::new(),
             names: HashMap::new(),
             woken: HashMap::new(),
+            permits: HashMap::new(),
+            tickets: HashMap::new(),
+            uncounted: HashSet::new(),
+            panics: HashSet::new(),
+            kinds: [0; 4],
             faults: Vec::new(),
             compared: 0,
         };
@@ -605,8 +675,12 @@ impl<'a> Notes<'a> {
                 Kind::Abort { task } => _ = first.entry(*task).or_insert(event.seq),
                 Kind::RemoteTaken { message: "wake", number: Some(task) } => {
                     _ = first.entry(TaskNumber(*task)).or_insert(event.seq);
+                    self.compare_message(event);
                 }
-                Kind::RemoteTaken { message: "spawn", .. } => self.compare_visit(event),
+                Kind::RemoteTaken { message: "spawn", .. } => {
+                    self.compare_message(event);
+                    self.compare_visit(event);
+                }
                 Kind::Pop { task } => {
                     first.remove(task);
                     let push = self.cause(event).map(|push| &push.kind);
@@ -656,6 +730,7 @@ impl<'a> Notes<'a> {
                 }
                 _ => {}
             }
+            self.compare_holders(event, polling.first().copied());
             match words(event).as_deref() {
                 Some(["wake", rest @ ..]) => wakes.push(rest.to_vec()),
                 Some(["wake-", ..]) => _ = wakes.pop(),
@@ -667,6 +742,81 @@ impl<'a> Notes<'a> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Who has which permit, how many tickets of a task there are, and who has panicked. `poll` is the task's poll under
+    /// way.
+    fn compare_holders(&mut self, event: &'a Event, poll: Option<&Event>) {
+        let events = self.events;
+        let before = |found: &dyn Fn(&Kind) -> bool| {
+            events[..event.seq as usize].iter().rev().find(|event| found(&event.kind)).map(|event| &event.kind)
+        };
+        match &event.kind {
+            Kind::TicketCloned { task } => *self.tickets.entry(*task).or_default() += 1,
+            Kind::TicketDropped { task } | Kind::Wake { task, last: true } => {
+                *self.tickets.entry(*task).or_default() -= 1;
+            }
+            Kind::TaskEnd { task, how } => {
+                let name = self.name(*task).to_owned();
+                let panics = self.panics.contains(&name);
+                self.kinds[2] += usize::from(panics);
+                self.check((*how == How::Panicked) == panics, event, |_| format!("{name} has ended {how:?}"));
+            }
+            Kind::TaskPanicked { task, .. } => {
+                let name = self.name(*task).to_owned();
+                self.check(self.panics.contains(&name), event, |_| format!("{name} has said nothing of a panic"));
+            }
+            _ => {}
+        }
+        match words(event).as_deref() {
+            Some(["holds", name]) => {
+                self.kinds[0] += 1;
+                let taken = before(&|kind| matches!(kind, Kind::PermitTaken { .. } | Kind::PermitReleased { .. }));
+                let by = poll.map(|poll| match poll.kind {
+                    Kind::PollBegin { task } => self.name(task).to_owned(),
+                    _ => String::new(),
+                });
+                let Some(Kind::PermitTaken { permit, .. }) = taken else {
+                    return self.check(false, event, |_| format!("the last that was told of permits is {taken:?}"));
+                };
+                let others = self.permits.values().filter(|it| *it == permit).count();
+                self.check(others == 0 && by.as_deref() == Some(name), event, |_| {
+                    format!("{permit:?} is taken by {by:?}, and {others} have it already")
+                });
+                self.permits.insert((*name).to_owned(), *permit);
+            }
+            Some(["gives", name]) => {
+                self.kinds[0] += 1;
+                let back = before(&|kind| matches!(kind, Kind::PermitReleased { .. }));
+                let its = self.permits.remove(*name);
+                let is_right = matches!(back, Some(Kind::PermitReleased { permit, .. }) if *permit == its);
+                self.check(is_right && its.is_some(), event, |_| format!("it has had {its:?}, and {back:?} is told"));
+            }
+            Some(["uncounted", name]) => _ = self.uncounted.insert((*name).to_owned()),
+            Some(["panics", name]) => _ = self.panics.insert((*name).to_owned()),
+            Some(["tickets", name, count]) if !self.uncounted.contains(*name) => {
+                self.kinds[1] += 1;
+                let task = self.names.iter().find(|(_, its)| *its == name).map(|(number, _)| TaskNumber(*number));
+                let told = task.and_then(|task| self.tickets.get(&task).copied()).unwrap_or(0);
+                self.check(told == number(count) as i64, event, |_| format!("the trace counts {told}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// What the loop has taken out of the remote queue is what a thread has sent: the same message, for the same task.
+    fn compare_message(&mut self, taken: &Event) {
+        self.kinds[3] += 1;
+        let Kind::RemoteTaken { message, number } = &taken.kind else { return };
+        let sent = self.cause(taken).map(|sent| &sent.kind);
+        let is_right = matches!(sent, Some(Kind::RemoteSent { message: its, number: whose, thread })
+            if its == message && whose == number && (&**thread == "flood" || thread.starts_with("visitor")));
+        self.check(is_right, taken, |_| format!("the trace says that {sent:?} was sent"));
+        if let (Some(number), Some(Kind::RemoteSent { thread, .. })) = (number, sent) {
+            // Nobody else floods, and nobody else is flooded.
+            let is_flooded = self.name(TaskNumber(*number)) == "flooded";
+            self.check(is_flooded == (&**thread == "flood"), taken, |_| format!("sent by {thread}"));
         }
     }
 
@@ -762,28 +912,32 @@ impl<'a> Notes<'a> {
     }
 }
 
-/// The faults of one program, and how many causes were compared.
-fn faults(seed: u64) -> (Vec<String>, usize) {
+/// The faults of one program, how many causes were compared, and of some kinds of comparisons how many.
+fn faults(seed: u64) -> (Vec<String>, usize, [usize; 4]) {
     let events = run(seed);
     let mut notes = Notes::of(&events);
     notes.compare();
-    (notes.faults, notes.compared)
+    (notes.faults, notes.compared, notes.kinds)
 }
 
 #[test]
 fn every_cause_is_the_one_that_the_program_itself_has_noted() {
     let fresh = Random::new(u64::from(std::process::id())).number();
     println!("the fresh seed is {fresh}");
-    let (mut wrong, mut compared) = (Vec::new(), 0);
+    let (mut wrong, mut compared, mut kinds) = (Vec::new(), 0, [0; 4]);
     for seed in (1..=PROGRAMS).chain([fresh]) {
-        let (faults, of) = faults(seed);
+        let (faults, of, some) = faults(seed);
         compared += of;
+        kinds.iter_mut().zip(some).for_each(|(all, some)| *all += some);
         if let Some(first) = faults.first() {
             let all = faults.join("\n    ");
             wrong.push(format!("seed {seed}: {} false causes, the first: {first}\n    all: {all}", faults.len()));
         }
     }
-    println!("{compared} causes compared");
+    let [permits, tickets, panics, messages] = kinds;
+    println!(
+        "{compared} compared: {permits} permits, {tickets} counts of tickets, {panics} panics, {messages} messages"
+    );
     let with = |text: &str| wrong.iter().filter(|it| it.contains(text)).count();
     for (what, text) in [("said to wake a parent and did not", " 0 parents"), ("a timer's wake", "by loop, for")] {
         println!("{} programs with a false cause of this kind: {what}", with(text));
@@ -796,4 +950,6 @@ fn every_cause_is_the_one_that_the_program_itself_has_noted() {
         wrong[..wrong.len().min(3)].join("\n")
     );
     assert!(compared > 120 * PROGRAMS as usize, "only {compared} causes were compared");
+    let at_least = [500, 500, 50, 500];
+    assert!(kinds.iter().zip(at_least).all(|(number, least)| *number >= least), "of some kinds only {kinds:?}");
 }

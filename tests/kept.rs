@@ -8,13 +8,17 @@ use runtime::task::{self, yield_now};
 use runtime::time::sleep;
 use runtime::trace::{self, Kind, Recorder};
 use runtime::{Runtime, spawn};
+use std::cell::RefCell;
 use std::fs;
-use std::future::pending;
+use std::future::{Future, pending, poll_fn};
 use std::io::Read;
 use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
-use tests::{alone_with, panic_message, until, virtually};
+use tests::{alone_with, forever, panic_message, until, virtually};
 
 /// A file in a folder of its own, which is removed with it.
 struct Scratch(PathBuf);
@@ -281,6 +285,23 @@ fn a_line_that_is_no_event_is_named_with_what_is_wrong() {
 }
 
 #[test]
+fn the_docs_list_every_kind_with_its_fields_and_their_example_is_a_trace() {
+    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../runtime/src/trace/lines.md")).unwrap();
+    let table = docs.split("| kind | fields |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(rows.len(), Kind::NAMES.len());
+    for (row, kind) in rows.into_iter().zip(Kind::NAMES) {
+        let fields: Vec<String> = Kind::fields(kind).iter().map(|field| format!("`{field}`")).collect();
+        assert_eq!(row, format!("| `{kind}` | {} |", fields.join(", ")));
+        // The second table says of each what it is.
+        let values = docs.split("| fields | value |").nth(1).unwrap();
+        assert!(fields.iter().all(|field| values.contains(field.as_str())), "{kind}: {fields:?}");
+    }
+    let example = docs.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(trace::read(example.as_bytes()).unwrap().len(), 2);
+}
+
+#[test]
 fn a_loop_of_ones_own_gets_a_page_with_its_own_source() {
     let event = |seq: u32, kind: &str, cause: &str, line: u32, more: &str| {
         format!(
@@ -304,6 +325,70 @@ fn a_loop_of_ones_own_gets_a_page_with_its_own_source() {
     assert!(page.contains("\"generation\":0,\"name\":null") && page.contains("\"due\":false,\"left\":null"));
     assert_eq!(Kind::fields("ChildWoken"), ["gather", "place", "due", "left"]);
     assert!(Kind::fields("MyOwnKind").is_empty());
+}
+
+#[test]
+fn a_file_of_the_program_is_never_shown_as_the_file_of_the_runtime_with_that_name() {
+    // From the folder of the crate `runtime` there is a file of this name. The program's is another one, and not here.
+    let line = r#"{"seq":0,"turn":0,"at":0,"kind":"Note","cause":null,"runtime":["runtime/src/task.rs",1],"program":["src/task.rs",7],"text":"here"}"#;
+    let mut page = Vec::new();
+    trace::read(line.as_bytes()).unwrap().write_page("two names", &mut page).unwrap();
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.contains(r#"["src/task.rs",""]"#), "it is shown, from wherever");
+    assert!(page.contains(r#"["runtime/src/task.rs","//! "#), "the runtime's own file is not shown");
+}
+
+/// What the trace and the panic say when a program hangs on a virtual loop.
+fn hang<F: Future>(program: impl FnOnce() -> F) -> (String, String) {
+    let recorder = Recorder::start();
+    let reason = panic_message(|| virtually(program()));
+    let last = recorder.events().into_iter().find(|event| matches!(event.kind, Kind::Quiescent { .. }));
+    (reason, last.expect("it says that nothing can happen any more").to_json())
+}
+
+#[test]
+fn a_task_that_nobody_can_wake_any_more_is_called_that_and_one_that_others_could_wake_is_not() {
+    let forgets = || poll_fn(|_| Poll::<()>::Pending);
+    let (reason, told) = hang(|| async move {
+        // It keeps a ticket of its own, in a cell.
+        let cell = Rc::new(RefCell::new(None));
+        let keeps = poll_fn(move |cx| {
+            *cell.borrow_mut() = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        });
+        let _keeps = task::Builder::new().name("keeps").spawn(keeps);
+        let _clones = task::Builder::new().name("clones and drops").spawn(poll_fn(|cx| {
+            drop(cx.waker().clone());
+            Poll::<()>::Pending
+        }));
+        task::Builder::new().name("forgets").spawn(forgets()).await
+    });
+    let line = |name: &str| reason.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{reason}"));
+    for name in ["\"forgets\"", "\"clones and drops\""] {
+        assert!(line(name).ends_with("; nobody holds a ticket of it"), "{reason}");
+    }
+    for name in ["main,", "\"keeps\""] {
+        assert!(
+            line(name).ends_with("; only sleeping tasks hold tickets of it, as far as the trace knows"),
+            "{reason}"
+        );
+    }
+    assert!(told.contains(r#""nobody":"clones and drops, forgets","sleeping":"main, keeps""#), "{told}");
+}
+
+#[test]
+fn a_ticket_that_another_thread_has_cloned_is_not_taken_for_none() {
+    let (reason, told) = hang(|| {
+        poll_fn(|cx| {
+            // The thread keeps a clone that it has made itself; the one that was made here is gone.
+            let mine = cx.waker().clone();
+            let kept = thread::scope(|scope| scope.spawn(|| mine.clone()).join().unwrap());
+            drop(mine);
+            forever(Mutex::new(Some(kept)));
+            Poll::<()>::Pending
+        })
+    });
+    assert!(reason.contains("only sleeping tasks") && told.contains(r#""nobody":null"#), "{reason}\n{told}");
 }
 
 #[test]

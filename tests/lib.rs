@@ -309,13 +309,22 @@ pub fn until(mut condition: impl FnMut() -> bool) {
 
 /// Returns when the loop of that thread is parked: it sleeps in epoll's system call.
 pub fn until_parked(thread: u32) {
+    until_in_epoll(&format!("/proc/self/task/{thread}/syscall"));
+}
+
+/// The same for the main thread of another process.
+pub fn until_process_parked(process: u32) {
+    until_in_epoll(&format!("/proc/{process}/syscall"));
+}
+
+fn until_in_epoll(file: &str) {
     let calls = [
         #[cfg(target_arch = "x86_64")]
         libc::SYS_epoll_wait,
         libc::SYS_epoll_pwait,
     ];
     until(|| {
-        let now = std::fs::read_to_string(format!("/proc/self/task/{thread}/syscall")).expect("the thread is there");
+        let now = std::fs::read_to_string(file).expect("the thread is there");
         let call = now.split_whitespace().next().and_then(|number| number.parse().ok());
         call.is_some_and(|call| calls.contains(&call))
     });

@@ -16,6 +16,8 @@ mod claims;
 mod commands;
 #[path = "programs/cpu.rs"]
 mod cpu;
+#[path = "programs/debugger.rs"]
+mod debugger;
 #[path = "programs/fd_limit.rs"]
 mod fd_limit;
 #[path = "programs/lines.rs"]

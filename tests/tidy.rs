@@ -69,7 +69,7 @@ fn the_reading_promises_hold() {
 const LEVELS: [&str; 5] = ["parts", "circle", "threads", "the public modules", "trace"];
 
 /// What any level may name of the trace: the macro, and what futures carry for it. They are nothing when it is off.
-const OF_ANY_LEVEL: [&str; 7] = ["At", "ChannelMark", "Identity", "Mark", "PermitMark", "Reason", "Scope"];
+const OF_ANY_LEVEL: [&str; 8] = ["At", "ChannelMark", "Identity", "Mark", "PermitMark", "Reason", "Scope", "holders"];
 
 /// Arrows that go up all the same, each with its reason in ARCHITECTURE.md: the file, and what it names.
 const EXCEPTIONS: [(&str, &str); 0] = [];
@@ -468,6 +468,33 @@ fn what_is_deliberately_absent_is_absent() {
         "runtime/src/parts/clock.rs: JOB_TIME", // of a thread
     ];
     assert_eq!(statics, expected);
+}
+
+/// What only tells the recorder something, and makes no event.
+const NO_EVENT: [&str; 4] = ["@again", "@child_spawned", "@job_submitted", "@spawned"];
+
+#[test]
+fn every_line_of_the_trace_stands_beside_the_statement_that_it_tells_of() {
+    let mut found = 0;
+    for (name, source) in rust_files(&["runtime/src", "gather/src"]) {
+        let lines: Vec<&str> = source.lines().map(str::trim).collect();
+        for (number, line) in lines.iter().enumerate() {
+            let Some((_, told)) = line.split_once("trace!(") else { continue };
+            let is_it = !line.starts_with("//") && name != "runtime/src/trace/macros.rs";
+            if !is_it || NO_EVENT.iter().any(|it| told.contains(it)) {
+                continue;
+            }
+            found += 1;
+            let at = format!("{name}:{}: {line}", number + 1);
+            let is_below = told.starts_with("below ");
+            assert!(!is_below || line.ends_with(';'), "{at}: the line below is not the next statement");
+            let beside = lines[if is_below { number + 1 } else { number - 1 }];
+            let is_code = beside.contains(|c: char| c.is_alphanumeric()) && !beside.starts_with("//");
+            let is_statement = is_code && !beside.contains("trace!(") && !beside.contains("fn ");
+            assert!(is_statement, "{at}: the line beside it is no statement: {beside:?}");
+        }
+    }
+    assert!(found > 70, "only {found} were found");
 }
 
 #[test]

@@ -799,7 +799,7 @@ fn a_program_does_the_same_with_and_without_a_recorder() {
 }
 
 #[test]
-fn every_event_names_the_line_of_the_runtime_that_recorded_it() {
+fn every_event_names_the_statement_of_the_runtime_that_did_it() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut checked = HashSet::new();
     let (events, _) = random_program(7);
@@ -809,14 +809,20 @@ fn every_event_names_the_line_of_the_runtime_that_recorded_it() {
             continue;
         }
         let source = std::fs::read_to_string(top.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let text = source.lines().nth(line as usize - 1).expect("the file has that line");
-        // What a channel tells goes through a function of the trace.
+        let text = |line: u32| source.lines().nth(line as usize - 1).expect("the file has that line");
+        // What a channel tells, and a clone, goes through a function of the trace.
         let kind = match name(event).as_str() {
-            "ChannelSent" | "ChannelTaken" | "ChannelClosed" => "@".to_owned(),
+            "ChannelSent" | "ChannelTaken" | "ChannelClosed" | "TicketCloned" => "@".to_owned(),
             kind => kind.to_owned(),
         };
-        let is_it = |what: &str| text.contains(&format!("trace!({what}{kind}"));
-        assert!(["", "scope ", "reason "].into_iter().any(is_it), "{file}:{line} says {text:?} and not {kind}");
+        // The line that tells of it is beside the statement, and is not the one that is shown.
+        let tells = |line: u32, forms: [&str; 3]| {
+            forms.into_iter().any(|form| text(line).contains(&format!("trace!({form}{kind}")))
+        };
+        let is_beside =
+            tells(line + 1, ["", "scope ", "reason "]) || tells(line - 1, ["below ", "below scope ", "below reason "]);
+        assert!(is_beside, "{file}:{line} says {:?}, and nothing beside it tells of {kind}", text(line));
+        assert!(!text(line).contains("trace!("), "{file}:{line} says {:?}", text(line));
     }
     assert!(checked.len() >= 15, "{checked:?}");
 }

@@ -6,7 +6,8 @@
 //! Open it in a browser: file:///home/ada/glassloop/own.html
 //! ```
 //!
-//! To do the same from another crate, see `examples/README.md`.
+//! Ctrl-C leaves the page, too: try it with a soup that takes a minute (`-- 60000`, in milliseconds). To do the same from
+//! another crate, see `examples/README.md`.
 
 use gather::gather;
 use runtime::time::sleep;
@@ -16,17 +17,19 @@ use std::path::Path;
 use std::time::Duration;
 
 fn main() -> io::Result<()> {
+    step::stop::leave_pages()?;
+    let soup = std::env::args().nth(1).and_then(|ms| ms.parse().ok()).unwrap_or(15);
     // The page goes into the folder in which the program runs.
-    let dishes = trace::page("own.html", program())?;
+    let dishes = trace::page("own.html", program(soup))?;
     println!("{dishes:?}");
     println!("Open it in a browser: file://{}", Path::new("own.html").canonicalize()?.display());
     Ok(())
 }
 
 /// Your program. What it says with `trace::note` is a step of its own on the page.
-async fn program() -> Vec<&'static str> {
+async fn program(soup: u64) -> Vec<&'static str> {
     trace::note("dinner for one");
-    gather([cook("toast", 2), cook("soup", 15)]).await
+    gather([cook("toast", 2), cook("soup", soup)]).await
 }
 
 async fn cook(dish: &'static str, ms: u64) -> &'static str {

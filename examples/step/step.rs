@@ -20,14 +20,14 @@
 
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::{Parser, ValueExt};
-use std::fmt::Display;
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use runtime::trace::{self, Page, Recorder};
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::panic::{set_hook, take_hook};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use step::programs::{PROGRAMS, Program, Recording};
-use step::transcript;
+use step::{stop, transcript};
 
 const HELP: &str = "\
 Records a small program on the loop and writes a page on which to step through it
@@ -38,11 +38,15 @@ Arguments:
   [PROGRAM]  Which program; --list names them all [default: sleep]
 
 Options:
-      --out <FILE>  Where the page goes [default: step.html]
-      --list        Lists the programs, in the order of learning
-      --text        Writes a transcript to the terminal instead of a page
-      --json        Writes the events to the terminal as JSON, one a line, instead of a page
-  -h, --help        Prints this
+      --out <FILE>   Where the page goes [default: step.html]
+      --list         Lists the programs, in the order of learning
+      --text         Writes a transcript to the terminal instead of a page
+      --json         Writes the events to the terminal as JSON, one a line, instead of a page
+      --file <FILE>  Makes the page of a trace that is there already, as JSON lines: of a program that ran elsewhere, or of
+                     a loop of your own. The sources that it names are looked for beside the file, then from here upwards
+  -h, --help         Prints this
+
+Ctrl-C leaves the page of what has happened so far.
 
 Exit status: 0; 2 if the arguments make no sense or the page cannot be written; 3 if the program ended with a panic, as
 one that hangs does. The page, the transcript or the events are written all the same, and show how it came to that.";
@@ -56,6 +60,8 @@ enum Wish {
     List,
     /// To record a program, and what comes of it.
     Record(&'static Program, Output),
+    /// To make a page of a trace that is there.
+    Read(PathBuf, PathBuf),
 }
 
 enum Output {
@@ -85,13 +91,14 @@ fn main() -> ExitCode {
 
 /// What the arguments ask for.
 fn wish(mut arguments: Parser) -> Result<Wish, lexopt::Error> {
-    let (mut program, mut out, mut list, mut text, mut json) = (None, None, false, false, false);
+    let (mut program, mut file, mut out, mut list, mut text, mut json) = (None, None, None, false, false, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Wish::Help),
             Long("list") => list = true,
             Long("text") => text = true,
             Long("json") => json = true,
+            Long("file") => file = Some(PathBuf::from(arguments.value()?)),
             Long("out") => out = Some(PathBuf::from(arguments.value()?)),
             Value(name) if program.is_none() => program = Some(name.string()?),
             Value(name) => return Err(unexpected(&name.to_string_lossy())),
@@ -101,6 +108,12 @@ fn wish(mut arguments: Parser) -> Result<Wish, lexopt::Error> {
     }
     if list {
         return Ok(Wish::List);
+    }
+    if let Some(file) = file {
+        if text || json || program.is_some() {
+            return Err("the argument '--file' cannot be used with a program, '--text' or '--json'".into());
+        }
+        return Ok(Wish::Read(file, out.unwrap_or_else(|| "step.html".into())));
     }
     let output = match (out, text, json) {
         (_, true, true) => return Err("the argument '--text' cannot be used with '--json'".into()),
@@ -127,16 +140,20 @@ fn run(wish: &Wish) -> io::Result<ExitCode> {
     let (program, output) = match wish {
         Wish::Help => return writeln!(out, "{HELP}").map(|()| ExitCode::SUCCESS),
         Wish::List => return list(out).map(|()| ExitCode::SUCCESS),
+        Wish::Read(file, page) => return read(file, page, out).map(|()| ExitCode::SUCCESS),
         Wish::Record(program, output) => (*program, output),
     };
+    stop::leave_pages()?;
+    let recorder = Recorder::start().with_snapshots();
     // Asked for before the program runs: a name that cannot be written to is told at once.
-    let page = if let Output::Page(path) = output { Some((path, create(path)?)) } else { None };
+    let page = if let Output::Page(path) = output { Some((path, page_at(&recorder, program, path)?)) } else { None };
     // The hook tells of every panic, the expected ones of a program as well.
     set_hook(Box::new(|panic| eprintln!("step: {panic}\n")));
-    let recording = program.record()?;
+    let recording = program.record_with(recorder)?;
     drop(take_hook());
     if let Some((path, page)) = page {
-        write_page(program, &recording, page)?;
+        recording.recorder.save_page(program.title, path)?;
+        drop(page);
         let (events, path) = (recording.recorder.events().len(), path.canonicalize()?);
         introduce(program, &recording, &format!("file://{}#e=", path.display()), &mut out)?;
         writeln!(out, "{events} events. Open it in a browser: file://{}", path.display())?;
@@ -175,22 +192,25 @@ fn introduce(program: &Program, recording: &Recording, link: &str, mut out: impl
     Ok(())
 }
 
-fn write_page(program: &Program, recording: &Recording, page: File) -> io::Result<()> {
-    let mut page = BufWriter::new(page);
-    recording.recorder.write_page(program.title, &mut page)?;
-    page.flush()
+/// Announces the page, in the place of an earlier page but of nothing else.
+fn page_at(recorder: &Recorder, program: &Program, path: &Path) -> io::Result<Page> {
+    recorder.page_at(program.title, path).map_err(|error| {
+        let cure = "name a page, or a file that is not there yet, in a folder that may be written to, with --out FILE";
+        io::Error::other(format!("cannot write {error}; {cure}"))
+    })
 }
 
-/// Makes the file, in the place of an earlier page but of nothing else.
-fn create(path: &Path) -> io::Result<File> {
-    let refuse = |why: &dyn Display| {
-        let cure = "name a page, or a file that is not there yet, in a folder that may be written to, with --out FILE";
-        io::Error::other(format!("cannot write {}: {why}; {cure}", path.display()))
-    };
-    let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(15).read_to_end(&mut start));
-    if read.is_ok() && !start.is_empty() && start != b"<!doctype html>" {
-        return Err(refuse(&"it is there, and is no page of this program's"));
+/// Makes the page of a trace that somebody else has written.
+fn read(file: &Path, page: &Path, mut out: impl Write) -> io::Result<()> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+    let mut trace = trace::read(File::open(file).map_err(named)?).map_err(named)?;
+    // Two programs have a `src/main.rs`: the one that lies beside the trace is meant.
+    let beside = file.parent().unwrap_or(Path::new(""));
+    for name in trace.files().map(str::to_owned).collect::<Vec<_>>() {
+        if let Ok(source) = fs::read_to_string(beside.join(&name)) {
+            trace = trace.with_source(name, source);
+        }
     }
-    File::create(path).map_err(|error| refuse(&error))
+    trace.save_page(&file.display().to_string(), page)?;
+    writeln!(out, "{} events. Open it in a browser: file://{}", trace.len(), page.canonicalize()?.display())
 }

@@ -108,7 +108,7 @@ impl<I: Iterator<Item = JoinHandle<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T,
         let waker = Waker::from(Arc::clone(tally));
         let mut left = 0;
         for task in tasks {
-            let child = trace!(scope ChildPoll { gather: tally.mark, place: task._place });
+            let child = trace!(below scope ChildPoll { gather: tally.mark, place: task._place });
             let waits = task.child.wake_at_end(&waker);
             trace!(ChildPollEnd {
                 gather: tally.mark,
@@ -129,7 +129,7 @@ impl<I: Iterator<Item = JoinHandle<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T,
         let (mut _left, _mark) = (tasks.len(), self.counted.tally.mark);
         let results = tasks.into_iter().map(|task| {
             _left -= 1;
-            let _child = trace!(scope ChildPoll { gather: _mark, place: task._place });
+            let _child = trace!(below scope ChildPoll { gather: _mark, place: task._place });
             let result = task.child.take_result();
             trace!(ChildPollEnd { gather: _mark, place: task._place, ready: true, alive: _left });
             (task.index, sort(result))
@@ -157,7 +157,7 @@ impl<I: Iterator<Item = JoinHandle<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T,
             return Poll::Pending;
         }
         let task = tasks.swap_remove(at);
-        let _child = trace!(scope ChildPoll { gather: self.counted.tally.mark, place: task._place });
+        let _child = trace!(below scope ChildPoll { gather: self.counted.tally.mark, place: task._place });
         let result = task.child.take_result();
         trace!(ChildPollEnd { gather: self.counted.tally.mark, place: task._place, ready: true, alive: tasks.len() });
         tasks.clear();

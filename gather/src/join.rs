@@ -164,7 +164,7 @@ impl Engine {
                 break None;
             };
             lent.aim(place);
-            let child = trace!(scope ChildPoll { gather: self.mark, place: place });
+            let child = trace!(below scope ChildPoll { gather: self.mark, place: place });
             let polled = children.poll(place, lent_cx);
             trace!(ChildPollEnd { gather: self.mark, place: place, ready: polled.is_ready(), alive: children.alive() });
             child.close(); // What follows is not part of the child's poll, for the trace.
@@ -193,7 +193,7 @@ impl Engine {
             return Poll::Ready(None);
         }
         if self.batch.has_next() {
-            let _first = trace!(scope @again(self.mark));
+            let _first = trace!(below scope @again(self.mark));
             cx.waker().wake_by_ref(); // Once for all children that woke themselves. For the others the set does it.
         }
         Poll::Pending
@@ -202,16 +202,16 @@ impl Engine {
     /// A poll begins: refuses one too many, and gives the stage before. The tasks' forms, which have no batch, call it,
     /// too. The scope is for the trace.
     pub(crate) fn begin_poll(&mut self) -> (Stage, Scope) {
-        let poll = trace!(scope GatherPoll { gather: self.mark, form: self.mark } at self.mark.at);
         assert!(self.stage != Stage::Done, "{AFTER_THE_END}");
         assert!(self.stage != Stage::Polling, "{AFTER_A_PANIC}");
+        let poll = trace!(below scope GatherPoll { gather: self.mark, form: self.mark } at self.mark.at);
         (mem::replace(&mut self.stage, Stage::Polling), poll)
     }
 
     /// The last result is there, or the form ends with an error. Wakes that still come wake nobody.
     #[inline]
     pub(crate) fn finish(&mut self) {
-        trace!(GatherDone { gather: self.mark });
+        trace!(below GatherDone { gather: self.mark });
         self.stage = Stage::Done;
         self.forget_parent();
     }
@@ -229,7 +229,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        trace!(GatherDropped { gather: self.mark });
+        trace!(below GatherDropped { gather: self.mark });
         self.forget_parent();
     }
 }

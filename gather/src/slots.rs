@@ -274,7 +274,7 @@ impl<I: Iterator<Item: Future>, T> Children for Slots<I, T> {
     type End = (usize, <I::Item as Future>::Output);
 
     fn open(&mut self, _mark: Mark) {
-        trace!(GatherOpen { gather: _mark, children: self.to_come() });
+        trace!(below GatherOpen { gather: _mark, children: self.to_come() });
         match self.limit {
             None => self.take_all(),
             Some(limit) => self.make_vacant(limit),

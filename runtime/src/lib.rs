@@ -110,6 +110,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// What gdb shows of a loop: a debug build carries it along.
+#![debugger_visualizer(gdb_script_file = "../debugger/gdb.py")]
+
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("a ticket needs the 64 bits of a pointer (see circle/ticket.rs): 32-bit targets are not supported");
 
@@ -118,7 +121,7 @@ compile_error!("a ticket needs the 64 bits of a pointer (see circle/ticket.rs): 
 #[path = "trace/macros.rs"]
 mod macros;
 pub use macros::{At, Mark, Reason, Scope};
-pub(crate) use macros::{ChannelMark, Identity, PermitMark};
+pub(crate) use macros::{ChannelMark, Identity, PermitMark, holders};
 
 // The circle: what a student reads. The parts it is made of. What other threads may touch.
 mod circle;

@@ -100,7 +100,7 @@ impl Future for YieldNow {
             return Poll::Ready(());
         }
         self.yielded = true;
-        trace!(Waits { what: "its next turn" } at self._at);
+        trace!(below Waits { what: "its next turn" } at self._at);
         cx.waker().wake_by_ref();
         Poll::Pending
     }

@@ -57,6 +57,67 @@ fn step_asks_three_questions_and_says_where_their_answers_are() {
 }
 
 #[test]
+fn step_makes_a_page_of_a_trace_that_another_loop_wrote_with_that_loops_own_source() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("step-file");
+    std::fs::create_dir_all(folder.join("src")).expect("a folder");
+    // By this name the runtime has a file, too.
+    let source = "fn turn() {\n    poll(); // my own loop\n}\n";
+    std::fs::write(folder.join("src/task.rs"), source).expect("it can be written");
+    let event =
+        |seq: u32, rest: &str| format!(r#"{{"seq":{seq},"turn":1,"at":{seq}000,"runtime":["src/task.rs",2],{rest}}}"#);
+    let lines = [
+        event(0, r#""program":null,"cause":null,"kind":"TurnBegin""#),
+        event(
+            1,
+            r#""program":["src/task.rs",1],"cause":0,"kind":"Spawn","task":0,"slot":0,"generation":0,"name":"mine""#,
+        ),
+        String::new(),
+        event(2, r#""program":null,"cause":1,"kind":"PollBegin","task":0"#),
+        event(3, r#""program":null,"cause":2,"kind":"Cooked","dish":"soup""#),
+    ];
+    let trace = folder.join("trace.jsonl");
+    std::fs::write(&trace, lines.join("\n")).expect("it can be written");
+    let page = folder.join("page.html");
+    let [trace, path] = [&trace, &page].map(|path| path.to_str().expect("the name is text"));
+    let done = run("step", &["--file", trace, "--out", path]);
+    assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
+    done.says(&format!("4 events. Open it in a browser: file://{path}"));
+    let page = std::fs::read_to_string(path).expect("it was written");
+    assert!(page.contains("// my own loop") && page.contains("\"kind\":\"Cooked\""));
+    assert!(!page.contains("yield_now"), "the runtime's file of that name is shown");
+}
+
+#[test]
+fn what_step_writes_as_json_makes_the_page_that_step_makes() {
+    let [own, read] = ["step-own.html", "step-read.html"].map(|name| file(name, ""));
+    assert_eq!(run("step", &["tasks", "--out", &own]).code(), 0);
+    let lines = file("step-tasks.jsonl", &run("step", &["tasks", "--json"]).stdout);
+    assert_eq!(run("step", &["--file", &lines, "--out", &read]).code(), 0);
+    let [own, read] = [own, read].map(|path| std::fs::read_to_string(path).expect("it was written"));
+    let events = |page: &str| page.split("\"events\":").nth(1).map(str::to_owned);
+    assert_eq!(events(&own), events(&read));
+}
+
+#[test]
+fn ctrl_c_leaves_the_page_of_a_program_of_ones_own() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("own-stopped");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join("own.html");
+    _ = std::fs::remove_file(&path);
+    let program = Program::spawn(Command::new(binary("own")).arg("3600000").current_dir(&folder));
+    let id = program.child.id();
+    tests::until_process_parked(id);
+    assert!(Command::new("kill").args(["-INT", &id.to_string()]).status().expect("there is a kill").success());
+    let done = program.finish();
+    assert_eq!(done.code(), 130, "{done:?}");
+    assert!(done.stderr.contains(&format!("how far it came: file://{}", path.display())), "{done:?}");
+    let page = std::fs::read_to_string(path).expect("it was written");
+    for part in ["stopped while the loop sleeps", "dinner for one", "\"kind\":\"Park\""] {
+        assert!(page.contains(part), "{part:?} is not in the page");
+    }
+}
+
+#[test]
 fn own_is_a_program_that_runs_as_it_is() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("own");
     std::fs::create_dir_all(&folder).expect("a folder");
@@ -105,7 +166,10 @@ fn step_refuses_what_makes_no_sense_and_says_what_would() {
         (vec!["-x"], "unexpected argument '-x'"),
         (vec!["--out", "/no/such/folder/page.html"], "in a folder that may be written to"),
         (vec!["--out", folder], "--out FILE"),
-        (vec!["--out", &kept], "is no page of this program's"),
+        (vec!["--file", "trace.jsonl", "gather"], "cannot be used with"),
+        (vec!["--file", "/no/such/trace.jsonl"], "/no/such/trace.jsonl: No such file"),
+        (vec!["--file", &kept], "line 1: \"not\" is no value"),
+        (vec!["--out", &kept], "is no page of glassloop"),
     ] {
         let done = run("step", &arguments);
         assert!(done.stderr.contains(cure), "{arguments:?}: {done:?}");

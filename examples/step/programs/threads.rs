@@ -14,7 +14,7 @@ pub(super) const PROGRAM: Program = Program {
         "Whatever another thread wants goes into the remote queue, and the loop takes it out on its own thread.",
     ],
     questions: [
-        ask("Who computes the sum?", |event| matches!(event.kind, Kind::JobSubmitted { .. })),
+        ask("Who computes the sum?", |event| matches!(event.kind, Kind::JobStarted { .. })),
         ask("What does another thread do instead of a push?", |event| matches!(event.kind, Kind::RemoteSent { .. })),
         ask("Where does the loop take it out?", |event| matches!(event.kind, Kind::RemoteTaken { .. })),
     ],

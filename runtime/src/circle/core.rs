@@ -157,8 +157,8 @@ impl Core {
     /// The end of a task: the slot is free, (6) the joiner is woken. A result that nobody waits for is dropped here.
     pub(crate) fn end(&self, ticket: Ticket, body: Body) -> ControlFlow<()> {
         let slot = self.tasks.borrow_mut().remove(ticket);
-        drop(slot);
         let _end = trace!(scope TaskEnd { task: ticket });
+        drop(slot);
         let Body::Task(task) = body else { return ControlFlow::Break(()) };
         task.take_joiner().into_iter().for_each(wake_one);
         quiet_drop(task);
@@ -179,7 +179,7 @@ impl Core {
         let tasks = self.tasks.borrow_mut().clear();
         for Slot { ticket, body, .. } in tasks {
             let Body::Task(task) = body else { continue };
-            let _cancelled = trace!(scope TaskCancelled { task: ticket });
+            let _cancelled = trace!(below scope TaskCancelled { task: ticket });
             task.cancel();
             let _ = self.end(ticket, Body::Task(task));
         }

@@ -111,7 +111,7 @@ impl<T> JoinHandle<T> {
             return false;
         }
         let is_over = context::with(|core| {
-            trace!(Waits { what: Wait::Join, end: &self.target });
+            trace!(below Waits { what: Wait::Join, end: &self.target });
             core.is_closing() && self.target.is_of(core)
         });
         is_over != Some(true)

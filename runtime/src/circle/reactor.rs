@@ -107,8 +107,8 @@ impl Reactor {
         let token = Token((generation as usize) << 32 | slot);
         poll.registry().register(source, token, Interest::READABLE | Interest::WRITABLE)?;
         entry.insert(Registered { generation, sides: [side(), side()] });
-        self.registered = self.registered.wrapping_add(1);
         trace!(IoRegistered { source: slot as u32, ready: ready });
+        self.registered = self.registered.wrapping_add(1);
         Ok(SourceKey(slot as u32))
     }
 
@@ -116,12 +116,12 @@ impl Reactor {
     /// async method borrows the socket, so only the waiters of the poll functions can be left in the lines.
     pub(crate) fn deregister(&mut self, source: &mut impl Source, key: SourceKey) -> [Option<Waker>; 2] {
         let sides = self.sources.remove(key.0 as usize).sides;
+        trace!(IoDeregistered { source: key.0 });
         if let Some(poll) = &self.poll {
             // The system may have forgotten the descriptor already, when somebody closed it behind the loop's back.
             // There is nothing left to undo then.
             let _ = poll.registry().deregister(source);
         }
-        trace!(IoDeregistered { source: key.0 });
         sides.map(|mut side| side.polled.map(|waiter| self.waiters.leave(&mut side.line, waiter)))
     }
 
@@ -138,8 +138,8 @@ impl Reactor {
     /// The system said WouldBlock: the direction is not ready until the next event.
     pub(crate) fn would_block(&mut self, key: SourceKey, direction: Direction) {
         let side = self.side(key, direction);
-        side.ready = false;
         side.ended = false;
+        side.ready = false;
         trace!(IoWouldBlock { source: key.0, direction: direction });
     }
 
@@ -153,15 +153,15 @@ impl Reactor {
     /// A task waits, with its own waiter or with that of the poll functions. The waker that this replaces is for the
     /// caller to drop, outside every borrow.
     pub(crate) fn wait(&mut self, key: SourceKey, direction: Direction, own: Own<'_>, waker: Waker) -> Option<Waker> {
-        trace!(IoWaits { source: key.0, direction: direction } at own.as_ref().map(|own| own.1));
         let Side { line, polled, .. } = &mut self.sources[key.0 as usize].sides[direction as usize];
+        trace!(below IoWaits { source: key.0, direction: direction } at own.as_ref().map(|own| own.1));
         self.waiters.wait(line, own.map_or(polled, |(waiter, _)| waiter), waker)
     }
 
     /// The waiting task has seen its event, or was dropped.
     pub(crate) fn leave(&mut self, key: SourceKey, direction: Direction, waiter: WaiterKey) -> Waker {
-        trace!(IoLeft { source: key.0, direction: direction });
         let side = &mut self.sources[key.0 as usize].sides[direction as usize];
+        trace!(below IoLeft { source: key.0, direction: direction });
         self.waiters.leave(&mut side.line, waiter)
     }
 

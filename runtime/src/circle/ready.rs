@@ -118,7 +118,7 @@ impl Tasks {
         assert!(slot < MAX_TASKS, "{MAX_TASKS} tasks are alive, as many as a ticket has bits for: let some end first");
         let (ticket, serial) = self.next_ticket(slot);
         let serial_above = (serial >> GENERATION_BITS) as u32;
-        let _spawn = trace!(scope Spawn { task: ticket, body: &body } at crate::At::from(&body));
+        let _spawn = trace!(below scope Spawn { task: ticket, body: &body } at crate::At::from(&body));
         self.slots.insert(Slot { ticket, serial_above, queued: true, aborted: false, wait: Wait::Unknown, body });
         self.arrived.push(ticket);
         trace!(Push { task: ticket });
@@ -133,15 +133,17 @@ impl Tasks {
     /// (2) Queues the ticket's task, unless it is queued already or has ended.
     #[inline]
     pub(crate) fn push(&mut self, ticket: Ticket) {
-        match self.get_mut(ticket) {
-            Some(slot) if !slot.queued => {
-                slot.queued = true;
-                self.arrived.push(ticket);
-                trace!(Push { task: ticket });
-            }
-            Some(_) => trace!(PushRefused { task: ticket, stale: false }),
-            None => trace!(PushRefused { task: ticket, stale: true }),
+        let Some(slot) = self.get_mut(ticket) else {
+            trace!(PushRefused { task: ticket, stale: true });
+            return;
+        };
+        if slot.queued {
+            trace!(PushRefused { task: ticket, stale: false });
+            return;
         }
+        slot.queued = true;
+        self.arrived.push(ticket);
+        trace!(Push { task: ticket });
     }
 
     /// Marks the task for dropping and queues it.

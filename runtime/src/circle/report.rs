@@ -3,8 +3,9 @@
 //! Read before: `ready.rs`.
 //! Grew from rung 6 (nothing can happen any more) of the ladder in `examples/course`.
 
-use crate::circle::ready::{Body, Tasks, Wait};
+use crate::circle::ready::{Body, Slot, Tasks, Wait};
 use crate::circle::task::Birth;
+use crate::holders;
 use std::fmt;
 
 impl Tasks {
@@ -12,7 +13,8 @@ impl Tasks {
     pub(crate) fn list(&self) -> String {
         let mut tasks: Vec<_> = self.slots.iter().map(|(_, slot)| slot).collect();
         tasks.sort_by_key(|slot| slot.serial());
-        tasks.iter().map(|slot| format!("\n  {}, {}", slot.body, slot.wait)).collect()
+        let line = |slot: &&Slot| format!("\n  {}, {}{}", slot.body, slot.wait, holders(slot.ticket));
+        tasks.iter().map(line).collect()
     }
 }
 

@@ -94,10 +94,9 @@ impl Core {
     /// main is done.
     #[inline]
     pub(crate) fn turn(&self, main: &mut PollMain<'_>, limit: Option<Duration>, turn: &mut Turn) -> ControlFlow<()> {
-        let _turn = trace!(scope TurnBegin);
-
         // Nothing ready: wait for a message, an event (4), a timer (5), or `limit`. `begin_batch` makes one batch of
         // all that is queued, also of what the last turn left, and returns whether there is any.
+        let _turn = trace!(below scope TurnBegin);
         if !self.tasks.borrow_mut().begin_batch() {
             self.wait(limit, turn);
             self.tasks.borrow_mut().begin_batch(); // The tasks woken meanwhile are this turn's batch.
@@ -110,9 +109,10 @@ impl Core {
                 self.check(turn);
             }
             let Some(popped) = self.tasks.borrow_mut().pop() else { break };
+            let _pop = trace!(scope Pop { task: popped.ticket });
             self.poll(popped, main, turn)?;
         }
-        trace!(TurnEnd);
+        trace!(below TurnEnd);
         ControlFlow::Continue(())
     }
 
@@ -122,7 +122,6 @@ impl Core {
     #[inline]
     fn poll(&self, popped: Popped, main: &mut PollMain<'_>, turn: &mut Turn) -> ControlFlow<()> {
         let Popped { ticket, body, aborted } = popped;
-        let _pop = trace!(scope Pop { task: ticket });
         // An abort counts as well: otherwise many in a row would delay timers and events.
         self.polls_since_check.set(self.polls_since_check.get() + 1);
         // A leaf (a future that itself waits for a timer, a socket, a channel) notes for this task what it waits for.
@@ -135,18 +134,18 @@ impl Core {
         }
         turn.polls += 1;
         budget::begin(); // How much the leaves may give the task in this poll.
-        let _poll = trace!(scope PollBegin { task: ticket });
         // The waker is only a number. Without `ManuallyDrop` each poll would call its drop function, which has nothing
         // to release.
         let waker = ManuallyDrop::new(ticket.waker());
         let cx = &mut Context::from_waker(&waker);
+        let _poll = trace!(below scope PollBegin { task: ticket });
         let polled = match &body {
             // Keeps the output for the handle, or the panic, which it catches.
             Body::Task(task) => task.poll(cx),
             // A panic of main goes on to the caller of `block_on`, and the trace hears of it here.
             Body::Main(_) => watched!(ticket, main(cx)),
         };
-        let _polled = trace!(scope PollEnd { task: ticket, ready: polled.is_ready() }); // The cause of what `end` does.
+        let _polled = trace!(below scope PollEnd { task: ticket, ready: polled.is_ready() }); // The cause of what `end` does.
         if polled.is_pending() {
             return ControlFlow::Continue(());
         }
@@ -206,7 +205,7 @@ impl Core {
 
     /// The virtual clock jumps, and (5) what is due then fires.
     fn jump(&self, to: u64, turn: &mut Turn) {
-        let _jump = trace!(scope Jump { to: to });
+        let _jump = trace!(below scope Jump { to: to });
         self.clock.standing.set(Some(to));
         self.fire_due(turn);
     }
@@ -220,7 +219,7 @@ impl Core {
         let until_deadline = self.until_deadline();
         let earlier = until_deadline.into_iter().chain(limit).min(); // Of those that there are.
         let timeout = if has_message { Some(Duration::ZERO) } else { earlier };
-        let _park = trace!(scope Park { timeout: timeout, deadline: until_deadline, limit: limit });
+        let _park = trace!(below scope Park { timeout: timeout, deadline: until_deadline, limit: limit });
         self.take_events(timeout, turn);
         let _awake = trace!(scope Unpark);
         self.threads.end_park();
@@ -256,8 +255,8 @@ impl Core {
     fn take_messages(&self, turn: &mut Turn) {
         for _ in 0..MESSAGES_AT_ONCE {
             let Some((message, _stamp)) = self.threads.take() else { return };
-            turn.remote_wakes += 1;
             let _taken = trace!(scope @taken(&message, _stamp));
+            turn.remote_wakes += 1;
             match message {
                 Message::Wake(ticket) => self.tasks.borrow_mut().push(ticket),
                 Message::Abort(ticket, serial) => self.tasks.borrow_mut().abort(ticket, serial),
@@ -274,8 +273,8 @@ impl Core {
         let mut woken = self.woken.take(); // One array, used again each time.
         let mut timers = self.timers.borrow_mut();
         while let Some((_key, waker)) = timers.fire(now) {
-            turn.fired_timers += 1;
             let reason = trace!(reason TimerFired { timer: _key, wakes: &waker });
+            turn.fired_timers += 1;
             woken.push((waker, reason));
         }
         drop(timers); // A waker may be foreign code, which may arm timers: no borrow is held while it runs.
@@ -301,8 +300,8 @@ impl Core {
     /// The virtual clock has nowhere to jump to: every task waits for another one, for ever.
     #[cold]
     fn report_quiescence(&self) -> ! {
-        trace!(Quiescent);
         let list = self.tasks.borrow().list();
+        trace!(below Quiescent);
         panic!(
             "nothing can happen any more: no task is ready, no timer is armed, no socket is registered and no blocking \
              job is under way. Other threads and other loops are not waited for: if one of them will wake this loop, \

@@ -79,10 +79,13 @@ impl<F: Future, J: Settle<F::Output>> Run for Task<F, J> {
             future.poll(cx)
         });
         drop(slot);
-        let result = match polled.inspect_err(|_payload| trace!(TaskPanicked { task: None, payload: &**_payload })) {
+        let result = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(value)) => Ok(value),
-            Err(payload) => Err(JoinError::panicked(payload)),
+            Err(payload) => {
+                trace!(TaskPanicked { task: None, payload: &*payload });
+                Err(JoinError::panicked(payload))
+            }
         };
         // The result stands even if the future panics while it is dropped: the panic hook has told of that.
         if let Err(payload) = self.drop_future() {

@@ -63,7 +63,7 @@ impl Ticket {
 /// address: [`Ticket::of`] knows our wakers by it.
 static VTABLE: RawWakerVTable = RawWakerVTable::new(
     |data| {
-        trace!(TicketCloned { task: Ticket::from_data(data) });
+        trace!(below @ticket_cloned(Ticket::from_data(data)));
         RawWaker::new(data, &VTABLE)
     },
     |data| wake(Ticket::from_data(data), true),
@@ -79,7 +79,7 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
 /// trace: the wake was by value, so the waker is used up.
 fn wake(ticket: Ticket, _last: bool) {
     let was_here = at_home(ticket, |core| {
-        let _wake = trace!(scope Wake { task: ticket, last: _last });
+        let _wake = trace!(below scope Wake { task: ticket, last: _last });
         core.tasks.borrow_mut().push(ticket);
     });
     if !was_here {

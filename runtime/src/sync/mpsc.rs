@@ -160,8 +160,8 @@ impl<T> State<T> {
 /// Puts a value into the queue and wakes the receiver.
 pub(super) fn put<T>(mut state: impl DerefMut<Target = State<T>>, value: T) {
     state.queue.push_back(value);
-    let receiver = state.receiver.take();
     let _sent = trace!(scope @channel_sent(state._mark, state.capacity, state.granted));
+    let receiver = state.receiver.take();
     drop(state);
     wake(receiver);
 }
@@ -370,7 +370,7 @@ impl<T, R: Reach> Receiver<T, R> {
             let polled = self.take_or_wait(Some(cx.waker().clone()));
             if polled.is_pending() {
                 context::with(|core| {
-                    trace!(Waits { what: Wait::Channel, channel: self.channel.lock()._mark, side: "receive" } at _at);
+                    trace!(below Waits { what: Wait::Channel, channel: self.channel.lock()._mark, side: "receive" } at _at);
                     core.note_wait(Wait::Channel);
                 });
             }
@@ -392,8 +392,8 @@ impl<T, R: Reach> Receiver<T, R> {
     /// Takes the next value if one is there, and else leaves a waker.
     fn take_or_wait(&mut self, waker: Option<Waker>) -> Poll<Option<T>> {
         if let Some(value) = self.taken.pop_front() {
-            self.taken.give_back();
             trace!(@channel_taken(self.channel.lock()._mark, UNBOUNDED, 0));
+            self.taken.give_back();
             return Poll::Ready(Some(value));
         }
         let mut guard = self.channel.lock();
@@ -411,12 +411,10 @@ impl<T, R: Reach> Receiver<T, R> {
             drop(guard);
             return Poll::Ready(value);
         }
+        let granted = if state.queue.is_empty() { None } else { state.grant() };
         let value = state.queue.pop_front();
-        let granted = value.as_ref().and_then(|_| {
-            state.queue.give_back();
-            state.grant()
-        });
         let _taken = trace!(scope @channel_taken_if(value.is_some(), state._mark, state.capacity, state.granted));
+        state.queue.give_back();
         drop(guard);
         wake(granted);
         Poll::Ready(value)
@@ -467,7 +465,7 @@ impl<T, R: Reach> Receiver<T, R> {
         let mut called = Vec::new();
         let mut guard = self.channel.lock();
         let state = &mut *guard;
-        let reason = trace!(reason @channel_closed(state._mark, "receiver", state.closed));
+        let reason = trace!(below reason @channel_closed(state._mark, "receiver", state.closed));
         state.closed = true;
         state.waiters.call_all(&mut state.line, reason, &mut called);
         state.waiters.call_all(&mut state.watchers, reason, &mut called);

@@ -111,7 +111,7 @@ impl<T, R: Reach> Sender<T, R> {
             return Poll::Ready(());
         }
         context::with(|core| {
-            trace!(Waits { what: Wait::Channel, channel: transfer.mark(), side: "close" });
+            trace!(below Waits { what: Wait::Channel, channel: transfer.mark(), side: "close" });
             core.note_wait(Wait::Channel);
         });
         Poll::Pending
@@ -224,7 +224,7 @@ impl<T, R: Reach> Future for Receiver<T, R> {
             if polled.is_pending() {
                 context::with(|core| {
                     let _mark = self.transfer.as_ref().map(Transfer::mark).unwrap_or_default();
-                    trace!(Waits { what: Wait::Channel, channel: _mark, side: "receive" });
+                    trace!(below Waits { what: Wait::Channel, channel: _mark, side: "receive" });
                     core.note_wait(Wait::Channel);
                 });
             }
@@ -236,7 +236,7 @@ impl<T, R: Reach> Future for Receiver<T, R> {
 impl<T, R: Reach> Drop for Receiver<T, R> {
     fn drop(&mut self) {
         if let Some(transfer) = &self.transfer {
-            let _closed = trace!(scope @channel_closed(transfer.mark(), "receiver", transfer.has_ended()));
+            let _closed = trace!(below scope @channel_closed(transfer.mark(), "receiver", transfer.has_ended()));
             let abandoned = transfer.abandon();
             abandoned.sender.into_iter().for_each(wake_one);
             drop(abandoned.left);

@@ -118,9 +118,10 @@ impl Semaphore {
     /// Takes a free permit out of the count.
     fn take(&self, _at: At) -> Option<PermitMark> {
         let mut state = self.state.borrow_mut();
-        state.free = state.free.checked_sub(1)?;
+        let free = state.free.checked_sub(1)?;
         let mark = PermitMark::new();
-        trace!(PermitTaken { semaphore: self, left: state.free, permit: mark } at _at);
+        state.free = free;
+        trace!(PermitTaken { semaphore: self, left: free, permit: mark } at _at);
         Some(mark)
     }
 
@@ -157,7 +158,8 @@ impl Semaphore {
             trace!(PermitReleased { semaphore: self, left: *free, permit: _permit, next: false });
             return;
         }
-        let _released = trace!(scope PermitReleased { semaphore: self, left: *free, permit: _permit, next: true });
+        let _released =
+            trace!(below scope PermitReleased { semaphore: self, left: *free, permit: _permit, next: true });
         let first = waiters.call(line);
         drop(state);
         first.into_iter().for_each(wake_one);
@@ -205,17 +207,17 @@ impl Waiting {
         let mut state = semaphore.state.borrow_mut();
         let State { free: _free, waiters, line } = &mut *state;
         if let Some(waiter) = self.waiter.take_if(|waiter| waiters.is_called(*waiter)) {
-            waiters.leave(line, waiter);
             let mark = PermitMark::new();
+            waiters.leave(line, waiter);
             trace!(PermitTaken { semaphore: semaphore, left: *_free, permit: mark } at self.at);
             return Some(mark);
         }
-        trace!(PermitWaiting { semaphore: semaphore } at self.at);
+        trace!(below PermitWaiting { semaphore: semaphore } at self.at);
         let old = waiters.wait(line, &mut self.waiter, fresh);
         drop(state);
         drop(old);
         context::with(|core| {
-            trace!(Waits { what: Wait::Permit });
+            trace!(below Waits { what: Wait::Permit });
             core.note_wait(Wait::Permit);
         });
         None
@@ -231,8 +233,8 @@ impl Waiting {
     fn leave_line(waiter: WaiterKey, semaphore: &Semaphore) {
         let mut state = semaphore.state.borrow_mut();
         let State { waiters, line, .. } = &mut *state;
-        trace!(PermitLeft { semaphore: semaphore });
         let was_granted = waiters.is_called(waiter);
+        trace!(below PermitLeft { semaphore: semaphore });
         let waker = waiters.leave(line, waiter);
         drop(state);
         drop(waker);
@@ -306,7 +308,7 @@ pub struct Permit<'a> {
 impl Permit<'_> {
     /// Takes the permit out of the semaphore for ever; tokio's `forget`. [`Semaphore::add_permits`] can add a new one.
     pub fn forget(self) {
-        trace!(PermitForgotten { semaphore: self.semaphore, permit: self.mark });
+        trace!(below PermitForgotten { semaphore: self.semaphore, permit: self.mark });
         std::mem::forget(self);
     }
 }

@@ -68,7 +68,7 @@ impl<T, R: Reach> Send<'_, T, R> {
         }
         let old = state.waiters.wait(&mut state.line, &mut this.waiter, fresh);
         context::with(|core| {
-            trace!(Waits { what: Wait::Channel, channel: state._mark, side: "send" } at this._at);
+            trace!(below Waits { what: Wait::Channel, channel: state._mark, side: "send" } at this._at);
             core.note_wait(Wait::Channel);
         });
         drop(guard);
@@ -138,7 +138,7 @@ impl<T, R: Reach> Closed<'_, T, R> {
         }
         let old = state.waiters.wait(&mut state.watchers, &mut this.waiter, fresh);
         context::with(|core| {
-            trace!(Waits { what: Wait::Channel, channel: state._mark, side: "close" } at this._at);
+            trace!(below Waits { what: Wait::Channel, channel: state._mark, side: "close" } at this._at);
             core.note_wait(Wait::Channel);
         });
         drop(guard);

@@ -122,7 +122,7 @@ where
     // A virtual clock stands still until the loop has taken the message of the job's end.
     let time = core.clock.standing.get().map(|_| core.clock.now());
     let job = move || {
-        trace!(@job_started(address, key));
+        trace!(below @job_started(address, key));
         let result = if remote.is_aborted() {
             drop(f);
             Err(JoinError::cancelled())

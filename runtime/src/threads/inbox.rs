@@ -58,7 +58,7 @@ impl Inbox {
         {
             return;
         }
-        let stamp = trace!(reason @sent(self, &message));
+        let stamp = trace!(below reason @sent(self, &message));
         match self.parking.must_ring(|| self.messages.send((message, stamp))) {
             Ok(true) => {
                 let rung = self.bell.lock().as_ref().map_or(Ok(()), mio::Waker::wake);

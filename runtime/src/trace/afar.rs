@@ -4,18 +4,23 @@
 //! event: so the message stands in the trace before the loop has received it.
 
 use super::kind::Whom;
-use super::{AFAR, Cause, Kind, SCOPES, State, TaskNumber, next_identity, record_because, with_state};
+use super::{
+    AFAR, Cause, Kind, SCOPES, State, TaskNumber, next_identity, record, record_because, somebody_listens, with_state,
+};
 use crate::Reason;
 use crate::circle::remote::{Errand, Message};
 use crate::circle::ticket::{Id, Ticket};
 use crate::threads::inbox::Inbox;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// What was left, by the address of the loop's inbox. A loop stands here while a recorder listens to it.
 static LEFT: Mutex<BTreeMap<usize, Vec<Word>>> = Mutex::new(BTreeMap::new());
+
+/// Tickets that were cloned on threads without a recorder, while somebody listened: nobody can count those clones.
+static CLONED: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
 
 /// One word.
 struct Word {
@@ -120,6 +125,19 @@ pub(crate) fn spawned(_: &'static str, _: u32, handle: Id, task: Ticket) {
     });
 }
 
+/// A ticket was cloned, on whatever thread.
+pub(crate) fn ticket_cloned(file: &'static str, line: u32, ticket: Ticket) -> Reason {
+    if !somebody_listens() && !left().is_empty() {
+        CLONED.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket.0);
+    }
+    record(file, line, None, || Kind::TicketCloned { task: ticket.into() })
+}
+
+/// Whether there may be clones of a ticket that no recorder has counted.
+pub(super) fn was_cloned(ticket: Ticket) -> bool {
+    CLONED.lock().unwrap_or_else(PoisonError::into_inner).contains(&ticket.0)
+}
+
 /// The recorder takes up what others left for this loop.
 pub(super) fn hear(state: &mut State, inbox: usize) {
     if !state.inboxes.contains(&inbox) {
@@ -151,7 +169,9 @@ pub(super) fn hear(state: &mut State, inbox: usize) {
 
 /// The recorder is gone.
 pub(super) fn forget(inboxes: &[usize]) {
-    for inbox in inboxes {
-        left().remove(inbox);
+    let mut left = left();
+    inboxes.iter().for_each(|inbox| _ = left.remove(inbox));
+    if left.is_empty() {
+        CLONED.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }

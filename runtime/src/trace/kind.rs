@@ -124,8 +124,9 @@ kinds! {
     Unpark {}
     /// Nothing is ready, and the virtual clock jumps.
     Jump { to: Nanos }
-    /// Nothing is ready, armed, registered or under way: the loop panics with the list of its tasks.
-    Quiescent {}
+    /// Nothing is ready, armed, registered or under way: the loop panics with the list of its tasks. The names of those of
+    /// which `nobody` holds a ticket, and of those of which `sleeping` tasks alone hold tickets, as far as the trace knows.
+    Quiescent { nobody: Option<Arc<str>>, sleeping: Option<Arc<str>> }
     /// A message entered the remote queue: what it asks, of which task or job, and the thread that sent it.
     RemoteSent { message: &'static str, number: Option<u32>, thread: Arc<str> }
     /// The loop took it out, and does now what it asks.

@@ -4,13 +4,18 @@
 //! With the feature `trace` off the macro is nothing, its arguments are not even evaluated, and what futures carry has
 //! no size.
 
+use crate::circle::ticket::Ticket;
 use std::panic::Location;
 
 /// See the module.
 #[cfg(not(feature = "trace"))]
 #[doc(hidden)]
 #[macro_export]
+#[collapse_debuginfo(yes)]
 macro_rules! trace {
+    (below $($step:tt)*) => {
+        $crate::trace!($($step)*)
+    };
     (reason $($step:tt)*) => {
         $crate::Reason::unknown()
     };
@@ -22,38 +27,46 @@ macro_rules! trace {
     };
 }
 
-/// `trace!(Push { task: ticket })` records `Kind::Push { task }`, with this line as its source. With `at place` behind
-/// it the event has a line of the program as well. `trace!(@function(…))` calls a function of the module `trace`
-/// instead.
+/// `trace!(Push { task: ticket })` records `Kind::Push { task }`. The source of the event is the statement that did it, and
+/// never this line: by rule that statement is in the line just above, and with `below` in front, in the line just below.
+/// With `at place` behind it the event has a line of the program as well. `trace!(@function(…))` calls a function of the
+/// module `trace` instead.
 ///
 /// `trace!(reason …)` gives the event as a [`Reason`](crate::Reason), for wakers that are collected now and woken
 /// later. `trace!(scope …)` opens the scope of the event: what is recorded until the end of the block has it as its
 /// cause.
+///
+/// A debugger sees the whole expansion as this one line, which `runtime/debugger/gdb.py` steps over.
 #[cfg(feature = "trace")]
 #[doc(hidden)]
 #[macro_export]
+#[collapse_debuginfo(yes)]
 macro_rules! trace {
-    (scope $($step:tt)*) => {
-        $crate::trace!(reason $($step)*).open()
+    ([$line:expr] scope $($step:tt)*) => {
+        $crate::trace!([$line] reason $($step)*).open()
     };
-    (reason @$function:ident($($argument:expr),*)) => {
-        $crate::trace::$function(file!(), line!(), $($argument),*)
+    ([$line:expr] reason @$function:ident($($argument:expr),*)) => {
+        $crate::trace::$function(file!(), $line, $($argument),*)
     };
-    (@$function:ident($($argument:expr),*)) => {
-        { _ = $crate::trace::$function(file!(), line!(), $($argument),*); }
-    };
-    (reason $kind:ident $({ $($field:ident: $value:expr),* })? $(at $at:expr)?) => {
-        $crate::trace::record(file!(), line!(), None::<$crate::At>$(.or(Option::<$crate::At>::from($at)))?, || {
+    ([$line:expr] reason $kind:ident $({ $($field:ident: $value:expr),* })? $(at $at:expr)?) => {
+        $crate::trace::record(file!(), $line, None::<$crate::At>$(.or(Option::<$crate::At>::from($at)))?, || {
             $crate::kind!($kind $({ $($field: $value),* })?)
         })
     };
+    ([$line:expr] $($step:tt)*) => {
+        { _ = $crate::trace!([$line] reason $($step)*); }
+    };
+    (below $($step:tt)*) => {
+        $crate::trace!([line!() + 1] $($step)*)
+    };
     ($($step:tt)*) => {
-        { _ = $crate::trace!(reason $($step)*); }
+        $crate::trace!([line!() - 1] $($step)*)
     };
 }
 
 /// Calls the first with its arguments. When it panics, the trace hears of that before the panic goes on.
 #[cfg(not(feature = "trace"))]
+#[collapse_debuginfo(yes)]
 macro_rules! watched {
     ($ticket:expr, $call:expr) => {
         $call
@@ -62,6 +75,7 @@ macro_rules! watched {
 
 /// See above.
 #[cfg(feature = "trace")]
+#[collapse_debuginfo(yes)]
 macro_rules! watched {
     ($ticket:expr, $call:expr) => {
         $crate::trace::watched(file!(), line!(), $ticket, || $call)
@@ -78,6 +92,9 @@ macro_rules! kind {
     };
     (TaskEnd { task: $task:expr }) => {
         $crate::trace::Kind::task_end($task)
+    };
+    (Quiescent) => {
+        $crate::trace::Kind::quiescent()
     };
     (Waits { what: $what:expr, end: $target:expr }) => {
         $crate::trace::Kind::waits_for_end($what, $target)
@@ -198,6 +215,15 @@ impl Mark {
             number: crate::trace::GatherNumber::next(),
         }
     }
+}
+
+/// What the trace knows of who could wake a task that waits, in words for the end of a sentence. None when it is off.
+#[inline]
+pub(crate) fn holders(_ticket: Ticket) -> &'static str {
+    #[cfg(feature = "trace")]
+    return crate::trace::holders(_ticket);
+    #[cfg(not(feature = "trace"))]
+    ""
 }
 
 /// What tells a semaphore from every other one: its address would not, for it may move, and another may come

@@ -14,6 +14,8 @@
 //! [`page()`] makes a page of it to step through, in one line; [`Recorder::write_json`] a line of JSON for each event.
 //! Tasks have the numbers in which the recorder met them, so two runs of one program without threads and sockets give
 //! the same trace.
+//!
+#![doc = include_str!("lines.md")]
 
 mod afar;
 mod causes;
@@ -25,6 +27,8 @@ mod log;
 mod page;
 mod read;
 mod snapshot;
+mod sources;
+mod tickets;
 mod watchdog;
 
 use crate::circle::context;
@@ -42,8 +46,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+use tickets::Tickets;
 
-pub(crate) use afar::{job_started, job_submitted, sent, spawned, taken};
+pub(crate) use afar::{job_started, job_submitted, sent, spawned, taken, ticket_cloned};
 pub(crate) use channels::{channel_closed, channel_sent, channel_taken, channel_taken_if, oneshot_ended};
 #[doc(hidden)]
 pub use gathers::{again, child_spawned, task_counted, woke_itself};
@@ -51,8 +56,9 @@ pub use kind::{
     ChannelNumber, GatherNumber, How, Kind, MaybeDuration, Nanos, PermitNumber, Place, SemaphoreNumber, TaskNumber,
     Woken,
 };
-pub use page::{WORDS, page, save};
+pub use page::{Page, WORDS, page, save};
 pub use read::{Trace, read};
+pub(crate) use tickets::holders;
 
 /// One step.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,6 +118,7 @@ struct State {
     /// What the handles of jobs, and of tasks that other threads have spawned, wait for.
     handles: HashMap<crate::circle::ticket::Id, kind::Whom>,
     causes: Causes,
+    tickets: Tickets,
     turn: u64,
     at: Duration,
     /// Loops whose posts from other threads belong here, by their inboxes.
@@ -133,6 +140,7 @@ impl State {
             permits: 0,
             handles: HashMap::new(),
             causes: Causes::default(),
+            tickets: Tickets::default(),
             turn: 0,
             at: Duration::ZERO,
             inboxes: Vec::new(),
@@ -220,6 +228,7 @@ impl State {
         let mut events = self.log.lock();
         let seq = events.len();
         let cause = self.causes.of(seq, &kind, cause)?;
+        self.tickets.hear(&kind);
         self.turn += u64::from(matches!(kind, Kind::TurnBegin {}));
         events.push(Event { seq, turn: self.turn, at, cause, source, program: program.map(|at| at.0), kind });
         Some(seq)
@@ -348,7 +357,10 @@ impl Recorder {
     /// Begins to record. The latest recorder of a thread listens; the one before goes on when that is dropped.
     pub fn start() -> Recorder {
         let state = Rc::new(RefCell::new(State::new()));
-        RECORDERS.with_borrow_mut(|recorders| recorders.push(Rc::clone(&state)));
+        RECORDERS.with_borrow_mut(|recorders| {
+            recorders.iter().for_each(|state| state.borrow_mut().tickets.go_blind());
+            recorders.push(Rc::clone(&state));
+        });
         Recorder { state }
     }
 

@@ -4,11 +4,12 @@ use super::Event;
 use super::Recorder;
 use super::json::{list, text};
 use super::log::Log;
-use super::watchdog::Watchdog;
+use super::sources;
+use super::watchdog::{Watchdog, doing};
 use crate::runtime::Runtime;
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
-use std::env;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File};
 use std::future::Future;
 use std::io::{self, Read, Write};
@@ -77,23 +78,20 @@ static RECORDING: Mutex<Vec<Arc<Recording>>> = Mutex::new(Vec::new());
 pub fn page<F: Future>(path: impl AsRef<Path>, future: F) -> io::Result<F::Output> {
     let caller = Location::caller();
     let title = format!("{}:{}", caller.file(), caller.line());
-    let target = Target::check(path.as_ref())?;
-    let (recorder, runtime) = (Recorder::start(), Runtime::new()?);
-    let recording = Arc::new(Recording { target, title, log: recorder.log() });
-    let pages = || RECORDING.lock().unwrap_or_else(PoisonError::into_inner);
-    pages().push(Arc::clone(&recording));
-    let watchdog = Watchdog::start(Arc::clone(&recording), &runtime);
+    let recorder = Recorder::start();
+    let (page, runtime) = (recorder.page_at(&title, path)?, Runtime::new()?);
+    let watchdog = Watchdog::start(Arc::clone(&page.0), &runtime);
     let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on_at(future, caller)));
     drop(runtime);
     drop(watchdog);
-    pages().retain(|page| !Arc::ptr_eq(page, &recording));
-    let written = recording.write();
+    let written = page.write();
     let output = result.unwrap_or_else(|payload: Box<dyn Any + Send>| resume_unwind(payload));
     written.map(|()| output)
 }
 
-/// Writes the pages that [`page`] is recording now, as they are so far, and gives their paths. From any thread: a
-/// program that shall leave its page on Ctrl-C calls this in its handler, before it ends.
+/// Writes the pages that are being recorded now ([`page`], [`Recorder::page_at`]) as they are so far, and gives their paths.
+/// Their titles say what the loop was doing. From any thread: a program that shall leave its page on Ctrl-C calls this when
+/// the signal has come, before it ends.
 ///
 /// ```
 /// assert!(runtime::trace::save()?.is_empty(), "no page is being recorded");
@@ -105,7 +103,7 @@ pub fn page<F: Future>(path: impl AsRef<Path>, future: F) -> io::Result<F::Outpu
 pub fn save() -> io::Result<Vec<PathBuf>> {
     let pages = RECORDING.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let pages = pages.into_iter().filter(|page| page.target.is_file);
-    pages.map(|page| page.write().map(|()| page.target.path.clone())).collect()
+    pages.map(|page| page.write_so_far().map(|()| page.target.path.clone())).collect()
 }
 
 /// A page that is being recorded.
@@ -118,8 +116,13 @@ pub(super) struct Recording {
 impl Recording {
     /// Writes the page of the events so far.
     fn write(&self) -> io::Result<()> {
-        let page = html(&self.title, self.log.lock().iter(), &BTreeMap::new());
-        self.target.write(&page)
+        self.target.write(&html(&self.title, self.log.lock().iter()))
+    }
+
+    /// The same in the middle of the program. The title says what the loop does.
+    fn write_so_far(&self) -> io::Result<()> {
+        let title = format!("{}, stopped {}", self.title, doing(&self.log.lock()));
+        self.target.write(&html(&title, self.log.lock().iter()))
     }
 
     /// Writes the page while the program runs on, and says on the standard error why.
@@ -137,7 +140,7 @@ impl Recording {
 }
 
 /// Where a page goes.
-struct Target {
+pub(super) struct Target {
     path: PathBuf,
     /// Whether it is a regular file, or will be one.
     is_file: bool,
@@ -150,9 +153,12 @@ impl Target {
     ///
     /// # Errors
     /// When another file is there, or none can be made.
-    fn check(path: &Path) -> io::Result<Target> {
+    pub(super) fn check(path: &Path) -> io::Result<Target> {
         let name = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let there = fs::metadata(path).ok();
+        if there.as_ref().is_some_and(fs::Metadata::is_dir) {
+            return Err(name(io::Error::new(io::ErrorKind::IsADirectory, "this is a folder: name a file in it")));
+        }
         let is_file = there.as_ref().is_none_or(fs::Metadata::is_file);
         // A link stays, and what it points to is replaced.
         let path = if there.is_some() { fs::canonicalize(path).map_err(name)? } else { path.to_owned() };
@@ -176,7 +182,7 @@ impl Target {
         self.path.with_file_name(format!(".{name}.{}.part", std::process::id()))
     }
 
-    fn write(&self, page: &str) -> io::Result<()> {
+    pub(super) fn write(&self, page: &str) -> io::Result<()> {
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let written = if self.is_file {
             let aside = self.aside();
@@ -197,13 +203,61 @@ fn is_ours(path: &Path) -> io::Result<bool> {
     Ok(beginning.is_empty() || beginning.starts_with(BEGINNING[0]) && beginning.contains(BEGINNING[1]))
 }
 
+/// A page that a recorder is to write: see [`Recorder::page_at`]. Until it is dropped, [`save`] writes it, too.
+pub struct Page(Arc<Recording>);
+
+impl Page {
+    /// Writes the page of the events so far, aside and renamed.
+    ///
+    /// # Errors
+    /// When the page cannot be written.
+    pub fn write(&self) -> io::Result<()> {
+        self.0.write()
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        RECORDING.lock().unwrap_or_else(PoisonError::into_inner).retain(|page| !Arc::ptr_eq(page, &self.0));
+    }
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Page").field(&self.0.target.path).finish()
+    }
+}
+
 impl Recorder {
+    /// Announces that the page of this recorder goes to `path`: nothing is written yet. For what [`page`] does not do, such
+    /// as a runtime with a virtual clock.
+    ///
+    /// ```no_run
+    /// use runtime::{Runtime, trace::Recorder};
+    ///
+    /// let recorder = Recorder::start();
+    /// let page = recorder.page_at("a virtual hour", "hour.html")?;
+    /// let runtime = Runtime::builder().virtual_clock().build()?;
+    /// runtime.block_on(runtime::time::sleep(std::time::Duration::from_secs(3600)));
+    /// page.write()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `path` is a file that is no page of this kind, or a folder, or when the file cannot be made.
+    pub fn page_at(&self, title: &str, path: impl AsRef<Path>) -> io::Result<Page> {
+        let target = Target::check(path.as_ref())?;
+        let recording = Arc::new(Recording { target, title: title.to_owned(), log: self.log() });
+        RECORDING.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&recording));
+        Ok(Page(recording))
+    }
+
     /// Writes the page of the events so far.
     ///
     /// # Errors
     /// When `out` cannot be written to.
     pub fn write_page(&self, title: &str, mut out: impl io::Write) -> io::Result<()> {
-        let page = html(title, self.log().lock().iter(), &BTreeMap::new());
+        let page = html(title, self.log().lock().iter());
         out.write_all(page.as_bytes())
     }
 
@@ -212,34 +266,33 @@ impl Recorder {
     /// # Errors
     /// When another file is there, which is not overwritten, or when the page cannot be written.
     pub fn save_page(&self, title: &str, path: impl AsRef<Path>) -> io::Result<()> {
-        Target::check(path.as_ref())?.write(&html(title, self.log().lock().iter(), &BTreeMap::new()))
+        Target::check(path.as_ref())?.write(&html(title, self.log().lock().iter()))
     }
 }
 
 /// The page of these events.
-fn html<'a>(title: &str, events: impl Iterator<Item = &'a Event> + Clone, own: &BTreeMap<String, String>) -> String {
-    let mut files = BTreeSet::new();
+fn html<'a>(title: &str, events: impl Iterator<Item = &'a Event> + Clone) -> String {
+    // A file of the runtime is looked for where the runtime is, and one of the program where the program is: two of them
+    // may have the same name.
+    let mut files = BTreeMap::new();
     for event in events.clone() {
-        files.extend([Some(event.source.0), event.program.map(Location::file)].into_iter().flatten());
+        files.entry(event.source.0).or_insert_with(|| sources::of_runtime(event.source.0));
+        if let Some(file) = event.program.map(Location::file) {
+            files.entry(file).or_insert_with(|| sources::of_program(file));
+        }
     }
-    html_of(title, files, own, |data| list(events, data, |event, data| data.push_str(&event.to_json())))
+    html_of(title, files, |data| list(events, data, |event, data| data.push_str(&event.to_json())))
 }
 
-/// The page of the events that `write` adds, with the sources of these files: `own` ones, or those that are found.
-pub(super) fn html_of(
-    title: &str,
-    files: BTreeSet<&str>,
-    own: &BTreeMap<String, String>,
-    write: impl FnOnce(&mut String),
-) -> String {
+/// The page of the events that `write` adds, with these files and their sources, as far as they were found.
+pub(super) fn html_of(title: &str, files: BTreeMap<&str, Option<String>>, write: impl FnOnce(&mut String)) -> String {
     let mut data = String::from("{\"title\":");
     text(title, &mut data);
     data.push_str(",\"words\":");
     text(WORDS, &mut data);
     data.push_str(",\"sources\":");
-    list(files, &mut data, |file, data| {
-        let source = own.get(file).cloned().or_else(|| read(file)).unwrap_or_default();
-        list([file, &source], data, text);
+    list(&files, &mut data, |(file, source), data| {
+        list([*file, source.as_deref().unwrap_or_default()], data, text);
     });
     data.push_str(",\"events\":");
     write(&mut data);
@@ -247,12 +300,4 @@ pub(super) fn html_of(
     let page = HTML.replace("/*style*/", STYLE).replace("/*script*/", &SCRIPT.join("\n"));
     let (before, after) = page.split_once("/*data*/").expect("the page has a place for the data");
     [before, &data, after].concat()
-}
-
-/// A source file by the name that the compiler gave it: from the top of the workspace that it was compiled in.
-fn read(file: &str) -> Option<String> {
-    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).into_iter();
-    let here = [PathBuf::from(env!("CARGO_MANIFEST_DIR")), env::current_dir().unwrap_or_default()];
-    let folders: Vec<PathBuf> = here.into_iter().chain(package).collect();
-    folders.iter().flat_map(|folder| folder.ancestors()).find_map(|folder| fs::read_to_string(folder.join(file)).ok())
 }

@@ -2,9 +2,11 @@
 
 use super::Kind;
 use super::json::text;
-use super::page::html_of;
+use super::page::{Target, html_of};
+use super::sources;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 
 /// A trace that was read with [`read`].
 #[derive(Debug, Clone, Default)]
@@ -17,23 +19,8 @@ pub struct Trace {
     own: BTreeMap<String, String>,
 }
 
-/// Reads a trace from JSON lines, as [`Recorder::write_json`](super::Recorder::write_json) writes them; another loop
-/// may write its own, and get a page for them.
-///
-/// A line is one event, a JSON object with these fields:
-///
-/// | field | what |
-/// | --- | --- |
-/// | `seq` | the number of the event: 0 in the first line, one more in each |
-/// | `turn` | the turn, from 1; 0 before the first |
-/// | `at` | nanoseconds since the beginning |
-/// | `kind` | one of [`Kind::NAMES`], or a word of its own, of which the page says nothing but that |
-/// | `cause` | the number of the earlier event that led to it, or `null` |
-/// | `runtime` | `["file", line]`: the line of the loop that did it |
-/// | `program` | `["file", line]`: the line of the program, or `null` |
-///
-/// and with those of its [`Kind`], by their names: a task, timer, gather and so on is a number, a time is in
-/// nanoseconds, and `wakes` is a list of tasks. A field of a kind that is left out counts as `null`.
+/// Reads a trace from JSON lines, as [`Recorder::write_json`](super::Recorder::write_json) writes them. Another loop may
+/// write its own, and get a page for them. What stands in a line: see [the module](super#the-json-lines).
 ///
 /// ```
 /// use runtime::trace;
@@ -74,7 +61,12 @@ impl Trace {
         self.lines.is_empty()
     }
 
-    /// Gives the source of a file that the events name. Without it the file is looked for, as for a page of one's own.
+    /// The files that the events name, each once.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(String::as_str)
+    }
+
+    /// Gives the source of a file that the events name. Without it the file is looked for from the current folder upwards.
     pub fn with_source(mut self, file: impl Into<String>, source: impl Into<String>) -> Trace {
         self.own.insert(file.into(), source.into());
         self
@@ -93,13 +85,25 @@ impl Trace {
     /// # Errors
     /// When `out` cannot be written to.
     pub fn write_page(&self, title: &str, mut out: impl io::Write) -> io::Result<()> {
-        let files = self.files.iter().map(String::as_str).collect();
-        let page = html_of(title, files, &self.own, |data| {
+        out.write_all(self.html(title).as_bytes())
+    }
+
+    /// Writes the page of the events to a file, aside and renamed, as [`page`](super::page()) does.
+    ///
+    /// # Errors
+    /// When another file is there, which is not overwritten, or when the page cannot be written.
+    pub fn save_page(&self, title: &str, path: impl AsRef<Path>) -> io::Result<()> {
+        Target::check(path.as_ref())?.write(&self.html(title))
+    }
+
+    fn html(&self, title: &str) -> String {
+        let source = |file: &String| self.own.get(file).cloned().or_else(|| sources::of_reader(file));
+        let files = self.files.iter().map(|file| (file.as_str(), source(file))).collect();
+        html_of(title, files, |data| {
             data.push('[');
             data.push_str(&self.lines.join(","));
             data.push(']');
-        });
-        out.write_all(page.as_bytes())
+        })
     }
 
     /// Adds the event of a line.

@@ -2,7 +2,7 @@
 //! the page.
 
 use super::kind::Kind;
-use super::log::Doing;
+use super::log::{Doing, Events};
 use super::page::Recording;
 use super::record;
 use crate::circle::core::Core;
@@ -70,7 +70,23 @@ fn patience() -> Duration {
 
 /// Who has been at poll for so long.
 fn long_poll(page: &Recording, seq: u64, patience: Duration) -> String {
-    let events = page.log.lock();
+    let who = who(&page.log.lock(), seq);
+    format!("one poll of {who} has taken {patience:?}, and nobody else has been polled")
+}
+
+/// What the loop does at this moment, for a page that is written in the middle.
+pub(super) fn doing(events: &Events) -> String {
+    let last = events.len().checked_sub(1).and_then(|seq| events.get(seq));
+    match (events.doing, last.map(|event| &event.kind)) {
+        (Doing::Poll(seq, _), _) => format!("in a poll of {}", who(events, seq)),
+        (Doing::Stuck(..), _) => "while the loop sleeps, and nothing that it knows of can wake it".to_owned(),
+        (Doing::Busy, Some(Kind::Park { .. })) => "while the loop sleeps".to_owned(),
+        (Doing::Busy, _) => "between two polls".to_owned(),
+    }
+}
+
+/// The name and the birth of the task whose poll this event begins.
+fn who(events: &Events, seq: u64) -> String {
     let task =
         events.get(seq).and_then(|event| if let Kind::PollBegin { task } = event.kind { Some(task) } else { None });
     let born = events.iter().find_map(|event| match &event.kind {
@@ -80,7 +96,7 @@ fn long_poll(page: &Recording, seq: u64, patience: Duration) -> String {
     let (name, at) = born.unwrap_or_default();
     let who = name.map_or_else(|| format!("task {}", task.map_or(0, |task| task.0)), |name| name.to_string());
     let at = at.map_or(String::new(), |at| format!(" ({at})"));
-    format!("one poll of {who}{at} has taken {patience:?}, and nobody else has been polled")
+    format!("{who}{at}")
 }
 
 /// Whether a loop that sleeps can be woken by nothing that it knows of.
@@ -104,7 +120,7 @@ fn report_hang(core: &Core, patience: Duration) {
     if !is_stuck(core) || core.tasks.borrow().has_ready() || core.threads.waiting() > 0 {
         return;
     }
-    record(file!(), line!(), None, || Kind::Quiescent {});
+    record(file!(), line!(), None, Kind::quiescent);
     let list = core.tasks.borrow().list();
     panic!(
         "nothing can happen any more: for {patience:?} no task was ready, no timer was armed, no socket was registered, no \

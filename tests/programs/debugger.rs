@@ -1,0 +1,134 @@
+//! The loop in gdb: every session and every breakpoint that `examples/step/DEBUGGER.md` tells of is tried as it stands there.
+
+use crate::process::{Done, Program, binary};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The page, and a name for it in messages.
+const PAGE: &str = "examples/step/DEBUGGER.md";
+
+fn page() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PAGE)).expect("the page is there")
+}
+
+/// What a fenced block of this kind holds, for each block in its order, with what stands behind it.
+fn blocks<'a>(page: &'a str, kind: &str) -> Vec<(&'a str, &'a str)> {
+    let fence = format!("```{kind}\n");
+    let parts = page.split(fence.as_str()).skip(1);
+    parts.map(|part| part.split_once("```").expect("the block has an end")).collect()
+}
+
+/// Runs gdb on `step` with these commands, as the page says. `None`: there is no gdb.
+fn gdb(test: &str, commands: &[&str]) -> Option<Done> {
+    if Command::new("gdb").arg("--version").stdout(Stdio::null()).status().is_err() {
+        let required = std::env::var_os("GLASSLOOP_REQUIRE_TOOLS").is_some();
+        assert!(!required, "gdb is not installed, and GLASSLOOP_REQUIRE_TOOLS is set");
+        writeln!(io::stderr(), "LEFT OUT: {test}, for gdb is not installed").expect("stderr takes a line");
+        return None;
+    }
+    let step: PathBuf = binary("step");
+    let target = step.ancestors().nth(3).expect("it lies in target/debug/examples");
+    let mut command = Command::new("gdb");
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    // No settings of whoever runs this, and nothing is asked of a server for debug information.
+    command.env("HOME", env!("CARGO_TARGET_TMPDIR")).env_remove("DEBUGINFOD_URLS").args(["-batch", "-nh"]);
+    command.arg("-iex").arg(format!("set auto-load safe-path {}", target.display()));
+    for line in commands {
+        command.args(["-ex", line]);
+    }
+    Some(Program::spawn(command.arg(step)).finish())
+}
+
+#[test]
+fn every_session_of_the_page_shows_what_the_page_quotes() {
+    let page = page();
+    let mut quoted = 0;
+    for (session, behind) in blocks(&page, "gdb") {
+        let commands: Vec<&str> = session.lines().collect();
+        let Some(done) = gdb("the sessions in gdb", &commands) else { return };
+        // What the next block quotes, if it comes before the next session.
+        let until = behind.split("```gdb\n").next().expect("there is a first part");
+        for (quote, _) in blocks(until, "text").iter().take(1).filter(|(quote, _)| !quote.starts_with('$')) {
+            for line in quote.lines() {
+                quoted += 1;
+                done.says(line);
+            }
+        }
+        for wrong in ["Error", "Exception", "not defined", "No symbol"] {
+            assert!(!done.stderr.contains(wrong), "{commands:?}: {}", done.stderr);
+        }
+    }
+    assert!(quoted >= 8, "only {quoted} lines are quoted");
+}
+
+#[test]
+fn every_breakpoint_of_the_page_is_a_function_of_the_loop() {
+    let page = page();
+    let names: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split('`').nth(1))
+        .filter(|name| name.starts_with("runtime::") || name.starts_with("gather::"))
+        .collect();
+    assert!(names.len() >= 12, "{names:?}");
+    let commands: Vec<String> = names.iter().map(|name| format!("break {name}")).collect();
+    let Some(done) = gdb("the breakpoints in gdb", &commands.iter().map(String::as_str).collect::<Vec<_>>()) else {
+        return;
+    };
+    let set = done.stdout.lines().filter(|line| line.starts_with("Breakpoint ") && line.contains(" at 0x")).count();
+    assert_eq!(set, names.len(), "{}{}", done.stdout, done.stderr);
+}
+
+#[test]
+fn no_step_ends_at_a_line_of_the_trace() {
+    let here =
+        "python print('AT', gdb.selected_frame().find_sal().symtab.filename, gdb.selected_frame().find_sal().line)";
+    let mut commands = vec!["skip -rfu ^(core|alloc|std|slab)::", "break runtime::circle::core::Core::turn"];
+    commands.extend(["run tasks --text > /dev/null", here]);
+    for step in ["next", "step"].repeat(40) {
+        commands.extend([step, here]);
+    }
+    let Some(done) = gdb("stepping in gdb", &commands) else { return };
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (mut ends, mut files) = (0, std::collections::BTreeSet::new());
+    for place in done.stdout.lines().filter_map(|line| line.strip_prefix("AT ")) {
+        let (file, line) = place.split_once(' ').expect("a file and a line");
+        let source = fs::read_to_string(top.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let text = source.lines().nth(line.parse::<usize>().expect("a number") - 1).expect("the file has that line");
+        assert!(!text.contains("trace!("), "{place}: {text}\n{}", done.stdout);
+        ends += 1;
+        files.insert(file.to_owned());
+    }
+    assert_eq!(ends, 81, "{}{}", done.stdout, done.stderr);
+    assert!(!files.iter().any(|file| file.contains("/trace/")), "{files:?}");
+    assert!(files.len() > 2, "it has stayed in {files:?}");
+    // The same lines are passed on the way: gdb shows each at which it did not stay.
+    assert!(done.stdout.contains("trace!("), "no line of the trace lay on the way: {}", done.stdout);
+}
+
+#[test]
+fn a_waker_is_shown_as_its_ticket_and_a_stop_outside_of_a_loop_is_told() {
+    let Some(done) = gdb(
+        "a waker in gdb",
+        &[
+            "break runtime::circle::timers::Timers::arm",
+            "run gather --text > /dev/null",
+            "continue",
+            "glass timers",
+            "kill",
+            "glass tasks",
+        ],
+    ) else {
+        return;
+    };
+    done.says("waker=");
+    assert!(done.stderr.contains("no loop runs on this thread: stop inside of one"), "{}", done.stderr);
+    let Some(done) = gdb(
+        "a waker in gdb",
+        &["break runtime::circle::timers::Timers::arm", "run sleep --text > /dev/null", "print waker"],
+    ) else {
+        return;
+    };
+    done.says("$1 = runtime 0, slot 0, generation 0");
+}
