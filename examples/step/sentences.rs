@@ -135,6 +135,7 @@ impl Sentences {
             }
             "Push" => self.ready.extend(number("task")),
             "Pop" | "TaskCancelled" => _ = number("task").map(|task| self.ready.remove(&task)),
+            "Chosen" => fact("before", number("before").map_or("?".to_owned(), |task| self.name(task)).into()),
             "TaskPanicked" => self.panicked.extend(number("task")),
             "PollEnd" => {
                 let panicked = number("task").is_some_and(|task| self.panicked.contains(&task));

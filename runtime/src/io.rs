@@ -86,6 +86,7 @@ impl<T: Source> Async<T> {
     #[track_caller]
     pub(crate) fn register(mut source: T, ready: bool) -> io::Result<Async<T>> {
         let core = context::current("a socket", Core::share);
+        explore!(refuse_source(std::any::type_name::<T>()));
         let key = core.reactor.borrow_mut().register(&mut source, ready)?;
         Ok(Async { source, key, core })
     }

@@ -41,6 +41,7 @@
 //! | [`net`], [`io`] | TCP, UDP, names; whatever mio can watch |
 //! | [`sync`] | a semaphore and channels |
 //! | [`fs`] | the lines of a file |
+//! | `explore` | with the feature of that name: every schedule of a small program, and faults on purpose |
 //! | `trace` | with the feature of that name: every step of the loop as an event, and a page to step through them |
 //!
 //! `gather` is a crate of its own.
@@ -139,6 +140,10 @@ mod futures;
 // What the loop does, told as events.
 #[cfg(feature = "trace")]
 pub mod trace;
+
+// Every schedule of a small program.
+#[cfg(feature = "explore")]
+pub mod explore;
 
 pub use circle::join::{AbortHandle, JoinHandle};
 pub use circle::result::JoinError;

@@ -36,7 +36,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Runtime {
     /// Shared with sockets and timers only, never with tasks.
-    core: Rc<Core>,
+    pub(crate) core: Rc<Core>,
     /// What other threads may touch of it: for [`Runtime::handle`].
     pub(crate) inbox: Arc<Inbox>,
 }

@@ -95,6 +95,7 @@ impl<T> JoinHandle<T> {
     pub fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         let polled = self.result.poll_result(cx);
         if polled.is_ready() {
+            explore!(joined(&self.target));
             return polled;
         }
         let is_over = context::with(|core| {

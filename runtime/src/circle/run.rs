@@ -96,6 +96,7 @@ impl Core {
             if self.polls_since_check.get() >= POLLS_BETWEEN_CHECKS {
                 self.check(turn);
             }
+            explore!(choose_next(self));
             let Some(popped) = self.tasks.borrow_mut().pop() else { break };
             self.poll(popped, main, turn)?;
         }
@@ -162,6 +163,7 @@ impl Core {
     /// before a result that takes real time.
     fn wait_in_virtual_time(&self, now: u64, limit: Option<Duration>, turn: &mut Turn) {
         self.check(turn);
+        explore!(idle(self));
         // No jump when a timer has fired (one that was reset to a time before now; its waker may be no task's), when a
         // task is ready, or when more messages wait than are taken at once.
         if turn.fired_timers > 0 || self.tasks.borrow().has_ready() || self.threads.waiting() > 0 {
@@ -185,7 +187,7 @@ impl Core {
     }
 
     /// The virtual clock jumps, and (5) what is due then fires.
-    fn jump(&self, to: u64, turn: &mut Turn) {
+    pub(crate) fn jump(&self, to: u64, turn: &mut Turn) {
         let _jump = trace!(scope Jump { to: to });
         self.clock.standing.set(Some(to));
         self.fire_due(turn);
@@ -230,6 +232,7 @@ impl Core {
     fn take_messages(&self, turn: &mut Turn) {
         for _ in 0..MESSAGES_AT_ONCE {
             let Some((message, _stamp)) = self.threads.take() else { return };
+            explore!(message_taken(self, &message));
             turn.remote_wakes += 1;
             let _taken = trace!(scope @taken(&message, _stamp));
             match message {
@@ -246,6 +249,7 @@ impl Core {
         let now = self.clock.nanos();
         let mut woken = self.woken.take();
         let mut timers = self.timers.borrow_mut();
+        explore!(order_ties(&mut timers, now));
         while let Some((_key, waker)) = timers.fire(now) {
             turn.fired_timers += 1;
             let reason = trace!(reason TimerFired { timer: _key, wakes: &waker });
@@ -275,6 +279,7 @@ impl Core {
     #[cold]
     fn report_quiescence(&self) -> ! {
         trace!(Quiescent);
+        explore!(hang());
         let list = self.tasks.borrow().list();
         panic!(
             "nothing can happen any more: no task is ready, no timer is armed, no socket is registered and no blocking \

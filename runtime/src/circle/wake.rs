@@ -56,7 +56,7 @@ impl Ticket {
 static VTABLE: RawWakerVTable = RawWakerVTable::new(
     |data| {
         trace!(TicketCloned { task: Ticket::from_data(data) });
-        RawWaker::new(data, &VTABLE)
+        RawWaker::new(explore!(data, kept), &VTABLE)
     },
     |data| wake(Ticket::from_data(data), true),
     |data| wake(Ticket::from_data(data), false),
@@ -72,7 +72,11 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
 fn wake(ticket: Ticket, _last: bool) {
     let was_here = at_home(ticket, |core| {
         let _wake = trace!(scope Wake { task: ticket, last: _last });
+        if explore!(asks loses_wake(ticket)) {
+            return;
+        }
         core.tasks.borrow_mut().push(ticket);
+        explore!(woken(core, ticket));
     });
     if !was_here {
         wake_elsewhere(ticket);

@@ -59,6 +59,7 @@ impl Inbox {
             return;
         }
         let stamp = trace!(reason @sent(self, &message));
+        explore!(message_sent());
         match self.parking.must_ring(|| self.messages.send((message, stamp))) {
             Ok(true) => {
                 let rung = self.bell.lock().as_ref().map_or(Ok(()), mio::Waker::wake);

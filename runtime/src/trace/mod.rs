@@ -300,6 +300,12 @@ pub(crate) fn leave(around: usize) {
     _ = SCOPES.try_with(|scopes| scopes.borrow_mut().truncate(around));
 }
 
+/// How many events the listening recorder has.
+#[cfg(feature = "explore")]
+pub(crate) fn events_so_far() -> u64 {
+    with_state(|state| state.log.lock().len()).unwrap_or_default()
+}
+
 /// A number that nothing else in the process has: for recorders, messages, semaphores and channels.
 pub(crate) fn next_identity() -> u64 {
     static GIVEN: AtomicU64 = AtomicU64::new(1);

@@ -216,6 +216,19 @@ impl Recorder {
     }
 }
 
+#[cfg(feature = "explore")]
+impl Recorder {
+    /// The same; the page opens at this event.
+    pub(crate) fn save_page_at(&self, title: &str, path: &Path, event: Option<u64>) -> io::Result<()> {
+        let target = Target::check(path)?;
+        let mut page = html(title, self.log().lock().iter(), &BTreeMap::new());
+        if let (Some(event), Some(body)) = (event, page.find("<body>")) {
+            page.insert_str(body, &format!("<script>location.hash ||= \"#e={event}\";</script>\n"));
+        }
+        target.write(&page)
+    }
+}
+
 /// The page of these events.
 fn html<'a>(title: &str, events: impl Iterator<Item = &'a Event> + Clone, own: &BTreeMap<String, String>) -> String {
     let mut files = BTreeSet::new();
