@@ -6,11 +6,16 @@ mod run;
 mod schedule;
 mod search;
 mod story;
+mod what_if;
 
 pub use schedule::{ParseScheduleError, Schedule};
+#[doc(hidden)]
+pub use what_if::what_if_on;
+pub use what_if::{Difference, Ending, WhatIf, what_if};
 
+use crate::Runtime;
 use run::{ACTIVE, raise, with_any};
-use search::{Options, Runner};
+use search::{Options, Runner, on_runtime};
 use std::env;
 use std::fmt;
 use std::fs;
@@ -18,23 +23,6 @@ use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
-
-/// A fault on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhatIf {
-    /// The n-th wake is lost.
-    DropWake(usize),
-    /// The n-th wake is done twice.
-    WakeTwice(usize),
-    /// The n-th waker that is kept is nobody's.
-    ForgetWaker(usize),
-    /// The ready queue is a stack.
-    Lifo,
-    /// A turn goes on until nothing is ready.
-    UntilEmpty,
-    /// "Queued" is cleared after the poll, and not before it.
-    ClearLate,
-}
 
 /// Runs `program` under every schedule with at most three overtakings, until one fails: `explorer().run(program)`, with
 /// a panic for a failure.
@@ -67,12 +55,13 @@ pub enum WhatIf {
 #[track_caller]
 pub fn explore<F: Future<Output = ()>>(program: impl Fn() -> F) -> Explored {
     let at = Location::caller();
-    let explored = explorer().run_at(&program, at);
+    let program = on_runtime(&program, at);
+    let explored = explorer().run_on(&program);
     let Some(failure) = &explored.failure else { return explored };
     let message = &failure.message;
     let stem = Path::new(at.file()).file_stem().map_or("program".into(), |stem| stem.to_string_lossy());
     let (path, shown) = page_path(&stem);
-    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| failure.page_at(&path, &program, at));
+    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| failure.page_on(&path, &program));
     match written {
         Ok(()) => panic!("{message}     Step through it: {}", shown.display()),
         Err(error) => panic!("{message}     There is no page of it: {error}"),
@@ -159,12 +148,14 @@ impl Explorer {
     /// Inside a running loop; inside a program that is being explored.
     #[track_caller]
     pub fn run<F: Future<Output = ()>>(self, program: impl Fn() -> F) -> Explored {
-        self.run_at(program, Location::caller())
+        self.run_on(on_runtime(program, Location::caller()))
     }
 
+    /// The same for a program that is given a runtime, and calls its `block_on` or `turn` itself.
+    #[doc(hidden)]
     #[track_caller]
-    fn run_at<F: Future<Output = ()>>(self, program: impl Fn() -> F, at: &'static Location<'static>) -> Explored {
-        Runner::new(program, self.options, at).search()
+    pub fn run_on(self, program: impl Fn(&Runtime)) -> Explored {
+        Runner::new(program, self.options).search()
     }
 
     /// Runs `program` under one schedule. It means something only with the options with which it was found.
@@ -180,7 +171,7 @@ impl Explorer {
     /// Inside a running loop; inside a program that is being explored.
     #[track_caller]
     pub fn replay<F: Future<Output = ()>>(self, schedule: &Schedule, program: impl Fn() -> F) -> Explored {
-        Runner::new(program, self.options, Location::caller()).replay(schedule)
+        Runner::new(on_runtime(program, Location::caller()), self.options).replay(schedule)
     }
 }
 
@@ -253,19 +244,21 @@ impl Failure {
     /// Inside a running loop; inside a program that is being explored.
     #[track_caller]
     pub fn page<F: Future<Output = ()>>(&self, path: impl AsRef<Path>, program: impl Fn() -> F) -> io::Result<()> {
-        self.page_at(path.as_ref(), program, Location::caller())
+        self.page_on(path, on_runtime(program, Location::caller()))
     }
 
+    /// The same for a program that is given a runtime.
+    ///
+    /// # Errors
+    /// As for [`page`](Failure::page).
+    #[doc(hidden)]
     #[track_caller]
-    fn page_at<F: Future<Output = ()>>(
-        &self,
-        path: &Path,
-        program: impl Fn() -> F,
-        at: &'static Location<'static>,
-    ) -> io::Result<()> {
-        let (recorder, first) = search::record(program, self.options, &self.schedule, at);
+    pub fn page_on(&self, path: impl AsRef<Path>, program: impl Fn(&Runtime)) -> io::Result<()> {
+        // What may not be written is told before anything runs.
+        crate::trace::check_page(path.as_ref())?;
+        let (recorder, first) = search::record(program, self.options, &self.schedule);
         let what = self.message.lines().next().unwrap_or_default();
-        recorder.save_page_at(what, path, first.or(self.first))
+        recorder.save_page_at(what, path.as_ref(), first.or(self.first))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::circle::timers::{Entry, Timers};
 use crate::trace::TaskNumber;
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::panic::{Location, resume_unwind};
 
 thread_local! {
@@ -426,7 +426,7 @@ impl Run {
         if armings.is_empty() {
             return Ok(());
         }
-        let mut entries = std::mem::replace(&mut timers.heap, BinaryHeap::new()).into_vec();
+        let mut entries = std::mem::take(&mut timers.heap).into_vec();
         for Reverse(entry) in &mut entries {
             let timer = timers.timers.get_mut(entry.key as usize).filter(|timer| timer.arming == entry.arming);
             if let (Some(timer), Some(arming)) = (timer, armings.remove(&entry.key)) {

@@ -56,8 +56,6 @@ pub(super) enum Outcome {
 /// Runs a program once.
 pub(super) struct Runner<P> {
     program: P,
-    /// The line that is shown as main's.
-    at: &'static Location<'static>,
     options: Options,
     pub(super) fault: Option<WhatIf>,
     /// The run that was last, with its buffers.
@@ -65,11 +63,11 @@ pub(super) struct Runner<P> {
     _keeping: Keeping,
 }
 
-impl<P: Fn() -> F, F: Future<Output = ()>> Runner<P> {
+impl<P: Fn(&Runtime)> Runner<P> {
     /// # Panics
     /// Where no explorer can be.
     #[track_caller]
-    pub(super) fn new(program: P, options: Options, at: &'static Location<'static>) -> Runner<P> {
+    pub(super) fn new(program: P, options: Options) -> Runner<P> {
         assert!(
             !ACTIVE.get(),
             "an explorer inside the program of another one: explore the inner program by itself, beside the outer one"
@@ -79,7 +77,7 @@ impl<P: Fn() -> F, F: Future<Output = ()>> Runner<P> {
             "an explorer inside a running event loop would stop that loop: call it outside of block_on, as you would call \
              block_on itself"
         );
-        Runner { program, at, options, fault: None, run: Run::default(), _keeping: Keeping::start() }
+        Runner { program, options, fault: None, run: Run::default(), _keeping: Keeping::start() }
     }
 
     /// Runs the program under a schedule.
@@ -93,7 +91,7 @@ impl<P: Fn() -> F, F: Future<Output = ()>> Runner<P> {
         panics::forget();
         RUN.set(Some(run));
         ACTIVE.set(true);
-        let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on_at((self.program)(), self.at)));
+        let result = catch_unwind(AssertUnwindSafe(|| (self.program)(&runtime)));
         ACTIVE.set(false);
         self.run = RUN.take().expect("it was put there");
         // What is left is dropped here, as by `block_on`. Nothing is chosen there any more.
@@ -249,17 +247,21 @@ fn plan_of(nodes: &[Node], index: usize, plan: &mut Vec<Deviation>) {
     plan.reverse();
 }
 
-/// The events of a run under a schedule, for a page.
-pub(super) fn record<F: Future<Output = ()>>(
-    program: impl Fn() -> F,
-    options: Options,
-    schedule: &Schedule,
-    at: &'static Location<'static>,
-) -> (Recorder, Option<u64>) {
-    let mut runner = Runner::new(program, options, at);
+/// The events of a run under a schedule, for a page, and the number of the first at which it leaves the loop's own order.
+#[track_caller]
+pub(super) fn record(program: impl Fn(&Runtime), options: Options, schedule: &Schedule) -> (Recorder, Option<u64>) {
+    let mut runner = Runner::new(program, options);
     let (_, recorder) = runner.recorded(&schedule.0);
     let told = runner.run.story.take().unwrap_or_default();
     (recorder, told.told.first().map(|it| it.seq))
+}
+
+/// The program of somebody's `explore`, as what is done with a new runtime.
+pub(super) fn on_runtime<F: Future<Output = ()>>(
+    program: impl Fn() -> F,
+    at: &'static Location<'static>,
+) -> impl Fn(&Runtime) {
+    move |runtime| runtime.block_on_at(program(), at)
 }
 
 /// The number of the first event in which two traces differ.

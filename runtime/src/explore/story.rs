@@ -63,6 +63,25 @@ pub(super) fn of_unlike(difference: Option<(usize, String, String)>) -> String {
     text
 }
 
+/// Every task that has not ended, a line each: what it waits for.
+pub(super) fn waiting(events: &[Event]) -> String {
+    Tale::of(events).waiting()
+}
+
+/// The events, each in a line, with the names of the tasks.
+pub(super) fn sentences(events: &[Event]) -> impl Iterator<Item = String> {
+    let tale = Tale::of(events);
+    let names: Vec<(String, String)> =
+        tale.names.iter().map(|(task, name)| (format!("{task:?}"), name.clone())).collect();
+    events.iter().map(move |event| {
+        let kind = names.iter().fold(format!("{:?}", event.kind), |text, (number, name)| text.replace(number, name));
+        match event.program {
+            Some(at) => format!("{kind} at {}", place(at)),
+            None => kind,
+        }
+    })
+}
+
 /// A run that failed, and its trace.
 pub(super) struct Failed<'a> {
     pub(super) outcome: &'a Outcome,

@@ -52,6 +52,8 @@ pub use kind::{
     Woken,
 };
 pub use page::{WORDS, page, save};
+#[cfg(feature = "explore")]
+pub(crate) use page::{check_page, save_text};
 pub use read::{Trace, read};
 
 /// One step.

@@ -216,6 +216,24 @@ impl Recorder {
     }
 }
 
+/// Whether a page may and can be written to this path.
+///
+/// # Errors
+/// When another file is there, or none can be made.
+#[cfg(feature = "explore")]
+pub(crate) fn check_page(path: &Path) -> io::Result<()> {
+    Target::check(path).map(|_| ())
+}
+
+/// Writes a page of another kind, which begins like ours.
+///
+/// # Errors
+/// When another file is there, which is not overwritten, or when the page cannot be written.
+#[cfg(feature = "explore")]
+pub(crate) fn save_text(path: &Path, page: &str) -> io::Result<()> {
+    Target::check(path)?.write(page)
+}
+
 #[cfg(feature = "explore")]
 impl Recorder {
     /// The same; the page opens at this event.
