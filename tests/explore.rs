@@ -313,8 +313,12 @@ fn two_locks_in_two_orders_hidden_by_the_queue() {
     };
     assert_eq!(first(program), 4);
     let text = message(explorer(), program);
-    for part in ["nothing can happen any more", "\"early\" (explore.rs:", "waits for a permit at explore.rs:", "holds it, since explore.rs:"]
-    {
+    for part in [
+        "nothing can happen any more",
+        "\"early\" (explore.rs:",
+        "waits for a permit at explore.rs:",
+        "holds it, since explore.rs:",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("semaphore.rs") && !text.contains("run.rs"), "a line of the runtime: {text}");
@@ -626,7 +630,11 @@ fn a_schedule_is_a_text() {
 fn a_schedule_that_does_not_fit_says_where_and_what_there_was() {
     let replay = |text: &str| explorer().replay(&text.parse().unwrap(), || lost_update(true));
     let failure = replay("3:1").failure.unwrap();
-    assert!(failure.message.contains("an update was lost") && failure.message.contains("Again: \"3:1\""), "{}", failure.message);
+    assert!(
+        failure.message.contains("an update was lost") && failure.message.contains("Again: \"3:1\""),
+        "{}",
+        failure.message
+    );
     assert!(replay("").failure.is_none() && replay("2:1").failure.is_none());
     let text = replay("3:7").failure.unwrap().message;
     assert!(text.contains("choice 7 at step 3, where the choices are 0 to 1: \"early\" (explore.rs:"), "{text}");
@@ -758,5 +766,5 @@ fn both_traces_stand_on_one_page() {
 #[test]
 fn an_explored_says_what_it_is() {
     let explored: Explored = explorer().run(|| async {});
-    assert_eq!(explored.to_string(), "held in all 1 schedule.");
+    assert_eq!(explored.to_string(), "held in its one schedule.");
 }

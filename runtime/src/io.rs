@@ -2,6 +2,10 @@
 //!
 //! One helper does it all: try; if the system would block, wait for the reactor's word; try again.
 
+mod duplex;
+
+pub use duplex::{DuplexStream, duplex};
+
 use crate::At;
 use crate::circle::budget;
 use crate::circle::context;

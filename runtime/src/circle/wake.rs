@@ -56,7 +56,7 @@ impl Ticket {
 static VTABLE: RawWakerVTable = RawWakerVTable::new(
     |data| {
         trace!(TicketCloned { task: Ticket::from_data(data) });
-        RawWaker::new(explore!(data, kept), &VTABLE)
+        RawWaker::new(explore!(data, kept()), &VTABLE)
     },
     |data| wake(Ticket::from_data(data), true),
     |data| wake(Ticket::from_data(data), false),

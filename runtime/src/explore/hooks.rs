@@ -2,6 +2,7 @@
 
 use super::panics::text_of;
 use super::run::{ACTIVE, Next, Stop, raise, with_any, with_run};
+use crate::At;
 use crate::circle::context;
 use crate::circle::core::Core;
 use crate::circle::join::Target;
@@ -10,6 +11,7 @@ use crate::circle::run::Turn;
 use crate::circle::ticket::Ticket;
 use crate::circle::timers::Timers;
 use std::any::Any;
+use std::panic::Location;
 
 /// Before the pop: the chosen task is brought to the front of the batch.
 #[inline]
@@ -153,4 +155,29 @@ pub(crate) fn kept(data: *const ()) -> *const () {
         return std::ptr::without_provenance(Ticket::NONE.0 as usize);
     }
     data
+}
+
+/// A read or a write of up to so many bytes: it may be a short one.
+#[inline]
+pub(crate) fn short(most: usize, at: At) -> usize {
+    if !ACTIVE.get() || most < 2 {
+        return most;
+    }
+    // 0 is the whole, which costs nothing.
+    match choose_at(most, at.0) {
+        0 => most,
+        n => n,
+    }
+}
+
+/// A choice that is made at this line of the program.
+pub(crate) fn choose_at(n: usize, at: &'static Location<'static>) -> usize {
+    match with_any(|run| run.choose(n, at)) {
+        Some(Ok(value)) => value,
+        Some(Err(stop)) => {
+            raise(stop);
+            0
+        }
+        None => 0,
+    }
 }

@@ -54,7 +54,8 @@ macro_rules! trace {
 
 /// The macro behind every `explore!` line: a place at which the loop chooses, told to the explorer that runs the program.
 /// `explore!(choose_next(self))` calls a function of the module `explore`; with `asks` before it, the function's answer
-/// is the value, and false when there is no explorer; with `value … else` the function's answer replaces a value.
+/// is the value, and false when there is no explorer. `explore!(value, kept())` is the function's answer to the value, or the
+/// value itself.
 ///
 /// With the feature `explore` off the macro is nothing, and its arguments are not even evaluated.
 #[cfg(not(feature = "explore"))]
@@ -79,8 +80,8 @@ macro_rules! explore {
     ($function:ident($($argument:expr),*)) => {
         $crate::explore::hooks::$function($($argument),*)
     };
-    ($value:expr, $function:ident) => {
-        $crate::explore::hooks::$function($value)
+    ($value:expr, $function:ident($($argument:expr),*)) => {
+        $crate::explore::hooks::$function($value, $($argument),*)
     };
 }
 
