@@ -26,7 +26,9 @@ impl Run {
         self.ready.clear();
         let is_live = |ticket: &Ticket| tasks.slots.get(ticket.slot()).is_some_and(|slot| slot.ticket == *ticket);
         self.ready.extend(tasks.batch[tasks.next..].iter().chain(&tasks.arrived).copied().filter(is_live));
-        let Some(&head) = self.ready.first() else { return Next::Poll };
+        if self.ready.is_empty() {
+            return Next::Poll;
+        }
         // Choice 0 is the loop's own: the head, or whoever has overtaken others and goes on. The others follow in the
         // order of the queue.
         let first = self.favourite.and_then(|ticket| self.ready.iter().position(|it| *it == ticket));
@@ -51,8 +53,8 @@ impl Run {
         if choice < ready {
             let chosen = self.ready[choice];
             if choice > 0 {
-                // To go back to the head is no overtaking: it does not go on for nothing.
-                self.favourite = (chosen != head).then_some(chosen);
+                // From here on it goes on for nothing, until it waits.
+                self.favourite = Some(chosen);
                 self.tell(|| What::Poll { chosen: chosen.into(), before: usual.into() });
                 trace!(Chosen { task: chosen, before: usual });
             }

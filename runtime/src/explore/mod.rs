@@ -1,6 +1,6 @@
 //! The explorer: every schedule of a small program on the real loop, until one fails; and faults on purpose.
 //!
-//! [`explore`] runs a program again and again under the virtual clock, each time with other choices: which ready task is
+//! [`explore()`] runs a program again and again under the virtual clock, each time with other choices: which ready task is
 //! polled next, which of two timers with one deadline fires first, what [`choose`] gives. The program may use whatever
 //! runs under the virtual clock: tasks, gathers, channels, semaphores, timeouts, aborts, plain `Rc` and `Cell`.
 //!
