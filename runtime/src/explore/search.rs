@@ -12,6 +12,7 @@ use super::story;
 use super::{Explored, Failure, WhatIf};
 use crate::Runtime;
 use crate::circle::context;
+use crate::circle::reactor::Reactor;
 use crate::trace::{Event, Recorder};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -60,6 +61,9 @@ pub(super) struct Runner<P> {
     pub(super) fault: Option<WhatIf>,
     /// The run that was last, with its buffers.
     pub(super) run: Run,
+    /// What the system has given for the run before: nothing is registered there and nothing was rung. To ask for it anew
+    /// would take as long as a small run.
+    spare: Option<(mio::Poll, mio::Waker)>,
     _keeping: Keeping,
 }
 
@@ -77,12 +81,16 @@ impl<P: Fn(&Runtime)> Runner<P> {
             "an explorer inside a running event loop would stop that loop: call it outside of block_on, as you would call \
              block_on itself"
         );
-        Runner { program, options, fault: None, run: Run::default(), _keeping: Keeping::start() }
+        Runner { program, options, fault: None, run: Run::default(), spare: None, _keeping: Keeping::start() }
     }
 
     /// Runs the program under a schedule.
     pub(super) fn run(&mut self, plan: &[Deviation], expected: Option<u64>, is_told: bool) -> Outcome {
-        let runtime = Runtime::builder().virtual_clock().build();
+        let builder = Runtime::builder().virtual_clock();
+        let runtime = match self.spare.take() {
+            Some((poll, bell)) => builder.build_on(Reactor::on(poll), bell),
+            None => builder.build(),
+        };
         let runtime =
             runtime.unwrap_or_else(|error| panic!("the explorer needs an event loop for each schedule: {error}"));
         let mut run = std::mem::take(&mut self.run);
@@ -95,6 +103,8 @@ impl<P: Fn(&Runtime)> Runner<P> {
         ACTIVE.set(false);
         self.run = RUN.take().expect("it was put there");
         // What is left is dropped here, as by `block_on`. Nothing is chosen there any more.
+        let poll = runtime.core.reactor.borrow_mut().poll.take();
+        self.spare = poll.zip(runtime.inbox.bell.lock().take());
         drop(runtime);
         if let Some(stop) = self.run.stop.take() {
             return Outcome::Stopped(stop);

@@ -30,7 +30,7 @@ pub(crate) struct Inbox {
     /// Whether somebody has to ring.
     parking: Parking,
     /// The bell: makes `mio::Poll::poll` return. Locked only to ring. Taken out when the runtime is dropped.
-    bell: Lock<Option<mio::Waker>>,
+    pub(crate) bell: Lock<Option<mio::Waker>>,
     /// How many guards say that somebody outside will wake the loop.
     outside: AtomicUsize,
 }
