@@ -124,17 +124,16 @@ impl Sentences {
         }
         match kind.as_str() {
             "TurnBegin" => {
-                fact(
-                    "ready",
-                    match self.ready.len() {
-                        0 => "nothing is ready".to_owned().into(),
-                        1 => "1 task is ready".to_owned().into(),
-                        many => format!("{many} tasks are ready").into(),
-                    },
-                );
+                let ready = match self.ready.len() {
+                    0 => "nothing is ready".to_owned(),
+                    1 => "1 task is ready".to_owned(),
+                    many => format!("{many} tasks are ready"),
+                };
+                fact("ready", ready.into());
             }
             "Push" => self.ready.extend(number("task")),
             "Pop" | "TaskCancelled" => _ = number("task").map(|task| self.ready.remove(&task)),
+            "Chosen" => fact("before", number("before").map_or("?".to_owned(), |task| self.name(task)).into()),
             "TaskPanicked" => self.panicked.extend(number("task")),
             "PollEnd" => {
                 let panicked = number("task").is_some_and(|task| self.panicked.contains(&task));

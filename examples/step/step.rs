@@ -16,10 +16,18 @@
 //! The picture of it in the README is of the program `gather`, of those that
 //! `GLASSLOOP_PICTURES=FOLDER cargo test -p tests --test page nothing_overflows` leaves in the folder.
 //!
+//! Every schedule of a program until one fails, and the program on a loop with a fault, beside the usual one:
+//!
+//! ```text
+//! $ cargo run --example step -- race --explore
+//! $ cargo run --example step -- two --what-if drop-wake:2
+//! ```
+//!
 //! For a program of your own it is one line: `runtime::trace::page("page.html", future)`. `own.rs` is a beginning.
 
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::{Parser, ValueExt};
+use runtime::explore::{WhatIf, explorer, what_if_on};
 use runtime::trace::{self, Page, Recorder};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -44,12 +52,15 @@ Options:
       --json         Writes the events to the terminal as JSON, one a line, instead of a page
       --file <FILE>  Makes the page of a trace that is there already, as JSON lines: of a program that ran elsewhere, or of
                      a loop of your own. The sources that it names are looked for beside the file, then from here upwards
+      --explore      Runs it under every schedule with at most three overtakings, until one fails: the page is of that one
+      --what-if <FAULT>  Runs it once more with a fault in the loop, and writes both traces side by side: drop-wake:N,
+                     wake-twice:N, forget-waker:N, lifo, until-empty or clear-late
   -h, --help         Prints this
 
 Ctrl-C leaves the page of what has happened so far.
 
 Exit status: 0; 2 if the arguments make no sense or the page cannot be written; 3 if the program ended with a panic, as
-one that hangs does. The page, the transcript or the events are written all the same, and show how it came to that.";
+one that hangs does, or a schedule failed. The page, the transcript or the events are written all the same, and show how it came to that.";
 
 /// The exit status when the program did not come to its end.
 const PANICKED: u8 = 3;
@@ -68,6 +79,10 @@ enum Output {
     Page(PathBuf),
     Text,
     Json,
+    /// The page of the first schedule that fails.
+    Explored(PathBuf),
+    /// Both traces on one page.
+    WhatIf(WhatIf, PathBuf),
 }
 
 fn main() -> ExitCode {
@@ -92,6 +107,7 @@ fn main() -> ExitCode {
 /// What the arguments ask for.
 fn wish(mut arguments: Parser) -> Result<Wish, lexopt::Error> {
     let (mut program, mut file, mut out, mut list, mut text, mut json) = (None, None, None, false, false, false);
+    let (mut explore, mut fault) = (false, None);
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Wish::Help),
@@ -99,6 +115,8 @@ fn wish(mut arguments: Parser) -> Result<Wish, lexopt::Error> {
             Long("text") => text = true,
             Long("json") => json = true,
             Long("file") => file = Some(PathBuf::from(arguments.value()?)),
+            Long("explore") => explore = true,
+            Long("what-if") => fault = Some(arguments.value()?.parse::<WhatIf>()?),
             Long("out") => out = Some(PathBuf::from(arguments.value()?)),
             Value(name) if program.is_none() => program = Some(name.string()?),
             Value(name) => return Err(unexpected(&name.to_string_lossy())),
@@ -109,19 +127,27 @@ fn wish(mut arguments: Parser) -> Result<Wish, lexopt::Error> {
     if list {
         return Ok(Wish::List);
     }
+    if usize::from(explore) + usize::from(fault.is_some()) + usize::from(text || json) > 1 {
+        return Err("'--explore', '--what-if', '--text' and '--json' cannot be used with each other".into());
+    }
+    let page = |out: Option<PathBuf>| out.unwrap_or_else(|| "step.html".into());
     if let Some(file) = file {
-        if text || json || program.is_some() {
-            return Err("the argument '--file' cannot be used with a program, '--text' or '--json'".into());
+        if text || json || explore || fault.is_some() || program.is_some() {
+            return Err(
+                "the argument '--file' cannot be used with a program, or with another output than a page".into()
+            );
         }
-        return Ok(Wish::Read(file, out.unwrap_or_else(|| "step.html".into())));
+        return Ok(Wish::Read(file, page(out)));
     }
     let output = match (out, text, json) {
+        (out, ..) if explore => Output::Explored(page(out)),
+        (out, ..) if fault.is_some() => Output::WhatIf(fault.expect("it is there"), page(out)),
         (_, true, true) => return Err("the argument '--text' cannot be used with '--json'".into()),
         (Some(_), true, _) => return Err("the argument '--out' cannot be used with '--text': it writes no page".into()),
         (Some(_), _, true) => return Err("the argument '--out' cannot be used with '--json': it writes no page".into()),
         (_, true, _) => Output::Text,
         (_, _, true) => Output::Json,
-        (out, ..) => Output::Page(out.unwrap_or_else(|| "step.html".into())),
+        (out, ..) => Output::Page(page(out)),
     };
     let name = program.unwrap_or_else(|| PROGRAMS[0].name.to_owned());
     let program = Program::named(&name).ok_or_else(|| {
@@ -143,6 +169,11 @@ fn run(wish: &Wish) -> io::Result<ExitCode> {
         Wish::Read(file, page) => return read(file, page, out).map(|()| ExitCode::SUCCESS),
         Wish::Record(program, output) => (*program, output),
     };
+    match output {
+        Output::Explored(path) => return explored(program, path, &mut out),
+        Output::WhatIf(fault, path) => return compared(program, *fault, path, &mut out),
+        _ => {}
+    }
     stop::leave_pages()?;
     let recorder = Recorder::start().with_snapshots();
     // Asked for before the program runs: a name that cannot be written to is told at once.
@@ -168,6 +199,24 @@ fn run(wish: &Wish) -> io::Result<ExitCode> {
     }
     eprintln!("step: the program did not come to its end, for the reason above; what is written shows how far it came");
     Ok(ExitCode::from(PANICKED))
+}
+
+/// Runs the program under many schedules, and writes the page of the one that fails.
+fn explored(program: &Program, path: &Path, mut out: impl Write) -> io::Result<ExitCode> {
+    let explored = explorer().run_on(program.run);
+    writeln!(out, "{}: {explored}", program.name)?;
+    let Some(failure) = &explored.failure else { return Ok(ExitCode::SUCCESS) };
+    failure.page_on(path, program.run)?;
+    writeln!(out, "Step through it: file://{}", path.canonicalize()?.display())?;
+    Ok(ExitCode::from(PANICKED))
+}
+
+/// Runs the program with a fault in the loop, and without, and writes both traces.
+fn compared(program: &Program, fault: WhatIf, path: &Path, mut out: impl Write) -> io::Result<ExitCode> {
+    let difference = what_if_on(fault, program.run);
+    difference.page(path)?;
+    writeln!(out, "{difference}\nBoth side by side: file://{}", path.canonicalize()?.display())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The programs, each with what it is about.

@@ -153,6 +153,7 @@ impl Lines {
             // More of the file.
             // Outside a runtime this panics, before anything is taken from its place.
             matches!(self.source, Source::Unopened(_) | Source::Open(_)).then(|| context::current("fs::lines", |_| ()));
+            explore!(refuse("fs::lines", "a file is read on the blocking pool"));
             match std::mem::replace(&mut self.source, Source::Ended) {
                 Source::Unopened(path) => self.source = Source::Reading(spawn_blocking(|| open(path)?.read())),
                 Source::Open(reader) => self.source = Source::Reading(spawn_blocking(|| reader.read())),

@@ -3,6 +3,10 @@
 //! All async methods are one future, `Retry`: it tries; if the system would block, it waits for an event and tries
 //! again, and so on until it is done.
 
+mod duplex;
+
+pub use duplex::{DuplexStream, duplex};
+
 use crate::At;
 use crate::circle::budget;
 use crate::circle::context;
@@ -87,6 +91,7 @@ impl<T: Source> Async<T> {
     #[track_caller]
     pub(crate) fn register(mut source: T, ready: bool) -> io::Result<Async<T>> {
         let core = context::current("a socket", Core::share);
+        explore!(refuse_source(std::any::type_name::<T>()));
         let key = core.reactor.borrow_mut().register(&mut source, ready)?;
         Ok(Async { source, key, core })
     }

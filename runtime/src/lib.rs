@@ -41,6 +41,7 @@
 //! | [`net`], [`io`] | TCP, UDP, the look-up of names; anything that mio can watch |
 //! | [`sync`] | a semaphore and channels |
 //! | [`fs`] | the lines of a file |
+//! | `explore` | with the feature `explore`: every schedule of a small program, and faults on purpose |
 //! | `trace` | with the feature `trace`: every step of the loop as an event, and a page to step through them |
 //!
 //! `gather` is a crate of its own.
@@ -142,6 +143,10 @@ mod futures;
 // What the loop does, told as events.
 #[cfg(feature = "trace")]
 pub mod trace;
+
+// Every schedule of a small program.
+#[cfg(feature = "explore")]
+pub mod explore;
 
 pub use circle::join::{AbortHandle, JoinHandle};
 pub use circle::result::JoinError;

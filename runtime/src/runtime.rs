@@ -36,7 +36,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Runtime {
     /// Shared with sockets and timers only, never with tasks.
-    core: Rc<Core>,
+    pub(crate) core: Rc<Core>,
     /// The part that other threads may touch. [`Runtime::handle`] shares it.
     pub(crate) inbox: Arc<Inbox>,
 }
@@ -249,6 +249,14 @@ impl Builder {
     /// When the system gives no descriptors (two: epoll's and the bell's), or when 16,384 runtimes are alive.
     pub fn build(self) -> io::Result<Runtime> {
         let (reactor, bell) = Reactor::new()?;
+        self.build_on(reactor, bell)
+    }
+
+    /// Makes the runtime on this reactor, whose park this bell ends.
+    ///
+    /// # Errors
+    /// When 16,384 runtimes are alive.
+    pub(crate) fn build_on(self, reactor: Reactor, bell: mio::Waker) -> io::Result<Runtime> {
         let threads =
             OtherThreads::new(bell, |inbox| Pool::new(self.max_blocking_threads, self.thread_keep_alive, inbox));
         let inbox = threads.inbox();

@@ -193,5 +193,6 @@ where
     T: Send + 'static,
 {
     let at = At::here();
+    explore!(refuse("spawn_blocking", "a blocking job runs on another thread"));
     context::current("spawn_blocking", |core| blocking::submit(core, f, at))
 }

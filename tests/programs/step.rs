@@ -118,6 +118,32 @@ fn ctrl_c_leaves_the_page_of_a_program_of_ones_own() {
 }
 
 #[test]
+fn step_explores_a_program_and_breaks_the_loop_on_purpose() {
+    let path = file("step-explored.html", "");
+    let explored = run("step", &["deadlock", "--explore", "--out", &path]);
+    assert_eq!(explored.code(), 3, "{}", explored.stderr);
+    explored.says("deadlock: it hangs: nothing can happen any more. It fails in the loop's own order");
+    explored.says("waits for a permit at deadlock.rs:");
+    assert!(std::fs::read_to_string(&path).unwrap().contains("\"kind\":\"Quiescent\""));
+    assert_eq!(run("step", &["two", "--explore"]).code(), 0);
+    let broken = run("step", &["two", "--what-if", "drop-wake:2", "--out", &path]);
+    assert_eq!((broken.code(), broken.stderr.as_str()), (0, ""));
+    broken.says("the loop as it is: ends well\nwith drop-wake:2: hangs: nothing can happen any more");
+    assert!(std::fs::read_to_string(&path).unwrap().contains("<li class=\"first\">"));
+    for wrong in [&["--what-if", "no-such"][..], &["--what-if", "lifo", "--explore"], &["--explore", "--text"]] {
+        assert_eq!(run("step", wrong).code(), 2, "{wrong:?}");
+    }
+}
+
+#[test]
+fn races_finds_every_bug_and_none_in_what_is_mended() {
+    let races = run("races", &[]);
+    assert_eq!((races.code(), races.stderr.as_str()), (0, ""));
+    let count = |what: &str| races.stdout.matches(what).count();
+    assert_eq!((count("  Again: \""), count("\nMended, it held in ")), (10, 10), "{}", races.stdout);
+}
+
+#[test]
 fn own_is_a_program_that_runs_as_it_is() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("own");
     std::fs::create_dir_all(&folder).expect("a folder");

@@ -92,6 +92,7 @@ impl<T> JoinHandle<T> {
     /// Polls without budget.
     pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         if let Some(result) = self.result.take() {
+            explore!(joined(&self.target));
             return Poll::Ready(result);
         }
         if !self.wake_at_end(cx.waker()) {
@@ -122,6 +123,7 @@ impl<T> JoinHandle<T> {
     #[doc(hidden)]
     #[inline]
     pub fn take_result(&self) -> Result<T, JoinError> {
+        explore!(joined(&self.target));
         self.result.take().unwrap_or_else(|| Err(JoinError::cancelled()))
     }
 

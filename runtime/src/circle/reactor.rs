@@ -39,7 +39,7 @@ pub(crate) enum Direction {
 /// Everything that is registered with the system for one runtime.
 pub(crate) struct Reactor {
     /// epoll, or what mio takes in its place; `None` once the runtime was dropped.
-    poll: Option<Poll>,
+    pub(crate) poll: Option<Poll>,
     /// The buffer that the system fills with events.
     events: Events,
     /// What is registered, by the low half of its token.
@@ -83,14 +83,18 @@ impl Reactor {
     pub(crate) fn new() -> io::Result<(Reactor, mio::Waker)> {
         let poll = Poll::new()?;
         let bell = mio::Waker::new(poll.registry(), BELL)?;
-        let reactor = Reactor {
+        Ok((Reactor::on(poll), bell))
+    }
+
+    /// A reactor on what the system has given.
+    pub(crate) fn on(poll: Poll) -> Reactor {
+        Reactor {
             poll: Some(poll),
             events: Events::with_capacity(EVENTS),
             sources: Slots::new(),
             waiters: Waiters::new(),
             registered: 0,
-        };
-        Ok((reactor, bell))
+        }
     }
 
     /// Whether no source is registered. Only the bell could then end a park without a timeout.

@@ -145,6 +145,7 @@ impl JoinError {
     }
 
     pub(crate) fn panicked(payload: Payload) -> JoinError {
+        explore!(task_panicked(&*payload));
         JoinError { reason: Reason::Panicked(Box::new(Mutex::new(payload))) }
     }
 

@@ -108,6 +108,7 @@ impl Core {
             if self.polls_since_check.get() >= POLLS_BETWEEN_CHECKS {
                 self.check(turn);
             }
+            explore!(choose_next(self));
             let Some(popped) = self.tasks.borrow_mut().pop() else { break };
             let _pop = trace!(scope Pop { task: popped.ticket });
             self.poll(popped, main, turn)?;
@@ -181,6 +182,7 @@ impl Core {
     /// time: a jump would fire timers before a result that takes real time.
     fn wait_in_virtual_time(&self, now: u64, limit: Option<Duration>, turn: &mut Turn) {
         self.check(turn);
+        explore!(idle(self));
         // No jump when something has come: it has made a task ready, or its waker belongs to code outside of the loop.
         // Nor when a message has come since `check` looked.
         if turn.has_heard() || self.threads.waiting() > 0 {
@@ -204,7 +206,7 @@ impl Core {
     }
 
     /// The virtual clock jumps, and (5) what is due then fires.
-    fn jump(&self, to: u64, turn: &mut Turn) {
+    pub(crate) fn jump(&self, to: u64, turn: &mut Turn) {
         let _jump = trace!(below scope Jump { to: to });
         self.clock.standing.set(Some(to));
         self.fire_due(turn);
@@ -257,6 +259,7 @@ impl Core {
             let Some((message, _stamp)) = self.threads.take() else { return };
             let _taken = trace!(scope @taken(&message, _stamp));
             turn.remote_wakes += 1;
+            explore!(message_taken(self, &message));
             match message {
                 Message::Wake(ticket) => self.tasks.borrow_mut().push(ticket),
                 Message::Abort(ticket, serial) => self.tasks.borrow_mut().abort(ticket, serial),
@@ -272,6 +275,7 @@ impl Core {
         let now = self.clock.nanos();
         let mut woken = self.woken.take(); // One array, used again each time.
         let mut timers = self.timers.borrow_mut();
+        explore!(order_ties(&mut timers, now));
         while let Some((_key, waker)) = timers.fire(now) {
             let reason = trace!(reason TimerFired { timer: _key, wakes: &waker });
             turn.fired_timers += 1;
@@ -301,6 +305,7 @@ impl Core {
     #[cold]
     fn report_quiescence(&self) -> ! {
         let list = self.tasks.borrow().list();
+        explore!(hang());
         trace!(below Quiescent);
         panic!(
             "nothing can happen any more: no task is ready, no timer is armed, no socket is registered and no blocking \

@@ -64,7 +64,7 @@ impl Ticket {
 static VTABLE: RawWakerVTable = RawWakerVTable::new(
     |data| {
         trace!(below @ticket_cloned(Ticket::from_data(data)));
-        RawWaker::new(data, &VTABLE)
+        RawWaker::new(explore!(data, kept()), &VTABLE)
     },
     |data| wake(Ticket::from_data(data), true),
     |data| wake(Ticket::from_data(data), false),
@@ -79,8 +79,12 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
 /// trace: the wake was by value, so the waker is used up.
 fn wake(ticket: Ticket, _last: bool) {
     let was_here = at_home(ticket, |core| {
+        if explore!(asks loses_wake(ticket)) {
+            return;
+        }
         let _wake = trace!(below scope Wake { task: ticket, last: _last });
         core.tasks.borrow_mut().push(ticket);
+        explore!(woken(core, ticket));
     });
     if !was_here {
         wake_elsewhere(ticket);

@@ -44,6 +44,7 @@ pub(crate) async fn resolve(destination: impl ToSocketAddrs) -> io::Result<Vec<S
         Destination::Known(addresses) => return Ok(addresses),
         Destination::Name(name) => name,
     };
+    explore!(refuse("lookup_host", "to look up a name needs the blocking pool, as a socket needs the system"));
     let lookup = spawn_blocking(move || match std::net::ToSocketAddrs::to_socket_addrs(&name) {
         Ok(found) => Ok(found.collect()),
         Err(error) => Err(about(format_args!("cannot look up \"{name}\""), error)),

@@ -30,7 +30,7 @@ pub(crate) struct Inbox {
     /// Whether a sender has to ring.
     parking: Parking,
     /// The bell: makes `mio::Poll::poll` return. Locked only to ring. Taken out when the runtime is dropped.
-    bell: Lock<Option<mio::Waker>>,
+    pub(crate) bell: Lock<Option<mio::Waker>>,
     /// How many guards of [`Handle::outside`](crate::Handle::outside) live.
     outside: AtomicUsize,
 }
@@ -58,6 +58,7 @@ impl Inbox {
         {
             return;
         }
+        explore!(message_sent());
         let stamp = trace!(below reason @sent(self, &message));
         match self.parking.must_ring(|| self.messages.send((message, stamp))) {
             Ok(true) => {

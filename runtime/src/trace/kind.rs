@@ -172,6 +172,8 @@ kinds! {
     GatherDone { gather: GatherNumber }
     /// A gather was dropped before that.
     GatherDropped { gather: GatherNumber }
+    /// An explorer takes this task out of the ready queue before the one whose turn it is.
+    Chosen { task: TaskNumber, before: TaskNumber }
     /// What the program had to say; see [`note`](super::note).
     Note { text: Arc<str> }
 }

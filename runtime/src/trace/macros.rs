@@ -64,6 +64,39 @@ macro_rules! trace {
     };
 }
 
+/// The macro behind every `explore!` line: a place at which the loop chooses, told to the explorer that runs the program.
+/// `explore!(choose_next(self))` calls a function of the module `explore`; with `asks` before it, the function's answer
+/// is the value, and false when there is no explorer. `explore!(value, kept())` is the function's answer to the value, or the
+/// value itself.
+///
+/// With the feature `explore` off the macro is nothing, and its arguments are not even evaluated.
+#[cfg(not(feature = "explore"))]
+macro_rules! explore {
+    (asks $($step:tt)*) => {
+        false
+    };
+    ($value:expr, $($step:tt)*) => {
+        $value
+    };
+    ($($step:tt)*) => {
+        ()
+    };
+}
+
+/// See above.
+#[cfg(feature = "explore")]
+macro_rules! explore {
+    (asks $function:ident($($argument:expr),*)) => {
+        $crate::explore::hooks::$function($($argument),*)
+    };
+    ($function:ident($($argument:expr),*)) => {
+        $crate::explore::hooks::$function($($argument),*)
+    };
+    ($value:expr, $function:ident($($argument:expr),*)) => {
+        $crate::explore::hooks::$function($value, $($argument),*)
+    };
+}
+
 /// Calls the first with its arguments. When it panics, the trace hears of that before the panic goes on.
 #[cfg(not(feature = "trace"))]
 #[collapse_debuginfo(yes)]

@@ -57,6 +57,8 @@ pub use kind::{
     Woken,
 };
 pub use page::{Page, WORDS, page, save};
+#[cfg(feature = "explore")]
+pub(crate) use page::{check_page, save_text};
 pub use read::{Trace, read};
 pub(crate) use tickets::holders;
 
@@ -307,6 +309,12 @@ pub(crate) fn enter(reason: Reason) -> usize {
 pub(crate) fn leave(around: usize) {
     // Gone only while the thread is being torn down.
     _ = SCOPES.try_with(|scopes| scopes.borrow_mut().truncate(around));
+}
+
+/// How many events the listening recorder has.
+#[cfg(feature = "explore")]
+pub(crate) fn events_so_far() -> u64 {
+    with_state(|state| state.log.lock().len()).unwrap_or_default()
 }
 
 /// A number that nothing else in the process has: for recorders, messages, semaphores and channels.

@@ -270,6 +270,37 @@ impl Recorder {
     }
 }
 
+/// Whether a page may and can be written to this path.
+///
+/// # Errors
+/// When another file is there, or none can be made.
+#[cfg(feature = "explore")]
+pub(crate) fn check_page(path: &Path) -> io::Result<()> {
+    Target::check(path).map(|_| ())
+}
+
+/// Writes a page of another kind, which begins like ours.
+///
+/// # Errors
+/// When another file is there, which is not overwritten, or when the page cannot be written.
+#[cfg(feature = "explore")]
+pub(crate) fn save_text(path: &Path, page: &str) -> io::Result<()> {
+    Target::check(path)?.write(page)
+}
+
+#[cfg(feature = "explore")]
+impl Recorder {
+    /// The same; the page opens at this event.
+    pub(crate) fn save_page_at(&self, title: &str, path: &Path, event: Option<u64>) -> io::Result<()> {
+        let target = Target::check(path)?;
+        let mut page = html(title, self.log().lock().iter());
+        if let (Some(event), Some(body)) = (event, page.find("<body>")) {
+            page.insert_str(body, &format!("<script>location.hash ||= \"#e={event}\";</script>\n"));
+        }
+        target.write(&page)
+    }
+}
+
 /// The page of these events.
 fn html<'a>(title: &str, events: impl Iterator<Item = &'a Event> + Clone) -> String {
     // A file of the runtime is looked for where the runtime is, and one of the program where the program is: two of them

@@ -52,6 +52,7 @@ class Words {
     const { history } = this;
     switch (field) {
       case "task": return history.name(e.task);
+      case "before": return history.name(e.before);
       case "atpoll": return history.actors[e.seq] === null ? "the program" : history.name(history.actors[e.seq]);
       case "child": return history.children[e.seq] ?? e.place;
       case "done": return history.counts[e.seq]?.[0];
