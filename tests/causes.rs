@@ -471,7 +471,7 @@ fn run(seed: u64) -> Vec<Event> {
             world.handles.borrow_mut().push(task);
         }
         let flood = world.handle.clone();
-        let flood = (seed % 3 == 0).then(|| runtime::spawn(tracked("flooded", flooded(flood))));
+        let flood = seed.is_multiple_of(3).then(|| runtime::spawn(tracked("flooded", flooded(flood))));
         // It ends while some of them still run.
         sleep(Duration::from_millis(60)).await;
         if let Some(flood) = flood {

@@ -349,7 +349,7 @@ fn it_opens_from_a_file_asks_for_nothing_else_and_shows_every_panel() {
         assert!(browser.text("program-file").await.starts_with("examples/step/programs/gather.rs, line"));
         let lit = browser.eval("[...document.querySelectorAll('pre .lit')].map((it) => it.textContent)").await;
         assert!(lit[0].as_str().unwrap().contains("gather(["), "{lit}");
-        assert!(lit[1].as_str().unwrap().contains("trace!(ChildPollEnd"), "{lit}");
+        assert!(lit[1].as_str().unwrap().contains("let polled = children.poll("), "{lit}");
         let circle = browser.eval("document.getElementById('circle').getAttribute('aria-label')").await;
         assert_eq!(circle, "at poll: main; with timers: main · child 0");
 

@@ -62,7 +62,8 @@ fn says(said: &[String], sentence: &str) {
 #[test]
 fn the_loop_polls_and_tasks_wake() {
     for program in &PROGRAMS {
-        for (event, sentence) in shipped(program).0.iter().zip(shipped(program).1) {
+        let (events, said) = shipped(program);
+        for (event, sentence) in events.iter().zip(said) {
             if matches!(event.kind, Kind::PollBegin { .. } | Kind::PollEnd { .. }) {
                 assert!(!sentence.contains("polled by "), "{}: {sentence}", program.name);
                 assert!(sentence.contains(" because "), "{}: {sentence}", program.name);

@@ -232,7 +232,8 @@ impl State {
         let cause = self.causes.of(seq, &kind, cause)?;
         self.tickets.hear(&kind);
         self.turn += u64::from(matches!(kind, Kind::TurnBegin {}));
-        events.push(Event { seq, turn: self.turn, at, cause, source, program: program.map(|at| at.0), kind });
+        let program = program.map(|at| at.0).filter(|at| !sources::is_the_runtimes(at.file()));
+        events.push(Event { seq, turn: self.turn, at, cause, source, program, kind });
         Some(seq)
     }
 }

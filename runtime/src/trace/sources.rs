@@ -30,6 +30,13 @@ pub(super) fn of_reader(file: &str) -> Option<String> {
     find(file, here.ancestors().map(Path::to_owned).chain(workspace()))
 }
 
+/// Whether a file is one of this crate. Its async functions wait for its own futures: then the line that waits is no line
+/// of the program, and there is no way to know the one that is.
+pub(super) fn is_the_runtimes(file: &str) -> bool {
+    let folder = file!().strip_suffix("trace/sources.rs").expect("it is this file");
+    file.starts_with(folder)
+}
+
 /// The first of these folders that has the file.
 fn find(file: &str, folders: impl Iterator<Item = PathBuf>) -> Option<String> {
     let mut found = folders.filter_map(|folder| fs::read_to_string(folder.join(file)).ok());
