@@ -127,9 +127,9 @@ impl Engine {
         let mut batch = self.batch;
         let (mut drained, mut spent) = (false, false);
         let stopped = loop {
-            // When the budget of this poll is spent, `ask` wakes the parent and no further child is polled. The next
+            // When the budget of this poll is spent, `poll_left` wakes the parent and no further child is polled. The next
             // poll goes on with the rest of the batch.
-            if budget::ask(cx).is_pending() {
+            if budget::poll_left(cx).is_pending() {
                 spent = true;
                 break None;
             }

@@ -149,6 +149,10 @@ impl Drop for Runtime {
     /// 5. Whoever waits at a socket or a timer that outlives the runtime is woken.
     ///
     /// A drop that panics keeps nothing of this from happening.
+    ///
+    /// A drop must not block until another thread has heard of this loop. If a task's drop joins a thread which awaits
+    /// a later task of this runtime, both wait for ever: that task would be dropped by the thread that is blocked. So
+    /// it is with every runtime that drops its tasks one after the other on one thread; tokio's does so, too.
     fn drop(&mut self) {
         // Tasks that are being dropped may ask for the time, wake each other and try to spawn.
         let _entered = context::enter(&self.core);
