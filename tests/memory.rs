@@ -2,7 +2,6 @@
 //!
 //! Every structure of the loop may keep 64 KB; some bytes more are allowed for what it is made of itself.
 
-use gather::{gather, gather_tasks};
 use runtime::sync::{Semaphore, mpsc};
 use runtime::task::{spawn_blocking, yield_now};
 use runtime::time::{sleep, timeout};
@@ -236,27 +235,6 @@ fn up_and_down_across_a_border_nothing_is_given_back_at_each_step() {
         }
     });
     assert!(count <= 100 * 10, "{count} allocations in a hundred bursts");
-}
-
-#[test]
-fn the_second_burst_of_a_usual_size_finds_memory() {
-    let runtime = Runtime::builder().virtual_clock().build().unwrap();
-    let naps = || runtime.block_on(gather((0..1_000).map(|_| sleep(Duration::from_secs(1)))));
-    let tasks = || runtime.block_on(gather_tasks((0..1_000).map(|_| async {})));
-    let counts = || {
-        let (naps, results) = allocations(naps);
-        assert_eq!(results.len(), 1_000);
-        let (tasks, results) = allocations(tasks);
-        assert_eq!(results.len(), 1_000);
-        (naps, tasks - 1_000)
-    };
-    counts();
-    for _ in 0..5 {
-        // Each gather has memory of its own. A thousand timers or slots are more than may stay, so their arrays grow to
-        // twice and four times that length and shrink again; but they do not begin with nothing.
-        let (naps, tasks) = counts();
-        assert!(naps <= 12 && tasks <= 17, "{naps} allocations for naps, {tasks} beside those of the tasks");
-    }
 }
 
 #[test]

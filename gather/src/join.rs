@@ -141,10 +141,10 @@ impl Engine {
         let mut batch = self.batch;
         let (mut drained, mut spent) = (false, false);
         let stopped = loop {
-            // The loop lets the leaves give only so much in one poll of a task: its budget. `ask` looks whether any is
-            // left. If not, it wakes the parent, and no further child is polled: the next poll goes on with the rest of
+            // The loop lets the leaves give only so much in one poll of a task: its budget. `poll_left` looks whether any
+            // is left. If not, it wakes the parent, and no further child is polled: the next poll goes on with the rest of
             // the batch. Otherwise each child would be polled in vain, and wake itself.
-            if budget::ask(cx).is_pending() {
+            if budget::poll_left(cx).is_pending() {
                 spent = true;
                 break None;
             }
@@ -152,7 +152,7 @@ impl Engine {
                 place // 2. The batch. At first the rest of the last one, if `each` or the budget stopped that in its middle.
             } else if !drained {
                 // 1. All that is ready now. The set keeps this waker: who becomes ready later wakes the parent with it. A
-                // poll that does not come so far needs no wake of the set: `ask` has woken the parent, or the poll
+                // poll that does not come so far needs no wake of the set: `poll_left` has woken the parent, or the poll
                 // returns a value.
                 batch.add_ready(children, self.set.get(), cx.waker());
                 batch = batch.turn_over();

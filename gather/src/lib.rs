@@ -45,6 +45,10 @@
 //! *In place*: polled inside the task that awaits them, as in tokio's `join!`. When a gather is dropped, its children
 //! in place are dropped, and its tasks are aborted.
 //!
+//! A child in place that panics while it is dropped keeps none of the others from being dropped. If a second child of
+//! the same gather panics in its drop then, the process ends: this is the standard library's rule for the items of a
+//! `Vec`, and so it is with `futures::join_all`. A task's drop is apart from the others', and its panic is held back.
+//!
 //! | asyncio | here |
 //! | --- | --- |
 //! | `gather(*aws)` | [`try_gather_tasks`]; in place, and the others end: [`try_gather`](try_gather()) |

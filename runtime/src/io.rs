@@ -298,7 +298,7 @@ impl<T: Source, R, A: FnMut(&Async<T>) -> io::Result<Option<R>>> Future for Retr
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
         let Retry { io, direction, ref mut waiter, ref mut attempt, at } = *self;
         loop {
-            ready!(budget::ask(cx));
+            ready!(budget::poll_left(cx));
             match attempt(io) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready!(io.poll_ready(direction, Some((waiter, at)), cx)).inspect_err(|_| budget::take())?;

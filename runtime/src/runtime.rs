@@ -150,6 +150,10 @@ impl Drop for Runtime {
     /// 5. The tasks that wait at a socket or a timer that outlives the runtime are woken.
     ///
     /// All of this happens even if a drop panics.
+    ///
+    /// A drop must not block until another thread has heard of this loop. Example: the drop of a task joins a thread
+    /// that awaits a later task of this runtime. Both wait for ever, since the blocked thread is the one that would drop
+    /// that later task. It is so in every runtime that drops its tasks one after the other on one thread, tokio's too.
     fn drop(&mut self) {
         // Tasks that are being dropped may ask for the time, wake each other and try to spawn.
         let _entered = context::enter(&self.core);

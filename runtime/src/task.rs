@@ -113,7 +113,7 @@ pub use crate::circle::join::note_join;
 /// The budget of a poll, for libraries that poll many futures in one poll, as `gather` does.
 #[doc(hidden)]
 pub mod budget {
-    pub use crate::circle::budget::{ask, spend, take};
+    pub use crate::circle::budget::{poll_left, spend, take};
 }
 
 /// Whether the task that is polled now has budget left.

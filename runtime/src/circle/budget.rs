@@ -5,7 +5,7 @@
 //! of a leaf takes one of [`BUDGET`]:
 //!
 //! ```text
-//!   begin: a poll begins     spend: a leaf gives something              ask: the next leaf finds none left
+//!   begin: a poll begins     take: a leaf gives something         poll_left: the next leaf finds none left
 //!   128 -------------------> 127 ------------- ... -------------> 0 ----------------------------------------+
 //!    ^                                                            the leaf wakes its task and says Pending  |
 //!    +------------------------------- the others have their turn <------------------------------------------+
@@ -42,10 +42,10 @@ pub(crate) fn begin() {
     LEFT.set(BUDGET);
 }
 
-/// Whether anything is left. A leaf asks before it tries, so that it takes nothing that it may not give. With none
-/// left, this wakes the waker of `cx` and says Pending.
+/// Ready if any is left. A leaf asks before it tries, so that it takes nothing that it may not give. With none left,
+/// this wakes the waker of `cx` and says Pending.
 #[inline]
-pub fn ask(cx: &Context<'_>) -> Poll<()> {
+pub fn poll_left(cx: &Context<'_>) -> Poll<()> {
     if LEFT.get() > 0 { Poll::Ready(()) } else { refuse(cx) }
 }
 
@@ -58,7 +58,7 @@ pub fn take() {
 /// Polls a leaf: asks before, and takes one if it is ready.
 #[inline]
 pub fn spend<T>(cx: &mut Context<'_>, leaf: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
-    ready!(ask(cx));
+    ready!(poll_left(cx));
     let polled = leaf(cx);
     if polled.is_ready() {
         take();
@@ -66,7 +66,7 @@ pub fn spend<T>(cx: &mut Context<'_>, leaf: impl FnOnce(&mut Context<'_>) -> Pol
     polled
 }
 
-/// Whether the poll that is under way has any left.
+/// Whether any is left; the question of [`poll_left`] without a waker. Outside of a loop there is no limit.
 pub(crate) fn is_left() -> bool {
     LEFT.get() > 0 || context::with(|_| ()).is_none()
 }

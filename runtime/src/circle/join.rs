@@ -90,11 +90,20 @@ impl<T> JoinHandle<T> {
     }
 
     /// Polls without budget.
+    #[inline]
     pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        if let Some(result) = self.result.take() {
-            explore!(joined(&self.target));
-            return Poll::Ready(result);
+        match self.result.take() {
+            Some(result) => {
+                explore!(joined(&self.target));
+                Poll::Ready(result)
+            }
+            None => self.wait_for_end(cx),
         }
+    }
+
+    /// A function of its own, so that to join a task that has ended does not pay for the registers that a wait takes.
+    #[inline(never)]
+    fn wait_for_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         if !self.wake_at_end(cx.waker()) {
             return Poll::Ready(self.take_result());
         }

@@ -167,8 +167,11 @@ impl Tale<'_> {
                 _ => {}
             }
         }
-        let end =
-            self.events.iter().position(|event| matches!(event.kind, Kind::Quiescent { .. })).unwrap_or(self.events.len());
+        let end = self
+            .events
+            .iter()
+            .position(|event| matches!(event.kind, Kind::Quiescent { .. }))
+            .unwrap_or(self.events.len());
         let mut text = String::new();
         for task in alive {
             let polls =

@@ -126,16 +126,9 @@ impl<T> Slots<T> {
 
     #[cold]
     fn attempt(&mut self) {
-        if self.slab.is_empty() {
-            // The next burst finds the memory that may stay, and does not grow from nothing.
-            *self = Slots { slab: Slab::with_capacity(kept::<(usize, T)>()), wait: 0 };
-            return;
-        }
         self.wait = self.wait.saturating_sub(1);
-        if self.wait == 0 {
+        if self.wait == 0 || self.slab.is_empty() {
             self.slab.shrink_to_fit();
-            // A slab cannot shrink to a given length, so it takes back what may stay.
-            self.slab.reserve(kept::<(usize, T)>().saturating_sub(self.slab.len()));
             self.wait = if self.is_due() { self.slab.len() / 2 } else { 0 };
         }
     }
