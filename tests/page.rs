@@ -9,6 +9,8 @@ mod browser;
 mod cost;
 #[path = "page/node.rs"]
 mod node;
+#[path = "page/picture.rs"]
+mod picture;
 
 use browser::Browser;
 use gather::gather;
@@ -351,7 +353,10 @@ fn it_opens_from_a_file_asks_for_nothing_else_and_shows_every_panel() {
         assert!(lit[0].as_str().unwrap().contains("gather(["), "{lit}");
         assert!(lit[1].as_str().unwrap().contains("trace!(ChildPollEnd"), "{lit}");
         let circle = browser.eval("document.getElementById('circle').getAttribute('aria-label')").await;
-        assert_eq!(circle, "at poll: main; with timers: main · child 0");
+        assert_eq!(circle, "kept elsewhere: main · gather 0; with timers: main · child 0; at poll: main");
+        // The task itself is in its slot, and is lit.
+        let slots = "[...document.querySelectorAll('#circle .task')].map((it) => [it.textContent, it.classList.contains('on')])";
+        assert_eq!(browser.eval(slots).await, json!([["0 ● main", true]]));
 
         browser.open(&pages[1].0).await;
         browser.eval("app.go(app.history.events.findLast((e) => e.kind === 'IoWaits').seq)").await;
@@ -411,7 +416,7 @@ fn whoever_cannot_see_it_is_told_the_same() {
         assert_eq!(browser.eval(whose).await, json!(["cake", true, true]));
         // The picture in words is what the table says.
         let circle = browser.eval("document.getElementById('circle').getAttribute('aria-label')").await;
-        assert!(circle.as_str().unwrap().contains("waiting for others: "), "{circle}");
+        assert!(circle.as_str().unwrap().contains("kept elsewhere: "), "{circle}");
         // Tasks are told apart by signs and names, not by colour alone.
         let signs =
             browser.eval("[...document.querySelectorAll('#tasks .chip span')].map((it) => it.textContent)").await;
@@ -592,7 +597,10 @@ fn queue_and_semaphores_are_told_in_their_order() {
         browser.eval("app.go(app.history.events.find((e) => e.kind === 'Pop' && e.turn === 2).seq)").await;
         assert_eq!(browser.eval(&chips("queue")).await, json!(["cake", "pie"]), "bread is next at poll");
         let circle = browser.eval("document.getElementById('circle').getAttribute('aria-label')").await;
-        assert!(circle.as_str().unwrap().starts_with("in the ready queue: cake, pie; at poll: bread"), "{circle}");
+        assert!(
+            circle.as_str().unwrap().starts_with("in the ready queue: cake, pie; taken for the poll: bread"),
+            "{circle}"
+        );
         browser
             .eval("app.go(app.history.events.findLast((e) => e.kind === 'PermitWaiting' && e.turn === 2).seq)")
             .await;

@@ -61,6 +61,11 @@ class App {
     this.show();
   }
 
+  // Something in the picture is picked: its task is selected, or no longer.
+  pick(task) {
+    this.select(this.selected === task ? null : task);
+  }
+
   select(task) {
     this.selected = task;
     this.show();
@@ -69,10 +74,9 @@ class App {
   show() {
     const { state, event } = this;
     this.say(event);
-    const places = this.circle.places(state);
-    this.circle.show(state, event, places);
+    this.circle.show(state, event);
     this.queue.show(state, event);
-    this.tasks.show(state, event, places);
+    this.tasks.show(state, event);
     for (const panel of this.panels) panel.show(state, event);
     this.list.show();
     this.slider.show();

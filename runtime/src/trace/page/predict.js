@@ -23,6 +23,11 @@ class Predict {
     return this.on && next ? this.ask(app.state, next)?.about : undefined;
   }
 
+  // Whether the order of the ready queue is to be found out.
+  hidesQueue(state) {
+    return this.on && state.queue.length > 0;
+  }
+
   toggle() {
     this.on = !this.on;
     this.question = null;

@@ -6,8 +6,9 @@ class Tasks {
     this.table = new Table("tasks", ["slot", "gen.", "task", "state", "polls", "tickets held by", "waits for"], "");
   }
 
-  show(state, e, places) {
+  show(state, e) {
     const { app } = this;
+    const waiting = waits(state);
     const slots = Object.keys(state.slab).map(Number);
     const current = state.poll ?? state.popped ?? e?.task;
     const shown = pinned(slots, (slot) => [current, app.selected].includes(state.slab[slot]));
@@ -15,10 +16,8 @@ class Tasks {
     this.table.show(shown, (slot) => {
       const number = state.slab[slot];
       const task = state.tasks[number];
-      const place = places.of.get(number);
       const text = taskState(state, number);
-      const wait = places.text(number) || (place !== "others" || text !== "waits" ? "" : e?.kind === "Wake" && e.task === number ? "its place in the queue" : inShort(task.held, holderText, ", ") || "something that the trace does not know");
-      return [number, [slot, task.generation, chip(app, number), text + (task.aborted ? ", aborted" : ""), task.polls, inShort(task.held, holderText, ", ") || "nobody", wait]];
+      return [number, [slot, task.generation, chip(app, number), text + (task.aborted ? ", aborted" : ""), task.polls, inShort(task.held, holderText, ", ") || "nobody", waitingText(state, waiting, number, e)]];
     }, current, slots.length);
     this.note(slots.length, state);
   }
@@ -29,6 +28,16 @@ class Tasks {
     const note = `${alive} alive${ended ? `; ended: ${ended}` : ""}`;
     draw($("tasks-note"), el("span", { title: note }, note));
   }
+}
+
+// What a task waits for, and each child in it.
+function waitingText(state, waiting, number, e) {
+  const sentence = (it) => [childName(state, it.who), waitText(state, it)].filter(Boolean).join(": ");
+  const known = inShort(waiting.get(number) ?? [], sentence);
+  if (known || taskState(state, number) !== "waits") return known;
+  if (e?.kind === "Wake" && e.task === number) return "its place in the queue";
+  const { held } = state.tasks[number];
+  return held.length ? inShort(held, holderText, ", ") : "a wake that cannot come: nobody holds a ticket of it";
 }
 
 class Queue {

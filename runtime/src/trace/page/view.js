@@ -150,9 +150,9 @@ function pinned(items, isCurrent, most = MOST_ROWS) {
 }
 
 // The first few of many, and how many more there are.
-function inShort(items, say, join = "; ") {
+function inShort(items, say, join = "; ", all = items.length) {
   const few = items.slice(0, FEW).map(say).join(join);
-  return items.length > FEW ? `${few} and ${items.length - FEW} more` : few;
+  return all > FEW ? `${few} and ${all - FEW} more` : few;
 }
 
 // Who waits: the chip of a task, and which child of which gather in it.
