@@ -177,7 +177,7 @@ fn introduce(program: &Program, recording: &Recording, link: &str, mut out: impl
 
 fn write_page(program: &Program, recording: &Recording, page: File) -> io::Result<()> {
     let mut page = BufWriter::new(page);
-    recording.recorder.write_page(program.title, &mut page)?;
+    recording.recorder.write_page(recording.heading(program), &mut page)?;
     page.flush()
 }
 

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The page's files that need no browser, in their order.
-const FILES: [&str; 6] = ["changes.js", "state.js", "tickets.js", "history.js", "words.js", "circle.js"];
+const FILES: [&str; 8] =
+    ["changes.js", "state.js", "tickets.js", "cycle.js", "beats.js", "history.js", "words.js", "circle.js"];
 
 /// Says, past the test harness, that a test was left out; where tools are required (in CI) it fails instead.
 pub(crate) fn left_out(test: &str, tool: &str) {

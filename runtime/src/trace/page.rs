@@ -2,6 +2,7 @@
 
 use super::Event;
 use super::Recorder;
+use super::heading::Heading;
 use super::json::{list, text};
 use super::log::Log;
 use super::watchdog::Watchdog;
@@ -23,11 +24,16 @@ const STYLE: &str = include_str!("page/style.css");
 /// The sentences for the events, as a text; `page/words.txt` says in what form.
 pub const WORDS: &str = include_str!("page/words.txt");
 
+/// The glossary of ARCHITECTURE.md, a word and its meaning a line: the page explains these words where they stand.
+const GLOSSARY: &str = include_str!("page/glossary.txt");
+
 /// The script in pieces, in reading order: what is known at an event, how it is said, how it is shown, how one moves.
-const SCRIPT: [&str; 17] = [
+const SCRIPT: [&str; 22] = [
     include_str!("page/changes.js"),
     include_str!("page/state.js"),
     include_str!("page/tickets.js"),
+    include_str!("page/cycle.js"),
+    include_str!("page/beats.js"),
     include_str!("page/history.js"),
     include_str!("page/words.js"),
     include_str!("page/view.js"),
@@ -36,7 +42,10 @@ const SCRIPT: [&str; 17] = [
     include_str!("page/tasks.js"),
     include_str!("page/waits.js"),
     include_str!("page/remote.js"),
+    include_str!("page/lines.js"),
     include_str!("page/gathers.js"),
+    include_str!("page/glossary.js"),
+    include_str!("page/ask.js"),
     include_str!("page/events.js"),
     include_str!("page/slider.js"),
     include_str!("page/moves.js"),
@@ -118,7 +127,7 @@ pub(super) struct Recording {
 impl Recording {
     /// Writes the page of the events so far.
     fn write(&self) -> io::Result<()> {
-        let page = html(&self.title, self.log.lock().iter(), &BTreeMap::new());
+        let page = html(&self.title.as_str().into(), self.log.lock().iter(), &BTreeMap::new());
         self.target.write(&page)
     }
 
@@ -198,12 +207,12 @@ fn is_ours(path: &Path) -> io::Result<bool> {
 }
 
 impl Recorder {
-    /// Writes the page of the events so far.
+    /// Writes the page of the events so far. Its heading is a title, or a [`Heading`] that says more.
     ///
     /// # Errors
     /// When `out` cannot be written to.
-    pub fn write_page(&self, title: &str, mut out: impl io::Write) -> io::Result<()> {
-        let page = html(title, self.log().lock().iter(), &BTreeMap::new());
+    pub fn write_page(&self, heading: impl Into<Heading>, mut out: impl io::Write) -> io::Result<()> {
+        let page = html(&heading.into(), self.log().lock().iter(), &BTreeMap::new());
         out.write_all(page.as_bytes())
     }
 
@@ -211,31 +220,37 @@ impl Recorder {
     ///
     /// # Errors
     /// When another file is there, which is not overwritten, or when the page cannot be written.
-    pub fn save_page(&self, title: &str, path: impl AsRef<Path>) -> io::Result<()> {
-        Target::check(path.as_ref())?.write(&html(title, self.log().lock().iter(), &BTreeMap::new()))
+    pub fn save_page(&self, heading: impl Into<Heading>, path: impl AsRef<Path>) -> io::Result<()> {
+        Target::check(path.as_ref())?.write(&html(&heading.into(), self.log().lock().iter(), &BTreeMap::new()))
     }
 }
 
 /// The page of these events.
-fn html<'a>(title: &str, events: impl Iterator<Item = &'a Event> + Clone, own: &BTreeMap<String, String>) -> String {
+fn html<'a>(
+    heading: &Heading,
+    events: impl Iterator<Item = &'a Event> + Clone,
+    own: &BTreeMap<String, String>,
+) -> String {
     let mut files = BTreeSet::new();
     for event in events.clone() {
         files.extend([Some(event.source.0), event.program.map(Location::file)].into_iter().flatten());
     }
-    html_of(title, files, own, |data| list(events, data, |event, data| data.push_str(&event.to_json())))
+    html_of(heading, files, own, |data| list(events, data, |event, data| data.push_str(&event.to_json())))
 }
 
 /// The page of the events that `write` adds, with the sources of these files: `own` ones, or those that are found.
 pub(super) fn html_of(
-    title: &str,
+    heading: &Heading,
     files: BTreeSet<&str>,
     own: &BTreeMap<String, String>,
     write: impl FnOnce(&mut String),
 ) -> String {
-    let mut data = String::from("{\"title\":");
-    text(title, &mut data);
+    let mut data = String::from("{");
+    heading.write(&mut data);
     data.push_str(",\"words\":");
     text(WORDS, &mut data);
+    data.push_str(",\"glossary\":");
+    text(GLOSSARY, &mut data);
     data.push_str(",\"sources\":");
     list(files, &mut data, |file, data| {
         let source = own.get(file).cloned().or_else(|| read(file)).unwrap_or_default();

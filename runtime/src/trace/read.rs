@@ -1,6 +1,7 @@
 //! A trace that is read back: from the JSON lines that a recorder has written, or that another loop has.
 
 use super::Kind;
+use super::heading::Heading;
 use super::json::text;
 use super::page::html_of;
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,9 +93,9 @@ impl Trace {
     ///
     /// # Errors
     /// When `out` cannot be written to.
-    pub fn write_page(&self, title: &str, mut out: impl io::Write) -> io::Result<()> {
+    pub fn write_page(&self, heading: impl Into<Heading>, mut out: impl io::Write) -> io::Result<()> {
         let files = self.files.iter().map(String::as_str).collect();
-        let page = html_of(title, files, &self.own, |data| {
+        let page = html_of(&heading.into(), files, &self.own, |data| {
             data.push('[');
             data.push_str(&self.lines.join(","));
             data.push(']');

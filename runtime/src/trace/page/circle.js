@@ -8,19 +8,19 @@ const STATIONS = {
   join:    { x: 514, y: 10, w: 100, h: 44, label: "join" },
   slots:   { x: 6, y: 102, w: 608, h: 40, label: "slots" },
   remote:  { x: 6, y: 154, w: 124, h: 42, label: "remote queue" },
-  park:    { x: 6, y: 206, w: 124, h: 54, label: "park" },
-  wake:    { x: 148, y: 154, w: 88, h: 106, label: "wake", number: 6, room: 2 },
-  others:  { x: 252, y: 154, w: 138, h: 106, label: "kept elsewhere", room: 3 },
-  reactor: { x: 402, y: 154, w: 102, h: 106, label: "reactor", number: 4, room: 3 },
-  timers:  { x: 516, y: 154, w: 98, h: 106, label: "timers", number: 5, room: 3 },
+  park:    { x: 6, y: 214, w: 124, h: 71, label: "park" },
+  wake:    { x: 148, y: 154, w: 88, h: 131, label: "wake", number: 6, room: 2 },
+  others:  { x: 252, y: 154, w: 138, h: 131, label: "kept elsewhere", room: 4 },
+  reactor: { x: 402, y: 154, w: 102, h: 131, label: "reactor", number: 4, room: 4 },
+  timers:  { x: 516, y: 154, w: 98, h: 131, label: "timers", number: 5, room: 4 },
 };
 
 // How a ticket goes from one station to another.
 const WAYS = {
   spawn: "M84 32 H110", pop: "M302 50 H334", ready: "M482 32 H512", remote: "M122 154 V92", wake: "M192 154 V92",
   fromPoll: "M350 90 C330 120 226 112 214 152", toOthers: "M376 90 C366 120 321 120 321 152", toReactor: "M420 90 C426 120 453 120 453 152",
-  toTimers: "M460 90 C470 120 565 112 565 152", fromOthers: "M321 260 V272 H192 V262", fromReactor: "M453 260 V272 H192 V262",
-  fromTimers: "M565 260 V272 H192 V262", park: "M130 233 H146",
+  toTimers: "M460 90 C470 120 565 112 565 152", fromOthers: "M321 285 V297 H192 V287", fromReactor: "M453 285 V297 H192 V287",
+  fromTimers: "M565 285 V297 H192 V287", park: "M130 240 H146",
 };
 
 // The slots that are drawn at once.
