@@ -189,7 +189,7 @@ fn since_when_and_why_are_asked_of_anything_and_one_is_at_the_event_in_two_click
             ("a line", "#semaphores tbody tr:nth-child(2) td:nth-child(4)", 41, 36),
             ("a cycle", ".cycle", 52, 30),
         ] {
-            browser.eval("app.go(52)").await;
+            browser.eval("app.go(54)").await;
             let said = browser.eval(&format!("{ASK}('{selector}')")).await;
             assert_eq!(said.as_array().map(|it| &it[1..]), Some(&[json!(since), json!(why)][..]), "{what}: {said}");
             for seq in [since, why] {
@@ -203,7 +203,7 @@ fn since_when_and_why_are_asked_of_anything_and_one_is_at_the_event_in_two_click
             assert_eq!(browser.eval("document.getElementById('ask').hidden").await, true);
         }
         // By keys: through a panel with the arrows, and Enter asks.
-        browser.eval("app.go(52)").await;
+        browser.eval("app.go(54)").await;
         browser.key("i").await;
         for _ in 0..2 {
             browser.key("ArrowDown").await;
@@ -229,6 +229,7 @@ fn a_word_of_the_glossary_shows_its_meaning() {
         browser.open(&page.0).await;
         browser.eval("app.go(31)").await;
         assert_eq!(browser.eval("document.getElementById('tip').hidden").await, true);
+        browser.command("Emulation.setFocusEmulationEnabled", json!({ "enabled": true })).await;
         browser
             .eval("[...document.querySelectorAll('#say dfn')].find((it) => it.textContent === 'polled').focus()")
             .await;
@@ -282,7 +283,7 @@ fn what_runs_not_is_dimmed_and_lines_are_shown_whole() {
             browser.eval(&format!("app.go({event})")).await;
             let is_idle = browser.eval("document.getElementById('program').classList.contains('idle')").await;
             assert_eq!(is_idle, idle, "event {event}");
-            assert_eq!(browser.text("program-file").await.ends_with("not running now"), idle, "event {event}");
+            assert_eq!(browser.text("program-file").await.ends_with("at rest"), idle, "event {event}");
             let wide = "['program', 'runtime'].filter((id) => { const it = document.getElementById(id); return it.scrollWidth > it.clientWidth; })";
             assert_eq!(browser.eval(wide).await, json!([]), "event {event}: a line goes on where nobody sees it");
         }
@@ -308,8 +309,7 @@ fn small_programs_are_seen_whole_at_1366_by_768_and_what_is_empty_takes_no_room(
                 let settled =
                     "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))";
                 browser.eval(&format!("app.go({step}); {settled}")).await;
-                let hidden =
-                    browser.eval(&format!("({HIDDEN})(['tasks', 'semaphores', 'channels', 'timers', 'queue'])")).await;
+                let hidden = browser.eval(&format!("({HIDDEN})(['tasks', 'semaphores', 'channels', 'timers'])")).await;
                 assert_eq!(hidden, json!([]), "{name}, event {step}");
             }
             // What never has anything to show is a line or two, and says what would stand there.

@@ -53,7 +53,7 @@ class Pane {
   show(place, isRunning) {
     this.line?.classList.remove("lit");
     this.line = null;
-    const label = place ? `${place[0]}, line ${place[1]}${isRunning ? "" : " · not running now"}` : "";
+    const label = place ? `${place[0]}, line ${place[1]}${isRunning ? "" : " · at rest"}` : "";
     draw(this.label, el("span", { title: label }, label));
     attribute(this.view.parent, "class", !isRunning && "idle");
     if (!place) return;

@@ -68,6 +68,9 @@ const CHANGES = {
     ofTask(s, s.poll, "wait", e.what);
     if (!e.what.startsWith("its next turn")) holds(s, e.what);
     ofTask(s, s.poll, "on", { whom: e.whom, job: e.job, channel: e.channel, side: e.side });
+    const child = s.children[s.children.length - 1];
+    const place = child && s.gathers[child.gather]?.places[child.place];
+    if (place) set(place, "on", { wait: e.what, on: { whom: e.whom, job: e.job, channel: e.channel, side: e.side }, held: [] });
     if (e.channel !== null) enterLine(s, channel(s, e)[e.side]);
   },
   PushRefused(s) { set(s, "woken", null); },
@@ -196,13 +199,14 @@ const CHANGES = {
     if (!gather) return;
     const before = gather.places[e.place];
     if (!before || before.state === "done") {
-      set(gather.places, e.place, { child: gather.started, polls: 1, state: "polled", again: false });
+      set(gather.places, e.place, { child: gather.started, polls: 1, state: "polled", again: false, on: null });
       set(gather, "started", gather.started + 1);
       return;
     }
     set(before, "polls", before.polls + 1);
     set(before, "state", "polled");
     set(before, "again", false);
+    set(before, "on", null);
   },
   ChildPollEnd(s, e) {
     if (s.children.length) take(s.children, s.children.length - 1);
@@ -352,6 +356,13 @@ function waits(s) {
     for (const way of DIRECTIONS) for (const who of s.sources[key][way].waits) add(who, "reactor", way, key);
   }
   for (const key of Object.keys(s.semaphores)) for (const who of s.semaphores[key].line) add(who, "others", "semaphore", key);
+  // Children that have said what they wait for, and did not just go into a line.
+  for (const [gather, { parent, places, fate, form }] of Object.entries(s.gathers)) {
+    if (fate !== null || form.endsWith("_tasks") || found.has(parent.task)) continue;
+    for (const [place, { on, state }] of Object.entries(places)) {
+      if (on && state === "idle") add({ task: parent.task, gather: Number(gather), place: Number(place) }, "others", "child", on);
+    }
+  }
   for (const key of Object.keys(s.tasks)) {
     const task = Number(key);
     if (found.has(task)) continue;
@@ -386,6 +397,7 @@ function waitText(s, { what, key }) {
     case "timer": return `timer ${key}, ${time(s.timers[key].deadline)}`;
     case "semaphore": return `a permit of semaphore ${key}`;
     case "task": return onText(s, s.tasks[key]);
+    case "child": return onText(s, key);
     case "told": return `${key}, which wakes it next`;
     default: return `socket ${key} to ${what}`;
   }

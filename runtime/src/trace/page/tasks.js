@@ -65,7 +65,7 @@ class Queue {
     const shown = pinned(state.queue, has).slice(0, MOST_ROWS);
     const onclick = (task) => (event) => app.ask.cell(event, `${app.history.name(task)} is in the ready queue`, (state) => state.queue.includes(task));
     const items = shown.map((task) => el("li", { key: String(task), "aria-current": has(task) && "step", tabindex: "-1", onclick: onclick(task) }, chip(app, task)));
-    const list = length ? el("ol", { class: "queue" }, ...items) : none(Object.keys(state.tasks).length ? "Empty: next, the loop would park." : "Empty: there is no task.");
+    const list = length ? el("ol", { class: "queue" }, ...items) : none(Object.keys(state.tasks).length ? "Empty: the loop would park." : "Empty: there is no task.");
     draw(this.parent, list, ...(length > MOST_ROWS ? [none(`and ${length - MOST_ROWS} more`)] : []));
     revealCurrent(this.parent);
   }
