@@ -12,7 +12,7 @@ class Semaphores {
       const line = it.line.length ? el("span", {}, ...lineChips(app, state, it.line)) : "nobody";
       return [`semaphore ${key}`, it.free ?? "?", held, line];
     };
-    this.table = new Table(app, "semaphores", ["", "free", "held by", "in line"], "No semaphore: no permits are given out.", cells);
+    this.table = new Table(app, "semaphores", ["", "free", "held by", "in line"], "No semaphore: no permits.", cells);
   }
 
   show(state, e) {

@@ -30,7 +30,7 @@ class App {
   // anything to show is its title, and what would stand there.
   makeRoom() {
     const { most } = this.history;
-    const rows = { queue: Math.min(most.queue, 4), timers: most.timers, reactor: 2 * most.sources + 0.5 * (most.sources > 0), semaphores: most.semaphores && most.semaphores + (most.semaphores > 1 ? 2 : 0), channels: 1.7 * most.channels, gathers: 5.6 * most.gathers, remote: most.remote, pool: most.jobs, tasks: most.slab + (most.gathers ? 1 : 0) };
+    const rows = { queue: Math.min(most.queue, 4), timers: most.timers, reactor: 2 * most.sources + 0.5 * (most.sources > 0), semaphores: most.semaphores && most.semaphores + (most.semaphores > 1 ? 2 : 0), channels: 1.7 * most.channels, gathers: 5.6 * most.gathers, remote: most.remote, pool: most.jobs, tasks: 1.3 * most.slab + (most.gathers ? 0.7 : 0) };
     for (const [id, count] of Object.entries(rows)) {
       const section = $(id).closest("section");
       // The queue and the timers are side by side: what every run has.

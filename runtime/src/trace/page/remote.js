@@ -8,7 +8,7 @@ class Remote {
       const subject = it.number === null ? "" : it.message === "job end" ? `job ${it.number}` : chip(app, it.number);
       return [it.message, subject, it.thread];
     };
-    this.table = new Table(app, "remote", ["message", "for", "from"], "It is empty: no thread sends messages.", cells);
+    this.table = new Table(app, "remote", ["message", "for", "from"], "It is empty: no messages.", cells);
   }
 
   show(state, e) {

@@ -95,14 +95,15 @@ function sign(task) {
   return SIGNS[Math.floor(task / 8 + task) % SIGNS.length];
 }
 
-function chip(app, task) {
+// Its name, or in place of that a child of a gather in it.
+function chip(app, task, text = app.history.name(task)) {
   return el(
     "button",
     {
       type: "button", class: `chip ${colour(task)}`, "aria-pressed": String(app.selected === task),
       title: `Select ${app.history.name(task)}`, onclick: () => app.select(app.selected === task ? null : task),
     },
-    el("span", { "aria-hidden": "true" }, sign(task)), el("bdi", {}, app.history.name(task)),
+    el("span", { "aria-hidden": "true" }, sign(task)), el("bdi", {}, text),
   );
 }
 
@@ -158,7 +159,7 @@ function inShort(items, say, join = "; ", all = items.length) {
 // Who waits: the chip of a task, and which child of which gather in it.
 function whoChip(app, state, who) {
   const child = childName(state, who);
-  return el("span", {}, who.task === null ? "outside of a task" : chip(app, who.task), child ? ` ${child}` : "");
+  return el("span", {}, who.task === null ? "outside of a task" : child ? chip(app, who.task, child) : chip(app, who.task));
 }
 
 // Those who wait in a line.

@@ -37,7 +37,7 @@ class ReactorPanel {
       const who = it.waits.length ? el("span", {}, ...lineChips(app, state, it.waits)) : "–";
       return [source, way, it.ended ? "ended" : it.ready ? "yes" : "no", who];
     };
-    this.table = new Table(app, "reactor", ["socket", "to", "ready", "who waits"], "No sockets: only a ring could end a park early.", cells);
+    this.table = new Table(app, "reactor", ["socket", "to", "ready", "who waits"], "No sockets are watched.", cells);
   }
 
   show(state, e) {
