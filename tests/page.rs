@@ -9,6 +9,12 @@ mod browser;
 mod cost;
 #[path = "page/node.rs"]
 mod node;
+#[path = "page/picture.rs"]
+mod picture;
+#[path = "page/story.rs"]
+mod story;
+#[path = "page/tool.rs"]
+mod tool;
 
 use browser::Browser;
 use gather::gather;
@@ -55,6 +61,14 @@ impl Page {
     fn titled(recorder: Recorder, test: &str, title: &str) -> Page {
         let page = Page::path(test);
         recorder.write_page(title, File::create(&page.0).unwrap()).unwrap();
+        page
+    }
+
+    /// The page of one of the programs as `step` writes it, with what it is about and its questions.
+    fn introduced(name: &str, test: &str) -> Page {
+        let program = Program::named(name).expect("it is there");
+        let (recording, page) = (program.record().unwrap(), Page::path(test));
+        recording.recorder.write_page(recording.heading(program), File::create(&page.0).unwrap()).unwrap();
         page
     }
 }
@@ -258,7 +272,8 @@ fn the_recorded_page_is_what_step_writes_today() {
     let recorded = fs::read_to_string(top.join("examples/step.html")).unwrap();
     let program = &PROGRAMS[0];
     let mut today = Vec::new();
-    record(program).write_page(program.title, &mut today).unwrap();
+    let recording = program.record().unwrap();
+    recording.recorder.write_page(recording.heading(program), &mut today).unwrap();
     assert!(
         recorded.as_bytes() == today,
         "examples/step.html is not what step writes today. This writes it anew:\n\n    \
@@ -351,7 +366,10 @@ fn it_opens_from_a_file_asks_for_nothing_else_and_shows_every_panel() {
         assert!(lit[0].as_str().unwrap().contains("gather(["), "{lit}");
         assert!(lit[1].as_str().unwrap().contains("let polled = children.poll("), "{lit}");
         let circle = browser.eval("document.getElementById('circle').getAttribute('aria-label')").await;
-        assert_eq!(circle, "at poll: main; with timers: main · child 0");
+        assert_eq!(circle, "kept elsewhere: main · gather 0; with timers: main · child 0; at poll: main");
+        // The task itself is in its slot, and is lit.
+        let slots = "[...document.querySelectorAll('#circle .task')].map((it) => [it.textContent, it.classList.contains('on')])";
+        assert_eq!(browser.eval(slots).await, json!([["0 ● main", true]]));
 
         browser.open(&pages[1].0).await;
         browser.eval("app.go(app.history.events.findLast((e) => e.kind === 'IoWaits').seq)").await;
@@ -404,14 +422,14 @@ fn whoever_cannot_see_it_is_told_the_same() {
         assert_eq!(browser.eval("document.getElementById('event-60').getAttribute('aria-selected')").await, "true");
         let whose = "(() => {
             const whose = document.querySelector('#event-58 .whose');
-            const chip = [...document.querySelectorAll('#tasks .chip')].find((it) => it.lastChild.data === whose.title);
+            const chip = [...document.querySelectorAll('#tasks .chip')].find((it) => it.lastChild.textContent === whose.title);
             const colour = (it) => getComputedStyle(it).color;
             return [whose.title, whose.textContent === chip.firstChild.textContent, colour(whose) === colour(chip)];
         })()";
         assert_eq!(browser.eval(whose).await, json!(["cake", true, true]));
         // The picture in words is what the table says.
         let circle = browser.eval("document.getElementById('circle').getAttribute('aria-label')").await;
-        assert!(circle.as_str().unwrap().contains("waiting for others: "), "{circle}");
+        assert!(circle.as_str().unwrap().contains("kept elsewhere: "), "{circle}");
         // Tasks are told apart by signs and names, not by colour alone.
         let signs =
             browser.eval("[...document.querySelectorAll('#tasks .chip span')].map((it) => it.textContent)").await;
@@ -432,15 +450,20 @@ fn every_key_does_what_the_sheet_says() {
             browser.key(key).await;
             tried.push(key.to_owned());
         };
-        press(browser, "ArrowRight").await;
+        press(browser, "Shift+ArrowRight").await;
         assert_eq!(browser.eval(index).await, 0);
+        press(browser, "Home").await;
+        press(browser, "ArrowRight").await;
+        assert_eq!(browser.eval(kind).await, "Push", "the spawn rides along");
         press(browser, "ArrowRight").await;
         press(browser, "ArrowLeft").await;
-        assert_eq!(browser.eval(index).await, 0);
-        press(browser, "Shift+ArrowRight").await;
-        press(browser, "Shift+ArrowRight").await;
-        assert_eq!(browser.eval("[app.event.kind, app.event.turn]").await, json!(["TurnBegin", 2]));
+        assert_eq!(browser.eval(kind).await, "Push");
         press(browser, "Shift+ArrowLeft").await;
+        assert_eq!(browser.eval(index).await, 0);
+        press(browser, "]").await;
+        press(browser, "]").await;
+        assert_eq!(browser.eval("[app.event.kind, app.event.turn]").await, json!(["TurnBegin", 2]));
+        press(browser, "[").await;
         assert_eq!(browser.eval("[app.event.kind, app.event.turn]").await, json!(["TurnBegin", 1]));
         press(browser, "j").await;
         press(browser, "j").await;
@@ -482,6 +505,24 @@ fn every_key_does_what_the_sheet_says() {
         press(browser, "f").await;
         assert_eq!(browser.eval("document.activeElement.id").await, "filter");
         press(browser, "Escape").await;
+        browser.eval("const it = document.getElementById('filter'); it.value = 'has a permit'; it.dispatchEvent(new Event('input')); 0").await;
+        press(browser, "Home").await;
+        press(browser, "n").await;
+        press(browser, "n").await;
+        press(browser, "N").await;
+        assert_eq!(
+            browser.eval("[app.event.kind, app.index === app.list.wanted[0]]").await,
+            json!(["PermitTaken", true])
+        );
+        browser.eval("const the = document.getElementById('filter'); the.value = ''; the.dispatchEvent(new Event('input')); 0").await;
+        press(browser, "e").await;
+        assert_eq!(browser.eval("document.activeElement.id").await, "events");
+        press(browser, "i").await;
+        assert_eq!(browser.eval("document.activeElement.id").await, "tasks");
+        press(browser, "a").await;
+        assert_eq!(browser.eval("app.list.rows.length === app.history.length").await, true);
+        press(browser, "s").await;
+        assert_eq!(browser.text("scale").await, "by time");
         press(browser, "d").await;
         assert_eq!(browser.eval("document.documentElement.dataset.theme").await, "dark");
         press(browser, "?").await;
@@ -537,12 +578,12 @@ fn every_button_and_the_slider_move_as_their_keys_do() {
             }
             assert_eq!(ways[0], ways[1], "{key} and its button");
         }
-        assert_eq!(buttons.len(), 9, "{buttons:?}");
+        assert_eq!(buttons.len(), 13, "{buttons:?}");
         browser.open(&page.0).await;
         browser.click("#slider").await;
         let half = browser.eval("app.index - app.history.length / 2").await.as_f64().unwrap();
         assert!(half.abs() < 3.0, "the middle of the slider is {half} events from the middle of the trace");
-        browser.key("ArrowRight").await;
+        browser.key("Shift+ArrowRight").await;
         assert_eq!(browser.eval("app.index - app.history.length / 2").await.as_f64(), Some(half + 1.0));
     });
 }
@@ -586,19 +627,25 @@ fn queue_and_semaphores_are_told_in_their_order() {
     let page = Page::of(named("semaphore"), "order");
     browse("order", async |browser| {
         browser.open(&page.0).await;
-        let chips = |id: &str| format!("[...document.querySelectorAll('#{id} .chip')].map((it) => it.lastChild.data)");
+        let chips =
+            |id: &str| format!("[...document.querySelectorAll('#{id} .chip')].map((it) => it.lastChild.textContent)");
         browser.eval("app.go(app.history.events.findLast((e) => e.kind === 'Spawn').seq + 1)").await;
         assert_eq!(browser.eval(&chips("queue")).await, json!(["bread", "cake", "pie"]));
         browser.eval("app.go(app.history.events.find((e) => e.kind === 'Pop' && e.turn === 2).seq)").await;
         assert_eq!(browser.eval(&chips("queue")).await, json!(["cake", "pie"]), "bread is next at poll");
         let circle = browser.eval("document.getElementById('circle').getAttribute('aria-label')").await;
-        assert!(circle.as_str().unwrap().starts_with("in the ready queue: cake, pie; at poll: bread"), "{circle}");
+        assert!(
+            circle.as_str().unwrap().starts_with("in the ready queue: cake, pie; taken for the poll: bread"),
+            "{circle}"
+        );
         browser
             .eval("app.go(app.history.events.findLast((e) => e.kind === 'PermitWaiting' && e.turn === 2).seq)")
             .await;
-        assert_eq!(browser.eval(&chips("pool")).await, json!(["cake", "pie"]));
-        let pool = browser.text("pool").await;
-        assert!(pool.contains("semaphore 0: 0 freein line: "), "{pool}");
+        assert_eq!(browser.eval(&chips("semaphores td:last-child")).await, json!(["cake", "pie"]));
+        let holders = "[...document.querySelectorAll('#semaphores tbody td:nth-child(3) .chip')].map((it) => it.lastChild.textContent)";
+        assert_eq!(browser.eval(holders).await, json!(["bread"]), "who holds the permits is told, too");
+        let row = browser.text("semaphores").await;
+        assert!(row.contains("semaphore 00"), "{row}");
     });
 }
 
@@ -689,6 +736,8 @@ async fn predict(browser: &mut Browser) -> Vec<(String, Value)> {
                 assert!(!circle.as_str().unwrap().contains("in the ready queue"), "{circle}");
             }
             "park" => assert_eq!(browser.text("timers-note").await, "park: ?"),
+            // Before anything of the poll is told.
+            "poll" => assert_eq!(browser.eval("app.event.kind").await, "PollBegin"),
             _ => {}
         }
         let choices = question["choices"].as_array().unwrap();
@@ -698,7 +747,14 @@ async fn predict(browser: &mut Browser) -> Vec<(String, Value)> {
         asked.push((question["text"].as_str().unwrap().to_owned(), question["choices"].clone()));
         browser.key(&format!("{}", choice + 1)).await;
         assert_eq!(browser.eval("app.index").await, index + 1);
-        assert_ne!(browser.text("timers-note").await, "park: ?", "it is told now");
+        let said = browser.text("quiz").await;
+        assert_eq!(said.starts_with("✗ No: "), choice != right, "{said}");
+        if choice != right {
+            // The rule, and the line of the runtime that it is in.
+            let line = browser.eval("document.querySelector('#quiz a').textContent").await;
+            assert!(line.as_str().unwrap().starts_with("runtime/src/circle/"), "{line}");
+            assert!(said.contains(". It is done in "), "{said}");
+        }
     }
     let score = format!("{} of {} right", asked.len() - 1, asked.len());
     assert!(browser.text("quiz").await.contains(&score), "{}", browser.text("quiz").await);
@@ -707,7 +763,7 @@ async fn predict(browser: &mut Browser) -> Vec<(String, Value)> {
 
 #[test]
 fn predictions_are_asked_answered_from_the_trace_and_counted() {
-    let (polls, next) = ("What does the poll of main return?", "Which task is polled next?");
+    let (polls, next) = ("What does this poll of main return?", "Which task is polled next?");
     let (parks, jumps) = ("How long will the loop park, at most?", "How far does the virtual clock jump?");
     let programs: [(&str, &[&str]); 3] = [
         ("gather", &[polls, jumps, "Child 1 of gather 0 ends. How many remain?"]),
@@ -833,7 +889,7 @@ fn of_many_things_the_one_that_acts_is_seen() {
             ("e.kind === 'Push' && app.history.name(e.task) === '<84>'", "queue", "<84>"),
             ("e.kind === 'PollBegin' && app.history.name(e.task) === '<30>'", "tasks", "<30>"),
             ("e.kind === 'PollEnd' && app.history.name(e.task) === '<85>'", "tasks", "<85>"),
-            ("e.kind === 'PermitTaken' && e.semaphore === 87", "pool", "semaphore 87"),
+            ("e.kind === 'PermitTaken' && e.semaphore === 87", "semaphores", "semaphore 87"),
             ("e.kind === 'ChildPoll' && e.place === 20", "gathers", "▶ 20 at poll"),
             ("e.kind === 'ChildPoll' && e.place === 86", "gathers", "▶ 86 at poll"),
             ("e.kind === 'ChildWoken' && e.place === 44", "gathers", "◔ 44 woken"),
@@ -864,7 +920,7 @@ fn of_many_things_the_one_that_acts_is_seen() {
 /// and narrow.
 #[test]
 fn nothing_overflows_or_is_cut_at_1280_and_800_pixels_light_and_dark() {
-    let page = |it: Program| Page::titled(record(&it), &format!("sizes-{}", it.name), it.title);
+    let page = |it: Program| Page::introduced(it.name, &format!("sizes-{}", it.name));
     let pages = PROGRAMS.map(|program| (program.name, page(program)));
     let pictures = std::env::var_os("GLASSLOOP_PICTURES").map(PathBuf::from);
     let leaves = "[...document.querySelectorAll('section, header, .saybox')].filter((it) => { const { left, right } = it.getBoundingClientRect(); return left < 0 || right > innerWidth + 0.5; }).length";

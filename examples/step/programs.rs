@@ -22,7 +22,7 @@ mod sockets;
 mod threads;
 
 use runtime::Runtime;
-use runtime::trace::{Event, Recorder};
+use runtime::trace::{Event, Heading, Recorder};
 use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -117,6 +117,16 @@ impl Program {
         let result = catch_unwind(AssertUnwindSafe(|| (self.run)(&runtime)));
         drop(runtime);
         Ok(Recording { recorder, panic: result.err().map(message) })
+    }
+}
+
+impl Recording {
+    /// What the page of this recording says of its program before the first step.
+    pub fn heading(&self, program: &Program) -> Heading {
+        let events = self.recorder.events();
+        let [first, second] = program.about;
+        let heading = Heading::new(program.title).about(first).about(second);
+        program.questions.iter().fold(heading, |heading, it| heading.question(it.text, it.answer(&events)))
     }
 }
 

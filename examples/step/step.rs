@@ -183,7 +183,7 @@ fn run(wish: &Wish) -> io::Result<ExitCode> {
     let recording = program.record_with(recorder)?;
     drop(take_hook());
     if let Some((path, page)) = page {
-        recording.recorder.save_page(program.title, path)?;
+        recording.recorder.save_page(recording.heading(program), path)?;
         drop(page);
         let (events, path) = (recording.recorder.events().len(), path.canonicalize()?);
         introduce(program, &recording, &format!("file://{}#e=", path.display()), &mut out)?;
@@ -260,6 +260,6 @@ fn read(file: &Path, page: &Path, mut out: impl Write) -> io::Result<()> {
             trace = trace.with_source(name, source);
         }
     }
-    trace.save_page(&file.display().to_string(), page)?;
+    trace.save_page(file.display().to_string(), page)?;
     writeln!(out, "{} events. Open it in a browser: file://{}", trace.len(), page.canonicalize()?.display())
 }

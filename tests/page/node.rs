@@ -6,6 +6,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+/// The page's files that need no browser, in their order.
+const FILES: [&str; 8] =
+    ["changes.js", "state.js", "tickets.js", "cycle.js", "beats.js", "history.js", "words.js", "circle.js"];
+
 /// Says, past the test harness, that a test was left out; where tools are required (in CI) it fails instead.
 pub(crate) fn left_out(test: &str, tool: &str) {
     let required = std::env::var_os("GLASSLOOP_REQUIRE_TOOLS").is_some();
@@ -28,19 +32,15 @@ pub(crate) fn data(recorder: &Recorder) -> Value {
     json!({ "title": "", "words": runtime::trace::WORDS, "sources": [], "events": events, "snapshots": snapshots })
 }
 
-/// Runs `script` after the page's files that need no browser; `data` is its variable `data`. What it returns comes back.
+/// Runs `body` after the page's files that need no browser; `data` is its variable `data`. What it returns comes back.
 /// `None`: node is not installed.
-pub(crate) fn node(test: &str, script: &str, data: &Value) -> Option<Value> {
+pub(crate) fn node(test: &str, body: &str, data: &Value) -> Option<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/src/trace/page");
     let file = |name: &str| std::fs::read_to_string(folder.join(name)).expect("the page's script is there");
+    let script: String = FILES.iter().map(|name| file(name) + "\n").collect();
     let whole = format!(
-        "{}\n{}\n{}\n{}\n{}\nconst data = JSON.parse(require('fs').readFileSync(0));\n\
-         process.stdout.write(JSON.stringify((() => {{ {script} }})()));",
-        file("changes.js"),
-        file("state.js"),
-        file("tickets.js"),
-        file("history.js"),
-        file("words.js"),
+        "{script}\nconst data = JSON.parse(require('fs').readFileSync(0));\n\
+         process.stdout.write(JSON.stringify((() => {{ {body} }})()));"
     );
     let child = Command::new("node").args(["-e", &whole]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let Ok(mut child) = child else {

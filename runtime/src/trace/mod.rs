@@ -21,6 +21,7 @@ mod afar;
 mod causes;
 mod channels;
 mod gathers;
+mod heading;
 mod json;
 mod kind;
 mod log;
@@ -52,6 +53,7 @@ pub(crate) use afar::{job_started, job_submitted, sent, spawned, taken, ticket_c
 pub(crate) use channels::{channel_closed, channel_sent, channel_taken, channel_taken_if, oneshot_ended};
 #[doc(hidden)]
 pub use gathers::{again, child_spawned, task_counted, woke_itself};
+pub use heading::Heading;
 pub use kind::{
     ChannelNumber, GatherNumber, How, Kind, MaybeDuration, Nanos, PermitNumber, Place, SemaphoreNumber, TaskNumber,
     Woken,

@@ -2,6 +2,7 @@
 
 use super::Event;
 use super::Recorder;
+use super::heading::Heading;
 use super::json::{list, text};
 use super::log::Log;
 use super::sources;
@@ -24,11 +25,16 @@ const STYLE: &str = include_str!("page/style.css");
 /// The sentences for the events, as a text; `page/words.txt` says in what form.
 pub const WORDS: &str = include_str!("page/words.txt");
 
+/// The glossary of ARCHITECTURE.md, a word and its meaning a line: the page explains these words where they stand.
+const GLOSSARY: &str = include_str!("page/glossary.txt");
+
 /// The script in pieces, in reading order: what is known at an event, how it is said, how it is shown, how one moves.
-const SCRIPT: [&str; 17] = [
+const SCRIPT: [&str; 22] = [
     include_str!("page/changes.js"),
     include_str!("page/state.js"),
     include_str!("page/tickets.js"),
+    include_str!("page/cycle.js"),
+    include_str!("page/beats.js"),
     include_str!("page/history.js"),
     include_str!("page/words.js"),
     include_str!("page/view.js"),
@@ -37,7 +43,10 @@ const SCRIPT: [&str; 17] = [
     include_str!("page/tasks.js"),
     include_str!("page/waits.js"),
     include_str!("page/remote.js"),
+    include_str!("page/lines.js"),
     include_str!("page/gathers.js"),
+    include_str!("page/glossary.js"),
+    include_str!("page/ask.js"),
     include_str!("page/events.js"),
     include_str!("page/slider.js"),
     include_str!("page/moves.js"),
@@ -109,20 +118,20 @@ pub fn save() -> io::Result<Vec<PathBuf>> {
 /// A page that is being recorded.
 pub(super) struct Recording {
     target: Target,
-    title: String,
+    heading: Heading,
     pub(super) log: Log,
 }
 
 impl Recording {
     /// Writes the page of the events so far.
     fn write(&self) -> io::Result<()> {
-        self.target.write(&html(&self.title, self.log.lock().iter()))
+        self.target.write(&html(&self.heading, self.log.lock().iter()))
     }
 
     /// The same in the middle of the program. The title says what the loop does.
     fn write_so_far(&self) -> io::Result<()> {
-        let title = format!("{}, stopped {}", self.title, doing(&self.log.lock()));
-        self.target.write(&html(&title, self.log.lock().iter()))
+        let heading = self.heading.clone().stopped(&doing(&self.log.lock()));
+        self.target.write(&html(&heading, self.log.lock().iter()))
     }
 
     /// Writes the page while the program runs on, and says on the standard error why.
@@ -245,19 +254,19 @@ impl Recorder {
     ///
     /// # Errors
     /// When `path` is a file that is no page of this kind, or a folder, or when the file cannot be made.
-    pub fn page_at(&self, title: &str, path: impl AsRef<Path>) -> io::Result<Page> {
+    pub fn page_at(&self, heading: impl Into<Heading>, path: impl AsRef<Path>) -> io::Result<Page> {
         let target = Target::check(path.as_ref())?;
-        let recording = Arc::new(Recording { target, title: title.to_owned(), log: self.log() });
+        let recording = Arc::new(Recording { target, heading: heading.into(), log: self.log() });
         RECORDING.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&recording));
         Ok(Page(recording))
     }
 
-    /// Writes the page of the events so far.
+    /// Writes the page of the events so far. Its heading is a title, or a [`Heading`] that says more.
     ///
     /// # Errors
     /// When `out` cannot be written to.
-    pub fn write_page(&self, title: &str, mut out: impl io::Write) -> io::Result<()> {
-        let page = html(title, self.log().lock().iter());
+    pub fn write_page(&self, heading: impl Into<Heading>, mut out: impl io::Write) -> io::Result<()> {
+        let page = html(&heading.into(), self.log().lock().iter());
         out.write_all(page.as_bytes())
     }
 
@@ -265,8 +274,8 @@ impl Recorder {
     ///
     /// # Errors
     /// When another file is there, which is not overwritten, or when the page cannot be written.
-    pub fn save_page(&self, title: &str, path: impl AsRef<Path>) -> io::Result<()> {
-        Target::check(path.as_ref())?.write(&html(title, self.log().lock().iter()))
+    pub fn save_page(&self, heading: impl Into<Heading>, path: impl AsRef<Path>) -> io::Result<()> {
+        Target::check(path.as_ref())?.write(&html(&heading.into(), self.log().lock().iter()))
     }
 }
 
@@ -293,7 +302,7 @@ impl Recorder {
     /// The same; the page opens at this event.
     pub(crate) fn save_page_at(&self, title: &str, path: &Path, event: Option<u64>) -> io::Result<()> {
         let target = Target::check(path)?;
-        let mut page = html(title, self.log().lock().iter());
+        let mut page = html(&title.into(), self.log().lock().iter());
         if let (Some(event), Some(body)) = (event, page.find("<body>")) {
             page.insert_str(body, &format!("<script>location.hash ||= \"#e={event}\";</script>\n"));
         }
@@ -302,7 +311,7 @@ impl Recorder {
 }
 
 /// The page of these events.
-fn html<'a>(title: &str, events: impl Iterator<Item = &'a Event> + Clone) -> String {
+fn html<'a>(heading: &Heading, events: impl Iterator<Item = &'a Event> + Clone) -> String {
     // A file of the runtime is looked for where the runtime is, and one of the program where the program is: two of them
     // may have the same name.
     let mut files = BTreeMap::new();
@@ -312,15 +321,21 @@ fn html<'a>(title: &str, events: impl Iterator<Item = &'a Event> + Clone) -> Str
             files.entry(file).or_insert_with(|| sources::of_program(file));
         }
     }
-    html_of(title, files, |data| list(events, data, |event, data| data.push_str(&event.to_json())))
+    html_of(heading, files, |data| list(events, data, |event, data| data.push_str(&event.to_json())))
 }
 
 /// The page of the events that `write` adds, with these files and their sources, as far as they were found.
-pub(super) fn html_of(title: &str, files: BTreeMap<&str, Option<String>>, write: impl FnOnce(&mut String)) -> String {
-    let mut data = String::from("{\"title\":");
-    text(title, &mut data);
+pub(super) fn html_of(
+    heading: &Heading,
+    files: BTreeMap<&str, Option<String>>,
+    write: impl FnOnce(&mut String),
+) -> String {
+    let mut data = String::from("{");
+    heading.write(&mut data);
     data.push_str(",\"words\":");
     text(WORDS, &mut data);
+    data.push_str(",\"glossary\":");
+    text(GLOSSARY, &mut data);
     data.push_str(",\"sources\":");
     list(&files, &mut data, |(file, source), data| {
         list([*file, source.as_deref().unwrap_or_default()], data, text);

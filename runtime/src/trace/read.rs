@@ -1,6 +1,7 @@
 //! A trace that is read back: from the JSON lines that a recorder has written, or that another loop has.
 
 use super::Kind;
+use super::heading::Heading;
 use super::json::text;
 use super::page::{Target, html_of};
 use super::sources;
@@ -84,22 +85,22 @@ impl Trace {
     ///
     /// # Errors
     /// When `out` cannot be written to.
-    pub fn write_page(&self, title: &str, mut out: impl io::Write) -> io::Result<()> {
-        out.write_all(self.html(title).as_bytes())
+    pub fn write_page(&self, heading: impl Into<Heading>, mut out: impl io::Write) -> io::Result<()> {
+        out.write_all(self.html(&heading.into()).as_bytes())
     }
 
     /// Writes the page of the events to a file, aside and renamed, as [`page`](super::page()) does.
     ///
     /// # Errors
     /// When another file is there, which is not overwritten, or when the page cannot be written.
-    pub fn save_page(&self, title: &str, path: impl AsRef<Path>) -> io::Result<()> {
-        Target::check(path.as_ref())?.write(&self.html(title))
+    pub fn save_page(&self, heading: impl Into<Heading>, path: impl AsRef<Path>) -> io::Result<()> {
+        Target::check(path.as_ref())?.write(&self.html(&heading.into()))
     }
 
-    fn html(&self, title: &str) -> String {
+    fn html(&self, heading: &Heading) -> String {
         let source = |file: &String| self.own.get(file).cloned().or_else(|| sources::of_reader(file));
         let files = self.files.iter().map(|file| (file.as_str(), source(file))).collect();
-        html_of(title, files, |data| {
+        html_of(heading, files, |data| {
             data.push('[');
             data.push_str(&self.lines.join(","));
             data.push(']');

@@ -17,10 +17,8 @@ function coloured(line) {
   return parts.filter((part) => part !== "");
 }
 
-// The height of a line, as the style says it.
+// The height of a row, as the style says it. A line that is long has several: no part of it is hidden.
 const LINE = 18;
-// The browser passes over blocks of lines that are not seen.
-const BLOCK = 32;
 
 class Pane {
   constructor(id, files) {
@@ -39,15 +37,9 @@ class Pane {
     if (!file) {
       if (this.made.size === 0) draw(this.view.parent);
       file = document.createElement("div");
-      const blocks = [];
       const text = this.files.get(name);
       const source = text ? text.replace(/\n$/, "").split("\n") : [`// the source of ${name} was not found when the page was made`];
-      const lines = source.map((line, index) => el("div", { class: /^\s*trace!\(/.test(line) ? "hook" : null }, el("span", { class: "n" }, index + 1), ...coloured(line)));
-      for (let at = 0; at < lines.length; at += BLOCK) {
-        const block = lines.slice(at, at + BLOCK);
-        blocks.push(el("div", { style: `height:${block.length * LINE}px` }, ...block));
-      }
-      draw(file, ...blocks);
+      draw(file, ...source.map((line, index) => el("div", { style: `--deep: ${Math.min(/^ */.exec(line)[0].length, 40)}ch` }, el("span", { class: "n" }, index + 1), ...coloured(line))));
       this.made.set(name, file);
       this.view.parent.append(file);
     }
@@ -57,17 +49,20 @@ class Pane {
     this.file = file;
   }
 
-  show(place) {
+  // `isRunning` says that this line is at work now; else it is where the code was last.
+  show(place, isRunning) {
     this.line?.classList.remove("lit");
     this.line = null;
-    const label = place ? `${place[0]}, line ${place[1]}` : "";
+    const label = place ? `${place[0]}, line ${place[1]}${isRunning ? "" : " · at rest"}` : "";
     draw(this.label, el("span", { title: label }, label));
+    attribute(this.view.parent, "class", !isRunning && "idle");
     if (!place) return;
     this.open(place[0]);
-    const line = place[1] - 1;
-    this.line = this.file.childNodes[Math.floor(line / BLOCK)]?.childNodes[line % BLOCK] ?? null;
+    this.line = this.file.childNodes[place[1] - 1] ?? null;
     this.line?.classList.add("lit");
-    this.view.reveal(line * LINE, 30, 50);
+    // Asked right before a frame, when the page is laid out anyway.
+    const { line } = this;
+    requestAnimationFrame(() => { if (line !== null && line === this.line) this.view.reveal(line.offsetTop, 30, 30 + line.offsetHeight); });
   }
 }
 
@@ -79,7 +74,8 @@ class Code {
   }
 
   show(state, e) {
-    this.program.show(e ? this.app.history.lines[e.seq] : this.app.history.lines[0]);
-    this.runtime.show(e ? e.runtime : null);
+    const { lines, running } = this.app.history;
+    this.program.show(e ? lines[e.seq] : lines[0], Boolean(e) && running[e.seq]);
+    this.runtime.show(e ? e.runtime : null, true);
   }
 }

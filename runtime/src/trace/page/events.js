@@ -10,10 +10,14 @@ class EventList {
     this.space = document.createElement("div");
     $("events").append(this.space);
     this.view = new View($("events"), ROW, () => this.draw());
-    this.list(app.history.events.map((e) => e.seq));
+    this.wanted = null; // the events that the filter finds, or null: there is no filter
+    this.isFolded = true; // whether only beats are listed, and what rides along where it was opened
+    this.opened = new Set(); // the beats whose riders are listed
     this.said = new Map(); // the cells of the rows that are shown
     this.text = null; // what the filter searches, made when it is first used
+    this.list();
     $("filter").addEventListener("input", () => this.filter($("filter").value));
+    $("all").addEventListener("change", () => { this.isFolded = !$("all").checked; this.opened.clear(); this.list(); app.show(); });
     this.stops();
   }
 
@@ -21,33 +25,67 @@ class EventList {
     const { app } = this;
     const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
     this.text ??= app.history.events.map((e) => `${e.kind} ${app.words.word(e)} ${app.words.group(e)} ${app.words.text(e)}`.toLowerCase());
-    this.list(app.history.events.map((e) => e.seq).filter((seq) => wanted.every((word) => this.text[seq].includes(word))));
-    this.show();
+    const found = app.history.events.map((e) => e.seq).filter((seq) => wanted.every((word) => this.text[seq].includes(word)));
+    this.wanted = wanted.length ? found : null;
+    this.list();
+    app.show();
+  }
+
+  // What the arrow goes through: what the filter finds, or the beats.
+  get stations() {
+    return this.wanted ?? this.app.history.beats;
   }
 
   // The events that are listed.
-  list(rows) {
-    this.rows = rows;
-    this.space.style.height = `${rows.length * ROW}px`;
+  list() {
+    const { beats, length } = this.app.history;
+    const all = () => Array.from({ length }, (_, seq) => seq);
+    const withRiders = (beat, at) => this.opened.has(beat) ? Array.from({ length: beat - (beats[at - 1] ?? -1) }, (_, n) => (beats[at - 1] ?? -1) + 1 + n) : beat;
+    this.rows = this.wanted ?? (!this.isFolded ? all() : this.opened.size ? beats.flatMap(withRiders) : beats);
+    this.space.style.height = `${this.rows.length * ROW}px`;
+  }
+
+  // The beat that an event is, or rides along with.
+  beatOf(seq) {
+    const { beats } = this.app.history;
+    return beats[upTo(beats, seq - 1)];
+  }
+
+  // How many events ride along with a beat.
+  riders(beat) {
+    const { beats } = this.app.history;
+    return beat - (beats[upTo(beats, beat) - 2] ?? -1) - 1;
+  }
+
+  toggle(beat) {
+    if (!this.opened.delete(beat)) this.opened.add(beat);
+    this.list();
+    this.app.show();
   }
 
   show() {
+    const { app } = this;
+    const { index } = app;
+    // Where one stands is listed, too.
+    const beat = this.wanted === null && this.isFolded && index >= 0 ? this.beatOf(index) : index;
+    if (beat !== index && !this.opened.has(beat)) { this.opened.add(beat); this.list(); }
     const { length } = this.rows;
-    const all = this.app.history.length;
-    draw($("events-note"), length < all ? `${length} of ${all}` : all);
+    const note = this.wanted ? `match ${upTo(this.wanted, index)} of ${this.wanted.length}` : length < app.history.length ? `${length} of ${app.history.length}: the others ride along` : app.history.length;
+    draw($("events-note"), note);
     // The row before the first one that comes later.
-    this.view.reveal(Math.max(0, this.after(this.app.index) - 1) * ROW, ROW, 3 * ROW);
+    this.view.reveal(Math.max(0, this.after(index) - 1) * ROW, ROW, 3 * ROW);
     this.draw();
   }
 
   // How many rows are not after this event.
   after(index) {
-    let [low, high] = [0, this.rows.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.rows[middle] <= index) low = middle + 1; else high = middle;
-    }
-    return low;
+    return upTo(this.rows, index);
+  }
+
+  // The row so many rows away: keys go through the list.
+  away(rows) {
+    const at = upTo(this.rows, this.app.index) - 1;
+    return this.rows[Math.max(0, Math.min(at + rows, this.rows.length - 1))] ?? this.app.index;
   }
 
   draw() {
@@ -67,14 +105,27 @@ class EventList {
   row(e, position, cells) {
     const { app } = this;
     const task = app.history.actors[e.seq];
-    const classes = ["row", e.seq === app.index ? "at" : "", e.seq > app.index ? "later" : ""];
+    const classes = ["row", e.seq === app.index ? "at" : "", e.seq > app.index ? "later" : "", this.isBeat(e.seq) ? "" : "rider"];
     if (task !== null) classes.push(colour(task));
     if (task !== null && task === app.selected) classes.push("mine");
     const attributes = {
       key: String(e.seq), id: `event-${e.seq}`, class: classes.join(" "), role: "option", "aria-selected": String(e.seq === app.index), style: `top:${position * ROW}px`,
-      onclick: (event) => { if (event.target.tagName !== "A") app.go(e.seq); },
+      onclick: (event) => { if (!event.target.closest("a, button")) app.jump(e.seq); },
     };
-    return el("div", attributes, ...cells);
+    return el("div", attributes, this.fold(e), ...cells);
+  }
+
+  isBeat(seq) {
+    return this.beatOf(seq) === seq;
+  }
+
+  // The button that lists what rides along with a beat.
+  fold(e) {
+    const riders = this.wanted === null && this.isFolded && this.isBeat(e.seq) ? this.riders(e.seq) : 0;
+    if (!riders) return el("span");
+    const isOpen = this.opened.has(e.seq);
+    const title = isOpen ? "Fold what rides along" : `List the ${riders} events that ride along`;
+    return el("button", { type: "button", tabindex: "-1", class: "fold", title, "aria-expanded": String(isOpen), onclick: () => this.toggle(e.seq) }, `${isOpen ? "−" : "+"}${riders}`);
   }
 
   // What is said of an event is always the same.

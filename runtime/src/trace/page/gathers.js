@@ -22,7 +22,7 @@ class Gathers {
     if (shown.indexOf(at) >= MOST_CARDS) shown.unshift(...shown.splice(shown.indexOf(at), 1));
     const cards = shown.slice(0, MOST_CARDS).map((key) => this.card(key, state.gathers[key], state, at, now, e));
     if (shown.length > MOST_CARDS) cards.push(none(`and ${shown.length - MOST_CARDS} more gathers`));
-    draw(this.parent, ...(cards.length ? cards : [none("No gather: its children would be boxes here, counted as they end.")]));
+    draw(this.parent, ...(cards.length ? cards : [none("No gather: no children to count.")]));
     revealCurrent(this.parent);
     this.before = now;
   }
@@ -33,11 +33,12 @@ class Gathers {
     const of = all === null ? "" : ` of ${all}`;
     const rest = left === null ? "done; how many remain is not known" : left === 1 ? "done, 1 remains" : `done, ${left} remain`;
     const fate = gather.fate === "dropped" ? " · dropped" : gather.fate === "done" ? " · has returned" : "";
-    const title = el("p", {}, `gather ${key}: ${gather.form}, awaited by `, whoChip(this.app, gather.parent), fate);
+    const title = el("p", {}, `gather ${key}: ${gather.form}, awaited by `, whoChip(this.app, state, gather.parent), fate);
     const polls = el("p", {}, `the parent has polled it ${gather.polls} ${gather.polls === 1 ? "time" : "times"}`);
     const places = Object.keys(gather.places);
     const acts = e?.gather === key ? e.place : state.children.findLast((it) => it.gather === key)?.place;
     const isCurrent = (place) => place === String(acts);
+    const ask = (label, of) => (event) => this.app.ask.cell(event, `gather ${key}: ${label}`, (state) => state.gathers[key] && of(state.gathers[key]));
     const kids = pinned(places, isCurrent, MOST_CHILDREN).map((place) => {
       const child = gather.places[place];
       const word = gather.fate === "dropped" && child.state !== "done" ? "dropped" : CHILD_WORDS[child.state];
@@ -45,12 +46,12 @@ class Gathers {
       const id = `${key}/${place}`;
       now.set(id, text.map(textOf).join(""));
       const isNew = this.before.has(id) && this.before.get(id) !== now.get(id);
-      return el("li", { key: place, class: `kid ${child.state}${isNew ? " new" : ""}`, "aria-current": isCurrent(place) && "step" }, ...text);
+      return el("li", { key: place, class: `kid ${child.state}${isNew ? " new" : ""}`, "aria-current": isCurrent(place) && "step", tabindex: "-1", onclick: ask(`child ${child.child} ${word}`, (it) => it.places[place]?.child === child.child && it.places[place].state) }, ...text);
     });
     const list = el("ul", { class: `kids${places.length <= 4 ? " few" : ""}`, "aria-label": `children of gather ${key}` }, ...kids);
     const classes = `card${at === key && !gather.fate ? " now" : ""}${gather.fate ? " over" : ""}`;
     const more = places.length > MOST_CHILDREN ? [none(`and ${places.length - MOST_CHILDREN} more children`)] : [];
     return el("article", { key: String(key), class: classes, "aria-label": `gather ${key}` }, title,
-      el("div", { class: "count" }, `${ended(gather)}${of} `, el("small", {}, rest)), polls, list, ...more);
+      el("div", { class: "count", tabindex: "-1", onclick: ask(`${ended(gather)} done`, ended) }, `${ended(gather)}${of} `, el("small", {}, rest)), polls, list, ...more);
   }
 }

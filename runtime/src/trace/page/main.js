@@ -8,19 +8,36 @@ class App {
     this.selected = null;
     document.title = `${data.title}: glassloop`;
     $("title").textContent = data.title;
+    this.glossary = new Glossary(this, data.glossary);
     this.predict = new Predict(this);
+    this.ask = new Ask(this);
     this.moves = new Moves(this);
     this.circle = new Circle(this);
-    this.queue = new Queue(this);
-    this.tasks = new Tasks(this);
-    this.panels = [Code, Timers, ReactorPanel, Remote, Pool, Gathers].map((Panel) => new Panel(this));
+    this.panels = [Queue, Tasks, Code, Timers, ReactorPanel, Remote, Pool, Semaphores, Channels, Gathers].map((Panel) => new Panel(this));
     this.list = new EventList(this);
     this.slider = new Slider(this);
+    this.about = data.about ?? [];
+    this.questions = data.questions ?? [];
+    this.makeRoom();
     this.linking = 0; // the timer of `link`
     window.addEventListener("hashchange", () => this.fromLink());
     document.addEventListener("click", () => this.link(), true);
     if (matchMedia("(prefers-color-scheme: dark)").matches) this.theme();
     if (!this.fromLink()) this.show();
+  }
+
+  // A panel has room for the most that it ever shows in this run, so that none moves from step to step. One that never has
+  // anything to show is its title, and what would stand there.
+  makeRoom() {
+    const { most } = this.history;
+    const rows = { queue: Math.min(most.queue, 4), timers: most.timers, reactor: 2 * most.sources + 0.5 * (most.sources > 0), semaphores: most.semaphores && most.semaphores + (most.semaphores > 1 ? 2 : 0), channels: 1.7 * most.channels, gathers: 5.6 * most.gathers, remote: most.remote, pool: most.jobs, tasks: 1.3 * most.slab + (most.gathers ? 0.7 : 0) };
+    for (const [id, count] of Object.entries(rows)) {
+      const section = $(id).closest("section");
+      // The queue and the timers are side by side: what every run has.
+      section.classList.toggle("never", count === 0 && !["tasks", "queue", "timers"].includes(id));
+      section.style.setProperty("--room", `${({ queue: 34, gathers: 34, tasks: 72, remote: 68, pool: 68 }[id] ?? 58) + Math.min(count, 12) * 26}px`);
+    }
+    document.querySelector(".pair").style.setProperty("--room", `${62 + Math.min(12, Math.max(rows.timers, rows.queue, 1.4)) * 26}px`);
   }
 
   get event() {
@@ -46,9 +63,12 @@ class App {
     this.linking = 0;
   }
 
-  // One event on, unless the reader is to predict it first.
-  step() {
-    if (!this.predict.holds()) this.go(this.index + 1);
+  // One step on or back, to the next beat, or by one event; on the way on the reader may be asked to predict it first.
+  step(direction, isEvent = false) {
+    const to = isEvent ? this.index + direction : this.moves.along(this.list.stations, direction);
+    // There is no beat before the first.
+    const back = direction < 0 && to === this.index ? -1 : to;
+    if (direction < 0 || !this.predict.holds(Math.min(to, this.history.length - 1))) this.go(this.list.wanted && !isEvent ? to : back);
   }
 
   go(index, jump = false) {
@@ -58,7 +78,30 @@ class App {
     clearTimeout(this.linking);
     this.linking = jump ? 0 : setTimeout(() => this.link(), 200);
     this.predict.leave();
+    this.ask.close();
     this.show();
+  }
+
+  // To somewhere else: the browser's back leads to here again.
+  jump(index) {
+    const to = Math.min(Math.max(index, -1), this.history.length - 1);
+    if (to === this.index) return;
+    clearTimeout(this.linking);
+    this.linking = 0;
+    // Some browsers refuse it when it comes too often: then there is one place less to go back to.
+    try {
+      history.replaceState(null, "", `#e=${this.index}`);
+      history.pushState(null, "", `#e=${to}`);
+    } catch { /* The step is made all the same. */ }
+    this.go(to, true);
+  }
+
+  // Something in the picture is picked: its task is selected, or no longer, and it is asked since when it is there.
+  pick(task, { what, key, station }, node) {
+    this.select(this.selected === task ? null : task);
+    const there = what === "slot" ? (state) => state.slab[key] === task && taskState(state, task) :
+      (state) => tickets(state, null, 1e6)[station].shown.some((it) => it.id === key);
+    this.ask.open(node, node.getAttribute("aria-label"), there);
   }
 
   select(task) {
@@ -69,10 +112,7 @@ class App {
   show() {
     const { state, event } = this;
     this.say(event);
-    const places = this.circle.places(state);
-    this.circle.show(state, event, places);
-    this.queue.show(state, event);
-    this.tasks.show(state, event, places);
+    this.circle.show(state, event);
     for (const panel of this.panels) panel.show(state, event);
     this.list.show();
     this.slider.show();
@@ -81,16 +121,42 @@ class App {
   // The sentence; everything else on the page is evidence for it.
   say(e) {
     const bold = (text) => el("b", {}, text);
+    this.ask.close();
+    this.introduce();
     if (!e) {
-      draw($("say"), this.history.length ? "Nothing has happened yet. Step on with →, or press ? for all keys." : "The trace is empty: nothing happened while it was recorded.");
+      const start = this.history.length ? "Nothing has happened yet. Step on with →, or press ? for all keys." : "The trace is empty: nothing happened while it was recorded.";
+      draw($("say"), ...this.about.map((sentence, at) => el("span", { key: `about ${at}` }, ...this.glossary.explained(sentence, new Set()), " ")), start);
+      draw($("ride"));
       draw($("where"), "before the first of ", bold(this.history.length), " events");
       return;
     }
     const { before, because, after, reason } = this.words.say(e);
-    const parts = [before];
+    const seen = new Set();
+    const parts = this.glossary.explained(before, seen);
     if (because) parts.push(" ", el("a", { href: `#e=${reason}`, title: `event ${reason}` }, because));
-    draw($("say"), ...parts, after);
+    const long = this.history.polls.find(({ end }) => end === e.seq);
+    if (long) parts.push(...this.glossary.explained(after, seen), el("b", { class: "long" }, ` It took ${time(long.nanos)}: nobody else could run meanwhile.`));
+    else parts.push(...this.glossary.explained(after, seen));
+    draw($("say"), ...parts);
+    this.ride(e);
     draw($("where"), "event ", bold(e.seq), `/${this.history.length - 1} · turn `, bold(e.turn), " · ", bold(time(e.at)));
+  }
+
+  // What the program is about stands before the first event; its questions, each a link to the answer, are always there.
+  introduce() {
+    const current = this.index;
+    const link = ([text, answer], at) => el("li", { key: String(at) }, answer === null ? el("span", {}, `${text} This time it did not happen.`) : el("a", { href: `#e=${answer}`, "aria-current": answer === current && "step" }, text));
+    $("questions").hidden = this.questions.length === 0;
+    draw($("questions"), ...this.questions.map(link));
+  }
+
+  // What rides along with a step is told when it is asked for, in the list.
+  ride(e) {
+    const { list } = this;
+    const riders = list && list.isBeat(e.seq) ? list.riders(e.seq) : 0;
+    const text = `${riders} more ${riders === 1 ? "event leads" : "events lead"} up to it`;
+    const isOpen = riders > 0 && list.opened.has(e.seq);
+    draw($("ride"), ...(riders ? [el("button", { type: "button", "aria-expanded": String(isOpen), onclick: () => list.toggle(e.seq) }, `${isOpen ? "▾" : "▸"} ${text}`)] : []));
   }
 
   theme() {
@@ -105,7 +171,9 @@ class App {
   }
 
   escape() {
+    if (this.ask.close()) return;
     $("stops").open = false;
+    this.glossary.show(null);
     document.activeElement?.blur();
     this.select(null);
   }

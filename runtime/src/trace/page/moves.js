@@ -1,24 +1,32 @@
-// How one moves through the trace: by an event, a turn, a task's polls, a gather's events, a reason, a breakpoint.
+// How one moves through the trace: by a beat, an event, a turn, a task's polls, a gather's events, a reason, a breakpoint.
 
 const KEYS = [
-  ["ArrowRight", "→", "on by an event", (app) => app.step()],
-  ["ArrowLeft", "←", "back by an event", (app) => app.go(app.index - 1)],
-  ["Shift+ArrowRight", "Shift →", "on by a turn", (app) => app.go(app.moves.turn(1))],
-  ["Shift+ArrowLeft", "Shift ←", "back by a turn", (app) => app.go(app.moves.turn(-1))],
-  ["j", "j", "next poll of the selected task, or of any", (app) => app.go(app.moves.poll(1))],
-  ["k", "k", "the poll before", (app) => app.go(app.moves.poll(-1))],
-  ["g", "g", "next event of a gather", (app) => app.go(app.moves.gather(1))],
-  ["G", "G", "the gather event before", (app) => app.go(app.moves.gather(-1))],
-  ["c", "c", "go to the reason of this event", (app) => app.go(app.moves.reason())],
-  ["r", "r", "go to the root of its reasons", (app) => app.go(app.moves.root())],
-  ["Backspace", "Backspace", "back to where you jumped from", (app) => history.back()],
-  [" ", "Space", "on to the next breakpoint, or to the end", (app) => app.go(app.moves.stop())],
-  ["Home", "Home", "before the first event", (app) => app.go(-1)],
-  ["End", "End", "the last event", (app) => app.go(app.history.length - 1)],
+  ["ArrowRight", "→", "on by a step: the next event that shows something new, or that the filter finds", (app) => app.step(1)],
+  ["ArrowLeft", "←", "back by a step", (app) => app.step(-1)],
+  ["Shift+ArrowRight", "Shift →", "on by one event", (app) => app.step(1, true)],
+  ["Shift+ArrowLeft", "Shift ←", "back by one event", (app) => app.step(-1, true)],
+  ["]", "]", "on by a turn", (app) => app.jump(app.moves.turn(1))],
+  ["[", "[", "back by a turn", (app) => app.jump(app.moves.turn(-1))],
+  ["j", "j", "next poll of the selected task, or of any", (app) => app.jump(app.moves.poll(1))],
+  ["k", "k", "the poll before", (app) => app.jump(app.moves.poll(-1))],
+  ["g", "g", "next event of a gather", (app) => app.jump(app.moves.gather(1))],
+  ["G", "G", "the gather event before", (app) => app.jump(app.moves.gather(-1))],
+  ["c", "c", "go to the reason of this event", (app) => app.jump(app.moves.reason())],
+  ["r", "r", "go to the root of its reasons", (app) => app.jump(app.moves.root())],
+  ["Backspace", "Backspace", "back to where you jumped from, as the browser's back", () => history.back()],
+  [" ", "Space", "on to the next breakpoint, or to the end", (app) => app.jump(app.moves.stop())],
+  ["Home", "Home", "before the first event", (app) => app.jump(-1)],
+  ["End", "End", "the last event", (app) => app.jump(app.history.length - 1)],
+  ["n", "n", "the next event that the filter finds", (app) => app.moves.match(1)],
+  ["N", "N", "the one before", (app) => app.moves.match(-1)],
+  ["e", "e", "to the list of events: ↑ ↓ PageUp PageDown go through it, Enter goes to the reason", () => $("events").focus()],
+  ["i", "i", "to the panels: Tab goes from one to the next, ↑ ↓ through what one says, Enter asks since when and why", () => $("tasks").focus()],
+  ["a", "a", "list all events, or the steps only", () => $("all").click()],
   ["t", "t", "select the next task", (app) => app.select(app.moves.nextTask())],
   ["Escape", "Esc", "select no task, close what is open", (app) => app.escape()],
   ["f", "f", "filter the events", () => $("filter").focus()],
   ["b", "b", "breakpoints", () => { $("stops").open = !$("stops").open; }],
+  ["s", "s", "the slider by events, or by time", (app) => app.slider.toggle()],
   ["p", "p", "predict before you look; answer with 1 to 9", (app) => app.predict.toggle()],
   ["d", "d", "light or dark", (app) => app.theme()],
   ["?", "?", "this sheet", (app) => app.help()],
@@ -41,8 +49,43 @@ class Moves {
     if (typing && event.key !== "Escape") return;
     if (target.matches?.("button, summary, a, input[type=checkbox]") && [" ", "Enter"].includes(event.key)) return;
     if ($("help").open && event.key !== "?") return;
+    if (target.closest?.("#events") && this.inList(event.key)) return event.preventDefault();
+    if (target.closest?.(".scroll") && this.inPanel(event.key, target)) return event.preventDefault();
     const name = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
     if (this.app.predict.key(name) || this.press(name)) event.preventDefault();
+  }
+
+  // The keys of the list of events; true if this is one.
+  inList(key) {
+    const { app } = this;
+    const page = Math.max(1, Math.floor($("events").clientHeight / ROW) - 1);
+    const rows = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page }[key];
+    if (rows !== undefined) app.go(app.list.away(rows));
+    else if (key === "Enter") app.jump(this.reason());
+    else return false;
+    return true;
+  }
+
+  // The keys of a panel: through all that it says, and to ask about one.
+  inPanel(key, target) {
+    const all = [...target.closest(".scroll").querySelectorAll("[tabindex='-1'], .chip")];
+    const at = all.indexOf(target);
+    if (key === "ArrowDown" || key === "ArrowUp") all[Math.max(0, Math.min(at + (key === "ArrowDown" ? 1 : -1), all.length - 1))]?.focus();
+    else if (key === "Enter" && at >= 0 && !target.matches("button")) target.click();
+    else return false;
+    return true;
+  }
+
+  // To the next event that the filter finds, in a direction.
+  match(direction) {
+    const { app } = this;
+    app.jump(this.along(app.list.wanted ?? [], direction));
+  }
+
+  // The next of these events in a direction; where we are if there is none.
+  along(list, direction) {
+    const { index } = this.app;
+    return list[direction > 0 ? upTo(list, index) : upTo(list, index - 1) - 1] ?? index;
   }
 
   press(name) {

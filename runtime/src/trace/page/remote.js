@@ -1,45 +1,35 @@
-// What other threads have to do with the loop: the remote queue and the blocking pool; and the semaphores' lines.
+// What other threads have to do with the loop: the remote queue and the blocking pool.
 
 class Remote {
   constructor(app) {
-    this.app = app;
-    this.table = new Table("remote", ["message", "for", "from"], "The remote queue is empty.");
+    const cells = (state, place) => {
+      const it = state.remote[place];
+      if (!it) return null;
+      const subject = it.number === null ? "" : it.message === "job end" ? `job ${it.number}` : chip(app, it.number);
+      return [it.message, subject, it.thread];
+    };
+    this.table = new Table(app, "remote", ["message", "for", "from"], "It is empty: no messages.", cells);
   }
 
   show(state, e) {
     const { length } = state.remote;
     const last = e?.kind === "RemoteSent" ? length - 1 : undefined;
     const places = Array.from({ length: Math.min(length, MOST_ROWS) }, (_, place) => place);
-    this.table.show(last >= MOST_ROWS ? [last, ...places] : places, (place) => {
-      const { message, number, thread } = state.remote[place];
-      const subject = number === null ? "" : message === "job end" ? `job ${number}` : chip(this.app, number);
-      return [place, [message, subject, thread]];
-    }, last, length);
+    this.table.show(state, last >= MOST_ROWS ? [last, ...places] : places, last, length);
   }
 }
 
 class Pool {
   constructor(app) {
-    this.app = app;
-    this.table = new Table("pool", ["job, semaphore", "who"], "The pool has no job, and there is no semaphore.");
+    const cells = (state, key) => {
+      const it = state.jobs[key];
+      return it ? [`job ${key}: ${it.thread ? `runs on ${it.thread}` : "in line"}`, whoChip(app, state, it.who)] : null;
+    };
+    this.table = new Table(app, "pool", ["job", "for"], "No job for another thread.", cells);
   }
 
   show(state, e) {
-    const { app } = this;
-    const jobs = pinned(Object.keys(state.jobs), (key) => key === String(e?.job));
-    const semaphores = pinned(Object.keys(state.semaphores), (key) => key === String(e?.semaphore));
-    const current = e?.job !== undefined ? `j${e.job}` : e?.semaphore !== undefined ? `s${e.semaphore}` : undefined;
-    const job = (key) => {
-      const { thread, who } = state.jobs[key];
-      return [`j${key}`, [`job ${key}: ${thread ? `runs on ${thread}` : "in line"}`, whoChip(app, who)]];
-    };
-    const semaphore = (key) => {
-      const { free, line } = state.semaphores[key];
-      const waiting = line.length ? el("span", {}, "in line: ", ...lineChips(app, line)) : "nobody in line";
-      return [`s${key}`, [`semaphore ${key}${free === null ? "" : `: ${free} free`}`, waiting]];
-    };
-    const rows = [...jobs.map(job), ...semaphores.map(semaphore)];
-    const all = Object.keys(state.jobs).length + Object.keys(state.semaphores).length;
-    this.table.show(pinned(rows, ([key]) => key === current), (row) => row, current, all);
+    const keys = Object.keys(state.jobs);
+    this.table.show(state, pinned(keys, (key) => key === String(e?.job)), e?.job, keys.length);
   }
 }

@@ -6,11 +6,38 @@ class Slider {
     this.input = $("slider");
     this.canvas = $("map");
     this.width = 0;
-    this.drawn = ""; // for which size, theme and task the marks stand there
+    this.drawn = ""; // for which size, theme, task and scale the marks stand there
+    this.byTime = false;
     this.input.max = String(app.history.length - 1);
-    this.input.addEventListener("input", () => app.go(Number(this.input.value)));
+    this.input.addEventListener("input", () => app.go(this.index(Number(this.input.value))));
+    $("scale").addEventListener("click", () => this.toggle());
     new ResizeObserver(() => requestAnimationFrame(() => this.resize())).observe(this.canvas);
   }
+
+  // By events, or by time: then a long poll is long.
+  toggle() {
+    this.byTime = !this.byTime;
+    $("scale").textContent = this.byTime ? "by time" : "by events";
+    this.show();
+  }
+
+  // Which event a place of the slider stands for. It has as many places as there are events; by time the last event that
+  // is not later counts.
+  index(place) {
+    const { events, length } = this.app.history;
+    if (!this.byTime || place < 0) return place;
+    const at = this.from + (place + 1) / length * this.span;
+    let [low, high] = [0, length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (events[middle].at <= at) low = middle + 1; else high = middle;
+    }
+    return low - 1;
+  }
+
+  get from() { return this.app.history.events[0]?.at ?? 0; }
+
+  get span() { return Math.max(1, (this.app.history.events[this.app.history.length - 1]?.at ?? 0) - this.from); }
 
   resize() {
     this.width = this.canvas.clientWidth;
@@ -21,7 +48,7 @@ class Slider {
   show() {
     const { app } = this;
     const e = app.event;
-    this.input.value = String(app.index);
+    if (!this.byTime) this.input.value = String(app.index);
     this.input.setAttribute("aria-valuetext", e ? `event ${e.seq}, ${app.words.word(e)}` : "before the first event");
     $("thumb").style.transform = `translateX(${this.x(app.index)}px)`;
     this.draw();
@@ -31,7 +58,7 @@ class Slider {
   draw() {
     const { app, width, height, canvas } = this;
     const scale = window.devicePixelRatio || 1;
-    const drawn = [width, height, scale, app.selected, document.documentElement.dataset.theme].join();
+    const drawn = [width, height, scale, app.selected, this.byTime, document.documentElement.dataset.theme].join();
     if (!width || !height || drawn === this.drawn) return;
     this.drawn = drawn;
     canvas.width = width * scale;
@@ -53,12 +80,17 @@ class Slider {
     };
     mark(6, paint("--line"), () => true);
     mark(20, paint("--soft"), (e) => e.kind === "TurnBegin");
+    // A long poll is a bar from its beginning to its end.
+    pen.fillStyle = paint("--c2");
+    for (const { begin, end } of app.history.polls) pen.fillRect(this.x(begin), 1, Math.max(4, this.x(end) - this.x(begin)), 5);
     if (app.selected !== null) mark(12, paint(`--c${app.selected % 8}`), (e) => app.history.actors[e.seq] === app.selected);
     pen.fillStyle = paint("--line");
     pen.fillRect(0, base, width, 1);
   }
 
   x(seq) {
-    return 6 + ((seq + 1) / Math.max(1, this.app.history.length)) * Math.max(0, this.width - 12);
+    const { events, length } = this.app.history;
+    const share = !this.byTime ? (seq + 1) / Math.max(1, length) : seq < 0 ? 0 : (events[seq].at - this.from) / this.span;
+    return 6 + share * Math.max(0, this.width - 12);
   }
 }

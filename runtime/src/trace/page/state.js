@@ -17,6 +17,7 @@ function emptyState() {
     ended: [],        // the latest that have ended: { task, how }
     poll: null,       // the task at poll
     popped: null,     // the task between its pop and its poll
+    woken: null,      // the task between its wake and its place in the queue
     children: [],     // the gathers' children at poll, one inside the other: { gather, place }
     timers: {}, sources: {}, remote: [], jobs: {}, semaphores: {}, channels: {}, gathers: {},
     closed: [],       // the channels that are closed and still shown, the oldest first
@@ -45,7 +46,7 @@ const CHANGES = {
     });
     set(s.slab, e.slot, e.task);
   },
-  Push(s, e) { append(s.queue, e.task); ofTask(s, e.task, "queued", true); },
+  Push(s, e) { set(s, "woken", null); append(s.queue, e.task); ofTask(s, e.task, "queued", true); },
   Pop(s, e) {
     takeFirst(s.queue, (task) => task === e.task);
     ofTask(s, e.task, "queued", false);
@@ -67,9 +68,16 @@ const CHANGES = {
     ofTask(s, s.poll, "wait", e.what);
     if (!e.what.startsWith("its next turn")) holds(s, e.what);
     ofTask(s, s.poll, "on", { whom: e.whom, job: e.job, channel: e.channel, side: e.side });
+    const child = s.children[s.children.length - 1];
+    const place = child && s.gathers[child.gather]?.places[child.place];
+    if (place) set(place, "on", { wait: e.what, on: { whom: e.whom, job: e.job, channel: e.channel, side: e.side }, held: [] });
     if (e.channel !== null) enterLine(s, channel(s, e)[e.side]);
   },
-  Wake(s, e) { if (e.last) released(s, e.task); },
+  PushRefused(s) { set(s, "woken", null); },
+  Wake(s, e) {
+    set(s, "woken", e.task);
+    if (e.last) released(s, e.task);
+  },
   TicketCloned(s, e) { cloned(s, e.task); },
   TicketDropped(s, e) { released(s, e.task); },
   Abort(s, e) {
@@ -147,6 +155,8 @@ const CHANGES = {
 
   ChannelSent(s, e) {
     leaveLine(s, channel(s, e).send);
+    // It takes the receiver's waker out, to wake it.
+    takeAll(channel(s, e).receive, () => true);
     filled(s, e);
   },
   ChannelTaken(s, e) {
@@ -189,13 +199,14 @@ const CHANGES = {
     if (!gather) return;
     const before = gather.places[e.place];
     if (!before || before.state === "done") {
-      set(gather.places, e.place, { child: gather.started, polls: 1, state: "polled", again: false });
+      set(gather.places, e.place, { child: gather.started, polls: 1, state: "polled", again: false, on: null });
       set(gather, "started", gather.started + 1);
       return;
     }
     set(before, "polls", before.polls + 1);
     set(before, "state", "polled");
     set(before, "again", false);
+    set(before, "on", null);
   },
   ChildPollEnd(s, e) {
     if (s.children.length) take(s.children, s.children.length - 1);
@@ -254,13 +265,15 @@ function semaphore(s, e) {
 
 // A channel, by what is known of it: it may have been made before the recording.
 function channel(s, e) {
-  if (!s.channels[e.channel]) set(s.channels, e.channel, { len: null, room: null, send: [], receive: [], close: [], closed: null });
+  if (!s.channels[e.channel]) set(s.channels, e.channel, { len: null, room: null, capacity: null, send: [], receive: [], close: [], closed: null });
   return s.channels[e.channel];
 }
 
 function filled(s, e) {
   set(channel(s, e), "len", e.len);
   set(channel(s, e), "room", e.room);
+  // Places that are promised to senders in line are no room; before the first of those, all places are there to see.
+  if (e.room !== null) set(channel(s, e), "capacity", Math.max(channel(s, e).capacity ?? 0, e.len + e.room));
 }
 
 // Who is polled waits for a value only if it says so anew: a receiver leaves no line when its future is dropped.
@@ -343,6 +356,13 @@ function waits(s) {
     for (const way of DIRECTIONS) for (const who of s.sources[key][way].waits) add(who, "reactor", way, key);
   }
   for (const key of Object.keys(s.semaphores)) for (const who of s.semaphores[key].line) add(who, "others", "semaphore", key);
+  // Children that have said what they wait for, and did not just go into a line.
+  for (const [gather, { parent, places, fate, form }] of Object.entries(s.gathers)) {
+    if (fate !== null || form.endsWith("_tasks") || found.has(parent.task)) continue;
+    for (const [place, { on, state }] of Object.entries(places)) {
+      if (on && state === "idle") add({ task: parent.task, gather: Number(gather), place: Number(place) }, "others", "child", on);
+    }
+  }
   for (const key of Object.keys(s.tasks)) {
     const task = Number(key);
     if (found.has(task)) continue;
@@ -361,7 +381,10 @@ function channelText({ side, channel }) {
 }
 
 // What a task has said that it waits for.
-function onText({ wait, on }) {
+function onText(s, { wait, on, held }) {
+  // A handle of a task that a gather has spawned wakes the gather's tally: it counts for all of them.
+  const counted = held.find(({ what, key }) => what === "gather" && s.gathers[key]?.fate === null && s.gathers[key].form.endsWith("_tasks"));
+  if (counted) return `the tasks of gather ${counted.key} to end`;
   if (on.whom !== null) return `task ${on.whom} to end`;
   if (on.job !== null) return `job ${on.job} to end`;
   if (on.channel !== null) return channelText(on);
@@ -373,7 +396,8 @@ function waitText(s, { what, key }) {
   switch (what) {
     case "timer": return `timer ${key}, ${time(s.timers[key].deadline)}`;
     case "semaphore": return `a permit of semaphore ${key}`;
-    case "task": return onText(s.tasks[key]);
+    case "task": return onText(s, s.tasks[key]);
+    case "child": return onText(s, key);
     case "told": return `${key}, which wakes it next`;
     default: return `socket ${key} to ${what}`;
   }

@@ -3,24 +3,30 @@
 class Tasks {
   constructor(app) {
     this.app = app;
-    this.table = new Table("tasks", ["slot", "gen.", "task", "state", "polls", "tickets held by", "waits for"], "");
+    this.waiting = null; // what each task waits for, in the state that is shown
+    const cells = (state, slot) => this.cells(state, Number(slot));
+    this.table = new Table(app, "tasks", ["slot", "gen.", "task", "state", "polls", "tickets with", "waits for"], "", cells);
   }
 
-  show(state, e, places) {
+  show(state, e) {
     const { app } = this;
+    this.waiting = waits(state);
     const slots = Object.keys(state.slab).map(Number);
     const current = state.poll ?? state.popped ?? e?.task;
     const shown = pinned(slots, (slot) => [current, app.selected].includes(state.slab[slot]));
     this.table.empty = state.ended.length ? "No tasks: all have ended, their slots are free." : "No tasks: the slab is empty until the first spawn.";
-    this.table.show(shown, (slot) => {
-      const number = state.slab[slot];
-      const task = state.tasks[number];
-      const place = places.of.get(number);
-      const text = taskState(state, number);
-      const wait = places.text(number) || (place !== "others" || text !== "waits" ? "" : e?.kind === "Wake" && e.task === number ? "its place in the queue" : inShort(task.held, holderText, ", ") || "something that the trace does not know");
-      return [number, [slot, task.generation, chip(app, number), text + (task.aborted ? ", aborted" : ""), task.polls, inShort(task.held, holderText, ", ") || "nobody", wait]];
-    }, current, slots.length);
+    this.table.show(state, shown, state.tasks[current]?.slot, slots.length);
+    this.waiting = null;
     this.note(slots.length, state);
+  }
+
+  cells(state, slot) {
+    const number = state.slab[slot];
+    if (number === undefined) return null;
+    const task = state.tasks[number];
+    const held = inShort(task.held, holderText, ", ") || "nobody";
+    const life = taskState(state, number) + (task.aborted ? ", aborted" : "");
+    return [slot, task.generation, chip(this.app, number), life, task.polls, held, waitingText(state, this.waiting ?? waits(state), number)];
   }
 
   note(alive, state) {
@@ -31,6 +37,16 @@ class Tasks {
   }
 }
 
+// What a task waits for, and each child in it.
+function waitingText(state, waiting, number) {
+  const sentence = (it) => [childName(state, it.who), waitText(state, it)].filter(Boolean).join(": ");
+  const known = inShort(waiting.get(number) ?? [], sentence);
+  if (known || taskState(state, number) !== "waits") return known;
+  const { held } = state.tasks[number];
+  if (held.length) return inShort(held, holderText, ", ");
+  return state.woken === number ? "its place in the queue" : "a wake that cannot come: nobody holds a ticket of it";
+}
+
 class Queue {
   constructor(app) {
     this.app = app;
@@ -39,7 +55,7 @@ class Queue {
 
   show(state, e) {
     const { app } = this;
-    if (app.predict.secret === "queue") {
+    if (app.predict.hidesQueue(state)) {
       draw(this.parent, none("Somebody is first. Who?"));
       return;
     }
@@ -47,8 +63,9 @@ class Queue {
     // Who has just come in is seen, however many stand before it.
     const has = (task) => task === e?.task;
     const shown = pinned(state.queue, has).slice(0, MOST_ROWS);
-    const items = shown.map((task) => el("li", { key: String(task), "aria-current": has(task) && "step" }, chip(app, task)));
-    const list = length ? el("ol", { class: "queue" }, ...items) : none(Object.keys(state.tasks).length ? "Empty: next, the loop would park." : "Empty: there is no task.");
+    const onclick = (task) => (event) => app.ask.cell(event, `${app.history.name(task)} is in the ready queue`, (state) => state.queue.includes(task));
+    const items = shown.map((task) => el("li", { key: String(task), "aria-current": has(task) && "step", tabindex: "-1", onclick: onclick(task) }, chip(app, task)));
+    const list = length ? el("ol", { class: "queue" }, ...items) : none(Object.keys(state.tasks).length ? "Empty: the loop would park." : "Empty: there is no task.");
     draw(this.parent, list, ...(length > MOST_ROWS ? [none(`and ${length - MOST_ROWS} more`)] : []));
     revealCurrent(this.parent);
   }

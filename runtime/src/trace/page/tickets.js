@@ -61,3 +61,54 @@ function holderText({ what, key }) {
     default: return what;
   }
 }
+
+// Of so many tickets at one station, at the most, it is said whose they are.
+const MOST_TICKETS = 10;
+
+// Where what holds a ticket stands in the picture. A ticket that nobody has named yet is with the future at poll.
+function stationOf(what) {
+  switch (what) {
+    case null: return "poll";
+    case "timer": return "timers";
+    case "read": case "write": return "reactor";
+    default: return "others";
+  }
+}
+
+// All tickets that are somewhere, and the wakers of gathers' children, by station: how many, and the first few. A ticket:
+// its task, what holds it, and its name among all that are shown.
+function tickets(s, e, most) {
+  const by = {};
+  for (const station of ["queue", "poll", "wake", "others", "reactor", "timers"]) by[station] = { all: 0, shown: [] };
+  const times = new Map();
+  const put = (station, ticket, id) => {
+    by[station].all += 1;
+    if (by[station].shown.length >= most) return;
+    const time = times.get(id) ?? 0;
+    times.set(id, time + 1);
+    by[station].shown.push({ ...ticket, id: time ? `${id} ${time}` : id });
+  };
+  // The ticket by which a task is woken, queued and polled.
+  const front = (station, task, from) => put(station, { task, what: "queue", key: null, from }, `q${task}`);
+  const isPushed = e?.kind === "Push";
+  for (const task of s.queue) front("queue", task, isPushed ? "wake" : "queue");
+  const acting = s.poll ?? s.popped;
+  if (acting !== null && s.tasks[acting]) front("poll", acting, "queue");
+  if (e?.kind === "Wake" && s.tasks[e.task] && e.task !== acting && !s.tasks[e.task].queued) front("wake", e.task, "others");
+  for (const key of Object.keys(s.tasks)) {
+    const task = Number(key);
+    for (const { what, key: of } of s.tasks[key].held) put(stationOf(what), { task, what, key: of, from: "poll" }, `${task} ${what} ${of}`);
+  }
+  const child = (station, who, from) => {
+    const place = s.gathers[who.gather]?.places[who.place];
+    put(station, { task: who.task, what: "gather", key: who.gather, child: `child ${place ? place.child : who.place}`, from }, `c${who.gather} ${who.place}`);
+  };
+  for (const { who, fired } of Object.values(s.timers)) if (who.gather !== null && !fired && s.tasks[who.task]) child("timers", who, "poll");
+  for (const source of Object.values(s.sources)) for (const way of DIRECTIONS) {
+    for (const who of source[way].waits) if (who.gather !== null && s.tasks[who.task]) child("reactor", who, "poll");
+  }
+  for (const { line } of Object.values(s.semaphores)) for (const who of line) if (who.gather !== null && s.tasks[who.task]) child("others", who, "poll");
+  const parent = e?.kind === "ChildWoken" ? s.gathers[e.gather]?.parent.task : null;
+  if (parent !== null && s.tasks[parent]) child("wake", { task: parent, gather: e.gather, place: e.place }, "timers");
+  return by;
+}

@@ -79,7 +79,7 @@ function attribute(node, name, value) {
 
 // The text in an element, or in a string.
 function textOf(it) {
-  return it.tag === undefined ? String(it) : it.children.map(textOf).join("");
+  return it?.tag === undefined ? String(it) : it.children.map(textOf).join("");
 }
 
 function none(text) {
@@ -95,14 +95,15 @@ function sign(task) {
   return SIGNS[Math.floor(task / 8 + task) % SIGNS.length];
 }
 
-function chip(app, task) {
+// Its name, or in place of that a child of a gather in it.
+function chip(app, task, text = app.history.name(task)) {
   return el(
     "button",
     {
       type: "button", class: `chip ${colour(task)}`, "aria-pressed": String(app.selected === task),
-      title: "Select this task", onclick: () => app.select(app.selected === task ? null : task),
+      title: `Select ${app.history.name(task)}`, onclick: () => app.select(app.selected === task ? null : task),
     },
-    el("span", { "aria-hidden": "true" }, sign(task)), app.history.name(task),
+    el("span", { "aria-hidden": "true" }, sign(task)), el("bdi", {}, text),
   );
 }
 
@@ -150,20 +151,20 @@ function pinned(items, isCurrent, most = MOST_ROWS) {
 }
 
 // The first few of many, and how many more there are.
-function inShort(items, say, join = "; ") {
+function inShort(items, say, join = "; ", all = items.length) {
   const few = items.slice(0, FEW).map(say).join(join);
-  return items.length > FEW ? `${few} and ${items.length - FEW} more` : few;
+  return all > FEW ? `${few} and ${all - FEW} more` : few;
 }
 
 // Who waits: the chip of a task, and which child of which gather in it.
-function whoChip(app, who) {
-  const child = childName(app.state, who);
-  return el("span", {}, who.task === null ? "outside of a task" : chip(app, who.task), child ? ` ${child}` : "");
+function whoChip(app, state, who) {
+  const child = childName(state, who);
+  return el("span", {}, who.task === null ? "outside of a task" : child ? chip(app, who.task, child) : chip(app, who.task));
 }
 
 // Those who wait in a line.
-function lineChips(app, line) {
-  const chips = line.slice(0, MOST_ROWS).map((who) => whoChip(app, who));
+function lineChips(app, state, line) {
+  const chips = line.slice(0, MOST_ROWS).map((who) => whoChip(app, state, who));
   if (line.length > MOST_ROWS) chips.push(` and ${line.length - MOST_ROWS} more`);
   return chips;
 }
@@ -177,39 +178,49 @@ function childName(state, who) {
 // Rows that are more than a table can show are counted.
 const MOST_ROWS = 40;
 
-// A table that marks the cells that changed since the last step. `row` makes [key, cells] of an item.
+// A table that marks the cells that changed since the last step. `cells` makes the cells of a row from the state and its
+// key, and nothing where there is no such row: so any cell can be asked since when it is so. `facts` gives the texts that
+// such a question is about, where a cell says more (how long it is still to go).
 class Table {
-  constructor(id, heads, empty) {
+  constructor(app, id, heads, empty, cells, facts = cells) {
+    this.app = app;
     this.parent = $(id);
     this.heads = el("thead", {}, el("tr", {}, ...heads.map((text) => el("th", { scope: "col" }, text))));
+    this.names = heads;
     this.empty = empty;
+    this.cells = cells;
+    this.facts = facts;
     this.before = null;
   }
 
-  // `current` is the key of the row that the step is about; `all` is how many there are, if not all of them are among the
-  // items.
-  show(items, row, current, all = items.length) {
+  // `current` is the key of the row that the step is about; `all` is how many there are, if not all of them have their keys
+  // here; what stands above the table is `above`.
+  show(state, keys, current, all = keys.length, above = []) {
     const now = new Map(); // key → the texts of a row
-    const lines = items.slice(0, MOST_ROWS).map((item) => {
-      const [key, cells] = row(item);
+    const lines = keys.slice(0, MOST_ROWS).map((key) => {
+      const cells = this.cells(state, key);
       const texts = cells.map(textOf);
       const before = this.before && (this.before.get(String(key)) ?? []);
       now.set(String(key), texts);
       const isCurrent = String(key) === String(current);
-      return el("tr", { key: String(key), "aria-current": isCurrent && "step" }, ...cells.map((cell, at) => this.cell(cell, texts[at], before && before[at] !== texts[at])));
+      return el("tr", { key: String(key), "aria-current": isCurrent && "step" }, ...cells.map((cell, at) => this.cell(key, at, cell, texts[at], before && before[at] !== texts[at])));
     });
     this.before = now;
-    if (items.length === 0) {
-      draw(this.parent, none(this.empty));
+    if (keys.length === 0) {
+      draw(this.parent, ...above, none(this.empty));
       return;
     }
     const more = all > MOST_ROWS ? [none(`and ${all - MOST_ROWS} more`)] : [];
-    draw(this.parent, el("table", {}, this.heads, el("tbody", {}, ...lines)), ...more);
+    draw(this.parent, ...above, el("table", {}, this.heads, el("tbody", {}, ...lines)), ...more);
     revealCurrent(this.parent);
   }
 
-  cell(cell, text, isNew) {
-    return el("td", { class: `${text.length <= 12 ? "short" : ""}${isNew ? " new" : ""}` }, cell);
+  cell(key, at, cell, text, isNew) {
+    const onclick = (event) => this.app.ask.cell(event, `${this.names[at]}: ${text}`, (state) => {
+      const facts = this.facts(state, key);
+      return facts && textOf(facts[at]);
+    });
+    return el("td", { class: `${text.length <= 12 ? "short" : ""}${isNew ? " new" : ""}`, tabindex: "-1", onclick }, cell);
   }
 }
 

@@ -3,43 +3,47 @@
 class Timers {
   constructor(app) {
     this.app = app;
-    this.table = new Table("timers", ["timer", "at", "wakes"], "No timers: park would last until an event or a wake.");
+    const row = (says) => (state, key) => {
+      const timer = state.timers[key];
+      return timer ? [key, timer.fired ? "fired" : time(timer.deadline), says(state, timer), whoChip(app, state, timer.who)] : null;
+    };
+    const left = (state, { fired, deadline }) => fired ? "" : deadline < state.at ? "late" : time(deadline - state.at);
+    this.table = new Table(app, "timers", ["timer", "at", "in", "wakes"], "No timers: park would last until an event or a wake.", row(left), row(() => ""));
   }
 
   show(state, e) {
     const keys = Object.keys(state.timers);
     const fired = keys.filter((key) => state.timers[key].fired);
     const armed = keys.filter((key) => !state.timers[key].fired);
-    const row = (key) => {
-      const timer = state.timers[key];
-      return [key, [key, timer.fired ? "fired" : time(timer.deadline), whoChip(this.app, timer.who)]];
-    };
     const next = earliest(armed, (key) => state.timers[key].deadline);
     const current = e?.timer;
     const rest = keys.length > MOST_ROWS && current !== undefined && state.timers[current] ? [String(current)] : [];
     const shown = [...new Set([...next, ...fired, ...rest])];
-    this.table.show(pinned(shown, (key) => key === String(current)), row, current, keys.length);
+    this.table.show(state, pinned(shown, (key) => key === String(current)), current, keys.length);
     const { park } = state;
     const parked = park && `parked, ${park.timeout === null ? "no timeout" : `at most ${time(park.timeout)}`}`;
-    const isAsked = this.app.predict.secret === "park";
-    draw($("timers-note"), isAsked ? "park: ?" : parked ?? (armed.length ? `park: ${time(Math.max(0, state.timers[next[0]].deadline - state.at))}` : ""));
+    const limit = armed.length ? `park: ${time(Math.max(0, state.timers[next[0]].deadline - state.at))}` : "";
+    draw($("timers-note"), this.app.predict.on ? "park: ?" : parked ?? limit);
   }
 }
 
 class ReactorPanel {
   constructor(app) {
     this.app = app;
-    this.table = new Table("reactor", ["token", "interest", "ready", "who waits"], "No sockets: nothing but a ring could end a park early.");
+    const cells = (state, key) => {
+      const [source, way] = key.split(" ");
+      const it = state.sources[source]?.[way];
+      if (!it) return null;
+      const who = it.waits.length ? el("span", {}, ...lineChips(app, state, it.waits)) : "–";
+      return [source, way, it.ended ? "ended" : it.ready ? "yes" : "no", who];
+    };
+    this.table = new Table(app, "reactor", ["socket", "to", "ready", "who waits"], "No sockets are watched.", cells);
   }
 
   show(state, e) {
     const keys = Object.keys(state.sources);
     const shown = pinned(keys, (key) => key === String(e?.source), MOST_ROWS / DIRECTIONS.length);
-    const sides = shown.flatMap((key) => DIRECTIONS.map((way) => [key, way]));
-    this.table.show(sides, ([key, way]) => {
-      const { ready, ended, waits: line } = state.sources[key][way];
-      const who = line.length ? el("span", {}, ...lineChips(this.app, line)) : "–";
-      return [`${key}${way}`, [key, way, ended ? "ended" : ready ? "yes" : "no", who]];
-    }, e?.source === undefined ? undefined : `${e.source}${e.direction ?? "read"}`, keys.length * DIRECTIONS.length);
+    const sides = shown.flatMap((key) => DIRECTIONS.map((way) => `${key} ${way}`));
+    this.table.show(state, sides, e?.source === undefined ? undefined : `${e.source} ${e.direction ?? "read"}`, keys.length * DIRECTIONS.length);
   }
 }
