@@ -6,9 +6,10 @@
 
 use crate::run::{BETWEEN_LOOKS, Broken, Run};
 use crate::system::{Look, Thread};
+use std::backtrace::Backtrace;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,10 @@ pub enum Outcome<R> {
 /// # Panics
 /// If the system has no thread left.
 pub fn watch<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> (Outcome<R>, Watched) {
+    // The first look at a stack reads the tables of the whole program, and may take as long as a spin. It is not the
+    // answer's: so it is taken before.
+    static WARM: Once = Once::new();
+    WARM.call_once(|| drop(Backtrace::force_capture()));
     let run = Arc::new(Run::new());
     let ended = Arc::new(Mutex::new(None));
     let watcher = thread::current();
