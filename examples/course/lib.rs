@@ -31,6 +31,7 @@ pub use dice::Dice;
 pub use grade::{Verdict, grade, rules_of};
 pub use meanwhile::{Meanwhile, meanwhile};
 pub use probe::{CountingWaker, Probe, Script, Step, WAYS, Way, naps};
+pub use progress::Progress;
 pub use run::{Broken, Event, Run, broken, from_afar};
 pub use spy::{Moment, Spy, forget, once_at};
 pub use system::Look;
