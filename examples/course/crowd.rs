@@ -12,9 +12,20 @@ struct Ready {
     from: u64,
     /// `None` while the call that makes it ready is under way.
     to: Option<u64>,
-    /// It was spawned in the turn that began at this moment. A spawn need not take the way of a wake, so it is not known to
-    /// be later than a wake of the same turn.
-    spawned_in: Option<u64>,
+    by: By,
+    /// When the turn began in which this happened.
+    turn_began: u64,
+}
+
+/// By which way a task becomes ready. An earlier one of these may be a shorter way: what comes by it later may be in the queue
+/// sooner, though not by a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    Spawn,
+    /// A wake on the loop's thread.
+    Wake,
+    /// A wake on another thread.
+    Afar,
 }
 
 /// What is known of one task.
@@ -25,6 +36,9 @@ struct Member {
     /// It is to be polled. `None`: it waits for a wake.
     ready: Option<Ready>,
     polls: u64,
+    /// Wakes since its last poll began, and those that its last poll has answered.
+    wakes: u32,
+    answered: u32,
     /// The turn in which it was polled last.
     turn: u64,
     is_at_poll: bool,
@@ -33,6 +47,8 @@ struct Member {
     waiters: Vec<u32>,
     /// It waits so for another one.
     is_waiter: bool,
+    /// Another thread will wake it. Nobody else does: of two wakes at one time nobody could tell which poll answers which.
+    is_called: bool,
 }
 
 /// What is known of all of them.
@@ -43,7 +59,8 @@ struct State {
     /// The turn that runs, from 1, and when it began. 0: nobody tells turns.
     turn: u64,
     began: u64,
-    polls_in_turn: u64,
+    /// The task that was woken last after its end.
+    stale: Option<u32>,
 }
 
 impl State {
@@ -73,7 +90,7 @@ impl Crowd {
     pub fn joins(&self) -> u32 {
         let mut state = self.state();
         let (now, began) = (state.now(), state.began);
-        let ready = Some(Ready { from: now, to: Some(now), spawned_in: Some(began) });
+        let ready = Some(Ready { from: now, to: Some(now), by: By::Spawn, turn_began: began });
         // Who is spawned in a turn belongs to the next one.
         let turn = state.turn;
         state.members.push(Member { ready, turn, ..Member::default() });
@@ -94,9 +111,10 @@ impl Crowd {
         let old = {
             let mut state = self.state();
             let turn = state.turn;
-            state.polls_in_turn += 1;
             let member = &mut state.members[task as usize];
             (member.ready, member.is_at_poll, member.turn) = (None, true, turn);
+            member.is_called = false;
+            member.answered = mem::take(&mut member.wakes);
             member.waker.replace(fresh)
         };
         // Foreign code: outside of the lock.
@@ -120,10 +138,23 @@ impl Crowd {
             ("no poll after Ready", format!("Task {task} was polled again after it had returned Ready."))
         } else if state.members[0].has_ended {
             ("the loop ends with main", format!("Main is ready, and task {task} is polled after it."))
+        } else if let (None, 2..) = (member.ready, member.answered) {
+            let says = format!(
+                "Task {task} was woken {} times before its last poll. One poll answers them all, and here is one more: it \
+                 stood in the queue twice.",
+                member.answered
+            );
+            ("a task is queued once", says)
         } else if state.turn > 0 && member.turn == state.turn {
             let how = if member.polls == 1 { "was spawned in this turn" } else { "was polled in this turn before" };
             let says = format!("Task {task} {how}. A turn polls what was ready when it began, and that once.");
             ("a turn polls what was ready", says)
+        } else if let (None, Some(stale)) = (member.ready, state.stale) {
+            let says = format!(
+                "Nobody has woken task {task}. But the waker of task {stale} was used, which has ended: did its ticket lead \
+                 to task {task}?"
+            );
+            ("a stale ticket wakes nobody", says)
         } else if member.ready.is_none() {
             ("a poll needs a wake", format!("Nobody has woken task {task} since its last poll began."))
         } else if let Some(first) = state.before(task) {
@@ -137,17 +168,21 @@ impl Crowd {
 
     /// Wakes a task by the waker of its last poll, and tells it. One that has ended is woken, too: that has no effect.
     pub fn wake(&self, task: u32, who: &'static str) {
+        let run = Run::current();
+        let by = if run.is_on_loop() { By::Wake } else { By::Afar };
         let waker = {
             let mut state = self.state();
-            let now = state.now();
+            let (now, turn_began) = (state.now(), state.began);
             let member = &mut state.members[task as usize];
             let Some(waker) = member.waker.clone() else { return };
-            if !member.has_ended {
-                member.ready.get_or_insert(Ready { from: now, to: None, spawned_in: None });
+            if member.has_ended {
+                state.stale = Some(task);
+            } else {
+                member.wakes += 1;
+                member.ready.get_or_insert(Ready { from: now, to: None, by, turn_began });
             }
             waker
         };
-        let run = Run::current();
         run.tell("Wake", task, format!("task {task}, by {who}"));
         run.call(|| waker.wake());
         let mut state = self.state();
@@ -169,6 +204,19 @@ impl Crowd {
             state.members[task as usize].is_waiter = true;
         }
         task != other
+    }
+
+    /// Another thread will wake this task, and nobody else.
+    pub fn is_called(&self, task: u32) {
+        self.state().members[task as usize].is_called = true;
+    }
+
+    /// Wakes a task, unless another thread will.
+    pub fn wake_another(&self, task: u32) {
+        let is_called = self.state().members.get(task as usize).is_none_or(|member| member.is_called);
+        if !is_called {
+            self.wake(task, "a task");
+        }
     }
 
     /// Wakes those who wait for this task to be polled.
@@ -195,7 +243,7 @@ impl Crowd {
         let mut state = self.state();
         let now = state.now();
         state.turn += 1;
-        (state.began, state.polls_in_turn) = (now, 0);
+        state.began = now;
     }
 
     /// A turn has ended: all were polled that were ready when it began.
@@ -243,10 +291,10 @@ impl Crowd {
 impl State {
     /// A task that certainly became ready before this one did, and has not been polled since.
     fn before(&self, task: u32) -> Option<u32> {
-        let Ready { from, spawned_in, .. } = self.members[task as usize].ready?;
+        let this = self.members[task as usize].ready?;
         let earlier = |member: &Member| {
             let other = member.ready?;
-            let from = if other.spawned_in.is_some() { from } else { spawned_in.unwrap_or(from) };
+            let from = if other.by <= this.by { this.from } else { this.turn_began };
             other.to.filter(|&to| to < from)
         };
         let others = self.members.iter().enumerate().filter(|(other, _)| *other as u32 != task);

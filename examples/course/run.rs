@@ -239,10 +239,14 @@ impl Run {
         self.thread.get()?.0.look()
     }
 
+    /// Whether this is the thread that runs the answer's loop.
+    pub(crate) fn is_on_loop(&self) -> bool {
+        self.thread.get().is_some_and(|(_, thread)| thread.id() == thread::current().id())
+    }
+
     /// Another thread calls into the answer: if the call does not come back, the watcher shall see it.
     pub(crate) fn call(&self, wake: impl FnOnce()) {
-        let is_loop = self.thread.get().is_some_and(|(_, thread)| thread.id() == thread::current().id());
-        if is_loop {
+        if self.is_on_loop() {
             return wake();
         }
         let this = Thread::current();

@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 /// answer that naps is not taken for one that hangs.
 const HANG: Duration = Duration::from_millis(2);
 
+/// The same for a loop whose wakes are still under way and sleep, too: in a lock of the answer, or, on a machine that is busy
+/// for long, in a lock of the allocator.
+const STUCK: Duration = Duration::from_millis(100);
+
 /// Processor time without an event, after which a loop spins.
 pub const SPIN: Duration = Duration::from_millis(20);
 
@@ -161,7 +165,8 @@ impl Quiet {
         match &self.asleep {
             _ if will_come || !all_asleep => self.asleep = None,
             Some((before, when)) if *before == looks => {
-                let hangs = when.elapsed() >= HANG && !a_helper_runs;
+                let hang = if outstanding > 0 { STUCK } else { HANG };
+                let hangs = when.elapsed() >= hang && !a_helper_runs;
                 return hangs.then_some(Ended::Parked);
             }
             _ => self.asleep = Some((looks, Instant::now())),
