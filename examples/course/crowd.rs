@@ -224,7 +224,7 @@ impl Crowd {
         let waiters = mem::take(&mut self.state().members[task as usize].waiters);
         for waiter in waiters {
             self.state().members[waiter as usize].is_waiter = false;
-            self.wake(waiter, "a task");
+            self.wake_another(waiter);
         }
     }
 
