@@ -20,13 +20,19 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     for lesson in names(&lessons) {
         let folder = lessons.join(&lesson);
-        let Ok(check) = fs::read_to_string(folder.join("check.rs")) else { continue };
+        let Ok(check) = fs::read_to_string(folder.join("check.rs")) else {
+            // Nobody writes an exercise there. Somebody may add a check.
+            println!("cargo::rerun-if-changed={}", folder.display());
+            continue;
+        };
         let rung = read(&folder.join("rung.rs"));
         let part =
             check.split(STUDENT).nth(1).and_then(|rest| rest.split(';').next()).expect("check.rs names the part");
         // The exercise is left out: who writes it shall wait for nothing but its own check.
-        for name in ["rung.rs", "check.rs", "solution.rs", "mutants"] {
-            println!("cargo::rerun-if-changed={}", folder.join(name).display());
+        for name in ["rung.rs", "check.rs", "solution.rs", "mutants", "right"] {
+            if folder.join(name).exists() {
+                println!("cargo::rerun-if-changed={}", folder.join(name).display());
+            }
         }
 
         let glue = cut(&cut(&cut(&rung, "macro_rules! say"), &format!("mod {part} {{")), "fn main() {");
@@ -36,21 +42,28 @@ fn main() {
         fs::create_dir_all(&here).expect("the output folder can be written");
         write(&here.join("glue.rs"), &format!("{SAY}{}", glue.join("\n")));
 
+        // Answers that are right in another way than the solution, and those that are wrong.
+        let right = folder.join("right");
+        let right = if right.exists() { names(&right) } else { Vec::new() };
+        let right = right.into_iter().map(|name| format!("right/{name}"));
         let mutants = names(&folder.join("mutants")).into_iter().map(|name| format!("mutants/{name}"));
         let _ = writeln!(modules, "pub mod lesson_{lesson} {{");
-        for answer in ["solution.rs".to_owned()].into_iter().chain(mutants) {
+        for answer in ["solution.rs".to_owned()].into_iter().chain(right).chain(mutants) {
             let (file, name) = (folder.join(&answer), Path::new(&answer).file_stem().and_then(|it| it.to_str()));
             let name = name.expect("a file has a name");
             let copy = here.join(format!("{name}.check.rs"));
             write(&copy, &check.replace(STUDENT, &format!("#[path = {file:?}]\nmod ")));
             let _ = writeln!(modules, "#[path = {copy:?}]\npub mod {name};");
-            let _ = writeln!(table, "({lesson:?}, {name:?}, include_str!({file:?}), lesson_{lesson}::{name}::main),");
+            let is_mutant = answer.starts_with("mutants/");
+            let row =
+                format!("({lesson:?}, {name:?}, include_str!({file:?}), {is_mutant}, lesson_{lesson}::{name}::main),");
+            let _ = writeln!(table, "{row}");
         }
         modules.push_str("}\n");
     }
     let table = format!(
-        "/// Lesson, name, source and check of an answer.\n\
-         pub type Answer = (&'static str, &'static str, &'static str, fn());\n\n\
+        "/// Lesson, name, source of an answer, whether it is wrong, and its check.\n\
+         pub type Answer = (&'static str, &'static str, &'static str, bool, fn());\n\n\
          /// All answers but the student's.\n\
          pub const ANSWERS: &[Answer] = &[\n{table}];\n"
     );

@@ -4,6 +4,7 @@ use crate::progress::{Progress, hash};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Number, title, and minutes of every lesson.
 const LESSONS: [(u32, &str, u32); 15] = [
@@ -118,6 +119,11 @@ impl Lesson {
             _ if self.file("rung.rs").exists() => State::Rung,
             _ => State::Absent,
         }
+    }
+
+    /// When the exercise was saved. `None`: it is not there.
+    pub fn saved(&self) -> Option<SystemTime> {
+        fs::metadata(self.file("exercise.rs")).and_then(|metadata| metadata.modified()).ok()
     }
 
     /// Whether there is something to write.

@@ -74,6 +74,16 @@ impl Judged {
         };
         Judged { broken, watched }
     }
+
+    /// The same verdict. If it is that the answer spins, it has this rule and says this: what a check polls need not be a
+    /// loop.
+    #[must_use]
+    pub fn spinning_says(mut self, rule: &'static str, says: &str) -> Judged {
+        if let Some(broken) = self.broken.as_mut().filter(|broken| broken.rule == "wait asleep") {
+            *broken = Broken { rule, says: says.to_owned(), missing: Some("PollEnd") };
+        }
+        self
+    }
 }
 
 /// What a check is told from outside.
@@ -166,6 +176,9 @@ fn message(lesson: u32, number: u64, seed: u64, took: Duration, broken: &Broken,
     run.with_events(|events| {
         // From the poll before on; of many events the last few.
         let polls = events.iter().enumerate().rev().skip(1).filter(|(_, event)| event.name == "PollBegin");
+        // If it is the answer to a poll that is wrong, this poll is not the one before.
+        let is_answer = broken.missing.is_none() && events.back().is_some_and(|event| event.name == "PollEnd");
+        let polls = polls.skip(usize::from(is_answer));
         let first = polls.map(|(index, _)| index).next().unwrap_or(0).max(events.len().saturating_sub(SHOWN));
         for (index, event) in events.iter().enumerate().skip(first) {
             let is_bad = broken.missing.is_none() && index + 1 == events.len();

@@ -108,9 +108,15 @@ impl Desk<'_> {
         Ok(USAGE)
     }
 
-    /// The lesson to work on: the first one whose exercise is not accepted, or the last one that has an exercise.
+    /// The lesson to work on: the one whose exercise was saved last. If that is accepted, the first one whose exercise is
+    /// not, or the last one that has an exercise.
     fn current(&self) -> Option<Lesson> {
         let lessons: Vec<Lesson> = self.course.lessons().into_iter().filter(Lesson::has_exercise).collect();
+        let touched = lessons.iter().filter(|it| it.state(&self.progress) != State::NotBegun);
+        let saved_last = touched.max_by_key(|it| it.saved());
+        if let Some(lesson) = saved_last.filter(|it| it.state(&self.progress) != State::Accepted) {
+            return Some(lesson.clone());
+        }
         let open = lessons.iter().find(|it| self.progress.accepted(it.number).is_none());
         open.or(lessons.last()).cloned()
     }

@@ -2,7 +2,8 @@
 //! they know.
 
 use crate::dice::Dice;
-use crate::run::{BETWEEN_LOOKS, Run, broken, from_afar};
+use crate::run::{BETWEEN_LOOKS, Broken, Run, broken, from_afar};
+use crate::system::Look;
 use crate::watch::SPIN;
 use std::hint;
 use std::pin::Pin;
@@ -220,6 +221,24 @@ impl Drop for Ends {
     }
 }
 
+/// Watches a loop that sleeps, and that nobody calls. True: it wakes up again and again, and that is noted as broken.
+pub fn naps(run: &Run, task: u32, before: Look) -> bool {
+    for _ in 0..LOOKS_FOR_NAPS {
+        thread::sleep(BETWEEN_LOOKS);
+        let Some(now) = run.look() else { break };
+        if now.runs >= before.runs + NAPS && now.cpu < before.cpu + SPIN {
+            run.tell("Nap", task, "nobody has called");
+            let says = format!(
+                "The thread woke up {} times while nobody called it: it naps and looks. Sleep until somebody calls.",
+                now.runs - before.runs
+            );
+            run.note_broken(Broken { rule: "wait asleep", says, missing: None });
+            return true;
+        }
+    }
+    false
+}
+
 /// Wakes a loop when it sleeps; before that, looks whether it sleeps well.
 fn wake_a_sleeper(call: Call, stray: bool, watches: bool) {
     let run = Run::current();
@@ -230,18 +249,8 @@ fn wake_a_sleeper(call: Call, stray: bool, watches: bool) {
         let Some(again) = run.wait_for_sleep() else { return };
         before = again;
     }
-    for _ in 0..if watches { LOOKS_FOR_NAPS } else { 0 } {
-        thread::sleep(BETWEEN_LOOKS);
-        let Some(now) = run.look() else { break };
-        if now.runs >= before.runs + NAPS && now.cpu < before.cpu + SPIN {
-            run.tell("Nap", call.task, "nobody has called");
-            let says = format!(
-                "The thread woke up {} times while nobody called it: it naps and looks. Sleep until somebody calls.",
-                now.runs - before.runs
-            );
-            run.note_broken(crate::Broken { rule: "wait asleep", says, missing: None });
-            return;
-        }
+    if watches && naps(&run, call.task, before) {
+        return;
     }
     call.wake("another thread, the loop asleep");
 }

@@ -10,6 +10,7 @@ use std::fmt;
 use std::panic;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -154,6 +155,12 @@ impl Run {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A probe tells a step that the answer has called for: the message shows its line.
+    pub fn tell_here(&self, name: &'static str, task: u32, note: impl Into<Cow<'static, str>>) {
+        self.push(name, Some(task), note.into(), Place::Stack(Box::new(Backtrace::force_capture())));
+        self.told.fetch_add(1, SeqCst);
+    }
+
     /// A probe tells a step.
     pub fn tell(&self, name: &'static str, task: u32, note: impl Into<Cow<'static, str>>) {
         // Only in a poll is the answer on the stack.
@@ -168,6 +175,11 @@ impl Run {
         }
         self.push(name, Some(task), note.into(), place);
         self.told.fetch_add(1, SeqCst);
+    }
+
+    /// A probe tells how a poll has ended.
+    pub fn tell_answer<T>(&self, task: u32, answer: &Poll<T>) {
+        self.tell("PollEnd", task, if answer.is_ready() { "Ready" } else { "Pending" });
     }
 
     fn push(&self, name: &'static str, task: Option<u32>, note: Cow<'static, str>, place: Place) {
@@ -227,10 +239,14 @@ impl Run {
         self.thread.get()?.0.look()
     }
 
+    /// Whether this is the thread that runs the answer's loop.
+    pub(crate) fn is_on_loop(&self) -> bool {
+        self.thread.get().is_some_and(|(_, thread)| thread.id() == thread::current().id())
+    }
+
     /// Another thread calls into the answer: if the call does not come back, the watcher shall see it.
     pub(crate) fn call(&self, wake: impl FnOnce()) {
-        let is_loop = self.thread.get().is_some_and(|(_, thread)| thread.id() == thread::current().id());
-        if is_loop {
+        if self.is_on_loop() {
             return wake();
         }
         let this = Thread::current();

@@ -6,15 +6,20 @@
 
 use crate::run::{BETWEEN_LOOKS, Broken, Run};
 use crate::system::{Look, Thread};
+use std::backtrace::Backtrace;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// A loop that slept for so long, with nobody left to wake it, hangs. Longer than a nap of the usual 1 ms, so that an
 /// answer that naps is not taken for one that hangs.
 const HANG: Duration = Duration::from_millis(2);
+
+/// The same for a loop whose wakes are still under way and sleep, too: in a lock of the answer, or, on a machine that is busy
+/// for long, in a lock of the allocator.
+const STUCK: Duration = Duration::from_millis(100);
 
 /// Processor time without an event, after which a loop spins.
 pub const SPIN: Duration = Duration::from_millis(20);
@@ -55,6 +60,10 @@ pub enum Outcome<R> {
 /// # Panics
 /// If the system has no thread left.
 pub fn watch<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> (Outcome<R>, Watched) {
+    // The first look at a stack reads the tables of the whole program, and may take as long as a spin. It is not the
+    // answer's: so it is taken before.
+    static WARM: Once = Once::new();
+    WARM.call_once(|| drop(Backtrace::force_capture()));
     let run = Arc::new(Run::new());
     let ended = Arc::new(Mutex::new(None));
     let watcher = thread::current();
@@ -156,7 +165,8 @@ impl Quiet {
         match &self.asleep {
             _ if will_come || !all_asleep => self.asleep = None,
             Some((before, when)) if *before == looks => {
-                let hangs = when.elapsed() >= HANG && !a_helper_runs;
+                let hang = if outstanding > 0 { STUCK } else { HANG };
+                let hangs = when.elapsed() >= hang && !a_helper_runs;
                 return hangs.then_some(Ended::Parked);
             }
             _ => self.asleep = Some((looks, Instant::now())),

@@ -2,8 +2,11 @@
 //! long, no step is too large, and the table of the README counts right.
 #![cfg(target_os = "linux")]
 
+#[path = "../prices/rows.rs"]
+mod prices_rows;
 mod watch;
 
+use prices_rows::ROWS;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -107,4 +110,15 @@ fn only_the_ticket_is_unsafe_and_it_says_why() {
         assert_eq!(blocks, usize::from(number >= 5), "rung {number}");
         assert_eq!(source.matches("// SAFETY:").count(), blocks, "rung {number}");
     }
+}
+
+#[test]
+fn the_readme_has_the_rows_that_the_prices_print_and_a_price_in_each() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let table = readme.split("| the real loop | rung 13 | measured | real | rung 13 |\n").nth(1).unwrap();
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect();
+    let names: Vec<&[&str]> = rows.iter().map(|row| &row[..3]).collect();
+    assert_eq!(names, ROWS, "cargo run --release -p course --features prices --example prices");
+    assert!(rows.iter().all(|row| row.len() == 5 && !row[3].is_empty() && !row[4].is_empty()), "{rows:?}");
 }

@@ -61,13 +61,33 @@ fn next_names_the_files_and_the_first_task() {
     let folder = Folder::with_lessons("next");
     let (code, said) = command(&folder, &[]);
     assert_eq!(code, commands::OK);
-    for word in ["Lesson 1", "lesson.md", "exercise.rs", "First task", "cargo run -p course -- check"] {
+    for word in ["Lesson 0", "lesson.md", "exercise.rs", "First task", "cargo run -p course -- check"] {
         assert!(said.contains(word), "no {word} in:\n{said}");
     }
     let line: usize = said.split("of line ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
-    let exercise = fs::read_to_string(folder.exercise()).unwrap();
-    assert!(exercise.lines().nth(line - 1).unwrap().trim().starts_with("//Poll::Ready"));
+    let exercise = fs::read_to_string(folder.0.join("lessons/00_async_fn/exercise.rs")).unwrap();
+    assert!(exercise.lines().nth(line - 1).unwrap().trim().starts_with("//tell("));
     assert_eq!(command(&folder, &["next"]), (code, said));
+}
+
+#[test]
+fn a_command_without_a_number_means_the_exercise_that_was_saved_last() {
+    let folder = Folder::with_lessons("last");
+    let write = |lesson: &str, text: &str| fs::write(folder.0.join("lessons").join(lesson).join("exercise.rs"), text);
+    let lesson = || command(&folder, &[]).1.split("\n  Lesson ").nth(1).unwrap()[..1].to_owned();
+    assert_eq!(lesson(), "0");
+    write("02_timer", "begun").unwrap();
+    assert_eq!(lesson(), "2");
+    write("01_block_on", "begun later").unwrap();
+    // Both may have been saved at one time by a coarse clock.
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
+    fs::File::options().write(true).open(folder.exercise()).unwrap().set_modified(later).unwrap();
+    assert_eq!(lesson(), "1");
+    // Accepted: then it is the first that is not.
+    let mut progress = course::Progress::read(&folder.0.join("progress.txt"));
+    progress.accept(1, "begun later");
+    progress.write().unwrap();
+    assert_eq!(lesson(), "0");
 }
 
 #[test]
@@ -116,10 +136,10 @@ fn hints_come_one_by_one_and_the_last_one_stays() {
 #[test]
 fn the_solution_comes_when_it_is_asked_for_twice() {
     let folder = Folder::with_lessons("solution");
-    let (code, said) = command(&folder, &["solution"]);
+    let (code, said) = command(&folder, &["solution", "1"]);
     assert_eq!(code, commands::NOT_ACCEPTED);
     assert!(!said.contains("fn wake") && said.contains("hint"), "{said}");
-    let (code, said) = command(&folder, &["solution"]);
+    let (code, said) = command(&folder, &["solution", "1"]);
     assert_eq!(code, commands::OK);
     assert!(said.contains("fn wake"), "{said}");
 }
@@ -217,7 +237,7 @@ fn a_student_goes_from_the_clone_to_accepted() {
 
     let (code, said, error) = run(&[]);
     assert_eq!(code, Some(0), "{error}");
-    assert!(said.contains("  Write:  examples/course/lessons/01_block_on/exercise.rs\n"), "{said}");
+    assert!(said.contains("  Write:  examples/course/lessons/00_async_fn/exercise.rs\n"), "{said}");
     assert_eq!(run(&["check"]).0, Some(1));
 
     // The first task.
@@ -255,7 +275,7 @@ fn a_student_goes_from_the_clone_to_accepted() {
     assert_eq!(code, Some(0), "{said}{error}");
     assert!(said.contains("ACCEPTED  300 programs with fresh seeds"), "{said}");
     assert!(run(&["list"]).1.contains("ACCEPTED"));
-    assert_eq!(run(&["solution"]).0, Some(0));
+    assert_eq!(run(&["solution", "1"]).0, Some(0));
 
     // What is accepted and changed is not what was accepted.
     fs::write(&exercise, &text).unwrap();

@@ -12,7 +12,7 @@
 //!                        +----+ poll: Pending              +-----+ poll: Pending
 //! ```
 //!
-//! [`two_naps`] is such a function and [`TwoNaps`] is its state machine, written by hand. `main` polls both side by side:
+//! [`two_naps`] is such a function and [`TwoNaps`](by_hand::TwoNaps) is its state machine, written by hand. `main` polls both side by side:
 //! they print the same at the same polls. Then it prints their sizes. A future has no stack of its own: it is as large as
 //! its largest variant. (The compiler's is a little larger here: it keeps the arguments and `name` apart.)
 //!
@@ -24,7 +24,7 @@
 //! `Pin<&mut Self>`: who calls it has promised that the future stays where it is until it is dropped. Before the first
 //! poll no such reference exists yet, and a future may be moved freely.
 //!
-//! An enum in safe Rust cannot hold a reference to itself. [`TwoNaps`] does not need one, so it is `Unpin`: it does not
+//! An enum in safe Rust cannot hold a reference to itself. `TwoNaps` does not need one, so it is `Unpin`: it does not
 //! mind to be moved, and `poll` may take it out of the pin. The compiler's own state machines are never `Unpin`.
 //!
 //! # What is given here
@@ -37,7 +37,7 @@ macro_rules! say(($($step:tt)*) => { () });
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 /// The loop itself.
 pub mod run {
@@ -89,7 +89,7 @@ pub mod run {
 
 /// A future that is pending once: the least that an `.await` can wait for.
 #[derive(Default)]
-struct Nap {
+pub struct Nap {
     over: bool,
 }
 
@@ -107,54 +107,66 @@ impl Future for Nap {
     }
 }
 
+/// What a body does at each place where it can stand.
+fn tell(name: &str, what: &str) {
+    println!("  {name}: {what}");
+}
+
 /// Written as one writes it.
 async fn two_naps(name: &'static str) -> usize {
-    println!("  {name}: the body begins");
+    tell(name, "the body begins");
     Nap::default().await;
-    println!("  {name}: after the first nap");
+    tell(name, "after the first nap");
     let letters = name.len();
     Nap::default().await;
-    println!("  {name}: after the second nap");
+    tell(name, "after the second nap");
     letters
 }
 
-/// The same by hand: a variant for each place where the body can stand.
-enum TwoNaps {
-    /// Called, and not polled yet: there are only the arguments.
-    Start { name: &'static str },
-    /// In the first `.await`. The future that it awaits is a part of this one.
-    FirstNap { name: &'static str, nap: Nap },
-    /// In the second. The variable `letters` is there from here on.
-    SecondNap { name: &'static str, letters: usize, nap: Nap },
-    /// It has given its output, and must not be polled again.
-    Done,
-}
+/// The same by hand.
+pub mod by_hand {
+    use super::{Nap, tell};
+    use std::pin::Pin;
+    use std::task::{Context, Poll, ready};
 
-impl Future for TwoNaps {
-    type Output = usize;
+    /// A variant for each place where the body can stand.
+    pub enum TwoNaps {
+        /// Called, and not polled yet: there are only the arguments.
+        Start { name: &'static str },
+        /// In the first `.await`. The future that it awaits is a part of this one.
+        FirstNap { name: &'static str, nap: Nap },
+        /// In the second. The variable `letters` is there from here on.
+        SecondNap { name: &'static str, letters: usize, nap: Nap },
+        /// It has given its output, and must not be polled again.
+        Done,
+    }
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
-        // Goes from place to place, as far as it comes without waiting.
-        loop {
-            match &mut *self {
-                TwoNaps::Start { name } => {
-                    println!("  {name}: the body begins");
-                    *self = TwoNaps::FirstNap { name, nap: Nap::default() };
+    impl Future for TwoNaps {
+        type Output = usize;
+
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
+            // Goes from place to place, as far as it comes without waiting.
+            loop {
+                match &mut *self {
+                    TwoNaps::Start { name } => {
+                        tell(name, "the body begins");
+                        *self = TwoNaps::FirstNap { name, nap: Nap::default() };
+                    }
+                    TwoNaps::FirstNap { name, nap } => {
+                        // This is what `.await` is: poll it; if it is pending, be pending too. (`ready!` returns then.)
+                        ready!(Pin::new(nap).poll(cx));
+                        tell(name, "after the first nap");
+                        *self = TwoNaps::SecondNap { name, letters: name.len(), nap: Nap::default() };
+                    }
+                    TwoNaps::SecondNap { name, letters, nap } => {
+                        ready!(Pin::new(nap).poll(cx));
+                        tell(name, "after the second nap");
+                        let letters = *letters;
+                        *self = TwoNaps::Done;
+                        return Poll::Ready(letters);
+                    }
+                    TwoNaps::Done => panic!("polled again after it was ready"),
                 }
-                TwoNaps::FirstNap { name, nap } => {
-                    // This is what `.await` is: poll it; if it is pending, be pending too. (`ready!` returns Pending then.)
-                    ready!(Pin::new(nap).poll(cx));
-                    println!("  {name}: after the first nap");
-                    *self = TwoNaps::SecondNap { name, letters: name.len(), nap: Nap::default() };
-                }
-                TwoNaps::SecondNap { name, letters, nap } => {
-                    ready!(Pin::new(nap).poll(cx));
-                    println!("  {name}: after the second nap");
-                    let letters = *letters;
-                    *self = TwoNaps::Done;
-                    return Poll::Ready(letters);
-                }
-                TwoNaps::Done => panic!("polled again after it was ready"),
             }
         }
     }
@@ -171,7 +183,7 @@ async fn points_into_itself(address: &Cell<usize>) -> u8 {
 
 fn main() {
     println!("both are made, and nothing has run");
-    let (mut compiled, mut by_hand) = (pin!(two_naps("compiled")), pin!(TwoNaps::Start { name: "by hand" }));
+    let (mut compiled, mut by_hand) = (pin!(two_naps("compiled")), pin!(by_hand::TwoNaps::Start { name: "by hand" }));
     let mut polls = 0;
     // `poll_fn` makes a future of a closure: the closure is its `poll`.
     let outputs = run::block_on(std::future::poll_fn(|cx| {

@@ -1,0 +1,351 @@
+//! Many tasks on one loop: who is ready since when, and so whose turn it is. Nothing of it is taken from what the answer
+//! says: the tasks tell their polls, and who wakes them tells the wakes.
+
+use crate::run::{Broken, Run, broken};
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// Why a task is to be polled: from one moment to another somebody made it ready. Moments are counted, not measured.
+#[derive(Debug, Clone, Copy)]
+struct Ready {
+    from: u64,
+    /// `None` while the call that makes it ready is under way.
+    to: Option<u64>,
+    by: By,
+    /// When the turn began in which this happened.
+    turn_began: u64,
+}
+
+/// By which way a task becomes ready. An earlier one of these may be a shorter way: what comes by it later may be in the queue
+/// sooner, though not by a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    Spawn,
+    /// A wake on the loop's thread.
+    Wake,
+    /// A wake on another thread.
+    Afar,
+}
+
+/// What is known of one task.
+#[derive(Debug, Default)]
+struct Member {
+    /// The waker of its last poll. A task that has ended keeps it, as somebody might who was not told of the end.
+    waker: Option<Waker>,
+    /// It is to be polled. `None`: it waits for a wake.
+    ready: Option<Ready>,
+    polls: u64,
+    /// Wakes since its last poll began, and those that its last poll has answered.
+    wakes: u32,
+    answered: u32,
+    /// The turn in which it was polled last.
+    turn: u64,
+    is_at_poll: bool,
+    has_ended: bool,
+    /// The tasks that wait for this one to be polled.
+    waiters: Vec<u32>,
+    /// It waits so for another one.
+    is_waiter: bool,
+    /// Another thread will wake it. Nobody else does: of two wakes at one time nobody could tell which poll answers which.
+    is_called: bool,
+}
+
+/// What is known of all of them.
+#[derive(Debug, Default)]
+struct State {
+    members: Vec<Member>,
+    moment: u64,
+    /// The turn that runs, from 1, and when it began. 0: nobody tells turns.
+    turn: u64,
+    began: u64,
+    /// The task that was woken last after its end.
+    stale: Option<u32>,
+}
+
+impl State {
+    fn now(&mut self) -> u64 {
+        self.moment += 1;
+        self.moment
+    }
+}
+
+/// The tasks of a program. Task 0 is main.
+#[derive(Debug, Default)]
+pub struct Crowd {
+    state: Mutex<State>,
+}
+
+impl Crowd {
+    /// Nobody.
+    pub fn new() -> Arc<Crowd> {
+        Arc::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A task more, which is ready from now on; its number. To be called right before the task is spawned.
+    pub fn joins(&self) -> u32 {
+        let mut state = self.state();
+        let (now, began) = (state.now(), state.began);
+        let ready = Some(Ready { from: now, to: Some(now), by: By::Spawn, turn_began: began });
+        // Who is spawned in a turn belongs to the next one.
+        let turn = state.turn;
+        state.members.push(Member { ready, turn, ..Member::default() });
+        state.members.len() as u32 - 1
+    }
+
+    /// Polls `body` as this task: judges that the poll comes when it should, and tells how it ends.
+    pub fn poll<T>(&self, task: u32, cx: &mut Context<'_>, body: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        let number = {
+            let mut state = self.state();
+            let member = &mut state.members[task as usize];
+            member.polls += 1;
+            member.polls
+        };
+        Run::current().tell("PollBegin", task, format!("poll {number} of task {task}"));
+        self.judge_poll(task);
+        let fresh = cx.waker().clone();
+        let old = {
+            let mut state = self.state();
+            let turn = state.turn;
+            let member = &mut state.members[task as usize];
+            (member.ready, member.is_at_poll, member.turn) = (None, true, turn);
+            member.is_called = false;
+            member.answered = mem::take(&mut member.wakes);
+            member.waker.replace(fresh)
+        };
+        // Foreign code: outside of the lock.
+        drop(old);
+        let answer = body(cx);
+        Run::current().tell_answer(task, &answer);
+        let mut state = self.state();
+        let member = &mut state.members[task as usize];
+        (member.is_at_poll, member.has_ended) = (false, answer.is_ready());
+        if answer.is_ready() {
+            member.ready = None;
+        }
+        answer
+    }
+
+    /// Whether this poll should come now.
+    fn judge_poll(&self, task: u32) {
+        let state = self.state();
+        let member = &state.members[task as usize];
+        let (rule, says) = if member.has_ended {
+            ("no poll after Ready", format!("Task {task} was polled again after it had returned Ready."))
+        } else if state.members[0].has_ended {
+            ("the loop ends with main", format!("Main is ready, and task {task} is polled after it."))
+        } else if let (None, 2..) = (member.ready, member.answered) {
+            let says = format!(
+                "Task {task} was woken {} times before its last poll. One poll answers them all, and here is one more: it \
+                 stood in the queue twice.",
+                member.answered
+            );
+            ("a task is queued once", says)
+        } else if state.turn > 0 && member.turn == state.turn {
+            let how = if member.polls == 1 { "was spawned in this turn" } else { "was polled in this turn before" };
+            let says = format!("Task {task} {how}. A turn polls what was ready when it began, and that once.");
+            ("a turn polls what was ready", says)
+        } else if let (None, Some(stale)) = (member.ready, state.stale) {
+            let says = format!(
+                "Nobody has woken task {task}. But the waker of task {stale} was used, which has ended: did its ticket lead \
+                 to task {task}?"
+            );
+            ("a stale ticket wakes nobody", says)
+        } else if member.ready.is_none() {
+            ("a poll needs a wake", format!("Nobody has woken task {task} since its last poll began."))
+        } else if let Some(first) = state.before(task) {
+            ("first in, first out", format!("It is the turn of task {first}, which was ready before task {task}."))
+        } else {
+            return;
+        };
+        drop(state);
+        broken(rule, says, None)
+    }
+
+    /// Wakes a task by the waker of its last poll, and tells it. One that has ended is woken, too: that has no effect.
+    pub fn wake(&self, task: u32, who: &'static str) {
+        let run = Run::current();
+        let by = if run.is_on_loop() { By::Wake } else { By::Afar };
+        let waker = {
+            let mut state = self.state();
+            let (now, turn_began) = (state.now(), state.began);
+            let member = &mut state.members[task as usize];
+            let Some(waker) = member.waker.clone() else { return };
+            if member.has_ended {
+                state.stale = Some(task);
+            } else {
+                member.wakes += 1;
+                member.ready.get_or_insert(Ready { from: now, to: None, by, turn_began });
+            }
+            waker
+        };
+        run.tell("Wake", task, format!("task {task}, by {who}"));
+        run.call(|| waker.wake());
+        let mut state = self.state();
+        let now = state.now();
+        // It may have been polled meanwhile. Then it is not ready, or by another wake.
+        if let Some(ready) = &mut state.members[task as usize].ready {
+            ready.to.get_or_insert(now);
+        }
+    }
+
+    /// This task will be woken when the other one is polled next. False: that would be never, or is the task itself.
+    pub fn waits_for(&self, task: u32, other: u32) -> bool {
+        let mut state = self.state();
+        let Some(member) = state.members.get_mut(other as usize).filter(|it| !it.has_ended && !it.is_waiter) else {
+            return false;
+        };
+        if task != other {
+            member.waiters.push(task);
+            state.members[task as usize].is_waiter = true;
+        }
+        task != other
+    }
+
+    /// Another thread will wake this task, and nobody else.
+    pub fn is_called(&self, task: u32) {
+        self.state().members[task as usize].is_called = true;
+    }
+
+    /// Wakes a task, unless another thread will.
+    pub fn wake_another(&self, task: u32) {
+        let is_called = self.state().members.get(task as usize).is_none_or(|member| member.is_called);
+        if !is_called {
+            self.wake(task, "a task");
+        }
+    }
+
+    /// Wakes those who wait for this task to be polled.
+    pub fn wake_waiters(&self, task: u32) {
+        let waiters = mem::take(&mut self.state().members[task as usize].waiters);
+        for waiter in waiters {
+            self.state().members[waiter as usize].is_waiter = false;
+            self.wake_another(waiter);
+        }
+    }
+
+    /// Polls of all tasks so far.
+    pub fn polls(&self) -> u64 {
+        self.state().members.iter().map(|member| member.polls).sum()
+    }
+
+    /// Whether a task has ended.
+    pub fn has_ended(&self, task: u32) -> bool {
+        self.state().members.get(task as usize).is_some_and(|member| member.has_ended)
+    }
+
+    /// A turn begins: from here on a task is polled at most once.
+    pub fn turn_begins(&self) {
+        let mut state = self.state();
+        let now = state.now();
+        state.turn += 1;
+        state.began = now;
+    }
+
+    /// A turn has ended: all were polled that were ready when it began.
+    pub fn turn_ends(&self) {
+        let state = self.state();
+        let left = state.left_over();
+        drop(state);
+        if let Some(task) = left {
+            Run::current().tell("TurnEnd", task, format!("without task {task}"));
+            let says = format!("Task {task} was ready when the turn began, and the turn has ended without its poll.");
+            broken("a turn polls what was ready", says, None);
+        }
+    }
+
+    /// The loop sleeps, and nobody is left to wake it. What does it sleep through?
+    pub fn slept_through(&self) -> Broken {
+        let state = self.state();
+        let at_poll = state.members.iter().position(|member| member.is_at_poll);
+        let ready = state.members.iter().enumerate().filter_map(|(task, it)| Some((it.ready?.from, task)));
+        let (rule, says, missing) = match (at_poll, ready.min()) {
+            _ if state.members.first().is_some_and(|main| main.has_ended) => {
+                ("the loop ends with main", "Main is ready, and the loop sleeps.".to_owned(), "return")
+            }
+            (Some(task), _) => (
+                "no wake is lost",
+                format!("Task {task} is at poll, and wake or spawn does not come back: does it wait for a lock?"),
+                "PollEnd",
+            ),
+            (None, Some((_, task))) if state.members[task].polls == 0 => (
+                "the first poll comes by itself",
+                format!("Task {task} was never polled, and the loop sleeps. Nobody can wake it: it has no waker yet."),
+                "PollBegin",
+            ),
+            (None, Some((_, task))) => (
+                "no wake is lost",
+                format!("Task {task} was woken, and the loop sleeps: nobody is left to wake it."),
+                "PollBegin",
+            ),
+            (None, None) => ("no wake is lost", "The loop sleeps.".to_owned(), "Wake"),
+        };
+        Broken { rule, says, missing: Some(missing) }
+    }
+}
+
+impl State {
+    /// A task that certainly became ready before this one did, and has not been polled since.
+    fn before(&self, task: u32) -> Option<u32> {
+        let this = self.members[task as usize].ready?;
+        let earlier = |member: &Member| {
+            let other = member.ready?;
+            let from = if other.by <= this.by { this.from } else { this.turn_began };
+            other.to.filter(|&to| to < from)
+        };
+        let others = self.members.iter().enumerate().filter(|(other, _)| *other as u32 != task);
+        others.filter_map(|(other, member)| Some((earlier(member)?, other as u32))).min().map(|(_, other)| other)
+    }
+
+    /// A task that was certainly ready when this turn began, and is not polled in it.
+    fn left_over(&self) -> Option<u32> {
+        let was_ready = |member: &Member| member.ready.and_then(|ready| ready.to).is_some_and(|to| to < self.began);
+        self.members.iter().position(was_ready).map(|task| task as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Crowd;
+    use crate::{Broken, Outcome, watch};
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
+
+    /// Polls these tasks of three, all of which are ready, and then gives the rule that is broken.
+    fn rule(polls: &'static [u32], after: fn(&Crowd)) -> Option<&'static str> {
+        let body = move || {
+            let crowd = Crowd::new();
+            (0..3).for_each(|_| _ = crowd.joins());
+            crowd.turn_begins();
+            let cx = &mut Context::from_waker(Waker::noop());
+            for &task in polls {
+                let _ = crowd.poll(task, cx, |_| Poll::<()>::Pending);
+            }
+            after(&Arc::clone(&crowd));
+        };
+        match watch(body).0 {
+            Outcome::Broken(Broken { rule, .. }) => Some(rule),
+            Outcome::Done(()) => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_poll_has_its_time() {
+        crate::run::silence_panics();
+        let ends: fn(&Crowd) = Crowd::turn_ends;
+        assert_eq!(rule(&[0, 1, 2], ends), None);
+        assert_eq!(rule(&[1], ends), Some("first in, first out"));
+        assert_eq!(rule(&[0, 1], ends), Some("a turn polls what was ready"));
+        assert_eq!(rule(&[0, 0], ends), Some("a turn polls what was ready"));
+        let again: fn(&Crowd) = |crowd| {
+            crowd.turn_begins();
+            let _ = crowd.poll(1, &mut Context::from_waker(Waker::noop()), |_| Poll::<()>::Pending);
+        };
+        assert_eq!(rule(&[0, 1, 2], again), Some("a poll needs a wake"));
+    }
+}

@@ -1,0 +1,54 @@
+//! refused: it stands where it stopped
+//!
+//! Stops at a nap, and keeps nothing: the next poll begins anew.
+
+use super::{Nap, tell};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// A variant for each place where the body can stand. In
+/// each, the variables that are needed from there on.
+pub enum TwoNaps {
+    /// Called, and not polled yet.
+    Start { name: &'static str },
+    /// In the first `.await`.
+    FirstNap { name: &'static str, nap: Nap },
+    /// In the second one.
+    SecondNap {
+        name: &'static str,
+        /// Needed from here on.
+        letters: usize,
+        nap: Nap,
+    },
+    /// It has given its output.
+    Done,
+}
+
+impl Future for TwoNaps {
+    type Output = usize;
+
+    fn poll(
+        // The machine, which must not move.
+        mut self: Pin<&mut Self>,
+        // In it is the waker.
+        cx: &mut Context<'_>,
+    ) -> Poll<usize> {
+        let TwoNaps::Start { name } = *self else {
+            panic!("polled again after it was ready");
+        };
+        tell(name, "the body begins");
+        let mut nap = Nap::default();
+        if Pin::new(&mut nap).poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        tell(name, "after the first nap");
+        let letters = name.len();
+        let mut nap = Nap::default();
+        if Pin::new(&mut nap).poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        tell(name, "after the second nap");
+        *self = TwoNaps::Done;
+        Poll::Ready(letters)
+    }
+}

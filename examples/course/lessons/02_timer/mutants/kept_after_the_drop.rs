@@ -1,0 +1,44 @@
+//! refused: what is dropped holds nothing
+//!
+//! Has no Drop: the waker lives until the alarm rings.
+
+use super::alarm::Alarm;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+/// What the future and the alarm's thread share: whether the alarm has rung, and whom to wake then.
+type Shared = Arc<Mutex<(bool, Option<Waker>)>>;
+
+/// A future that is ready when its time has passed.
+pub struct Delay(Shared);
+
+/// Waits for so many milliseconds, from this call on.
+pub fn sleep(millis: u64) -> Delay {
+    let shared = Shared::default();
+    let alarms = Arc::clone(&shared);
+    Alarm::after(millis, move || {
+        let mut state = alarms.lock().unwrap();
+        state.0 = true;
+        let waker = state.1.take();
+        // The lock is released before the wake: nobody knows what a waker does, it might take this lock again.
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+    });
+    Delay(shared)
+}
+
+impl Future for Delay {
+    type Output = ();
+
+    /// Called by whoever drives this future: here by the `async` block that awaits it.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.0.lock().unwrap();
+        if state.0 {
+            return Poll::Ready(());
+        }
+        // The waker of the latest poll counts: the future may be driven by somebody else than before.
+        state.1 = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}

@@ -1,0 +1,52 @@
+//! refused: no wake is lost
+//!
+//! Looks under one lock, and keeps the waker under another: the alarm may ring between.
+
+use super::alarm::Alarm;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+/// What the future and the alarm's thread share: whether the alarm has rung, and whom to wake then.
+type Shared = Arc<Mutex<(bool, Option<Waker>)>>;
+
+/// A future that is ready when its time has passed.
+pub struct Delay(Shared);
+
+/// Waits for so many milliseconds, from this call on.
+pub fn sleep(millis: u64) -> Delay {
+    let shared = Shared::default();
+    let alarms = Arc::clone(&shared);
+    Alarm::after(millis, move || {
+        let mut state = alarms.lock().unwrap();
+        state.0 = true;
+        let waker = state.1.take();
+        // The lock is released before the wake: nobody knows what a waker does, it might take this lock again.
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+    });
+    Delay(shared)
+}
+
+impl Future for Delay {
+    type Output = ();
+
+    /// Called by whoever drives this future: here by the `async` block that awaits it.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0.lock().unwrap().0 {
+            return Poll::Ready(());
+        }
+        // The waker of the latest poll counts: the future may be driven by somebody else than before.
+        let waker = cx.waker().clone();
+        self.0.lock().unwrap().1 = Some(waker);
+        Poll::Pending
+    }
+}
+
+impl Drop for Delay {
+    /// Nobody waits any more: the waker goes, and with it its share of the loop's bell.
+    fn drop(&mut self) {
+        let waker = self.0.lock().unwrap().1.take();
+        drop(waker);
+    }
+}

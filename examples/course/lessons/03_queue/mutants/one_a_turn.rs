@@ -1,0 +1,74 @@
+//! refused: a turn polls what was ready
+//!
+//! Polls one task a turn.
+
+use super::ready::{Body, Tasks};
+use super::wake::{Inbox, TaskWaker};
+use crossbeam_channel::Receiver;
+use std::task::{Context, Poll, Waker};
+use std::{cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, thread};
+
+thread_local! {
+    /// The loop that runs on this thread.
+    pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+}
+
+/// The loop that runs on this thread, if there is one: a clone of its `Rc`.
+pub fn current() -> Option<Rc<Core>> {
+    CURRENT.with_borrow(Option::clone)
+}
+
+/// The closure that `block_on` hands to each turn. The loop calls it when main's turn has come; it keeps the output.
+pub type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
+
+/// The state of one loop. The tasks are in a `RefCell`, never borrowed while a task is polled: the task may spawn.
+pub struct Core {
+    pub tasks: RefCell<Tasks>,
+    /// The loop's end of the inbox.
+    pub messages: Receiver<usize>,
+    pub inbox: Arc<Inbox>,
+}
+
+impl Core {
+    /// One turn: `block_on` calls it again and again. It breaks when main is done.
+    pub fn turn(&self, main: &mut PollMain<'_>) -> ControlFlow<()> {
+        say!(TurnBegin {});
+        self.receive();
+        while self.tasks.borrow().queue.is_empty() {
+            say!(Park {});
+            thread::park();
+            say!(Unpark {});
+            self.receive();
+        }
+        // Only so many as are ready now; whoever is woken from here on belongs to the next turn.
+        let next = self.tasks.borrow_mut().pop();
+        if let Some((task, body)) = next {
+            self.poll(task, body, main)?;
+        }
+        say!(TurnEnd {});
+        ControlFlow::Continue(())
+    }
+
+    /// (3) Polls one task, and puts it back if it is pending.
+    fn poll(&self, task: usize, mut body: Body, main: &mut PollMain<'_>) -> ControlFlow<()> {
+        let waker = Waker::from(Arc::new(TaskWaker { task, inbox: Arc::clone(&self.inbox) }));
+        let cx = &mut Context::from_waker(&waker);
+        say!(PollBegin { task: task });
+        let polled = match &mut body {
+            Body::Main => main(cx),
+            Body::Task(future) => future.as_mut().poll(cx),
+        };
+        say!(PollEnd { task: task, ready: polled.is_ready() });
+        if polled.is_pending() {
+            self.tasks.borrow_mut().all[task] = Some(body);
+            return ControlFlow::Continue(());
+        }
+        say!(TaskEnd { task: task });
+        if let Body::Main = body { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Moves what has come to the inbox into the queue, in the order in which it came.
+    fn receive(&self) {
+        self.messages.try_iter().for_each(|task| self.tasks.borrow_mut().push(task));
+    }
+}

@@ -1,0 +1,57 @@
+//! What happens on another thread while the answer is in the middle of something.
+
+use crate::run::{BETWEEN_LOOKS, Run, from_afar};
+use crate::system::{Look, Thread};
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+/// What [`meanwhile`] has begun.
+#[derive(Debug, Default)]
+pub struct Meanwhile {
+    is_over: AtomicBool,
+    thread: OnceLock<Thread>,
+}
+
+impl Meanwhile {
+    /// Waits until it is over.
+    pub fn wait(&self) {
+        while !self.is_over.load(SeqCst) {
+            thread::sleep(BETWEEN_LOOKS);
+        }
+    }
+}
+
+/// Runs `act`, a call into the answer, on another thread, and comes back when it is over, or when it sleeps: then it
+/// waits for a lock, and perhaps the caller of this function holds it.
+///
+/// # Panics
+/// Outside of [`watch`](crate::watch()).
+pub fn meanwhile(act: impl FnOnce() + Send + 'static) -> Arc<Meanwhile> {
+    let meanwhile = Arc::<Meanwhile>::default();
+    let its = Arc::clone(&meanwhile);
+    from_afar(move || {
+        let _ = its.thread.set(Thread::current());
+        // An answer may panic.
+        let acted = panic::catch_unwind(panic::AssertUnwindSafe(|| Run::current().call(act)));
+        its.is_over.store(true, SeqCst);
+        acted.unwrap_or_else(|payload| panic::resume_unwind(payload));
+    });
+    let mut before = None;
+    while !meanwhile.is_over.load(SeqCst) {
+        let now = meanwhile.thread.get().and_then(Thread::look).filter(|look| look.asleep);
+        if now.is_some() && now == before {
+            break;
+        }
+        before = now;
+        thread::sleep(BETWEEN_LOOKS);
+        // Elsewhere than on Linux nobody can tell.
+        if !Look::is_known() {
+            thread::sleep(Duration::from_millis(1));
+            break;
+        }
+    }
+    meanwhile
+}
