@@ -56,7 +56,7 @@ pub fn time(text: &str) -> Option<f64> {
 }
 
 /// What a program ends with: the status that it came to, or 2 where it could not begin. The error goes to stderr then.
-/// It is 1 when stdout did not take all that was printed: [`out`](crate::out) has said so.
+/// It is 1 when stdout did not take all that was printed: [`out`] has said so.
 pub fn exit_status(outcome: Result<ExitCode, impl Display>) -> ExitCode {
     match outcome {
         Ok(_) if out::failed() => ExitCode::FAILURE,
