@@ -1,12 +1,17 @@
 //! What the command lines of several programs take, counts and times, refused by name when they make no sense; and what
 //! they end with.
 
+use crate::out;
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// The longest time: a day, in seconds.
 const LONGEST: f64 = 86_400.0;
+
+/// The units that a time may have, each in seconds. The longer names stand first, as `ms` also ends in `s`.
+const UNITS: [(&str, f64); 6] = [("ms", 1e-3), ("us", 1e-6), ("µs", 1e-6), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
 
 /// Parses how many: 1 or more.
 ///
@@ -20,22 +25,46 @@ pub fn count(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Parses a time in seconds, from a millisecond to a day.
+/// Parses a time from a millisecond to a day: a number of seconds, or a number with its unit.
+///
+/// ```
+/// use examples::arguments::seconds;
+/// use std::time::Duration;
+///
+/// assert_eq!(seconds("30"), Ok(Duration::from_secs(30)));
+/// assert_eq!(seconds("1.5m"), Ok(Duration::from_secs(90)));
+/// assert_eq!(seconds("500ms"), Ok(Duration::from_millis(500)));
+/// ```
 ///
 /// # Errors
 ///
 /// A sentence that says what a time is.
 pub fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds) if (1e-3..=LONGEST).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err(format!("a time is a number from 0.001 to {LONGEST} (seconds)")),
+    match time(text) {
+        Some(seconds) if (1e-3..=LONGEST).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!(
+            "a time is a number from 0.001 to {LONGEST} (seconds), or one with its unit: 500ms, 30s, 5m, 1h"
+        )),
     }
 }
 
+/// A time in seconds, of any length: `0.5`, `500ms`, `30s`.
+pub fn time(text: &str) -> Option<f64> {
+    let unit = UNITS.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)));
+    let (number, seconds) = unit.unwrap_or((text, 1.0));
+    number.trim().parse::<f64>().ok().map(|number| number * seconds)
+}
+
 /// What a program ends with: the status that it came to, or 2 where it could not begin. The error goes to stderr then.
+/// It is 1 when stdout did not take all that was printed: [`out`] has said so.
 pub fn exit_status(outcome: Result<ExitCode, impl Display>) -> ExitCode {
-    outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::from(2)
-    })
+    match outcome {
+        Ok(_) if out::failed() => ExitCode::FAILURE,
+        Ok(status) => status,
+        Err(error) => {
+            // Whoever reads stderr may have left, too.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::from(2)
+        }
+    }
 }

@@ -9,6 +9,8 @@
 //! clock's: the numbers are the same in every run.
 
 use clap::Parser;
+use examples::arguments::exit_status;
+use examples::say;
 use gather::{as_completed, gather, try_gather, try_gather_tasks};
 use runtime::Runtime;
 use runtime::sync::Semaphore;
@@ -48,37 +50,37 @@ impl Gauge {
 }
 
 async fn one_by_one() {
-    println!("1. \"gather awaits its children one by one, in order.\"");
+    say!("1. \"gather awaits its children one by one, in order.\"");
     let start = now();
     let results = gather([3, 1, 2].map(async |seconds| {
         sleep(seconds * SECOND).await;
-        println!("   {seconds} s are over");
+        say!("   {seconds} s are over");
         seconds
     }));
-    println!("   results {:?} after {:?}", results.await, now() - start);
-    println!("   True: the results stand in order. They are awaited together: 3 s, not 6.\n");
+    say!("   results {:?} after {:?}", results.await, now() - start);
+    say!("   True: the results stand in order. They are awaited together: 3 s, not 6.\n");
 }
 
 async fn a_semaphore_around_a_gather() {
-    println!("2. \"Put the gather into a semaphore of 10, and at most 10 requests run.\"");
+    say!("2. \"Put the gather into a semaphore of 10, and at most 10 requests run.\"");
     let (gauge, semaphore) = (Gauge::default(), Semaphore::new(10));
     let permit = semaphore.acquire().await;
     gather((0..100).map(|_| gauge.request())).await;
     drop(permit);
-    println!("   a permit around the gather:   {:3} at once", gauge.most.take());
+    say!("   a permit around the gather:   {:3} at once", gauge.most.take());
     gather((0..100).map(async |_| {
         let _permit = semaphore.acquire().await;
         gauge.request().await;
     }))
     .await;
-    println!("   a permit around each request: {:3} at once", gauge.most.take());
+    say!("   a permit around each request: {:3} at once", gauge.most.take());
     gather((0..100).map(|_| gauge.request())).limit(10).await;
-    println!("   gather(…).limit(10):          {:3} at once", gauge.most.take());
-    println!("   True: one permit was taken for all of them. It has to be taken inside each child, or be a limit.\n");
+    say!("   gather(…).limit(10):          {:3} at once", gauge.most.take());
+    say!("   True: one permit was taken for all of them. It has to be taken inside each child, or be a limit.\n");
 }
 
 async fn a_gather_of_a_generator() {
-    println!("3. \"Hand gather a generator instead of a list, and the requests are made as they are needed.\"");
+    say!("3. \"Hand gather a generator instead of a list, and the requests are made as they are needed.\"");
     for limit in [None, Some(10)] {
         // Each future holds a token from when it is made until it has ended.
         let (token, most) = (Rc::new(()), Cell::new(0));
@@ -94,19 +96,17 @@ async fn a_gather_of_a_generator() {
             None => drop(gather(requests).await),
             Some(limit) => drop(gather(requests).limit(limit).await),
         }
-        println!("   limit {:9} {:4} of 1000 requests existed at once", format!("{limit:?}:"), most.get());
+        say!("   limit {:9} {:4} of 1000 requests existed at once", format!("{limit:?}:"), most.get());
     }
-    println!(
-        "   True: gather takes all there is before it waits for the first. With a limit it takes one at a time.\n"
-    );
+    say!("   True: gather takes all there is before it waits for the first. With a limit it takes one at a time.\n");
 }
 
 async fn finished_and_pending() {
-    println!("4. \"finished, pending = wait_for(gather(…), timeout): take what is there when time is up.\"");
+    say!("4. \"finished, pending = wait_for(gather(…), timeout): take what is there when time is up.\"");
     let naps = || [1, 2, 30].map(async |seconds| sleep(seconds * SECOND).await);
-    println!("   timeout(3 s, gather):        {:?}", timeout(3 * SECOND, gather(naps())).await);
+    say!("   timeout(3 s, gather):        {:?}", timeout(3 * SECOND, gather(naps())).await);
     let each = gather(naps().map(|nap| timeout(3 * SECOND, nap)));
-    println!("   a timeout for each child:    {:?}", each.await);
+    say!("   a timeout for each child:    {:?}", each.await);
     let (mut naps, mut done) = (as_completed(naps()), Vec::new());
     let rest = timeout(3 * SECOND, async {
         while let Some((index, ())) = naps.next().await {
@@ -114,15 +114,13 @@ async fn finished_and_pending() {
         }
     });
     let rest = rest.await;
-    println!("   as_completed until then:     {done:?}, and then {rest:?}");
-    println!("   True: a gather whose time is up is dropped, and the results that it had are gone with it. asyncio's");
-    println!(
-        "   wait_for cancels it. Two lists come from asyncio.wait; here, from a timeout for each, or as_completed.\n"
-    );
+    say!("   as_completed until then:     {done:?}, and then {rest:?}");
+    say!("   True: a gather whose time is up is dropped, and the results that it had are gone with it. asyncio's");
+    say!("   wait_for cancels it. Two lists come from asyncio.wait; here, from a timeout for each, or as_completed.\n");
 }
 
 async fn the_first_error() {
-    println!("5. \"The first error cancels the other children.\"");
+    say!("5. \"The first error cancels the other children.\"");
     for form in ["try_gather", "try_gather_tasks"] {
         let ended = Rc::new(Cell::new(0));
         let children = (1..=3).map(|number| {
@@ -140,15 +138,13 @@ async fn the_first_error() {
         };
         let prompt = now() - start;
         sleep(5 * SECOND).await;
-        println!("   {:17} an error: {failed}, after {prompt:?}; {} of 3 ended", format!("{form}:"), ended.get());
+        say!("   {:17} an error: {failed}, after {prompt:?}; {} of 3 ended", format!("{form}:"), ended.get());
     }
-    println!(
-        "   True of try_gather, and of asyncio's TaskGroup. asyncio's gather lets them run on: try_gather_tasks.\n"
-    );
+    say!("   True of try_gather, and of asyncio's TaskGroup. asyncio's gather lets them run on: try_gather_tasks.\n");
 }
 
 async fn open_files() {
-    println!("6. \"With asyncio you can open any number of files at once.\"");
+    say!("6. \"With asyncio you can open any number of files at once.\"");
     let open = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     let before = open();
     for limit in [500, 10] {
@@ -159,9 +155,9 @@ async fn open_files() {
             most.set(most.get().max(open() - before));
         }));
         files.limit(limit).await;
-        println!("   limit {limit:3}: {:3} open at once", most.get());
+        say!("   limit {limit:3}: {:3} open at once", most.get());
     }
-    println!(
+    say!(
         "   True until the system says no: `ulimit -n` is 1024 on many. The program fd_limit shows what happens then.\n"
     );
 }
@@ -170,10 +166,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let runtime = match Runtime::builder().virtual_clock().build() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: no loop: {error}");
-            return ExitCode::from(2);
-        }
+        Err(error) => return exit_status(Err(format!("no loop: {error}"))),
     };
     runtime.block_on(async {
         let is_asked = |number| options.number.is_none_or(|asked| asked == number);
@@ -188,5 +181,5 @@ fn main() -> ExitCode {
             }
         }
     });
-    ExitCode::SUCCESS
+    exit_status(Ok::<_, String>(ExitCode::SUCCESS))
 }

@@ -12,7 +12,10 @@
 
 use clap::Parser;
 use examples::arguments::{count, exit_status};
+use examples::out::complain;
 use examples::progress::progress_bar;
+use examples::say;
+use examples::stop::or_signal;
 use gather::gather;
 use indicatif::ProgressBar;
 use mio::unix::pipe::{Receiver, Sender};
@@ -34,7 +37,8 @@ const TICK: Duration = Duration::from_millis(10);
 #[derive(Debug, Parser)]
 #[command(
     name = "cpu",
-    after_help = "Exit status: 0 if every way gave every answer, 1 if not, 2 if it could not begin"
+    after_help = "Exit status: 0 if every way gave every answer, 1 if not, 2 if it could not begin, 130 after Ctrl-C, 143 \
+                  after SIGTERM"
 )]
 struct Options {
     /// How many jobs
@@ -71,12 +75,17 @@ fn primes(below: u64) -> u64 {
     (2..below).filter(is_prime).count() as u64
 }
 
-/// The worker's side: a line is a job, and the answer is a line. It dies of a line that is no job, or hangs.
+/// The worker's side: a line is a job, and the answer is a line. It dies of a line that is no job, or hangs. It ends with
+/// whoever gives the jobs, without a word.
 fn work() -> io::Result<()> {
     for line in io::stdin().lock().lines() {
-        let line = line?;
+        let Ok(line) = line else { return Ok(()) };
         match line.parse() {
-            Ok(below) => println!("{}", primes(below)),
+            Ok(below) => {
+                if writeln!(io::stdout(), "{}", primes(below)).is_err() {
+                    return Ok(());
+                }
+            }
             Err(_) if line == HANG => loop {
                 std::thread::park();
             },
@@ -182,13 +191,13 @@ async fn measure<T>(title: &str, bar: &ProgressBar, work: impl Future<Output = T
     sleep(TICK).await;
     witness.abort();
     let line = format!("  {title:22}{took:>10.0?}   {ticks:4} ticks meanwhile, the latest was {:.1?} late", late.get());
-    bar.suspend(|| println!("{line}"));
+    bar.suspend(|| say!("{line}"));
     answers
 }
 
 async fn cpu(options: Options) -> io::Result<ExitCode> {
     let (below, workers) = (options.below, options.workers as usize);
-    println!("  {} jobs: count the primes below {below}\n", options.jobs);
+    say!("  {} jobs: count the primes below {below}\n", options.jobs);
     let (jobs, bar) = (|| 0..options.jobs, progress_bar(3 * options.jobs, "jobs"));
     let done = |_| bar.inc(1);
     let on_the_loop = gather(jobs().map(async |_| primes(below))).on_progress(done);
@@ -207,21 +216,22 @@ async fn cpu(options: Options) -> io::Result<ExitCode> {
     bar.finish_and_clear();
     let (died, again) = (workers.died.get(), workers.again.get());
     if died > 0 {
-        println!("\n  {died} worker processes died, and {again} jobs were given to another");
+        say!("\n  {died} worker processes died, and {again} jobs were given to another");
     }
     let pool = on_the_pool.iter().zip(&on_the_loop).all(|(one, other)| one.as_ref().ok() == Some(other));
     let processes = in_processes.iter().zip(&on_the_loop).all(|(one, other)| one.as_ref().ok() == Some(other));
-    println!(
-        "\n  the answer: {} primes, {}",
-        on_the_loop[0],
-        if pool && processes { "three times" } else { "not always" }
-    );
-    in_processes.iter().filter_map(|answer| answer.as_ref().err()).for_each(|error| eprintln!("error: {error}"));
+    say!("\n  the answer: {} primes, {}", on_the_loop[0], if pool && processes { "three times" } else { "not always" });
+    in_processes
+        .iter()
+        .filter_map(|answer| answer.as_ref().err())
+        .for_each(|error| complain(format_args!("error: {error}")));
     Ok(ExitCode::from(u8::from(!pool || !processes)))
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let done = if options.worker { work().map(|()| ExitCode::SUCCESS) } else { block_on(cpu(options)) };
-    exit_status(done)
+    if options.worker {
+        return exit_status(work().map(|()| ExitCode::SUCCESS));
+    }
+    exit_status(block_on(or_signal(cpu(options))))
 }

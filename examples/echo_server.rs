@@ -8,15 +8,20 @@
 //! Then, in other terminals and in as many as you like: `nc 127.0.0.1 40321`. Ctrl-C ends it.
 
 use clap::Parser;
+use examples::say;
 use runtime::net::{TcpListener, TcpStream};
-use runtime::time::sleep;
+use runtime::time::{sleep, timeout};
 use runtime::{block_on, spawn};
+use std::fs::File;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long to wait after `accept` failed. With no descriptor left it fails at once, again and again; a loop without
-/// a pause would do nothing else.
+/// "Too many open files", of this process and of the system.
+const TOO_MANY_FILES: [i32; 2] = [24, 23];
+
+/// How long to wait after `accept` failed. It may fail at once, again and again; a loop without a pause would do nothing
+/// else.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Sends back what comes, until the other side has sent its last byte.
@@ -42,7 +47,10 @@ struct Options {
 
 async fn serve(address: &str) -> io::Result<()> {
     let listener = TcpListener::bind(address).await?;
-    println!("listening at {}", listener.local_addr()?);
+    say!("listening at {}", listener.local_addr()?);
+    // When no descriptor is left, this one is given up for a moment: whoever knocks is let in, and sent away at once.
+    // Otherwise they would wait in the system's queue, and not know for how long.
+    let mut spare = File::open("/dev/null").ok();
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -52,6 +60,14 @@ async fn serve(address: &str) -> io::Result<()> {
                         eprintln!("{peer}: {error}");
                     }
                 }));
+            }
+            Err(error) if error.raw_os_error().is_some_and(|it| TOO_MANY_FILES.contains(&it)) && spare.is_some() => {
+                drop(spare.take());
+                // They may have left meanwhile.
+                if let Ok(Ok((_, peer))) = timeout(PAUSE, listener.accept()).await {
+                    eprintln!("{peer}: sent away: {error}");
+                }
+                spare = File::open("/dev/null").ok();
             }
             Err(error) => {
                 eprintln!("accept: {error}");

@@ -26,12 +26,16 @@ pub enum Failure {
     NoPorts,
     /// No way to the address.
     Unreachable,
+    /// The answer's head is larger than hyper takes.
+    HeadTooLarge,
     /// The answer is no HTTP.
     NotHttp,
     /// The answer is no TLS.
     NotTls,
     /// Nobody who is trusted has signed the server's certificate.
     UnknownAuthority,
+    /// The server's certificate is an authority's own, and this authority is not trusted.
+    SelfSigned,
     /// The server's certificate does not hold, for this reason.
     BadCertificate(String),
     /// Anything else, in the words of whoever found it.
@@ -49,9 +53,13 @@ impl Failure {
             Self::TooManyFiles => "lower --concurrency or raise `ulimit -n`",
             Self::NoPorts => "lower --concurrency: closed connections keep their ports for a minute",
             Self::Unreachable => "is the network up?",
+            Self::HeadTooLarge => {
+                "a limit of the HTTP library here (hyper: 100 headers, 400 KiB), no fault of the server"
+            }
             Self::NotHttp => "is this the server's port for plain http?",
             Self::NotTls => "is this the server's port for https?",
-            Self::UnknownAuthority => "--ca FILE trusts a private authority",
+            Self::UnknownAuthority => "--ca FILE trusts a private authority, --insecure anybody",
+            Self::SelfSigned => "--ca FILE with this certificate trusts it, --insecure anybody",
             Self::BadCertificate(_) => "the server needs another one, or is to be asked by another name",
             Self::Other(_) => return None,
         })
@@ -69,10 +77,37 @@ impl fmt::Display for Failure {
             Self::TooManyFiles => "too many open files",
             Self::NoPorts => "no free port",
             Self::Unreachable => "unreachable",
+            Self::HeadTooLarge => "the head of the answer is too large",
             Self::NotHttp => "the answer is no HTTP",
             Self::NotTls => "the answer is no TLS",
             Self::UnknownAuthority => "certificate not trusted: signed by an authority that is unknown here",
+            Self::SelfSigned => "certificate not trusted: signed by itself, as `openssl req -x509` makes them",
             Self::Other(words) => words,
+        })
+    }
+}
+
+impl From<&str> for Failure {
+    /// The kind that says so: what `Display` has written becomes what it was.
+    fn from(words: &str) -> Self {
+        let kinds = [
+            Self::Refused,
+            Self::Reset,
+            Self::ClosedEarly,
+            Self::TimedOut,
+            Self::TooManyFiles,
+            Self::NoPorts,
+            Self::Unreachable,
+            Self::HeadTooLarge,
+            Self::NotHttp,
+            Self::NotTls,
+            Self::UnknownAuthority,
+            Self::SelfSigned,
+        ];
+        let reason = words.strip_prefix("certificate not trusted: ");
+        let known = kinds.into_iter().find(|kind| kind.to_string() == words);
+        known.unwrap_or_else(|| {
+            reason.map_or_else(|| Self::Other(words.to_string()), |reason| Self::BadCertificate(reason.to_string()))
         })
     }
 }
@@ -106,10 +141,15 @@ impl From<io::Error> for Failure {
 
 impl From<&rustls::Error> for Failure {
     fn from(error: &rustls::Error) -> Self {
+        use rustls::{AlertDescription, Error};
         match error {
-            rustls::Error::InvalidCertificate(reason) => reason.into(),
-            rustls::Error::InvalidMessage(_) => Self::NotTls,
-            _ => Self::Other(format!("TLS: {error}")),
+            Error::InvalidCertificate(reason) => reason.into(),
+            Error::InvalidMessage(_) => Self::NotTls,
+            Error::AlertReceived(AlertDescription::ProtocolVersion) | Error::PeerIncompatible(_) => {
+                Self::Other("TLS: the server speaks neither version 1.2 nor 1.3 with ciphers known here".to_string())
+            }
+            Error::AlertReceived(alert) => Self::Other(format!("TLS: the server refused: {}", in_words(alert))),
+            _ => Self::Other(format!("TLS: {}", in_words(error))),
         }
     }
 }
@@ -119,16 +159,43 @@ impl From<&CertificateError> for Failure {
     fn from(error: &CertificateError) -> Self {
         Self::BadCertificate(match error {
             CertificateError::UnknownIssuer => return Self::UnknownAuthority,
+            CertificateError::Other(other) if is_authority_s(other) => return Self::SelfSigned,
+            CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+                "it names no host (no subjectAltName)".to_string()
+            }
             CertificateError::NotValidForNameContext { presented, .. } => {
-                format!("it is for {}", presented.join(" and "))
+                // `DnsName("example.com")`, `IpAddress(127.0.0.1)`: the name is inside.
+                let name = |text: &String| text.split_once('(').map_or(text.as_str(), |it| it.1).to_string();
+                let names = presented.iter().map(|text| name(text).trim_matches(['"', ')']).to_string());
+                format!("it is for {}", names.collect::<Vec<_>>().join(" and "))
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_string(),
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 "it is not valid yet".to_string()
             }
-            _ => error.to_string(),
+            _ => in_words(error),
         })
     }
+}
+
+/// Whether webpki has found an authority's certificate where a server's should be.
+pub(crate) fn is_authority_s(error: &rustls::OtherError) -> bool {
+    error.0.downcast_ref::<webpki::Error>() == Some(&webpki::Error::CaUsedAsEndEntity)
+}
+
+/// What rustls calls by the name of a variant, `HandshakeFailure`, in words: `handshake failure`.
+fn in_words(error: impl fmt::Debug) -> String {
+    let mut words = String::new();
+    for letter in format!("{error:?}").chars().filter(|letter| !"\"{}".contains(*letter)) {
+        let begins = letter.is_uppercase() && words.chars().last().is_some_and(char::is_lowercase);
+        words.extend(begins.then_some(' '));
+        match letter {
+            '(' => words.push_str(": "),
+            ')' => {}
+            _ => words.extend(letter.to_lowercase()),
+        }
+    }
+    words
 }
 
 impl From<hyper::Error> for Failure {
@@ -143,6 +210,8 @@ impl From<hyper::Error> for Failure {
         }
         if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
             Self::ClosedEarly
+        } else if error.is_parse_too_large() {
+            Self::HeadTooLarge
         } else if error.is_parse() {
             Self::NotHttp
         } else {

@@ -13,7 +13,9 @@
 use clap::Parser;
 use examples::arguments::{count, exit_status};
 use examples::progress::progress_bar;
+use examples::say;
 use examples::server::serve_with;
+use examples::stop::{or_signal, until};
 use gather::{Outcomes, gather};
 use indicatif::HumanCount;
 use rlimit::Resource;
@@ -30,7 +32,11 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 /// Many connections under a small limit of open files.
 #[derive(Debug, Parser)]
-#[command(name = "fd_limit", after_help = "Exit status: 0 if the limit cured it, 1 if not, 2 if it could not begin")]
+#[command(
+    name = "fd_limit",
+    after_help = "Exit status: 0 if the limit cured it, 1 if not, 2 if it could not begin, \
+    130 after Ctrl-C, 143 after SIGTERM"
+)]
 struct Options {
     /// How many connections, in all
     #[arg(long, value_name = "N", default_value = "10000", value_parser = count)]
@@ -53,7 +59,7 @@ const WORDS: &[u8] = b"hello";
 async fn serve() -> io::Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?);
+    say!("{}", listener.local_addr()?);
     let end = spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new()));
     let server = serve_with(listener, |stream: TcpStream| async move {
         let mut words = [0; WORDS.len()];
@@ -62,7 +68,7 @@ async fn serve() -> io::Result<()> {
             let _ = stream.write_all(&words).await;
         }
     });
-    let _ = examples::stop::until(server, end).await;
+    let _ = until(server, end).await;
     Ok(())
 }
 
@@ -110,16 +116,16 @@ async fn round(title: &str, address: SocketAddr, connections: u64, limit: usize)
     });
     let outcomes = gather(talks).limit(limit).on_progress(|_| bar.inc(1)).await;
     bar.finish_and_clear();
-    println!("  {title}, in {:.0?}", now() - start);
-    println!("{:>12}   answered", HumanCount(outcomes.successes().count() as u64).to_string());
+    say!("  {title}, in {:.0?}", now() - start);
+    say!("{:>12}   answered", HumanCount(outcomes.successes().count() as u64).to_string());
     let mut kinds = BTreeMap::<String, u64>::new();
     outcomes.failures().for_each(|(_, error)| *kinds.entry(error.to_string()).or_default() += 1);
     for (kind, count) in &kinds {
-        println!("{:>12}   failed: {kind}", HumanCount(*count).to_string());
+        say!("{:>12}   failed: {kind}", HumanCount(*count).to_string());
     }
     match file.into_inner() {
-        Ok(()) => println!("{:12}   a file beside them: opened\n", ""),
-        Err(error) => println!("{:12}   a file beside them: {error}\n", ""),
+        Ok(()) => say!("{:12}   a file beside them: opened\n", ""),
+        Err(error) => say!("{:12}   a file beside them: {error}\n", ""),
     }
     kinds.is_empty()
 }
@@ -133,7 +139,7 @@ async fn fd_limit(options: Options) -> io::Result<ExitCode> {
         return Err(io::Error::other(format!("--files {files}: the system allows this process {hard}; {cure}")));
     }
     Resource::NOFILE.set(files, hard)?;
-    println!("  {} connections, and {files} files may be open at once\n", HumanCount(connections));
+    say!("  {} connections, and {files} files may be open at once\n", HumanCount(connections));
     let all = connections as usize;
     round("without a limit", server.address, connections, all).await;
     let good = round(&format!("with .limit({limit})"), server.address, connections, limit as usize).await;
@@ -143,7 +149,10 @@ async fn fd_limit(options: Options) -> io::Result<ExitCode> {
 fn main() -> ExitCode {
     let options = Options::parse();
     let serves = options.serve;
-    let done =
-        block_on(async { if serves { serve().await.map(|()| ExitCode::SUCCESS) } else { fd_limit(options).await } });
-    exit_status(done)
+    exit_status(block_on(async {
+        match serves {
+            true => serve().await.map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string()),
+            false => or_signal(fd_limit(options)).await,
+        }
+    }))
 }

@@ -12,29 +12,33 @@
 
 use clap::Parser;
 use examples::arguments::{count, exit_status};
+use examples::logs::{Folder, LEVELS};
 use examples::memory;
+use examples::out::complain;
 use examples::progress::byte_bar;
-use examples::stop::{signal, until};
+use examples::say;
+use examples::stop::or_signal;
 use futures_core::Stream;
 use gather::gather_streams;
 use indicatif::{HumanCount, ProgressBar};
 use runtime::block_on;
 use runtime::fs::{self, Lines};
-use runtime::task::spawn_blocking;
 use runtime::time::now;
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fs::{File, create_dir_all, remove_dir_all};
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::rc::Rc;
+use std::string::FromUtf8Error;
 use std::task::{Context, Poll, ready};
-
-/// What a line can say after its time.
-const LEVELS: [&str; 4] = ["DEBUG", "INFO", "WARN", "ERROR"];
 
 /// How long the part of a line is that names the hour: `2026-11-21T06`.
 const HOUR: usize = 13;
+
+/// The longest line that is read, in bytes. Without a bound, a file that is one line would come into memory whole.
+const LONGEST: usize = 1_000_000;
 
 /// The bar is told after so many lines.
 const STEP: u64 = 4096;
@@ -72,13 +76,22 @@ struct Hours {
     counts: [u64; 5],
     /// How many lines and bytes there were.
     read: [u64; 2],
+    sum: Rc<Sum>,
     bar: ProgressBar,
 }
 
+/// What was read of all files.
+#[derive(Default)]
+struct Sum {
+    bytes: Cell<u64>,
+    /// Lines that are longer than they may be. Nothing is known of them.
+    too_long: Cell<u64>,
+}
+
 impl Hours {
-    fn of(path: &Path, bar: &ProgressBar) -> Hours {
-        let (hour, counts, read) = Default::default();
-        Hours { path: path.to_owned(), lines: fs::lines(path), hour, counts, read, bar: bar.clone() }
+    fn of(path: &Path, sum: &Rc<Sum>, bar: &ProgressBar) -> Hours {
+        let ((hour, counts, read), lines) = (Default::default(), fs::lines(path).max_line(LONGEST));
+        Hours { path: path.to_owned(), lines, hour, counts, read, sum: Rc::clone(sum), bar: bar.clone() }
     }
 
     /// The hour that is over, if there was anything in it.
@@ -88,7 +101,9 @@ impl Hours {
     }
 
     fn tell(&mut self) {
-        self.bar.inc(std::mem::take(&mut self.read)[1]);
+        let [_, bytes] = std::mem::take(&mut self.read);
+        self.sum.bytes.set(self.sum.bytes.get() + bytes);
+        self.bar.inc(bytes);
     }
 }
 
@@ -99,9 +114,20 @@ impl Stream for Hours {
         loop {
             let line = match ready!(self.lines.poll_next_line(cx)) {
                 Some(Ok(line)) => line,
-                // Not UTF-8: a line of no level. The next one follows.
-                Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => String::new(),
+                // Not UTF-8, or too long. The next one follows.
+                Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                    let bytes = error.into_inner().and_then(|inner| inner.downcast::<FromUtf8Error>().ok());
+                    match bytes {
+                        // Most of it can be read all the same.
+                        Some(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                        None => {
+                            self.sum.too_long.set(self.sum.too_long.get() + 1);
+                            continue;
+                        }
+                    }
+                }
                 Some(Err(error)) => {
+                    self.tell();
                     let (path, cure, error) = (self.path.display(), cure(error.kind()), error.to_string());
                     // One that cannot be opened is named already.
                     let named = format!("{path}: ");
@@ -138,73 +164,22 @@ fn cure(kind: io::ErrorKind) -> &'static str {
     }
 }
 
-/// Writes a log of about so many bytes: a day, from midnight to midnight. Runs on the blocking pool.
-fn write(path: &Path, bytes: u64, bar: &ProgressBar) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
-    let (mut random, mut written) = (fastrand::Rng::with_seed(7), 0);
-    while written < bytes {
-        let second = written * 86_400 / bytes;
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        // Half of them are DEBUG, a quarter INFO, and so on.
-        let level = LEVELS[(random.u8(..).trailing_ones() as usize).min(LEVELS.len() - 1)];
-        let (user, took) = (random.u32(..100_000), random.u32(..5_000));
-        let line = format!(
-            "2026-11-21T{hour:02}:{minute:02}:{second:02}Z {level} request by user {user} was answered in {took} µs\n"
-        );
-        file.write_all(line.as_bytes())?;
-        written += line.len() as u64;
-        bar.inc(line.len() as u64);
-    }
-    file.flush()
-}
-
-/// The program's own files. They go when this is dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    async fn fill(options: &Options) -> Result<(Folder, Vec<PathBuf>), String> {
-        let folder = Folder(options.folder.join(format!("glassloop-lines-{}", std::process::id())));
-        let cure = "; name a --folder that may be written to, and has room for --megabytes";
-        create_dir_all(&folder.0).map_err(|error| format!("{}: {error}{cure}", folder.0.display()))?;
-        let paths: Vec<_> = (1..=options.count).map(|number| folder.0.join(format!("{number}.log"))).collect();
-        let each = options.megabytes.saturating_mul(1_000_000) / options.count;
-        let bar = byte_bar(each * options.count);
-        let jobs = paths.iter().cloned().map(|path| {
-            let bar = bar.clone();
-            spawn_blocking(move || {
-                write(&path, each, &bar).map_err(|error| format!("{}: {error}{cure}", path.display()))
-            })
-        });
-        let written = gather::try_gather(jobs.map(async |job| job.await.map_err(|error| error.to_string())?)).await;
-        bar.finish_and_clear();
-        written.map(|_| (folder, paths))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // Jobs of the pool run on and may make a file while this one removes: as long as one does, once more. Without
-        // the folder they make none.
-        while remove_dir_all(&self.0).is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty) {}
-    }
-}
-
 async fn lines(mut options: Options) -> Result<ExitCode, String> {
     let mut own = None;
     if options.files.is_empty() {
-        let (folder, files) = Folder::fill(&options).await?;
+        let (folder, files) = Folder::fill(&options.folder, options.megabytes, options.count).await?;
         (own, options.files) = (Some(folder), files);
     }
     let bytes = options.files.iter().filter_map(|path| path.metadata().ok()).map(|file| file.len()).sum();
-    let (bar, start) = (byte_bar(bytes), now());
-    let files = gather_streams(options.files.iter().map(|path| Hours::of(path, &bar))).await;
+    let (bar, start, sum) = (byte_bar(bytes), now(), Rc::new(Sum::default()));
+    let files = gather_streams(options.files.iter().map(|path| Hours::of(path, &sum, &bar))).await;
     bar.finish_and_clear();
     let took = now() - start;
     drop(own);
 
     let items: Vec<_> = files.iter().flatten().flatten().collect();
     let errors: Vec<_> = files.iter().flatten().filter_map(|item| item.as_ref().err()).collect();
-    errors.iter().for_each(|error| eprintln!("error: {error}"));
+    errors.iter().for_each(|error| complain(format_args!("error: {error}")));
     if errors.len() == files.len() {
         return Ok(ExitCode::FAILURE);
     }
@@ -213,40 +188,26 @@ async fn lines(mut options: Options) -> Result<ExitCode, String> {
         let sums = hours.entry(hour).or_default();
         sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
     }
-    // Whoever reads it may have left, as `head` does: no reason to fail.
-    let say = |line: String| drop(writeln!(io::stdout(), "{line}"));
     let row = |hour: &str, counts: &[u64; 5]| {
-        say(format!("  {hour:HOUR$}{}", counts.map(|count| format!("{:>13}", HumanCount(count).to_string())).concat()));
+        say!("  {hour:HOUR$}{}", counts.map(|count| format!("{:>13}", HumanCount(count).to_string())).concat());
     };
-    say(format!(
-        "  {:HOUR$}{}",
-        "hour",
-        ["DEBUG", "INFO", "WARN", "ERROR", "other"].map(|it| format!("{it:>13}")).concat()
-    ));
+    let head = ["DEBUG", "INFO", "WARN", "ERROR", "other"].map(|it| format!("{it:>13}")).concat();
+    say!("  {:HOUR$}{head}", "hour");
     hours.iter().for_each(|(hour, counts)| row(hour, counts));
     row("all", &hours.values().fold([0; 5], |sums, counts| std::array::from_fn(|level| sums[level] + counts[level])));
     let all: u64 = hours.values().flatten().sum();
-    let speed = bytes as f64 / 1e6 / took.as_secs_f64();
-    say(format!(
-        "\n  {} lines in {} files, {} MB in {took:.1?}: {speed:.0} MB/s",
-        HumanCount(all),
-        files.len(),
-        bytes / 1_000_000
-    ));
-    say(format!(
-        "  {} items were kept, and {} MB was the most memory",
-        items.len(),
-        memory::peak().unwrap_or(0).div_ceil(1_000_000)
-    ));
+    // What was read, and not what the system said beforehand: a file may grow and shrink meanwhile, and a pipe has no size.
+    let megabytes = sum.bytes.get() as f64 / 1e6;
+    let (lines, speed) = (HumanCount(all), megabytes / took.as_secs_f64());
+    say!("\n  {lines} lines in {} files, {megabytes:.0} MB in {took:.1?}: {speed:.0} MB/s", files.len());
+    if sum.too_long.get() > 0 {
+        say!("  {} more lines are longer than {LONGEST} bytes, and were left out", sum.too_long.get());
+    }
+    let memory = memory::peak().unwrap_or(0).div_ceil(1_000_000);
+    say!("  {} items were kept, and {memory} MB was the most memory", items.len());
     Ok(ExitCode::from(u8::from(!errors.is_empty())))
 }
 
-/// Ctrl-C and SIGTERM drop the work, and with it the program's own files.
-async fn until_stopped(options: Options) -> Result<ExitCode, String> {
-    let stop = signal().map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
-    until(lines(options), stop).await.unwrap_or_else(|status| Ok(ExitCode::from(status)))
-}
-
 fn main() -> ExitCode {
-    exit_status(block_on(until_stopped(Options::parse())))
+    exit_status(block_on(or_signal(lines(Options::parse()))))
 }

@@ -21,6 +21,8 @@
 //! nothing in flight both add up the same time, which is why the law holds whatever the service does.
 
 use clap::Parser;
+use examples::arguments::exit_status;
+use examples::say;
 use gather::gather;
 use runtime::Runtime;
 use runtime::sync::Semaphore;
@@ -28,7 +30,7 @@ use runtime::time::{now, sleep};
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use std::{env, fs, io};
@@ -127,27 +129,36 @@ struct Options {
 fn main() -> ExitCode {
     let path = Options::parse().svg.unwrap_or_else(|| env::temp_dir().join("little.svg"));
     // Asked for before anything is measured: a file that cannot be written is told at once.
-    let drawn = fs::File::create(&path).and_then(little);
-    match drawn {
+    let drawn = canvas(&path).and_then(little);
+    exit_status(match drawn {
         Ok(()) => {
-            println!("drawn: {}", path.display());
-            ExitCode::SUCCESS
+            say!("drawn: {}", path.display());
+            Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
-            eprintln!("error: cannot draw {}: {error}; name a file in a folder that may be written to", path.display());
-            ExitCode::from(2)
+            Err(format!("cannot draw {}: {error}; name a file in a folder that may be written to", path.display()))
         }
+    })
+}
+
+/// The file to draw in: a new one, or a drawing that is there. Any other file is somebody's, and stays as it is.
+fn canvas(path: &Path) -> io::Result<fs::File> {
+    match fs::read(path) {
+        Ok(bytes) if !bytes.is_empty() && !bytes.starts_with(b"<svg ") => {
+            Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is there and no drawing, so it is not overwritten"))
+        }
+        _ => fs::File::create(path),
     }
 }
 
 fn little(mut svg: fs::File) -> io::Result<()> {
-    println!("limit         L    λ per s      W ms      λ × W");
+    say!("limit         L    λ per s      W ms      λ × W");
     let mut points = Vec::new();
     for limit in LIMITS {
         let runtime = Runtime::builder().virtual_clock().build()?;
         let point = runtime.block_on(measure(limit));
         let Point { in_flight, flow, time, .. } = &point;
-        println!("{limit:>5} {in_flight:>9.2} {flow:>10.1} {:>9.2} {:>10.2}", time * 1_000.0, flow * time);
+        say!("{limit:>5} {in_flight:>9.2} {flow:>10.1} {:>9.2} {:>10.2}", time * 1_000.0, flow * time);
         points.push(point);
     }
     svg.write_all(plot(&points).as_bytes())

@@ -3,76 +3,126 @@
 //! ```text
 //! $ cargo run --release --example load_test                                   # six endpoints of its own
 //! $ cargo run --release --example load_test -- https://127.0.0.1:8443/        # your server
+//! $ cargo run --release --example load_test -- -z 30s -c 50 --fail-if 'p99>50ms' http://127.0.0.1:8080/
 //! $ cargo run --release --example load_test -- --help
 //! ```
 //!
-//! The run is one expression: [`gather`] over an iterator of requests, which `.limit` starts as places come free and
-//! `.on_progress` follows. The requests borrow what they share; nothing is spawned for them, and dropping the gather,
-//! as Ctrl-C does, calls all of them off.
+//! The run is one expression, in `fire.rs`: `gather` over an iterator of requests, which `.limit` starts as places come
+//! free. The requests borrow what they share; nothing is spawned for them, and dropping the gather, as Ctrl-C does,
+//! calls all of them off.
 
-use clap::Parser;
+use bytes::Bytes;
+use clap::{Parser, Subcommand};
 use examples::arguments::{count, exit_status, seconds};
-use examples::client::Target;
-use examples::failure::Failure;
-use examples::progress::progress_bar;
+use examples::client::{Ask, Target};
+use examples::fail_if::Condition;
+use examples::fire::{Job, fire};
+use examples::out::{complain, print};
+use examples::record;
 use examples::report::Report;
 use examples::server::{ENDPOINTS, Server};
-use examples::stop::{signal, until};
-use examples::tally::{Counts, Tally};
-use examples::tls;
+use examples::tls::{Trust, connector};
 use examples::url::{Header, Url};
-use gather::gather;
+use hyper::Method;
 use runtime::block_on;
-use runtime::time::{sleep_until, timeout};
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What the program ends with.
 const EXITS: &str = "\
 Exit status:
   0    every answer was 2xx
-  1    an answer was not 2xx, or a request failed
+  1    an answer was not 2xx, a request failed, or a condition of --fail-if came true
   2    refused before any request went out: the arguments, or a server that is not there
   130  Ctrl-C, and every answer until then was 2xx; 143 the same with SIGTERM
 
-Ctrl-C and SIGTERM: no new requests, those in flight are dropped, the report shows the rest.";
+Ctrl-C and SIGTERM: no new requests, those in flight are dropped, the report shows the rest.
+A time is a number of seconds, or has a unit: 500ms, 30s, 5m.";
 
 /// Open files that are not connections in flight: the loops' own, stdin to stderr, and connections just being closed.
 const SPARE_FILES: u64 = 32;
 
+/// How many requests are sent, if nobody says how many or how long.
+const REQUESTS: u64 = 10_000;
+
 /// A load test for HTTP servers.
 #[derive(Debug, Parser)]
-#[command(name = "load_test", after_help = EXITS)]
+#[command(name = "load_test", after_help = EXITS, args_conflicts_with_subcommands = true)]
+#[command(subcommand_negates_reqs = true)]
 struct Options {
+    #[command(subcommand)]
+    merge: Option<Command>,
     /// What to test, in turn: http[s]://host[:port][/path]. Without any: six endpoints of an embedded server
     #[arg(value_name = "URL")]
     urls: Vec<Url>,
-    /// How many requests to send
-    #[arg(long, value_name = "N", default_value = "10000", allow_negative_numbers = true)]
-    #[arg(value_parser = count)]
-    requests: u64,
+    /// How many requests to send [default: 10000, or as many as --duration has time for]
+    #[arg(short = 'n', long, value_name = "N", allow_negative_numbers = true, value_parser = count)]
+    requests: Option<u64>,
+    /// How long to send requests; those in flight then are waited for
+    #[arg(short = 'z', long, value_name = "TIME", allow_negative_numbers = true, value_parser = seconds)]
+    duration: Option<Duration>,
+    /// How long to send requests before, which are not counted
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = seconds)]
+    warm_up: Option<Duration>,
     /// How many may be in flight at once
-    #[arg(long, value_name = "N", default_value = "100", allow_negative_numbers = true)]
+    #[arg(short, long, value_name = "N", default_value = "100", allow_negative_numbers = true)]
     #[arg(value_parser = count)]
     concurrency: u64,
     /// How many to send in a second, whatever comes back (open loop): latency then counts from when each was due
-    #[arg(long, value_name = "PER SECOND", allow_negative_numbers = true, value_parser = rate)]
+    #[arg(short = 'q', long, value_name = "PER SECOND", allow_negative_numbers = true, value_parser = rate)]
     rate: Option<f64>,
-    /// How long an answer may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "30", allow_negative_numbers = true)]
+    /// How long an answer may take
+    #[arg(short, long, value_name = "TIME", default_value = "30", allow_negative_numbers = true)]
     #[arg(value_parser = seconds)]
     timeout: Duration,
+    /// How many loops, each on a thread of its own; they share out the requests and the places
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
+    loops: u64,
+    /// The method [default: GET, or POST with a body]
+    #[arg(short, long, value_parser = method)]
+    method: Option<Method>,
+    /// A body for every request; @FILE is what is in the file
+    #[arg(short = 'd', long, value_name = "TEXT", value_parser = body)]
+    body: Option<Bytes>,
     /// A header for every request; may be repeated
-    #[arg(long = "header", value_name = "NAME: VALUE")]
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<Header>,
-    /// For https: a file (PEM) with certificates of authorities to trust, besides those that browsers trust
+    /// A connection for every request
+    #[arg(long, alias = "disable-keepalive")]
+    no_keepalive: bool,
+    /// Never send a request again whose connection broke without an answer: it failed
+    #[arg(long)]
+    no_resend: bool,
+    /// For https: a file (PEM) with certificates to trust, besides the authorities that browsers trust
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// For https: trust everybody
+    #[arg(short = 'k', long)]
+    insecure: bool,
+    /// Fail when this is so: p99>50ms, mean>10ms, errors>1%, not-2xx>0, rate<1000 …; may be repeated. A condition on
+    /// errors or not-2xx stands for the rule that none may be
+    #[arg(long, value_name = "CONDITION")]
+    fail_if: Vec<Condition>,
     /// Print one JSON object instead of the report
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// One report of many runs that ran at the same time, on this machine or on others
+    Merge {
+        /// What `load_test --json` has printed, a file for each run
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Fail when this is so, as in a run
+        #[arg(long, value_name = "CONDITION")]
+        fail_if: Vec<Condition>,
+        /// Print one JSON object instead of the report
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Parses `--rate`.
@@ -83,44 +133,20 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// What the requests share.
-struct Run {
-    targets: Vec<Target>,
-    rate: Option<f64>,
-    timeout: Duration,
-    start: Instant,
-    tally: Tally,
-}
-
-impl Run {
-    /// One request: waits until it is due, if it has a time, and is in flight until its answer has been read.
-    async fn request(&self, number: u64) {
-        let due = self.rate.map(|rate| self.start + Duration::from_secs_f64(number as f64 / rate));
-        if let Some(due) = due {
-            sleep_until(due).await;
-        }
-        let target = number as usize % self.targets.len();
-        let flight = self.tally.depart(due);
-        let outcome = timeout(self.timeout, self.targets[target].get()).await;
-        flight.land(target, due, outcome.unwrap_or(Err(Failure::TimedOut)));
+/// Parses `--method`.
+fn method(text: &str) -> Result<Method, String> {
+    match text.to_uppercase().parse() {
+        Ok(Method::CONNECT) | Err(_) => Err("a method is GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS".to_string()),
+        Ok(method) => Ok(method),
     }
 }
 
-/// Runs the requests to their end, or to Ctrl-C: then the second value is the status that it asks for.
-async fn fire(options: &Options, targets: Vec<Target>) -> Result<(Counts, Option<u8>), String> {
-    let interrupt = signal().map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
-    let bar = progress_bar(options.requests, "requests");
-    let tally = Tally::new(targets.len());
-    let Options { rate, timeout, .. } = *options;
-    let run = Run { targets, rate, timeout, start: Instant::now(), tally };
-
-    let requests = gather((0..options.requests).map(|number| run.request(number)))
-        .limit(options.concurrency.min(options.requests) as usize)
-        .on_progress(|progress| bar.set_position(progress.completed as u64));
-    let finished = until(requests, interrupt).await;
-
-    bar.finish_and_clear();
-    Ok((run.tally.into_counts(), finished.err()))
+/// Parses `--body`.
+fn body(text: &str) -> Result<Bytes, String> {
+    match text.strip_prefix('@') {
+        Some(path) => std::fs::read(path).map(Bytes::from).map_err(|error| error.to_string()),
+        None => Ok(text.to_string().into()),
+    }
 }
 
 /// Raises the limit of open files as far as the run needs and the system lets us.
@@ -128,9 +154,9 @@ async fn fire(options: &Options, targets: Vec<Target>) -> Result<(Counts, Option
 /// The embedded server takes its descriptors from the same limit. It must have enough of them: a connection that it
 /// cannot accept is open for the client, and waits.
 fn provide_files(options: &Options) -> Result<(), String> {
-    let in_flight = options.concurrency.min(options.requests);
+    let in_flight = options.concurrency.min(options.requests.unwrap_or(u64::MAX));
     let ends = if options.urls.is_empty() { 2 } else { 1 };
-    let needed = in_flight.saturating_mul(ends).saturating_add(SPARE_FILES);
+    let needed = in_flight.saturating_mul(ends).saturating_add(SPARE_FILES).saturating_add(8 * options.loops);
     match rlimit::increase_nofile_limit(needed) {
         Ok(limit) if limit < needed && options.urls.is_empty() => Err(format!(
             "--concurrency {} on the embedded server takes {needed} open files, and {limit} are \
@@ -142,10 +168,17 @@ fn provide_files(options: &Options) -> Result<(), String> {
     }
 }
 
-/// Finds the servers, runs the test, prints the report; an error is one that came before the first request.
-async fn load_test(mut options: Options) -> Result<ExitCode, String> {
+/// Finds the servers and runs the test; an error is one that came before the first request. The second value is the
+/// status that a signal asks for.
+async fn load_test(mut options: Options) -> Result<(Report, Option<u8>), String> {
+    if options.requests.is_none() && options.duration.is_none() {
+        options.requests = Some(REQUESTS);
+    }
+    if options.loops > options.concurrency {
+        return Err(format!("--loops {} needs a --concurrency of {0} at least: a place for each", options.loops));
+    }
     provide_files(&options)?;
-    let tls = tls::connector(options.ca.as_deref())?;
+    let tls = connector(Trust { ca: options.ca.as_deref(), anybody: options.insecure })?;
     let mut server = None;
     if options.urls.is_empty() {
         let started = Server::start().map_err(|error| format!("the embedded server: {error}"))?;
@@ -153,26 +186,70 @@ async fn load_test(mut options: Options) -> Result<ExitCode, String> {
         let urls = ENDPOINTS.map(|path| format!("http://{address}{path}").parse());
         options.urls = urls.into_iter().collect::<Result<_, _>>()?;
     }
-    let targets = Target::find(options.urls.clone(), &options.headers, &tls).await?;
-    let (counts, interrupted) = fire(&options, targets).await?;
+    let usual = if options.body.is_some() { Method::POST } else { Method::GET };
+    let ask = Ask {
+        method: options.method.unwrap_or(usual),
+        headers: options.headers,
+        body: options.body.unwrap_or_default(),
+        keep_alive: !options.no_keepalive,
+        resend: !options.no_resend,
+    };
+    let Options { requests, duration, warm_up, concurrency, rate, timeout, loops, urls, .. } = options;
+    let targets = Target::find(urls.clone(), &ask, &tls).await?;
+    let names = urls.iter().map(Url::to_string).collect();
+    let job = Job { urls, ask, tls, requests, duration, warm_up, concurrency, rate, timeout, loops };
+    let (counts, interrupted) = fire(&job, targets).await?;
     let report = Report {
-        urls: options.urls,
+        urls: names,
         embedded: server.is_some(),
-        requests: options.requests,
-        concurrency: options.concurrency,
-        rate: options.rate,
+        requests,
+        concurrency,
+        rate,
         interrupted: interrupted.is_some(),
+        runs: 1,
+        broken: Vec::new(),
         counts,
     };
-    let text = if options.json { format!("{}\n", report.json()) } else { report.to_string() };
-    // Whoever reads it may have left, as `head` does: no reason to fail.
-    let _ = io::stdout().write_all(text.as_bytes());
-    Ok(match (interrupted, report.counts.all_good()) {
-        (Some(status), true) => ExitCode::from(status),
-        (_, all_good) => ExitCode::from(u8::from(!all_good)),
-    })
+    Ok((report, interrupted))
+}
+
+/// Reads the reports of many runs as one.
+fn merge(files: &[PathBuf]) -> Result<Report, String> {
+    let read = |path: &PathBuf| {
+        let named = |error: &dyn std::fmt::Display| format!("{}: {error}", Path::display(path));
+        let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+        let json = serde_json::from_str(&text).map_err(|error| named(&error))?;
+        record::report(&json).map_err(|problem| named(&problem))
+    };
+    let reports = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    record::merge(reports).ok_or_else(|| "no run to merge".to_string())
+}
+
+/// Prints the report and says what the program ends with.
+fn finish(mut report: Report, interrupted: Option<u8>, fail_if: &[Condition], json: bool) -> ExitCode {
+    let broken = |it: &Condition| it.broken(&report.counts).map(|measured| (it.to_string(), measured));
+    report.broken = fail_if.iter().filter_map(broken).collect();
+    let text = if json { format!("{}\n", record::json(&report)) } else { report.to_string() };
+    print(format_args!("{text}"));
+    for (condition, measured) in &report.broken {
+        complain(format_args!("failed: {condition}: it was {measured}"));
+    }
+    let errors = report.counts.failed() > 0 && !fail_if.iter().any(Condition::is_about_errors);
+    let statuses = report.counts.not_2xx() > 0 && !fail_if.iter().any(Condition::is_about_statuses);
+    let failed = errors || statuses || !report.broken.is_empty();
+    ExitCode::from(if failed { 1 } else { interrupted.unwrap_or(0) })
 }
 
 fn main() -> ExitCode {
-    exit_status(block_on(load_test(Options::parse())))
+    let mut options = Options::parse();
+    exit_status(match options.merge.take() {
+        Some(Command::Merge { files, fail_if, json }) => {
+            merge(&files).map(|report| finish(report, None, &fail_if, json))
+        }
+        None => {
+            let (fail_if, json) = (std::mem::take(&mut options.fail_if), options.json);
+            let run = block_on(load_test(options));
+            run.map(|(report, interrupted)| finish(report, interrupted, &fail_if, json))
+        }
+    })
 }

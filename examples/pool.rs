@@ -15,7 +15,10 @@
 
 use clap::Parser;
 use examples::arguments::{count, exit_status, seconds};
+use examples::postgres::{CURE, Trouble, told};
 use examples::progress::progress_bar;
+use examples::say;
+use examples::stop::or_signal;
 use gather::{Outcomes, gather};
 use runtime::net::TcpStream;
 use runtime::sync::{Permit, Semaphore};
@@ -39,10 +42,6 @@ const QUERY: &str = "
         (SELECT count(*) FROM pg_stat_activity WHERE application_name = current_setting('application_name')),
         CASE $2::int4 WHEN 1 THEN pg_terminate_backend(pg_backend_pid()) END,
         pg_sleep(CASE $2::int4 WHEN 2 THEN 3600 ELSE 0.005 END)";
-
-/// What to say when there is none that can be asked.
-const CURE: &str = "name one (postgres://user:password@host/database), or have one started by `tests/services run` \
-                    before the command";
 
 /// Queries over a pool of connections to PostgreSQL.
 #[derive(Debug, Parser)]
@@ -96,13 +95,6 @@ struct Session {
     driver: JoinHandle<Result<(), Error>>,
 }
 
-/// Why there is no answer.
-struct Trouble {
-    /// The fault is the connection's own, not that of the query: another one may help.
-    lost: bool,
-    words: String,
-}
-
 impl Pool {
     fn new(options: &Options) -> Result<Pool, String> {
         let variable = || std::env::var("GLASSLOOP_POSTGRES").ok();
@@ -129,14 +121,13 @@ impl Pool {
 
     async fn connect(&self) -> Result<Session, Trouble> {
         let (host, port) = (self.address.0.as_str(), self.address.1);
-        let no_way =
-            |error| Trouble { lost: true, words: format!("no way to {host}:{port}: {error}; is PostgreSQL there?") };
-        let stream = TcpStream::connect((host, port)).await.map_err(no_way)?;
+        let stream = TcpStream::connect((host, port)).await;
+        let stream = stream.map_err(|error| Trouble::no_way(host, port, &error))?;
         let raw = self.config.connect_raw(stream.compat(), NoTls).await;
-        let (client, connection) = raw.map_err(|error| Trouble { lost: true, words: told(&error) })?;
+        let (client, connection) = raw.map_err(|error| Trouble::no_terms(&error))?;
         let driver = spawn(connection);
         self.opened.set(self.opened.get() + 1);
-        let query = client.prepare(QUERY).await.map_err(|error| trouble(&client, &error))?;
+        let query = client.prepare(QUERY).await.map_err(|error| Trouble::of(&client, &error))?;
         Ok(Session { client, query, driver })
     }
 
@@ -172,7 +163,7 @@ impl Pool {
         let parameters: [&(dyn ToSql + Sync); 2] = [&(number as i64), &deed];
         let mut answer = pin!(client.query_one(&*query, &parameters));
         if let Ok(answer) = timeout(self.timeout, &mut answer).await {
-            let row = answer.map_err(|error| trouble(client, &error))?;
+            let row = answer.map_err(|error| Trouble::of(client, &error))?;
             return Ok((row.get(0), row.get(1)));
         }
         let called_off = async { self.call_off(client).await.is_ok() && answer.await.is_err() };
@@ -217,16 +208,6 @@ impl Pool {
     }
 }
 
-fn trouble(client: &Client, error: &Error) -> Trouble {
-    let last_words = error.as_db_error().is_some_and(|error| error.severity() == "FATAL");
-    Trouble { lost: last_words || error.is_closed() || client.is_closed(), words: told(error) }
-}
-
-/// An error in the server's own words, where it has some.
-fn told(error: &Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string)
-}
-
 /// What query `number` does besides, the first time it is asked and the second.
 fn deeds(options: &Options, number: u64) -> [i32; 2] {
     // `n` of them, evenly spread.
@@ -248,8 +229,8 @@ async fn pool(options: Options) -> Result<ExitCode, String> {
     let took = now() - start;
     bar.finish_and_clear();
 
-    let line = |label: &str, value: &dyn Display, note: &str| println!("  {label:14}{value:>8}   {note}");
-    println!("  {} queries over {} connections, in {took:.0?}\n", options.queries, options.connections);
+    let line = |label: &str, value: &dyn Display, note: &str| say!("  {label:14}{value:>8}   {note}");
+    say!("  {} queries over {} connections, in {took:.0?}\n", options.queries, options.connections);
     let right = results.successes().filter(|(number, (double, _))| *double == 2 * *number as i64).count();
     line("answered", &right, &format!("in the order of the input; {} asked twice", pool.retried.get()));
     line("failed", &results.failures().count(), "");
@@ -257,7 +238,7 @@ async fn pool(options: Options) -> Result<ExitCode, String> {
     line("connections", &most, &format!("at most, as the server counts them; {} opened in all", pool.opened.get()));
     let note = if pool.order.borrow().is_sorted() { "in the order in which they came" } else { "OUT OF ORDER" };
     line("in line", &format!("{:.0?}", pool.longest.get()), &format!("at most; served {note}"));
-    results.failures().take(5).for_each(|(number, error)| println!("  query {number}: {error}"));
+    results.failures().take(5).for_each(|(number, error)| say!("  query {number}: {error}"));
     if right < results.len() {
         return Ok(ExitCode::FAILURE);
     }
@@ -267,5 +248,5 @@ async fn pool(options: Options) -> Result<ExitCode, String> {
 }
 
 fn main() -> ExitCode {
-    exit_status(block_on(pool(Options::parse())))
+    exit_status(block_on(or_signal(pool(Options::parse()))))
 }

@@ -18,6 +18,16 @@ pub fn progress_bar(total: u64, things: &str) -> ProgressBar {
     bar(total, &format!("{{human_pos}} of {{human_len}}   {{throughput}} {things}/s"))
 }
 
+/// A bar with a message of its own, which may be changed, in a line below it. It counts to `total`, and says in its own
+/// line how far that is: `middle` is a template of indicatif.
+///
+/// # Panics
+///
+/// Outside a runtime.
+pub fn bar_with_message(total: u64, middle: &str) -> ProgressBar {
+    drawn(total, &format!("  {{bar:20.cyan/dim}}  {middle}\n  {{msg}}"))
+}
+
 /// As [`progress_bar`], for so many bytes.
 ///
 /// # Panics
@@ -29,7 +39,12 @@ pub fn byte_bar(total: u64) -> ProgressBar {
 
 /// A bar that says this in the middle.
 fn bar(total: u64, middle: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(&format!("  {{bar:40.cyan/dim}}  {middle}   {{eta}} left"));
+    drawn(total, &format!("  {{bar:40.cyan/dim}}  {middle}   {{eta}} left"))
+}
+
+/// A bar after this template.
+fn drawn(total: u64, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template);
     let style = style.expect("the template is well-formed").progress_chars("━╸━").with_key("throughput", throughput);
     let bar = ProgressBar::new(total).with_style(style);
     let ticking = bar.clone();

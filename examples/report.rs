@@ -1,16 +1,17 @@
-//! What the load test says at the end: a page to read, or one JSON object.
+//! What the load test says at the end, as a page to read. [`record`](crate::record) has the same as JSON.
 
 use crate::tally::Counts;
-use crate::url::Url;
-use hdrhistogram::Histogram;
 use indicatif::{BinaryBytes, HumanCount, HumanFloatCount};
-use serde_json::{Value, json};
 use std::fmt;
 use std::iter;
 use std::time::Duration;
 
 /// The quantiles that are shown.
-const QUANTILES: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+pub const QUANTILES: [(&str, f64); 7] =
+    [("p50", 0.5), ("p75", 0.75), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+
+/// A loop that has work for so much of its time has no room for more.
+const FULL: f64 = 0.9;
 
 /// Columns of the longest bar.
 const BAR: f64 = 32.0;
@@ -22,17 +23,21 @@ const TARGETS: usize = 20;
 #[derive(Debug)]
 pub struct Report {
     /// What was asked for, in turn.
-    pub urls: Vec<Url>,
+    pub urls: Vec<String>,
     /// Whether these are the endpoints of the embedded server.
     pub embedded: bool,
-    /// How many requests there were to be.
-    pub requests: u64,
+    /// How many requests there were to be. `None`: as many as the time had room for.
+    pub requests: Option<u64>,
     /// How many could be in flight at once.
     pub concurrency: u64,
     /// How many should leave in a second, in an open loop.
     pub rate: Option<f64>,
     /// Whether a signal ended the run.
     pub interrupted: bool,
+    /// How many runs these are, merged.
+    pub runs: u64,
+    /// The conditions under which the run has failed and that came true, each with what was measured.
+    pub broken: Vec<(String, String)>,
     /// What happened.
     pub counts: Counts,
 }
@@ -51,35 +56,64 @@ impl Report {
     /// What ran, and how far it came.
     fn title(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
-        let (requests, concurrency) = (HumanCount(self.requests), HumanCount(self.concurrency));
+        let (requests, concurrency) = (HumanCount(self.sent()), HumanCount(self.concurrency));
         write!(f, "\n  {requests} requests, ")?;
         match self.rate {
             Some(rate) => write!(f, "{} a second, at most {concurrency} in flight", HumanFloatCount(rate))?,
             None => write!(f, "{concurrency} in flight")?,
         }
-        writeln!(f, ", in {}", span(counts.seconds()))?;
+        writeln!(f, ", in {}", span(counts.seconds))?;
         match (self.embedded, self.urls.as_slice()) {
             (true, urls) => writeln!(f, "  {} endpoints of the embedded server", urls.len())?,
             (false, [url]) => writeln!(f, "  {url}")?,
             (false, urls) => writeln!(f, "  {} URLs in turn", urls.len())?,
         }
+        if self.runs > 1 {
+            writeln!(f, "  {} runs at the same time, merged", self.runs)?;
+        }
+        if counts.warm_up > 0 {
+            writeln!(f, "  {} requests before, to warm up, are not counted", HumanCount(counts.warm_up))?;
+        }
         if self.interrupted {
             let (landed, dropped) = (HumanCount(counts.landed()), HumanCount(counts.dropped));
             writeln!(f, "  interrupted after {landed} requests; {dropped} in flight were dropped")?;
         }
+        if counts.resent > 0 {
+            let resent = HumanCount(counts.resent);
+            writeln!(f, "  {resent} requests were sent again: their connection broke without an answer")?;
+        }
         if counts.late > 0 {
-            let late = HumanCount(counts.late);
-            writeln!(f, "  {late} requests left late: raise --concurrency or lower --rate")?;
+            writeln!(f, "  {} requests left late: {}", HumanCount(counts.late), self.lateness())?;
         }
         Ok(())
+    }
+
+    /// How many requests there were, or were to be.
+    fn sent(&self) -> u64 {
+        self.requests.unwrap_or(self.counts.landed() + self.counts.dropped)
+    }
+
+    /// Why requests left late, and what helps.
+    fn lateness(&self) -> &'static str {
+        let counts = &self.counts;
+        if counts.busy > FULL {
+            "this program's core was busy all the time: --loops takes more of them, or lower --rate"
+        } else if 2 * counts.late_without_place > counts.late {
+            "raise --concurrency or lower --rate"
+        } else {
+            "this machine was held up, or has other work"
+        }
     }
 
     /// Throughput, statuses, errors.
     fn answers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
         let throughput = HumanCount(counts.throughput().round() as u64).to_string();
-        let bytes = BinaryBytes((counts.bytes as f64 / counts.seconds().max(1e-9)) as u64);
-        section(f, "throughput", [row("", throughput, format!("requests/s   {bytes}/s"))], "")?;
+        let bytes = BinaryBytes((counts.bytes as f64 / counts.seconds.max(1e-9)) as u64);
+        let failed = HumanCount((counts.flow() - counts.throughput()).round() as u64).to_string();
+        let failed = (counts.failed() > 0).then(|| row("", failed, "failures/s, which are none of these"));
+        let rows = iter::once(row("", throughput, format!("requests/s   {bytes}/s"))).chain(failed);
+        section(f, "throughput", rows, "")?;
 
         let statuses = counts.statuses.iter().map(|(status, &count)| {
             let note = if (200..300).contains(status) { "" } else { "not 2xx" };
@@ -96,12 +130,21 @@ impl Report {
 
     /// The quantiles, with bars.
     fn latency(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let latency = self.counts.latency();
-        let rows = QUANTILES.iter().filter(|_| !latency.is_empty()).map(|(name, quantile)| {
+        let (counts, latency) = (&self.counts, self.counts.latency());
+        let spread = [("mean", latency.mean()), ("sd", latency.stdev())];
+        let spread = spread.map(|(name, value)| row(name, span(value / 1e9), ""));
+        let quantiles = QUANTILES.iter().map(|(name, quantile)| {
             let value = latency.value_at_quantile(*quantile);
             row(name, nanoseconds(value), bar(value as f64 / latency.max() as f64))
         });
+        let rows = spread.into_iter().chain(quantiles).filter(|_| !latency.is_empty());
         section(f, "latency", rows, "no answer came")?;
+        if counts.failed() > 0 && !latency.is_empty() {
+            let share = |part: u64| format!("{:.2} %", 100.0 * part as f64 / counts.landed() as f64);
+            let (failed, late) = (share(counts.failed()), share(counts.timed_out()));
+            writeln!(f, "{:28}of answers; {failed} of the requests have none and are left out,", "")?;
+            writeln!(f, "{:28}{late} because they took longer than --timeout", "")?;
+        }
         match self.rate {
             Some(_) => writeln!(f, "{:28}counted from the time at which each was due", ""),
             None => Ok(()),
@@ -114,7 +157,8 @@ impl Report {
         if !several.contains(&self.urls.len()) {
             return Ok(());
         }
-        let name = |url: &Url| if self.embedded { url.path.to_string() } else { url.to_string() };
+        let path = |url: &str| url.splitn(4, '/').nth(3).map_or(url.to_string(), |path| format!("/{path}"));
+        let name = |url: &String| if self.embedded { path(url) } else { url.clone() };
         let width = self.urls.iter().map(|url| name(url).len()).max().unwrap_or_default();
         let head = ["answers", "p50", "p99", "max"].map(|head| format!("{head:>10}")).concat();
         let rows = self.urls.iter().zip(&self.counts.latencies).map(|(url, latency)| {
@@ -131,7 +175,7 @@ impl Report {
     /// Little's law: what is in a system is what flows through it times how long that stays.
     fn little(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
-        let (flow, time) = (counts.throughput(), counts.mean_time());
+        let (flow, time) = (counts.flow(), counts.mean_time());
         let product = format!("{}/s × {}", HumanCount(flow.round() as u64), span(time));
         let rows = [
             row("L", format!("{:.2}", counts.mean_in_flight()), "in flight on average, counted"),
@@ -139,52 +183,6 @@ impl Report {
         ];
         section(f, "Little's law", rows, "")
     }
-
-    /// The same as one JSON object. Times are in milliseconds unless the name says otherwise.
-    pub fn json(&self) -> Value {
-        let counts = &self.counts;
-        let statuses = counts.statuses.iter().map(|(status, &count)| (status.to_string(), count.into()));
-        let errors = counts.failures.iter().map(|(kind, &count)| (kind.to_string(), count.into()));
-        let targets = self.urls.iter().zip(&counts.latencies);
-        let (throughput, mean_time) = (counts.throughput(), counts.mean_time());
-        json!({
-            "requests": self.requests,
-            "concurrency": self.concurrency,
-            "rate": self.rate,
-            "interrupted": self.interrupted,
-            "completed": counts.landed(),
-            "dropped": counts.dropped,
-            "late": counts.late,
-            "seconds": counts.seconds(),
-            "requests_per_second": throughput,
-            "bytes": counts.bytes,
-            "statuses": Value::Object(statuses.collect()),
-            "errors": Value::Object(errors.collect()),
-            "latency_ms": latency_json(&counts.latency()),
-            "targets": targets.map(|(url, latency)| json!({
-                "url": url.to_string(),
-                "answers": latency.len(),
-                "latency_ms": latency_json(latency),
-            })).collect::<Vec<_>>(),
-            "littles_law": {
-                "mean_in_flight": counts.mean_in_flight(),
-                "throughput_times_mean_time": throughput * mean_time,
-                "mean_time_ms": mean_time * 1e3,
-            },
-        })
-    }
-}
-
-/// The quantiles in milliseconds, or null without an answer.
-fn latency_json(latency: &Histogram<u64>) -> Value {
-    if latency.is_empty() {
-        return Value::Null;
-    }
-    let quantiles = QUANTILES
-        .iter()
-        .map(|(name, quantile)| (name.to_string(), json!(latency.value_at_quantile(*quantile) as f64 / 1e6)));
-    let mean = ("mean".to_string(), json!(latency.mean() / 1e6));
-    Value::Object(iter::once(mean).chain(quantiles).collect())
 }
 
 /// A blank line, and rows of which the first has the label; `none` if there are none.
@@ -209,12 +207,12 @@ fn bar(part: f64) -> String {
 }
 
 /// A time in nanoseconds for people: three digits and a unit.
-fn nanoseconds(nanoseconds: u64) -> String {
+pub fn nanoseconds(nanoseconds: u64) -> String {
     span(Duration::from_nanos(nanoseconds).as_secs_f64())
 }
 
 /// A time in seconds for people: three digits and a unit.
-fn span(seconds: f64) -> String {
+pub fn span(seconds: f64) -> String {
     let (number, unit) = match seconds {
         _ if seconds < 1e-3 => (seconds * 1e6, "µs"),
         _ if seconds < 1.0 => (seconds * 1e3, "ms"),
@@ -222,4 +220,37 @@ fn span(seconds: f64) -> String {
     };
     let decimals = if number < 10.0 { 2 } else { usize::from(number < 100.0) };
     format!("{number:.decimals$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of so many requests that left late.
+    fn advice(late: u64, late_without_place: u64, busy: f64) -> String {
+        let counts = Counts { late, late_without_place, busy, ..Counts::new(1) };
+        let (urls, broken) = (vec!["http://one/".to_string()], Vec::new());
+        let report = Report {
+            urls,
+            embedded: false,
+            requests: Some(10),
+            concurrency: 5,
+            rate: Some(10.0),
+            interrupted: false,
+            runs: 1,
+            broken,
+            counts,
+        };
+        report.to_string().lines().find(|line| line.contains("left late")).unwrap_or_default().to_string()
+    }
+
+    #[test]
+    fn what_left_late_is_told_with_what_helps_and_with_nothing_else() {
+        assert_eq!(advice(0, 0, 1.0), "");
+        assert_eq!(advice(9, 9, 0.3), "  9 requests left late: raise --concurrency or lower --rate");
+        assert_eq!(advice(9, 0, 0.3), "  9 requests left late: this machine was held up, or has other work");
+        // More places are no help to a core that has no time.
+        let busy = "  9 requests left late: this program's core was busy all the time: --loops takes more of them, or lower --rate";
+        assert_eq!(advice(9, 9, 0.99), busy);
+    }
 }

@@ -14,6 +14,8 @@ use examples::arguments::exit_status;
 use examples::memory;
 use examples::process::output;
 use examples::progress::progress_bar;
+use examples::say;
+use examples::stop::or_signal;
 use gather::{Outcomes, gather, gather_tasks, try_gather, try_gather_tasks};
 use indicatif::ProgressBar;
 use runtime::block_on;
@@ -29,6 +31,9 @@ use std::time::{Duration, Instant};
 /// How many forms there are, if all languages are installed.
 const FORMS: u64 = 11;
 
+/// The languages, in the order of the rows.
+const LANGUAGES: [&str; 5] = ["ours", "python", "javascript", "java", "go"];
+
 const COUNT: usize = 10_000;
 const WAIT: Duration = Duration::from_millis(100);
 const FAILS_AFTER: Duration = Duration::from_millis(50);
@@ -37,11 +42,12 @@ const FAILS_AFTER: Duration = Duration::from_millis(50);
 #[derive(Debug, Parser)]
 #[command(
     name = "rosetta",
-    after_help = "Exit status: 0 if all that is installed ran, 1 if not, 2 if it could not begin"
+    after_help = "Exit status: 0 if all that is installed ran, 1 if not, 2 if it could not begin, 130 after Ctrl-C, 143 \
+                  after SIGTERM"
 )]
 struct Options {
     /// Only this language
-    #[arg(long, value_name = "LANGUAGE", value_parser = ["ours", "python", "javascript", "java", "go"])]
+    #[arg(long, value_name = "LANGUAGE", value_parser = LANGUAGES)]
     only: Option<String>,
     /// Only this form of ours, and only its numbers
     #[arg(long, hide = true)]
@@ -83,7 +89,7 @@ async fn ours(form: &str) {
     while Rc::strong_count(&ended) > 1 {
         sleep(WAIT).await;
     }
-    println!("{told}\t{outcome}\t{}\t{}", ended.get(), memory::peak().unwrap_or(0) / 1024);
+    say!("{told}\t{outcome}\t{}\t{}", ended.get(), memory::peak().unwrap_or(0) / 1024);
 }
 
 /// The forms of the languages that are installed. The others are named on stderr.
@@ -154,7 +160,7 @@ async fn measure(form: Form, bar: &ProgressBar) -> Result<(), String> {
         memory.parse::<u64>().map_or("?".to_string(), |kilobytes| format!("{} MB", kilobytes.div_ceil(1000)));
     let (language, name, took) = (form.language, form.name, format!("{took:.0?}"));
     bar.suspend(|| {
-        println!("{language:11} {name:31} {told:>6} ms  {outcome:25} {ended:>6} {took:>8} {megabytes:>7}");
+        say!("{language:11} {name:31} {told:>6} ms  {outcome:25} {ended:>6} {took:>8} {megabytes:>7}");
     });
     Ok(())
 }
@@ -164,7 +170,8 @@ struct Folder(PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        // A compiler that was killed may be making files while this one removes: as long as one does, once more.
+        while std::fs::remove_dir_all(&self.0).is_err_and(|error| error.kind() == ErrorKind::DirectoryNotEmpty) {}
     }
 }
 
@@ -175,16 +182,25 @@ async fn rosetta(options: &Options) -> io::Result<ExitCode> {
     let forms = forms(options, &folder.0, &bar).await?;
     bar.set_length(forms.len() as u64);
     let head = format!("{:43} {:>9}  {:25} {:>6} {:>8} {:>7}", "", "told after", "of", "ended", "process", "memory");
-    bar.suspend(|| println!("{head}"));
-    let mut good = true;
+    bar.suspend(|| say!("{head}"));
+    let (mut good, mut ran) = (true, Vec::new());
     for form in forms {
+        let language = form.language;
         if let Err(error) = measure(form, &bar).await {
             bar.suspend(|| eprintln!("error: {error}"));
             good = false;
+        } else if !ran.contains(&language) {
+            ran.push(language);
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
+    if options.only.is_none() {
+        let left_out: Vec<_> = LANGUAGES.into_iter().filter(|language| !ran.contains(language)).collect();
+        let left_out = if left_out.is_empty() { "none".to_string() } else { left_out.join(", ") };
+        say!("\n  these rows were run here: {}; left out: {left_out}", ran.join(", "));
+        say!("  never run: C# (Task.WhenAll) and PHP with Swoole; what they do is known from their documentation only");
+    }
     Ok(ExitCode::from(u8::from(!good)))
 }
 
@@ -194,5 +210,5 @@ fn main() -> ExitCode {
         block_on(ours(form));
         return ExitCode::SUCCESS;
     }
-    exit_status(block_on(rosetta(&options)))
+    exit_status(block_on(or_signal(rosetta(&options))))
 }

@@ -8,47 +8,34 @@
 //! Level by level: all pages of one level are a [`gather`] with a limit, and because results stand in the order of the
 //! input, the tree is the same in every run, whichever page came first. Each page has a timeout and a few tries with a
 //! growing pause in between. Only links to the same host are followed, robots.txt is obeyed, and there is a pause from
-//! one request to the next. HTML is parsed on the blocking pool: a large page would stop the loop.
+//! one request to the next. HTML is read on the blocking pool: a large page would stop the loop. Ctrl-C drops what is
+//! under way, and what was found until then is printed.
 
 use clap::Parser;
 use examples::arguments::{count, exit_status, seconds};
-use examples::client::{Page, Target};
-use examples::failure::Failure;
+use examples::client::Target;
+use examples::crawl::{AGENT, Found, MOVES, Manners, find};
+use examples::out::print;
 use examples::progress::progress_bar;
-use examples::url::Header;
-use examples::{site, tls};
+use examples::site;
+use examples::stop::{signal, until};
 use gather::gather;
-use hyper::header::{CONTENT_TYPE, LOCATION};
+use indicatif::ProgressBar;
 use runtime::block_on;
-use runtime::task::spawn_blocking;
-use runtime::time::{now, sleep, sleep_until, timeout};
-use scraper::{Html, Selector};
-use std::cell::Cell;
+use runtime::time::now;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use texting_robots::Robot;
 use url::Url;
-
-/// Our name, for servers and in robots.txt.
-const AGENT: &str = "glassloop-scrape";
-
-/// A page that fails is asked so often.
-const TRIES: u32 = 3;
-
-/// The pause before the second try. It doubles, and is up to half as long again by chance, so that pages which failed
-/// together do not come back together.
-const BACKOFF: Duration = Duration::from_millis(50);
-
-/// A robots.txt that has moved is followed so often, as RFC 9309 has it.
-const MOVES: u32 = 5;
 
 /// The pages of a site, fetched concurrently.
 #[derive(Debug, Parser)]
 #[command(
     name = "scrape",
-    after_help = "Exit status: 0 if it was done, 1 if already the first page failed, 2 if it could not begin"
+    after_help = "Exit status: 0 if it was done, 1 if already the first page failed, 2 if it could not begin, 130 after \
+                  Ctrl-C, 143 after SIGTERM: what was found until then is printed"
 )]
 struct Options {
     /// Where to begin: http[s]://host[:port][/path]. Without one: a site of its own
@@ -73,23 +60,6 @@ struct Options {
     size: u64,
 }
 
-/// How to ask politely.
-struct Manners {
-    delay: Duration,
-    timeout: Duration,
-    size: u64,
-    /// When the next request may leave.
-    next: Cell<Instant>,
-}
-
-/// What came of a page.
-struct Found {
-    /// Title and length, or where to it has moved, or what is wrong.
-    note: String,
-    links: Vec<Url>,
-    failed: bool,
-}
-
 /// A page in the tree.
 struct Node {
     url: Url,
@@ -97,64 +67,89 @@ struct Node {
     children: Vec<usize>,
 }
 
-impl Manners {
-    /// Asks for a page when its turn has come.
-    async fn ask(&self, target: &Target) -> Result<Page, Failure> {
-        let turn = self.next.get().max(now());
-        self.next.set(turn + self.delay);
-        sleep_until(turn).await;
-        timeout(self.timeout, target.fetch(self.size)).await.unwrap_or(Err(Failure::TimedOut))
+impl Node {
+    fn of(url: Url) -> Node {
+        Node { url, found: None, children: Vec::new() }
     }
+}
 
-    /// Asks for a page, more than once if it must be.
-    async fn visit(&self, target: &Target, url: &Url) -> Found {
-        let failed = |note: String| Found { note, links: Vec::new(), failed: true };
-        let target = url.as_str().parse().ok().and_then(|url| target.at(url));
-        let Some(target) = target else { return failed("cannot be asked for".to_string()) };
-        for attempt in 1.. {
-            let problem = match self.ask(&target).await {
-                Ok(page) if page.length > self.size => return failed(format!("longer than {} bytes", self.size)),
-                Ok(page) if page.status.is_success() || page.status.is_redirection() => return read(url, page).await,
-                Ok(page) if page.status.is_server_error() || page.status == 429 => page.status.to_string(),
-                Ok(page) => return failed(page.status.to_string()),
-                Err(failure) => failure.to_string(),
-            };
-            if attempt == TRIES {
-                return failed(format!("{problem}, {TRIES} times"));
+/// What is known of a site. It outlives the work, so that Ctrl-C loses nothing.
+struct Site {
+    manners: Manners,
+    nodes: RefCell<Vec<Node>>,
+    /// Links that are not followed, as they lead elsewhere, or as robots.txt forbids.
+    elsewhere: RefCell<HashSet<Url>>,
+    forbidden: RefCell<HashSet<Url>>,
+    /// How many pages were asked for.
+    asked: Cell<u64>,
+}
+
+/// Where a crawl begins: the site's own server, and its rules.
+struct Start {
+    target: Target,
+    robot: Robot,
+}
+
+impl Site {
+    /// Asks for the first page. Where that has moved to another host, to `https` or to `www.`, this is the site.
+    async fn begin(&mut self, mut url: Url) -> Result<Start, String> {
+        let delay = self.manners.delay;
+        for _ in 0..=MOVES {
+            let target = find(&url).await?;
+            let rules = self.manners.rules(&url).await.map_err(|problem| format!("robots.txt: {problem}"))?;
+            let robot = Robot::new(AGENT, &rules).map_err(|error| format!("robots.txt: {error}"))?;
+            self.manners.delay = delay.max(Duration::from_secs_f32(robot.delay.unwrap_or(0.0).clamp(0.0, 60.0)));
+            if !robot.allowed(url.as_str()) {
+                return Err(format!("robots.txt forbids {url}"));
             }
-            sleep(BACKOFF.mul_f64(f64::from(1 << (attempt - 1)) * (1.0 + fastrand::f64() / 2.0))).await;
+            let found = self.manners.visit(&target, &url).await;
+            self.asked.set(self.asked.get() + 1);
+            match &found.moved {
+                Some(place) if place.origin() != url.origin() => url = place.clone(),
+                _ => {
+                    *self.nodes.borrow_mut() = vec![Node { found: Some(found), ..Node::of(url) }];
+                    return Ok(Start { target, robot });
+                }
+            }
         }
-        unreachable!("the last try returns")
+        Err(format!("the first page has moved more than {MOVES} times"))
     }
-}
 
-/// Where to a page has moved.
-fn moved(url: &Url, page: &Page) -> Option<Url> {
-    url.join(page.headers.get(LOCATION)?.to_str().ok()?).ok()
-}
+    /// Follows the links, level by level.
+    async fn follow(&self, start: &Start, options: &Options, deepest: usize, bar: &ProgressBar) {
+        let mut seen = HashSet::from([self.nodes.borrow()[0].url.clone()]);
+        let mut level = vec![0];
+        for _ in 0..deepest {
+            level = level.iter().flat_map(|parent| self.links(*parent, start, &mut seen)).collect();
+            level.truncate((options.pages - self.asked.get().min(options.pages)) as usize);
+            bar.set_length(self.asked.get() + level.len() as u64);
+            let visits = level.iter().map(async |node| {
+                let url = self.nodes.borrow()[*node].url.clone();
+                let found = self.manners.visit(&start.target, &url).await;
+                self.asked.set(self.asked.get() + 1);
+                self.nodes.borrow_mut()[*node].found = Some(found);
+            });
+            gather(visits).limit(options.concurrency as usize).on_progress(|_| bar.inc(1)).await;
+        }
+    }
 
-/// Title, length and links of a page.
-async fn read(url: &Url, page: Page) -> Found {
-    if page.status.is_redirection() {
-        let links: Vec<Url> = moved(url, &page).into_iter().collect();
-        let place = links.first().map_or("nowhere", |url| url.path());
-        return Found { note: format!("moved to {place}"), links, failed: false };
-    }
-    let kind = page.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("text/html").to_string();
-    if !kind.starts_with("text/html") {
-        return Found { note: format!("{} bytes of {kind}", page.length), links: Vec::new(), failed: false };
-    }
-    let (length, base) = (page.length, url.clone());
-    let parsed = spawn_blocking(move || {
-        let html = Html::parse_document(&String::from_utf8_lossy(&page.body));
-        let [title, link] = ["title", "a[href]"].map(|it| Selector::parse(it).expect("it is a selector"));
-        let title = html.select(&title).next().map_or("without a title".to_string(), |it| it.text().collect());
-        let links = html.select(&link).filter_map(|it| base.join(it.attr("href")?.trim()).ok()).collect();
-        (title.split_whitespace().collect::<Vec<_>>().join(" "), links)
-    });
-    match parsed.await {
-        Ok((title, links)) => Found { note: format!("{title} ({length} bytes)"), links, failed: false },
-        Err(error) => Found { note: error.to_string(), links: Vec::new(), failed: true },
+    /// The pages that a page links to and nobody has linked to before.
+    fn links(&self, parent: usize, start: &Start, seen: &mut HashSet<Url>) -> Vec<usize> {
+        let (mut nodes, mut new) = (self.nodes.borrow_mut(), Vec::new());
+        let links = nodes[parent].found.as_ref().map_or(Vec::new(), |found| found.links.clone());
+        for mut link in links {
+            link.set_fragment(None);
+            if link.origin() != nodes[0].url.origin() {
+                self.elsewhere.borrow_mut().insert(link);
+            } else if !start.robot.allowed(link.as_str()) {
+                self.forbidden.borrow_mut().insert(link);
+            } else if seen.insert(link.clone()) {
+                new.push(nodes.len());
+                nodes.push(Node::of(link));
+            }
+        }
+        nodes[parent].children.clone_from(&new);
+        new
     }
 }
 
@@ -167,86 +162,48 @@ fn tree(text: &mut String, nodes: &[Node], node: &Node, depth: usize) {
     node.children.iter().for_each(|child| tree(text, nodes, &nodes[*child], depth + 1));
 }
 
-/// A server that is there, and the page to ask it for.
-async fn find(url: &Url) -> Result<Target, String> {
-    let header = [format!("User-Agent: {AGENT}").parse::<Header>().expect("a header")];
-    let mut targets = Target::find(vec![url.as_str().parse()?], &header, &tls::connector(None)?).await?;
-    Ok(targets.remove(0))
-}
-
-/// What robots.txt says, wherever it has moved to. Where there is none, everything may be asked for; where it cannot be
-/// read, nothing.
-async fn rules(url: &Url, manners: &Manners) -> Result<Vec<u8>, String> {
-    let mut url = url.join("/robots.txt").map_err(|error| error.to_string())?;
-    for _ in 0..=MOVES {
-        let page = manners.ask(&find(&url).await?).await.map_err(|failure| failure.to_string())?;
-        match page.status {
-            status if status.is_success() => return Ok(page.body),
-            status if status.is_redirection() => url = moved(&url, &page).ok_or("it has moved nowhere")?,
-            status if status.is_server_error() => return Err(status.to_string()),
-            _ => return Ok(Vec::new()),
-        }
-    }
-    Err(format!("it has moved more than {MOVES} times"))
-}
-
 async fn scrape(mut options: Options) -> Result<ExitCode, String> {
-    let mut server = None;
-    let own = options.url.is_none();
+    let stop = signal().map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
+    let (mut server, own) = (None, options.url.is_none());
     if own {
         let started = site::start().map_err(|error| format!("the embedded site: {error}"))?;
         options.url = format!("http://{}/", server.insert(started).address()).parse().ok();
     }
-    let url = options.url.expect("there is one now");
-    let target = find(&url).await?;
-
+    let url = options.url.take().expect("there is one now");
     let delay = options.delay.unwrap_or(Duration::from_millis(if own { 1 } else { 500 }));
     let timeout = options.timeout.unwrap_or(Duration::from_secs(if own { 1 } else { 10 }));
-    let mut manners = Manners { delay, timeout, size: options.size, next: Cell::new(now()) };
-    let rules = rules(&url, &manners).await.map_err(|problem| format!("robots.txt: {problem}"))?;
-    let robot = Robot::new(AGENT, &rules).map_err(|error| format!("robots.txt: {error}"))?;
-    manners.delay = manners.delay.max(Duration::from_secs_f32(robot.delay.unwrap_or(0.0).clamp(0.0, 60.0)));
-
     let deepest = options.depth.unwrap_or(if own { 8 } else { 2 });
-    let (start, bar) = (now(), progress_bar(1, "pages"));
-    let (mut elsewhere, mut forbidden) = (HashSet::new(), HashSet::new());
-    let mut seen = HashSet::from([url.clone()]);
-    let mut nodes = vec![Node { url: url.clone(), found: None, children: Vec::new() }];
-    let (mut level, mut asked) = (vec![0], 0);
-    for depth in 0..=deepest {
-        level.truncate((options.pages - asked) as usize);
-        let visits = level.iter().map(|node| manners.visit(&target, &nodes[*node].url));
-        let visits = gather(visits).limit(options.concurrency as usize).on_progress(|_| bar.inc(1));
-        let found = visits.await;
-        asked += found.len() as u64;
-        for (parent, found) in std::mem::take(&mut level).into_iter().zip(found) {
-            for mut link in found.links.iter().filter(|_| depth < deepest).cloned() {
-                link.set_fragment(None);
-                if link.origin() != url.origin() {
-                    elsewhere.insert(link);
-                } else if !robot.allowed(link.as_str()) {
-                    forbidden.insert(link);
-                } else if seen.insert(link.clone()) {
-                    level.push(nodes.len());
-                    let number = nodes.len();
-                    nodes[parent].children.push(number);
-                    nodes.push(Node { url: link, found: None, children: Vec::new() });
-                }
-            }
-            nodes[parent].found = Some(found);
-        }
-        bar.set_length(asked + level.len() as u64);
-    }
+    let manners = Manners { delay, timeout, size: options.size, next: Cell::new(now()) };
+    let (nodes, elsewhere, forbidden, asked) = Default::default();
+    let mut site = Site { manners, nodes, elsewhere, forbidden, asked };
+
+    let (begun, bar) = (now(), progress_bar(1, "pages"));
+    let work = async {
+        let start = site.begin(url).await?;
+        bar.inc(1);
+        site.follow(&start, &options, deepest, &bar).await;
+        Ok::<_, String>(())
+    };
+    let stopped = match until(work, stop).await {
+        Ok(done) => done.map(|()| None)?,
+        Err(status) => Some(status),
+    };
     bar.finish_and_clear();
-    let mut text = String::new();
-    tree(&mut text, &nodes, &nodes[0], 0);
-    let failed = nodes.iter().filter(|node| node.found.as_ref().is_some_and(|found| found.failed)).count();
-    let (elsewhere, forbidden, took) = (elsewhere.len(), forbidden.len(), now() - start);
-    text.push_str(&format!("\n  {asked} pages, {failed} failed, in {took:.1?}\n"));
-    text.push_str(&format!("  not followed: {elsewhere} links elsewhere, {forbidden} that robots.txt forbids\n"));
-    // Whoever reads it may have left, as `head` does: no reason to fail.
-    let _ = io::stdout().write_all(text.as_bytes());
-    Ok(ExitCode::from(u8::from(nodes[0].found.as_ref().is_none_or(|found| found.failed))))
+    let (nodes, mut text) = (site.nodes.borrow(), String::new());
+    if let Some(first) = nodes.first() {
+        tree(&mut text, &nodes, first, 0);
+    }
+    let found = || nodes.iter().filter_map(|node| node.found.as_ref());
+    let (failed, nofollow) = (found().filter(|it| it.failed).count(), found().map(|it| it.nofollow).sum::<u64>());
+    let (elsewhere, forbidden, took) = (site.elsewhere.borrow().len(), site.forbidden.borrow().len(), now() - begun);
+    text.push_str(&format!("\n  {} pages, {failed} failed, in {took:.1?}\n", site.asked.get()));
+    let nofollow = if nofollow > 0 { format!(", {nofollow} marked nofollow") } else { String::new() };
+    text.push_str(&format!(
+        "  not followed: {elsewhere} links elsewhere, {forbidden} that robots.txt forbids{nofollow}\n"
+    ));
+    print(format_args!("{text}"));
+    let first_failed = found().next().is_none_or(|found| found.failed);
+    Ok(ExitCode::from(stopped.unwrap_or(u8::from(first_failed))))
 }
 
 fn main() -> ExitCode {

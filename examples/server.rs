@@ -6,18 +6,20 @@ use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper::{Request, Response, StatusCode, Uri};
 use runtime::net::{TcpListener, TcpStream};
-use runtime::sync::oneshot;
+use runtime::sync::{Semaphore, mpsc, oneshot};
 use runtime::time::sleep;
 use runtime::{block_on, spawn};
+use socket2::{Domain, Socket, Type};
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::mpsc;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
@@ -62,7 +64,7 @@ impl Server {
     /// When there is no thread, no descriptor or no port for it.
     pub fn running<F: Future>(serve: impl FnOnce(TcpListener) -> F + Send + 'static) -> io::Result<Self> {
         let (stop, stopped) = oneshot::channel();
-        let (sender, bound) = mpsc::channel();
+        let (sender, bound) = std::sync::mpsc::channel();
         let thread = thread::Builder::new().name("server".to_string()).spawn(move || {
             block_on(async {
                 let bound = TcpListener::bind("127.0.0.1:0").await;
@@ -97,6 +99,41 @@ impl Drop for Server {
     }
 }
 
+/// How many connections the system keeps for a listener until they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// Listens at an address, with one listener for each of `loops` loops. The system gives each new connection to one of
+/// them (SO_REUSEPORT), so the loops share nothing.
+///
+/// # Errors
+///
+/// When the address is none of this machine, or somebody else listens there.
+pub fn listen(address: impl ToSocketAddrs, loops: u64) -> io::Result<Vec<std::net::TcpListener>> {
+    let mut problem = io::Error::other("it has no address");
+    for mut address in address.to_socket_addrs()? {
+        let bind = |address: SocketAddr| {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            socket.set_reuse_address(true)?;
+            socket.set_reuse_port(loops > 1)?;
+            socket.bind(&address.into())?;
+            socket.listen(BACKLOG)?;
+            socket.set_nonblocking(true)?;
+            Ok::<_, io::Error>(std::net::TcpListener::from(socket))
+        };
+        let listeners = (0..loops).map(|_| {
+            let listener = bind(address)?;
+            // The first finds a port where none was named, and the others take the same.
+            address = listener.local_addr()?;
+            Ok(listener)
+        });
+        match listeners.collect() {
+            Ok(listeners) => return Ok(listeners),
+            Err(error) => problem = error,
+        }
+    }
+    Err(problem)
+}
+
 /// Accepts connections for ever and serves each in a task of its own.
 pub async fn serve(listener: TcpListener) {
     serve_with(listener, connection).await;
@@ -114,6 +151,38 @@ pub async fn serve_with<F: Future<Output = ()> + 'static>(
         }
     }
 }
+
+/// Accepts connections until `stop` is ready, and gives their requests to `service`. Then nobody else is let in, requests
+/// under way get their answer, and it returns when the last of them has it.
+pub async fn serve_until<S, B>(stop: impl Future, listener: TcpListener, service: S)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>> + Clone + 'static,
+    B: Body<Error: Into<BoxError>> + 'static,
+{
+    // All of them wait for a permit, and there are none before the end.
+    let over = Rc::new(Semaphore::new(0));
+    let (open, mut closed) = mpsc::local::<()>(1);
+    let connection = |stream: TcpStream| {
+        let (service, over, open) = (service.clone(), Rc::clone(&over), open.clone());
+        async move {
+            let _ = stream.set_nodelay(true);
+            let mut connection = pin!(http1::Builder::new().serve_connection(HttpStream::new(stream), service));
+            if until(connection.as_mut(), over.acquire()).await.is_err() {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
+            }
+            drop(open);
+        }
+    };
+    let _ = until(serve_with(listener, connection), stop).await;
+    over.add_permits(1 << 30);
+    drop(open);
+    // The last connection drops the last sender.
+    let _ = closed.recv().await;
+}
+
+/// What an error of a service may become.
+type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Serves one connection, request after request. Its errors end nothing else: the client is gone, or spoke no HTTP.
 async fn connection(stream: TcpStream) {
@@ -188,8 +257,8 @@ impl Body for Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Target;
-    use crate::tls;
+    use crate::client::{Ask, Target};
+    use crate::tls::{Trust, connector};
 
     #[test]
     fn every_endpoint_answers_and_the_rest_is_refused() {
@@ -208,8 +277,9 @@ mod tests {
         ] {
             let url = format!("http://{}{path}", server.address()).parse().unwrap();
             let answer = block_on(async {
-                let targets = Target::find(vec![url], &[], &tls::connector(None).unwrap()).await.unwrap();
-                targets[0].get().await.unwrap()
+                let targets =
+                    Target::find(vec![url], &Ask::default(), &connector(Trust::default()).unwrap()).await.unwrap();
+                targets[0].answer().await.unwrap()
             });
             assert_eq!((answer.status.as_u16(), answer.length), (status, length), "{path}");
         }

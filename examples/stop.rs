@@ -4,10 +4,12 @@ use mio::unix::pipe;
 use runtime::io::Async;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
+use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::pin::pin;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
@@ -34,6 +36,24 @@ pub async fn until<T, S>(future: impl Future<Output = T>, stop: impl Future<Outp
         Poll::Pending => stop.as_mut().poll(cx).map(Err),
     })
     .await
+}
+
+/// Runs a program's work. Ctrl-C and SIGTERM drop it, and with it what it has started and made: processes, folders. Then
+/// the status is that of [`signal`].
+///
+/// # Errors
+///
+/// Those of the work, in words, and when signals cannot be handled.
+///
+/// # Panics
+///
+/// Outside a runtime.
+pub async fn or_signal<E: Display>(work: impl Future<Output = Result<ExitCode, E>>) -> Result<ExitCode, String> {
+    let stop = signal().map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
+    match until(work, stop).await {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(status) => Ok(ExitCode::from(status)),
+    }
 }
 
 /// A future that is ready at the first Ctrl-C or SIGTERM, and says what the program should end with: 128 and the number of

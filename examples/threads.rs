@@ -13,8 +13,11 @@
 use clap::{Parser, ValueEnum};
 use examples::arguments::{count, exit_status, seconds};
 use examples::memory;
+use examples::out::print;
 use examples::process::output;
 use examples::progress::progress_bar;
+use examples::say;
+use examples::stop::or_signal;
 use gather::gather;
 use runtime::block_on;
 use runtime::time::sleep;
@@ -28,7 +31,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Parser)]
 #[command(
     name = "threads",
-    after_help = "Exit status: 0 if every way got to its end, 1 if not, 2 if it could not begin"
+    after_help = "Exit status: 0 if every way got to its end, 1 if not, 2 if it could not begin, 130 after Ctrl-C, 143 after \
+                  SIGTERM"
 )]
 struct Options {
     /// How many waits
@@ -113,13 +117,13 @@ fn measure(way: Way, options: &Options) -> io::Result<()> {
     let threads = way.wait(options)?;
     let megabytes = |bytes: Option<u64>| format!("{} MB", bytes.unwrap_or(0).div_ceil(1_000_000));
     let (used, reserved) = (megabytes(memory::peak()), megabytes(memory::reserved()));
-    println!("  {:22}{:>10.1?}{threads:>10}{used:>12}{reserved:>12}", way.title(), start.elapsed());
+    say!("  {:22}{:>10.1?}{threads:>10}{used:>12}{reserved:>12}", way.title(), start.elapsed());
     Ok(())
 }
 
 async fn threads(options: &Options) -> io::Result<ExitCode> {
-    println!("  {} waits of {:?}\n", options.waits, options.seconds);
-    println!("  {:22}{:>10}{:>10}{:>12}{:>12}", "", "time", "threads", "memory", "reserved");
+    say!("  {} waits of {:?}\n", options.waits, options.seconds);
+    say!("  {:22}{:>10}{:>10}{:>12}{:>12}", "", "time", "threads", "memory", "reserved");
     let (ways, mut good) = (Way::value_variants(), true);
     let bar = progress_bar(ways.len() as u64, "ways");
     for way in ways {
@@ -129,8 +133,8 @@ async fn threads(options: &Options) -> io::Result<ExitCode> {
         let Output { status, stdout, stderr } = output(child).await?;
         let (row, error) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
         bar.suspend(|| match status.success() {
-            true => print!("{row}"),
-            false => println!("  {:22}    failed: {}", way.title(), error.trim().trim_start_matches("error: ")),
+            true => print(format_args!("{row}")),
+            false => say!("  {:22}    failed: {}", way.title(), error.trim().trim_start_matches("error: ")),
         });
         bar.inc(1);
         good &= status.success();
@@ -144,6 +148,6 @@ fn main() -> ExitCode {
     match options.only {
         // By whatever loop it may start itself.
         Some(way) => exit_status(measure(way, &options).map(|()| ExitCode::SUCCESS)),
-        None => exit_status(block_on(threads(&options))),
+        None => exit_status(block_on(or_signal(threads(&options)))),
     }
 }

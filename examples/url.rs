@@ -82,7 +82,7 @@ impl FromStr for Header {
         let value = value.trim();
         let value = value.parse().map_err(|_| format!("{value:?} cannot be a header's value"))?;
         if name == CONTENT_LENGTH || name == TRANSFER_ENCODING {
-            return Err(format!("the requests have no body, so there is no {name}"));
+            return Err(format!("{name} is set by the length of the body"));
         }
         Ok(Self { name, value })
     }
@@ -150,7 +150,7 @@ mod tests {
             ("X Token: value", "name"),
             ("X-Token : value", "name"),
             ("X-Token: a\nb", "value"),
-            ("Content-Length: 5", "no body"),
+            ("Content-Length: 5", "length of the body"),
         ] {
             let error = text.parse::<Header>().expect_err(text);
             assert!(error.contains(why), "{text}: {error}");

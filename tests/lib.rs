@@ -597,4 +597,18 @@ pub fn left_out(why: &str) {
     assert!(std::env::var_os("GLASSLOOP_REQUIRE_SERVICES").is_none(), "{how}; GLASSLOOP_REQUIRE_SERVICES forbids it");
     // In one piece: other tests write, too.
     std::io::stderr().write_all(format!("\n{how}\n").as_bytes()).expect("stderr takes a line");
+    list_left_out(&how);
+}
+
+/// Puts a test that is left out on the list that the last target, `zz_left_out`, prints: `NAME is left out: WHY`.
+pub fn list_left_out(how: &str) {
+    // Where there is no folder to write to, it was told of where it happened.
+    let file = std::fs::File::options().append(true).create(true).open(left_out_list());
+    let _ = file.and_then(|mut file| file.write_all(format!("{how}\n").as_bytes()));
+}
+
+/// Where the tests that are left out in this run of `cargo test` are listed: by the number of that process, whose children
+/// all targets are.
+pub fn left_out_list() -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("glassloop-left-out-{}", std::os::unix::process::parent_id()))
 }

@@ -15,6 +15,7 @@ pub(crate) fn left_out(test: &str, tool: &str) {
     let required = std::env::var_os("GLASSLOOP_REQUIRE_TOOLS").is_some();
     assert!(!required, "{tool} is not installed, and GLASSLOOP_REQUIRE_TOOLS is set");
     writeln!(std::io::stderr(), "LEFT OUT: {test}, for {tool} is not installed").expect("stderr takes a line");
+    tests::list_left_out(&format!("{test} is left out: {tool} is not installed"));
 }
 
 /// What a recorder has kept, as the page gets it, with the loop's own snapshots.

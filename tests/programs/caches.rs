@@ -183,3 +183,41 @@ fn what_cannot_be_meant_is_refused_before_anything_starts() {
     assert!(done.stderr.contains("there is no redis-server here: install it"), "{done:?}");
     assert_eq!(done.code(), 2);
 }
+
+/// A Redis of the test's own with these arguments more, behind a process that ends with it. `None` without redis-server.
+fn own_redis(more: &[&str]) -> Option<(Program, SocketAddr)> {
+    if Command::new("redis-server").arg("--version").output().is_err() {
+        left_out("there is no redis-server");
+        return None;
+    }
+    for _ in 0..20 {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
+        let arguments = ["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""].map(str::to_string);
+        let mut redis = Program::spawn(Command::new("redis-server").args(arguments).args(more));
+        while redis.child.try_wait().expect("it is our child").is_none() {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Some((redis, SocketAddr::from(([127, 0, 0, 1], port))));
+            }
+            std::thread::yield_now();
+        }
+    }
+    panic!("redis-server does not start");
+}
+
+#[test]
+fn a_redis_that_is_full_is_told_although_it_has_values_of_an_earlier_run() {
+    let Some((_redis, address)) = own_redis(&[]) else { return };
+    let url = format!("redis://{address}");
+    let done = run("caches", &[&url, "--keys", "100", "--timeout", "8"]);
+    assert_eq!(done.code(), 0, "{done:?}");
+    // From now on it takes nothing more.
+    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+    stream.write_all(b"CONFIG SET maxmemory 1\r\n").expect("it is connected");
+    let mut said = String::new();
+    BufReader::new(&stream).read_line(&mut said).expect("an answer");
+    assert_eq!(said, "+OK\r\n");
+    let done = run("caches", &[&url, "--keys", "100", "--timeout", "8"]);
+    assert_eq!(done.code(), 1, "{done:?}");
+    let line = done.line(&address.to_string());
+    assert!(line.contains(" 0 of 100 keys") && line.contains("not all were kept: OOM command not allowed"), "{done:?}");
+}

@@ -130,3 +130,37 @@ fn what_cannot_be_made_is_refused() {
         assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_byte_that_is_no_text_costs_a_line_neither_its_hour_nor_its_level() {
+    let log = file("bytes.log", b"2026-11-21T06:00:00Z INFO one\n2026-11-21T07:00:00Z WARN caf\xe9\n");
+    let done = run("lines", &[&log]);
+    assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
+    let words = |text: &str| done.line(text).split_whitespace().map(str::to_string).collect::<Vec<_>>();
+    assert_eq!(words("T06"), ["2026-11-21T06", "0", "1", "0", "0", "0"]);
+    assert_eq!(words("T07"), ["2026-11-21T07", "0", "0", "1", "0", "0"]);
+}
+
+#[test]
+fn a_line_of_two_hundred_megabytes_takes_no_memory_and_is_told() {
+    let path = format!("{}/one-line.log", env!("CARGO_TARGET_TMPDIR"));
+    let script = "{ echo '2026-11-21T06:00:00Z INFO one'; head -c 200000000 /dev/zero | tr '\\0' x; echo; \
+                  echo '2026-11-21T06:00:00Z INFO two'; } >\"$0\"";
+    assert!(Command::new("sh").args(["-c", script, &path]).status().expect("there is a sh").success());
+    let done = run("lines", &[&path]);
+    std::fs::remove_file(&path).expect("it is there");
+    assert_eq!(done.code(), 0, "{done:?}");
+    done.says("\n  2 lines in 1 files, ");
+    done.says("\n  1 more lines are longer than 1000000 bytes, and were left out\n");
+    let memory = done.line("items were kept").split(", and ").nth(1).expect("memory");
+    let memory: u64 = memory.split(' ').next().and_then(|number| number.parse().ok()).expect("a number");
+    assert!(memory < 50, "{done:?}");
+}
+
+#[test]
+fn what_comes_through_a_pipe_is_counted_by_what_was_read() {
+    let script = "for n in 1 2 3 4; do head -c 500000 /dev/zero | tr '\\0' x; echo; done | \"$0\" /dev/stdin";
+    let done = Program::spawn(Command::new("sh").args(["-c", script]).arg(binary("lines"))).finish();
+    assert_eq!(done.code(), 0, "{done:?}");
+    done.says("\n  4 lines in 1 files, 2 MB in ");
+}

@@ -61,3 +61,13 @@ fn a_drawing_that_cannot_be_kept_is_refused_before_anything_is_measured() {
     assert!(done.stderr.starts_with("error: cannot draw /no/such/folder/little.svg: No such file"), "{done:?}");
     assert!(done.stderr.ends_with("; name a file in a folder that may be written to\n"), "{done:?}");
 }
+
+#[test]
+fn a_file_that_is_no_drawing_stays_as_it_is() {
+    let path = format!("{}/notes.txt", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&path, "mine").expect("the target folder takes files");
+    let done = run("little", &[&path]);
+    assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{done:?}");
+    assert!(done.stderr.contains("it is there and no drawing, so it is not overwritten"), "{done:?}");
+    assert_eq!(std::fs::read_to_string(&path).expect("it is there"), "mine");
+}

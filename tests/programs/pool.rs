@@ -159,10 +159,23 @@ fn a_server_that_stops_answering_is_given_up_on() {
 }
 
 #[test]
+fn something_else_that_listens_there_is_told_with_the_whole_chain_and_the_cure() {
+    let rude = crate::serve(|mut stream| {
+        // The first bytes are heard, so that hanging up is no reset.
+        let _ = std::io::Read::read(&mut stream, &mut [0; 64]);
+        let _ = std::io::Write::write_all(&mut stream, b"220 mail.example.com\r\n");
+    });
+    let done = run("pool", &[&format!("postgres://me:secret@{rude}/x")]);
+    assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{done:?}");
+    assert!(done.stderr.starts_with("error: "), "{done:?}");
+    assert!(done.stderr.matches(": ").count() >= 2 && done.stderr.ends_with("; is PostgreSQL there?\n"), "{done:?}");
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused_with_the_cure() {
     let (nobody, _kept) = nobody();
     for (arguments, why) in [
-        (vec!["nonsense"], "error: invalid connection string; name one (postgres://"),
+        (vec!["nonsense"], "error: invalid connection string: unexpected EOF; name one (postgres://"),
         (vec!["--connections", "0"], "a count is a whole number"),
         (vec!["--timeout", "soon"], "a time is a number"),
         (vec![&*format!("postgres://{nobody}/x")], "Connection refused (os error 111); is PostgreSQL there?"),
@@ -175,6 +188,16 @@ fn what_cannot_be_meant_is_refused_with_the_cure() {
         assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{arguments:?}");
     }
     if let Some((url, _turn)) = server() {
+        // Down to the last cause, and what to do about it.
+        let at = address(&url);
+        for (url, why) in [
+            (format!("postgres://glassloop@{at}/postgres"), "password missing; put it into the URL: postgres://user:"),
+            (format!("{url}?sslmode=require"), "this program speaks no TLS"),
+        ] {
+            let done = run("pool", &[&url]);
+            assert!(done.stderr.contains(why), "{done:?}");
+            assert_eq!((done.code(), done.stdout.as_str()), (2, ""));
+        }
         let done = run("pool", &[&url.replacen("glassloop:", "glassloop:not", 1)]);
         assert!(done.stderr.contains("password authentication failed"), "{done:?}");
         assert_eq!((done.code(), done.stdout.as_str()), (2, ""));

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The programs whose dependencies come with a feature of the same name.
-const HEAVY: [&str; 3] = ["pool", "caches", "scrape"];
+const HEAVY: [&str; 4] = ["pool", "caches", "scrape", "web"];
 
 /// A running program. It is killed when this is dropped, so a test that fails leaves none behind.
 #[derive(Debug)]

@@ -199,3 +199,173 @@ fn what_cannot_be_fetched_is_refused_before_any_request() {
         assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{arguments:?}");
     }
 }
+
+/// A server whose answers, head and all, are written out here, and the paths that it was asked for.
+fn raw(pages: Vec<(&'static str, Vec<u8>)>) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    let server = serve(move |mut stream| {
+        while let Some(request) = crate::read_request(&mut stream) {
+            let path = request.split(' ').nth(1).expect("a path").to_string();
+            let page = pages.iter().find(|(name, _)| *name == path).map(|(_, page)| page.clone());
+            log.lock().unwrap().push(request);
+            let nothing = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec();
+            if std::io::Write::write_all(&mut stream, &page.unwrap_or(nothing)).is_err() {
+                return;
+            }
+        }
+    });
+    (server, asked)
+}
+
+/// A good answer with these headers.
+fn answer(headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\n{headers}content-length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+const HTML: &str = "content-type: text/html\r\n";
+
+#[test]
+fn a_page_that_nests_deep_is_read_as_fast_as_one_that_does_not() {
+    let page = format!("<title>deep</title>{}<a href=/last>", "<div><b>".repeat(100_000));
+    let (server, asked) = raw(vec![("/", answer(HTML, page.as_bytes()))]);
+    let done = run("scrape", &[&url(server), "--depth", "1", "--delay", "0.001"]);
+    assert_eq!((done.code(), note(&done, "/")), (0, &*format!("deep ({} bytes)", page.len())), "{done:?}");
+    assert_eq!(paths(&asked), ["/robots.txt", "/", "/last"]);
+}
+
+#[test]
+fn a_page_that_cannot_be_read_in_time_is_given_up_like_one_that_is_not_sent_in_time() {
+    // One tag of very many attributes: each is compared with all before it.
+    let page = format!("<a {}>", (0..300_000).map(|number| format!("{number:x} ")).collect::<String>());
+    let (server, _) = raw(vec![("/", answer(HTML, page.as_bytes()))]);
+    let done = run("scrape", &[&url(server), "--timeout", "0.3", "--size", "3000000"]);
+    assert_eq!((done.code(), note(&done, "/")), (1, "took more than 300ms to read"), "{done:?}");
+}
+
+#[test]
+fn a_first_page_that_has_moved_to_another_host_is_followed_and_that_host_s_rules_are_obeyed() {
+    let home = answer(HTML, b"<title>new home</title><a href=/open>1</a><a href=/secret>2</a>");
+    let rules = answer("", b"User-agent: *\nDisallow: /secret");
+    let (there, asked_there) = raw(vec![("/", home), ("/robots.txt", rules)]);
+    let moved = format!("HTTP/1.1 301 Moved\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n", url(there));
+    let (here, asked_here) = raw(vec![("/", moved.into_bytes())]);
+    let done = run("scrape", &[&url(here), "--depth", "1", "--delay", "0.001"]);
+    assert_eq!((done.code(), note(&done, "/")), (0, "new home (63 bytes)"), "{done:?}");
+    done.says("1 that robots.txt forbids");
+    assert_eq!(paths(&asked_here), ["/robots.txt", "/"]);
+    assert_eq!(paths(&asked_there), ["/robots.txt", "/", "/open"]);
+}
+
+#[test]
+fn what_pages_say_of_themselves_is_heard() {
+    let mut packed = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+    // One block that is stored as it is, its length and the same upside down; then checksum and length.
+    let text = b"<title>packed</title>";
+    packed.extend([1, text.len() as u8, 0, !(text.len() as u8), 0xff]);
+    packed.extend(text);
+    packed.extend(crc32(text).to_le_bytes());
+    packed.extend((text.len() as u32).to_le_bytes());
+    let links =
+        b"<base href=/dir/><a href=kind>1</a><a href=charset>2</a><a href=/packed>3</a><a href=/no rel=nofollow>4</a>\
+                  <a href=/none>5</a>";
+    let (server, asked) = raw(vec![
+        ("/", answer(HTML, links)),
+        ("/dir/kind", answer("Content-Type: Text/HTML\r\n", b"<title>\x1b[31mkind</title>")),
+        ("/dir/charset", answer("content-type: text/html; charset=iso-8859-1\r\n", b"<title>caf\xe9</title>")),
+        ("/packed", answer("content-type: text/html\r\ncontent-encoding: gzip\r\n", &packed)),
+        ("/none", answer(HTML, b"<title>none</title><meta name=robots content=nofollow><a href=/hidden>x</a>")),
+    ]);
+    let done = run("scrape", &[&url(server), "--delay", "0.001"]);
+    for (path, expected) in [
+        ("/dir/kind", "\u{fffd}[31mkind (24 bytes)"),
+        ("/dir/charset", "café (19 bytes)"),
+        ("/packed", &*format!("packed ({} bytes)", packed.len())),
+    ] {
+        assert_eq!(note(&done, path), expected, "{done:?}");
+    }
+    done.says(", 2 marked nofollow\n");
+    let asked = paths(&asked);
+    assert!(!asked.iter().any(|path| path == "/no" || path == "/hidden"), "{asked:?}");
+}
+
+/// The checksum of gzip.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0_u32, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 })
+    })
+}
+
+#[test]
+fn a_server_that_asks_for_rest_gets_it_and_one_that_asks_for_too_much_is_left_alone() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    let server = serve(move |stream| {
+        answer_each(stream, |request| {
+            let path = request.split(' ').nth(1).expect("a path").to_string();
+            let mut log = log.lock().unwrap();
+            log.push((path.clone(), std::time::Instant::now()));
+            let times = log.iter().filter(|(asked, _)| *asked == path).count();
+            match (&*path, times) {
+                ("/", 1) => "HTTP/1.1 429 Slow\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n".to_string(),
+                ("/later", _) => "HTTP/1.1 503 No\r\nretry-after: 3600\r\ncontent-length: 0\r\n\r\n".to_string(),
+                ("/", _) => String::from_utf8(answer(HTML, b"<title>home</title><a href=/later>x</a>")).unwrap(),
+                _ => "HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n".to_string(),
+            }
+        });
+    });
+    let done = run("scrape", &[&url(server), "--delay", "0.001"]);
+    assert_eq!((done.code(), note(&done, "/")), (0, "home (39 bytes)"), "{done:?}");
+    assert_eq!(note(&done, "/later"), "503 Service Unavailable, not before 3600 s", "{done:?}");
+    let asked = asked.lock().unwrap();
+    let paths: Vec<&str> = asked.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["/robots.txt", "/", "/", "/later"]);
+    assert!(asked[2].1 - asked[1].1 >= std::time::Duration::from_secs(1), "it had its rest");
+}
+
+#[test]
+fn a_start_page_that_is_forbidden_is_not_asked_for_and_rules_are_read_whatever_the_size_of_pages() {
+    let (server, asked) = site("200 OK\nUser-agent: *\nDisallow: /", &[("/", "<title>home</title>")]);
+    let done = run("scrape", &[&url(server)]);
+    assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{done:?}");
+    assert_eq!(done.stderr, format!("error: robots.txt forbids {}\n", url(server)));
+    assert_eq!(paths(&asked), ["/robots.txt"]);
+    let rules = format!("{}User-agent: *\nDisallow: /secret", "# talk\n".repeat(1_000));
+    let home = answer(HTML, b"<title>home</title><a href=/secret>x</a>");
+    let (server, asked) = raw(vec![("/", home), ("/robots.txt", answer("", rules.as_bytes()))]);
+    let done = run("scrape", &[&url(server), "--size", "100", "--delay", "0.001"]);
+    done.says("1 that robots.txt forbids");
+    assert_eq!(paths(&asked), ["/robots.txt", "/"]);
+}
+
+#[test]
+fn ctrl_c_loses_nothing_of_what_was_found() {
+    let (sender, asked) = std::sync::mpsc::channel();
+    let server = serve(move |mut stream| {
+        while let Some(request) = crate::read_request(&mut stream) {
+            let page = match request.split(' ').nth(1).expect("a path") {
+                "/" => answer(HTML, b"<title>home</title><a href=/1>1</a><a href=/silent>2</a>"),
+                "/1" => answer(HTML, b"<title>one</title>"),
+                "/silent" => {
+                    sender.send(()).expect("the test listens");
+                    continue;
+                }
+                _ => b"HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n".to_vec(),
+            };
+            std::io::Write::write_all(&mut stream, &page).expect("the client waits for it");
+        }
+    });
+    let program =
+        Program::start("scrape", &[&url(server), "--timeout", "100", "--delay", "0.001", "--concurrency", "1"]);
+    // One after the other: when this one is asked for, the other one has come.
+    asked.recv_timeout(crate::process::PATIENCE).expect("it is asked for");
+    let id = program.child.id().to_string();
+    let kill = std::process::Command::new("kill").args(["-INT", &id]).status().expect("there is a kill");
+    assert!(kill.success());
+    let done = program.finish();
+    assert_eq!((done.code(), done.stderr.as_str()), (130, ""), "{done:?}");
+    assert_eq!((note(&done, "/"), note(&done, "/1")), ("home (56 bytes)", "one (18 bytes)"), "{done:?}");
+    assert_eq!(note(&done, "/silent"), "not asked for");
+    done.says("2 pages, 0 failed, in ");
+}

@@ -1,0 +1,134 @@
+//! How a load test is doing while it runs: at a terminal a bar, the rate, the errors and a picture of the latency; else a
+//! plain line now and then, for logs.
+
+use crate::out::complain;
+use crate::progress::bar_with_message;
+use crate::report::nanoseconds;
+use crate::tally::Recent;
+use indicatif::{HumanCount, ProgressBar};
+use runtime::sync::mpsc::Receiver;
+use runtime::time::interval;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
+
+/// How often what is shown at a terminal changes.
+const FRAME: Duration = Duration::from_millis(250);
+
+/// How often a line is printed where there is no terminal.
+const LINE: Duration = Duration::from_secs(5);
+
+/// Columns of the picture. With the words before it, a line has room in 60.
+const COLUMNS: usize = 16;
+
+/// The heights of a column.
+const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// Shows what the loops tell, for ever: whoever spawned it aborts it. The bar ends with `requests` or `duration`,
+/// whichever there is; what comes within `warm_up` moves it not.
+pub async fn watch(
+    mut told: Receiver<Recent>,
+    requests: Option<u64>,
+    duration: Option<Duration>,
+    warm_up: Option<Duration>,
+) {
+    let screen = stderr().is_terminal().then(|| Screen::new(requests, duration));
+    let (start, counting) = (Instant::now(), warm_up.unwrap_or_default());
+    let (sum, all) = (RefCell::new(Recent::default()), RefCell::new((0, 0)));
+    let listen = async {
+        while let Some(recent) = told.recv().await {
+            sum.borrow_mut().add(&recent);
+            let (landed, failed) = &mut *all.borrow_mut();
+            *failed += recent.failures;
+            if start.elapsed() >= counting {
+                *landed += recent.answers + recent.failures;
+            }
+            if let Some(screen) = &screen {
+                screen.move_to(*landed, start.elapsed().saturating_sub(counting));
+            }
+        }
+    };
+    let show = async {
+        let every = if screen.is_some() { FRAME } else { LINE };
+        let (mut ticks, mut picture, mut last) = (interval(every), VecDeque::new(), Instant::now());
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            let (recent, failed) = (sum.take(), all.borrow().1);
+            let seconds = std::mem::replace(&mut last, Instant::now()).elapsed().as_secs_f64();
+            let rate = HumanCount((recent.answers as f64 / seconds).round() as u64);
+            let quantile = |quantile: f64| match recent.answers {
+                0 => "-".to_string(),
+                _ => nanoseconds(recent.latency.value_at_quantile(quantile)),
+            };
+            let warming = if start.elapsed() < counting { "warm-up, " } else { "" };
+            match &screen {
+                Some(screen) => {
+                    picture.extend((recent.answers > 0).then(|| recent.latency.value_at_quantile(0.5)));
+                    picture.drain(..picture.len().saturating_sub(COLUMNS));
+                    let (p50, sparks) = (quantile(0.5), sparkline(&picture));
+                    screen.say(format!("{warming}{rate}/s, {} errors, p50 {p50} {sparks}", HumanCount(failed)));
+                }
+                None => complain(format_args!(
+                    "{:4.0} s: {warming}{rate} requests/s, {} errors, p50 {}, p99 {}",
+                    start.elapsed().as_secs_f64(),
+                    HumanCount(failed),
+                    quantile(0.5),
+                    quantile(0.99)
+                )),
+            }
+        }
+    };
+    gather::gather!(listen, show).await;
+}
+
+/// The bar, with a line below it. It is cleared when this is dropped.
+struct Screen {
+    bar: ProgressBar,
+    /// The bar shows time, in milliseconds, and not requests.
+    is_time: bool,
+}
+
+impl Screen {
+    fn new(requests: Option<u64>, duration: Option<Duration>) -> Self {
+        let (total, middle, is_time) = match (requests, duration) {
+            (Some(requests), None) => (requests, "{human_pos} of {human_len} requests, {eta} left", false),
+            (_, duration) => (duration.unwrap_or_default().as_millis() as u64, "{elapsed}, {eta} left", true),
+        };
+        Self { bar: bar_with_message(total, middle), is_time }
+    }
+
+    fn move_to(&self, landed: u64, time: Duration) {
+        self.bar.set_position(if self.is_time { time.as_millis() as u64 } else { landed });
+    }
+
+    fn say(&self, line: String) {
+        self.bar.set_message(line);
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A column for each value; the highest is the largest.
+fn sparkline(values: &VecDeque<u64>) -> String {
+    let most = values.iter().max().copied().unwrap_or(0).max(1);
+    let height = |value: &u64| HEIGHTS[((*value as f64 / most as f64) * 7.0).round() as usize];
+    values.iter().map(height).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_picture_has_a_column_for_each_value_and_the_largest_is_the_highest() {
+        assert_eq!(sparkline(&VecDeque::from([0, 50, 100])), "▁▅█");
+        assert_eq!(sparkline(&VecDeque::new()), "");
+        assert_eq!(sparkline(&VecDeque::from([0])), "▁");
+    }
+}

@@ -1,0 +1,107 @@
+//! What all programs do when nobody takes what they print, and when they are told to end.
+
+use crate::process::{Program, binary, run};
+use std::path::Path;
+use std::process::Command;
+use tests::left_out;
+
+/// Programs that are done soon, with arguments that make it sooner.
+fn programs() -> Vec<(&'static str, Vec<String>)> {
+    let words = |text: &str| text.split_whitespace().map(str::to_string).collect();
+    let svg = format!("{}/manners.svg", env!("CARGO_TARGET_TMPDIR"));
+    let folder = format!("--megabytes 1 --folder {}", env!("CARGO_TARGET_TMPDIR"));
+    vec![
+        ("load_test", words("--requests 12")),
+        ("lines", words(&folder)),
+        ("claims", Vec::new()),
+        ("cpu", words("--jobs 2 --below 1000")),
+        ("threads", words("--waits 5 --seconds 0.05")),
+        ("fd_limit", words("--connections 20 --files 64 --limit 10")),
+        ("rosetta", words("--only ours")),
+        ("little", vec![svg]),
+        ("scrape", words("--depth 1")),
+        ("caches", words("redis://127.0.0.1:1 --keys 10")),
+    ]
+}
+
+/// Runs the program with its output gone where the shell says.
+fn run_to(name: &str, arguments: &[String], place: &str) -> crate::process::Done {
+    let script = format!("\"$0\" \"$@\" {place}");
+    Program::spawn(Command::new("bash").args(["-c", &script]).arg(binary(name)).args(arguments)).finish()
+}
+
+#[test]
+fn a_full_disk_is_told_and_ends_with_one() {
+    for (name, arguments) in programs() {
+        let done = run_to(name, &arguments, ">/dev/full");
+        assert_eq!(done.code(), 1, "{name}: {done:?}");
+        let lost = "error: what was to be printed here is lost: No space left on device (os error 28)\n";
+        assert_eq!(done.stderr.matches(lost).count(), 1, "{name}: {done:?}");
+        assert!(!done.stderr.contains("panicked"), "{name}: {done:?}");
+    }
+}
+
+#[test]
+fn a_reader_who_leaves_ends_nothing_and_is_no_error() {
+    for (name, arguments) in programs() {
+        let usual = run(name, &arguments.iter().map(String::as_str).collect::<Vec<_>>()).code();
+        // The reader is gone before the first word.
+        let done = run_to(name, &arguments, "> >(exec 0<&-; exec true)");
+        assert_eq!((done.code(), done.stderr.as_str()), (usual, ""), "{name}: {done:?}");
+    }
+}
+
+/// The process numbers of a process's children.
+fn children(id: u32) -> Vec<String> {
+    let list = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    list.split_whitespace().map(str::to_string).collect()
+}
+
+/// Starts the program, ends it by SIGTERM once it has so many children, and checks that nothing of them is left.
+#[track_caller]
+fn leaves_nothing(name: &str, arguments: &[&str], count: usize) {
+    let mut program = Program::start(name, arguments);
+    let id = program.child.id();
+    let those = loop {
+        let those = children(id);
+        if those.len() >= count {
+            break those;
+        }
+        assert_eq!(program.child.try_wait().expect("it is our child"), None, "{name} ended with too few children");
+    };
+    assert!(Command::new("kill").args(["-TERM", &id.to_string()]).status().expect("there is a kill").success());
+    let done = program.finish();
+    assert_eq!(done.code(), 143, "{name}: {done:?}");
+    assert!(!done.stderr.contains("panicked"), "{name}: {done:?}");
+    for child in those {
+        assert!(!Path::new(&format!("/proc/{child}")).exists(), "{name}: process {child} is still there");
+    }
+}
+
+#[test]
+fn sigterm_leaves_no_process_behind() {
+    leaves_nothing("cpu", &["--jobs", "2", "--below", "1000", "--workers", "2", "--hang", "2"], 2);
+    leaves_nothing("threads", &["--waits", "2", "--seconds", "30"], 1);
+    leaves_nothing("fd_limit", &[], 1);
+    if Command::new("redis-server").arg("--version").output().is_err() {
+        return left_out("there is no redis-server");
+    }
+    leaves_nothing("caches", &["--keys", "3000", "--timeout", "30"], 3);
+}
+
+#[test]
+fn sigterm_leaves_no_folder_behind() {
+    let folder = format!("{}/rosetta-ends", env!("CARGO_TARGET_TMPDIR"));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("the target folder takes folders");
+    let mut command = Command::new(binary("rosetta"));
+    let mut program = Program::spawn(command.env("TMPDIR", &folder));
+    let files = || std::fs::read_dir(&folder).expect("it is there").count();
+    while files() == 0 || children(program.child.id()).is_empty() {
+        assert_eq!(program.child.try_wait().expect("it is our child"), None, "it makes a folder");
+    }
+    let id = program.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("there is a kill").success());
+    let done = program.finish();
+    assert_eq!((done.code(), files()), (143, 0), "{done:?}");
+}
