@@ -167,13 +167,10 @@ fn run(wish: &Wish) -> io::Result<ExitCode> {
         Wish::Help => return writeln!(out, "{HELP}").map(|()| ExitCode::SUCCESS),
         Wish::List => return list(out).map(|()| ExitCode::SUCCESS),
         Wish::Read(file, page) => return read(file, page, out).map(|()| ExitCode::SUCCESS),
+        Wish::Record(program, Output::Explored(path)) => return explored(program, path, out),
+        Wish::Record(program, Output::WhatIf(fault, path)) => return compared(program, *fault, path, out),
         Wish::Record(program, output) => (*program, output),
     };
-    match output {
-        Output::Explored(path) => return explored(program, path, &mut out),
-        Output::WhatIf(fault, path) => return compared(program, *fault, path, &mut out),
-        _ => {}
-    }
     stop::leave_pages()?;
     let recorder = Recorder::start().with_snapshots();
     // Asked for before the program runs: a name that cannot be written to is told at once.

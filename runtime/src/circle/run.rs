@@ -146,7 +146,8 @@ impl Core {
             // A panic of main goes on to the caller of `block_on`, and the trace hears of it here.
             Body::Main(_) => watched!(ticket, main(cx)),
         };
-        let _polled = trace!(below scope PollEnd { task: ticket, ready: polled.is_ready() }); // The cause of what `end` does.
+        // For the trace: the end of the poll is the cause of what `end` does.
+        let _polled = trace!(below scope PollEnd { task: ticket, ready: polled.is_ready() });
         if polled.is_pending() {
             return ControlFlow::Continue(());
         }
