@@ -255,7 +255,10 @@ fn somebody_listens() -> bool {
 /// What the macro calls.
 #[doc(hidden)]
 pub fn record(file: &'static str, line: u32, program: Option<At>, kind: impl FnOnce() -> Kind) -> Reason {
-    record_because(file, line, program, |_| None, kind)
+    if !somebody_listens() {
+        return Reason::unknown();
+    }
+    keep(file, line, program, kind(), &mut |_| None)
 }
 
 /// Records an event whose cause the recorder may find out with `because`; else it is the one in whose scope it is made.
@@ -269,7 +272,18 @@ fn record_because(
     if !somebody_listens() {
         return Reason::unknown();
     }
-    let kind = kind();
+    let mut because = Some(because);
+    keep(file, line, program, kind(), &mut |state| because.take().and_then(|because| because(state)))
+}
+
+/// Keeps an event. Not generic, so that it is compiled once and not once for each `trace!` line.
+fn keep(
+    file: &'static str,
+    line: u32,
+    program: Option<At>,
+    kind: Kind,
+    because: &mut dyn FnMut(&mut State) -> Option<u64>,
+) -> Reason {
     let here = context::with(|core| (Duration::from_nanos(core.clock.nanos()), core.threads.address()));
     let snapshot = matches!(kind, Kind::PollEnd { .. } | Kind::TurnEnd {});
     let recorded = with_state(|state| {
