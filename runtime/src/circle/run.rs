@@ -306,8 +306,8 @@ impl Core {
     #[cold]
     fn report_quiescence(&self) -> ! {
         let list = self.tasks.borrow().list();
+        trace!(Quiescent);
         explore!(hang());
-        trace!(below Quiescent);
         panic!(
             "nothing can happen any more: no task is ready, no timer is armed, no socket is registered and no blocking \
              job is under way. Other threads and other loops are not waited for: if one of them will wake this loop, \
