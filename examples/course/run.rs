@@ -226,6 +226,12 @@ impl Run {
         self.afar.load(SeqCst)
     }
 
+    /// As long as it lives, somebody is still to act: a loop that sleeps is no hang.
+    pub(crate) fn still_to_act(&self) -> impl Drop + '_ {
+        self.afar.fetch_add(1, SeqCst);
+        StillToAct(self)
+    }
+
     pub(crate) fn end(&self) {
         self.over.store(true, SeqCst);
     }
@@ -304,6 +310,15 @@ impl Run {
             thread::sleep(BETWEEN_LOOKS);
         }
         None
+    }
+}
+
+/// See [`Run::still_to_act`].
+struct StillToAct<'a>(&'a Run);
+
+impl Drop for StillToAct<'_> {
+    fn drop(&mut self) {
+        self.0.afar.fetch_sub(1, SeqCst);
     }
 }
 
