@@ -81,7 +81,9 @@ fn the_page_opens_with_what_the_program_is_about_and_three_questions_that_lead_t
         let asked = browser.eval(questions).await;
         assert_eq!(asked[0], "One answer is there at once. Which child ends first?");
         assert_eq!(asked.as_array().map(Vec::len), Some(3));
+        browser.eval(COUNT_LINKS).await;
         browser.click("#questions li:first-child a").await;
+        browser.eval(ONE_LINK).await;
         assert_eq!(browser.eval("[app.event.kind, app.event.ready]").await, json!(["ChildPollEnd", true]));
         let current = "document.querySelector('#questions [aria-current]').textContent";
         assert_eq!(browser.eval(current).await, asked[0], "the questions are still there");
