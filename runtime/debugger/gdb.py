@@ -469,7 +469,7 @@ def is_trace_line():
             line = file.read().split("\n")[place.line - 1]
     except (gdb.error, OSError, IndexError):
         return False
-    return re.match(r"\s*(let \w+ = )?trace!\(", line) is not None
+    return re.match(r"\s*(let \w+ = |if )?(trace|explore)!\(", line) is not None
 
 
 def leave_trace_line():
@@ -484,7 +484,7 @@ def register():
     for command in (Glass, Tasks, Ready, Timers, Sockets, Waits):
         command()
     gdb.pretty_printers.append(printer)
-    for function in ("^runtime::(trace|macros)::", "^core::ptr::drop_in_place<.*runtime::(trace|macros)::"):
+    for function in ("^runtime::(trace|explore|macros)::", "^core::ptr::drop_in_place<.*runtime::(trace|explore|macros)::"):
         gdb.execute("skip -rfu " + function, to_string=True)
     for command in ("next", "step", "finish", "continue", "run"):
         gdb.execute("define hookpost-{}\npython leave_trace_line()\nend".format(command), to_string=True)

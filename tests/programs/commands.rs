@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Those that take no arguments; tests run them as they are.
-const PLAIN: [&str; 6] = ["hello", "ten_lines", "order", "divide", "timeout", "own"];
+const PLAIN: [&str; 7] = ["hello", "ten_lines", "order", "divide", "timeout", "own", "races"];
 
 /// The commands in a text, each with the name of its program and what comes after `--`.
 fn commands(text: &str) -> Vec<(String, String)> {

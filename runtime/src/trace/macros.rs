@@ -71,6 +71,7 @@ macro_rules! trace {
 ///
 /// With the feature `explore` off the macro is nothing, and its arguments are not even evaluated.
 #[cfg(not(feature = "explore"))]
+#[collapse_debuginfo(yes)]
 macro_rules! explore {
     (asks $($step:tt)*) => {
         false
@@ -85,6 +86,7 @@ macro_rules! explore {
 
 /// See above.
 #[cfg(feature = "explore")]
+#[collapse_debuginfo(yes)]
 macro_rules! explore {
     (asks $function:ident($($argument:expr),*)) => {
         $crate::explore::hooks::$function($($argument),*)
