@@ -28,7 +28,7 @@ impl Future for TwoNaps {
                     *self = TwoNaps::FirstNap { name, nap: Nap::default() };
                 }
                 TwoNaps::FirstNap { name, nap } => {
-                    // This is what `.await` is: poll it; if it is pending, be pending too.
+                    // This is what `.await` is: poll it; if it is pending, be pending too. (`ready!` returns then.)
                     ready!(Pin::new(nap).poll(cx));
                     tell(name, "after the first nap");
                     *self = TwoNaps::SecondNap { name, letters: name.len(), nap: Nap::default() };

@@ -128,7 +128,7 @@ pub mod time {
     impl Future for Delay {
         type Output = ();
 
-        /// Called by whoever drives this future: in `main` below by a closure, usually by an `async` block that awaits it.
+        /// Called by whoever drives this future: usually an `async` block that awaits it, in `main` below a closure.
         fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
             let mut state = self.0.lock().unwrap();
             if state.0 {

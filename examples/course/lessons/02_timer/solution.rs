@@ -29,7 +29,7 @@ pub fn sleep(millis: u64) -> Delay {
 impl Future for Delay {
     type Output = ();
 
-    /// Called by whoever drives this future: here by the `async` block that awaits it.
+    /// Called by whoever drives this future: usually an `async` block that awaits it, in `main` below a closure.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.0.lock().unwrap();
         if state.0 {
@@ -44,6 +44,7 @@ impl Future for Delay {
 impl Drop for Delay {
     /// Nobody waits any more: the waker goes, and with it its share of the loop's bell.
     fn drop(&mut self) {
+        // Two lines: the lock ends with the first, and the waker is dropped without it.
         let waker = self.0.lock().unwrap().1.take();
         drop(waker);
     }

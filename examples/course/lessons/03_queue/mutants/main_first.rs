@@ -49,7 +49,7 @@ impl Core {
         }
         let ready = self.tasks.borrow().queue.len();
         for _ in 0..ready {
-            let Some((task, body)) = self.tasks.borrow_mut().pop() else { break };
+            let Some((task, body)) = self.tasks.borrow_mut().pop() else { continue };
             // The `?` ends the turn when main is done.
             self.poll(task, body, main)?;
         }

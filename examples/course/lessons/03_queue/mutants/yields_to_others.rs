@@ -43,7 +43,7 @@ impl Core {
         // Only so many as are ready now; whoever is woken from here on belongs to the next turn.
         let ready = self.tasks.borrow().queue.len();
         for _ in 0..ready {
-            let Some((task, body)) = self.tasks.borrow_mut().pop() else { break };
+            let Some((task, body)) = self.tasks.borrow_mut().pop() else { continue };
             // The `?` ends the turn when main is done.
             self.poll(task, body, main)?;
         }
