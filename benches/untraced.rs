@@ -109,7 +109,7 @@ fn without_calls(source: &str, root: &str) -> (String, usize) {
             depth += i32::from(letter == '(') - i32::from(letter == ')');
             depth == 0
         });
-        match piece.split(' ').next() {
+        match piece.trim_start_matches("below ").split(' ').next() {
             Some("reason") => kept.push_str(&format!("{root}::Reason::unknown()")),
             Some("scope") => kept.push_str(&format!("{root}::Reason::unknown().open()")),
             _ => kept.push_str("()"),
@@ -152,7 +152,7 @@ mod tests {
     fn calls_are_deleted_with_what_is_in_their_parentheses() {
         let source = "trace!(Push { task: f(1) });\nSome(_) => trace!(A),\nrest(())";
         assert_eq!(without_calls(source, "crate"), ("();\nSome(_) => (),\nrest(())".into(), 2));
-        let source = "let why = trace!(reason Park { a: (1) });\nlet _scope = trace!(scope @sent(b));";
+        let source = "let why = trace!(reason Park { a: (1) });\nlet _scope = trace!(below scope @sent(b));";
         let (kept, calls) = without_calls(source, "runtime");
         assert_eq!(kept, "let why = runtime::Reason::unknown();\nlet _scope = runtime::Reason::unknown().open();");
         assert_eq!(calls, 2);
