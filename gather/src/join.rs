@@ -119,9 +119,9 @@ impl Engine {
 
     /// One poll of the gather: first what the last poll left of its batch, then all that is ready now as a new batch,
     /// then new children, for as long as there is one and a place for it. Calls `each` with every child that ends, and
-    /// with the children, where the form keeps the results. Its
-    /// `Break` is returned at once, and then the form calls `finish`, or polls on later for the rest (a stream does).
-    /// `None` says that all children have ended. The numbers are those of the picture.
+    /// with the children, where the form keeps the results. Its `Break` is returned at once, and then the form calls
+    /// `finish`, or polls on later for the rest (a stream does). `None` says that all children have ended. The numbers
+    /// are those of the picture.
     pub(crate) fn poll<C: Children, B>(
         &mut self,
         children: &mut C,
@@ -187,7 +187,8 @@ impl Engine {
         if spent {
             return Poll::Pending;
         }
-        // This batch is at its end, and `start` gave nobody. If nobody is alive either, every place is free: then the iterator is at its end.
+        // This batch is at its end, and `start` gave nobody. If nobody is alive either, every place is free: then the
+        // iterator is at its end.
         if children.alive() == 0 {
             self.finish();
             return Poll::Ready(None);
@@ -234,8 +235,8 @@ impl Drop for Engine {
     }
 }
 
-/// Two lists: the places of this batch, and those of the next. Both stand in the entries of the notes: the next batch takes the
-/// room of the entries of this batch that have been polled. All numbers are of notes:
+/// Two lists: the places of this batch, and those of the next. Both stand in the entries of the notes: the next batch
+/// takes the room of the entries of this batch that have been polled. All numbers are of notes:
 ///
 /// ```text
 ///   | next batch |  polled  | rest of this batch |

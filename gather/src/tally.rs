@@ -1,9 +1,9 @@
 //! The tally: the waker that counts. `gather_tasks` and `try_gather_tasks` are this and little more.
 //!
 //! Each child of these forms is a task of the loop. In its first poll the gather makes one [`Tally`] the waker of every
-//! child's `JoinHandle`: the end of a task wakes the tally, and the tally counts down. The last end wakes the parent, the task
-//! that awaits the gather. So the parent is polled twice, at any number of children: once to start them, once to take their results.
-//! This is asyncio's own algorithm: one counter.
+//! child's `JoinHandle`: the end of a task wakes the tally, and the tally counts down. The last end wakes the parent,
+//! the task that awaits the gather. So the parent is polled twice, at any number of children: once to start them, once
+//! to take their results. This is asyncio's own algorithm: one counter.
 //!
 //! A gather calls `new`, in its first poll `count`, in each poll `leave_parent` and then `ended`, and at its end or
 //! drop `close`. (A parent that is woken for another reason is polled more often, and finds the count above zero.)

@@ -36,10 +36,10 @@ impl Ticket {
     #[inline]
     pub(crate) fn waker(self) -> Waker {
         // SAFETY: `from_raw` asks for a vtable that keeps RawWaker's contract, on any thread and for as long as any
-        // clone lives. The data pointer is the ticket's number (`without_provenance` makes a pointer of a number) and is
-        // never dereferenced. Clone copies it. Wake and
-        // wake_by_ref read it: `context::with` gives only the loop that runs on this very thread, and `remote::post`
-        // may be called on any thread, also when that loop is gone. Drop has nothing to release.
+        // clone lives. The data pointer is the ticket's number (`without_provenance` makes a pointer of a number) and
+        // is never dereferenced. Clone copies it. Wake and wake_by_ref read it: `context::with` gives only the loop
+        // that runs on this very thread, and `remote::post` may be called on any thread, also when that loop is gone.
+        // Drop has nothing to release.
         #[allow(unsafe_code, reason = "the standard library has no safe way to make a waker of a number")]
         unsafe {
             Waker::from_raw(RawWaker::new(ptr::without_provenance(self.0 as usize), &VTABLE))
@@ -74,9 +74,9 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(
     },
 );
 
-/// (6) Puts the ticket's task into its ready queue, from wherever this is called. While the loop runs a future
-/// or wakes a waker it holds no borrow of its tasks, so they can be borrowed here. `_last` is for the
-/// trace: the wake was by value, so the waker is used up.
+/// (6) Puts the ticket's task into its ready queue, from wherever this is called. While the loop runs a future or wakes a
+/// waker it holds no borrow of its tasks, so they can be borrowed here. `_last` is for the trace: the wake was by value,
+/// so the waker is used up.
 fn wake(ticket: Ticket, _last: bool) {
     let was_here = at_home(ticket, |core| {
         if explore!(asks loses_wake(ticket)) {
@@ -125,8 +125,9 @@ pub(crate) fn wake_all(wakers: &mut Vec<(Waker, Reason)>) {
     wakers.give_back(); // Frees memory if a burst has made the array big. The caller uses the empty array again.
 }
 
-/// Wakes one waker: for `wake_all`, and at the end of a task. Ours (a ticket, of this loop or of another) runs only this crate's code, which does not panic. A
-/// foreign one runs unknown code: its panic is caught here and goes no further; the panic hook has printed it already.
+/// Wakes one waker: for `wake_all`, and at the end of a task. Ours (a ticket, of this loop or of another) runs only this
+/// crate's code, which does not panic. A foreign one runs unknown code: its panic is caught here and goes no further;
+/// the panic hook has printed it already.
 pub(crate) fn wake_one(waker: Waker) {
     match Ticket::of(&waker) {
         Some(_) => waker.wake(),

@@ -1,7 +1,7 @@
 //! What can be chosen at a step: who is polled next, which timer fires first, who is woken for nothing.
 
 use super::WhatIf;
-use super::run::{Next, Run, Stop, What, mix};
+use super::run::{Next, Run, Stop, What, mix, slot_of};
 use crate::circle::core::Core;
 use crate::circle::ready::{Body, Tasks};
 use crate::circle::ticket::Ticket;
@@ -24,7 +24,7 @@ impl Run {
             return self.next_faulty(fault, tasks);
         }
         self.ready.clear();
-        let is_live = |ticket: &Ticket| tasks.slots.get(ticket.slot()).is_some_and(|slot| slot.ticket == *ticket);
+        let is_live = |ticket: &Ticket| slot_of(tasks, *ticket).is_some();
         self.ready.extend(tasks.batch[tasks.next..].iter().chain(&tasks.arrived).copied().filter(is_live));
         if self.ready.is_empty() {
             return Next::Poll;
@@ -84,7 +84,7 @@ impl Run {
         if matches!(fault, WhatIf::Lifo | WhatIf::UntilEmpty) {
             tasks.batch.append(&mut tasks.arrived);
         }
-        let is_live = |ticket: &&Ticket| tasks.slots.get(ticket.slot()).is_some_and(|slot| slot.ticket == **ticket);
+        let is_live = |ticket: &&Ticket| slot_of(tasks, **ticket).is_some();
         let mut live = tasks.batch[tasks.next..].iter().filter(is_live).copied();
         self.popped = live.next();
         if matches!(fault, WhatIf::Lifo) {

@@ -1,7 +1,7 @@
 //! What the `explore!` lines of the loop call. Each does nothing when no explorer runs on its thread.
 
 use super::panics::text_of;
-use super::run::{ACTIVE, Next, Stop, raise, with_any, with_run};
+use super::run::{ACTIVE, Next, Stop, raise, slot_of, with_any, with_run};
 use crate::At;
 use crate::circle::context;
 use crate::circle::core::Core;
@@ -73,7 +73,7 @@ pub(crate) fn message_taken(core: &Core, message: &Message) {
     if !ACTIVE.get() {
         return;
     }
-    let is_stale = |ticket: &Ticket| core.tasks.borrow().slots.get(ticket.slot()).is_none_or(|it| it.ticket != *ticket);
+    let is_stale = |ticket: &Ticket| slot_of(&core.tasks.borrow(), *ticket).is_none();
     if with_run(core, |run| run.is_own_message()) == Some(false)
         && !matches!(message, Message::Wake(ticket) if is_stale(ticket))
     {

@@ -8,7 +8,7 @@ use super::WhatIf;
 use super::schedule::Deviation;
 use super::search::Options;
 use crate::circle::core::Core;
-use crate::circle::ready::{Body, Tasks};
+use crate::circle::ready::{Body, Slot, Tasks};
 use crate::circle::ticket::Ticket;
 use crate::trace::TaskNumber;
 use std::cell::{Cell, RefCell};
@@ -147,6 +147,11 @@ pub(super) enum Next {
     Stop,
 }
 
+/// The slot of a ticket whose task has not ended.
+pub(super) fn slot_of(tasks: &Tasks, ticket: Ticket) -> Option<&Slot> {
+    tasks.slots.get(ticket.slot()).filter(|slot| slot.ticket == ticket)
+}
+
 /// Adds a word to a hash.
 pub(super) fn mix(hash: u64, word: u64) -> u64 {
     (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95)
@@ -282,8 +287,8 @@ impl Run {
     /// The task at poll has panicked, or one that is dropped.
     pub(super) fn task_panicked(&mut self, text: &str, tasks: &Tasks) {
         let Some(ticket) = self.popped.filter(|_| self.stop.is_none()) else { return };
-        let slot = tasks.slots.get(ticket.slot()).filter(|slot| slot.ticket == ticket);
-        let birth = slot.and_then(|slot| if let Body::Task(task) = &slot.body { Some(task.birth()) } else { None });
+        let birth = slot_of(tasks, ticket)
+            .and_then(|slot| if let Body::Task(task) = &slot.body { Some(task.birth()) } else { None });
         let name = birth.and_then(|birth| birth.name.as_deref().map(str::to_owned));
         self.panics.push(TaskPanic { ticket, text: text.to_owned(), name, at: birth.map(|birth| birth.at) });
     }
