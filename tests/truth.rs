@@ -196,6 +196,12 @@ fn the_first_page_is_one_sleep_and_takes_few_crates() {
     let names: Vec<&str> = wanted.lines().filter_map(|line| line.split(['.', ' ', '=']).next()).collect();
     let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty() && *name != "#").collect();
     assert_eq!(names, ["runtime", "gather", "lexopt", "signal-hook"], "each is time before the first page");
+    // `explore` is three seconds more, and nobody explores on the first page.
+    assert!(wanted.contains(r#"runtime = { workspace = true, features = ["trace"] }"#), "{wanted}");
+    assert!(!manifest.contains("default = "), "the package's features are asked for by name");
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let first = readme.lines().find(|line| line.starts_with("cargo run")).unwrap();
+    assert!(first.starts_with("cargo run -p step --example step "), "without -p the tests' features come, too: {first}");
 }
 
 #[test]

@@ -23,11 +23,14 @@
 //! $ cargo run --example step -- two --what-if drop-wake:2
 //! ```
 //!
+//! Both need the package's feature `explore`. `cargo run --example step` has it, because the tests ask for it.
+//! `cargo run -p step --example step` does not: it compiles less, so that the first page is there sooner.
+//!
 //! For a program of your own it is one line: `runtime::trace::page("page.html", future)`. `own.rs` is a beginning.
 
+use explored::Fault;
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::{Parser, ValueExt};
-use runtime::explore::{WhatIf, explorer, what_if_on};
 use runtime::trace::{self, Page, Recorder};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -36,6 +39,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use step::programs::{PROGRAMS, Program, Recording};
 use step::{stop, transcript};
+
+#[cfg(feature = "explore")]
+mod explored;
+#[cfg(not(feature = "explore"))]
+#[path = "unexplored.rs"]
+mod explored;
 
 const HELP: &str = "\
 Records a small program on the loop and writes a page on which to step through it
@@ -82,7 +91,7 @@ enum Output {
     /// The page of the first schedule that fails.
     Explored(PathBuf),
     /// Both traces on one page.
-    WhatIf(WhatIf, PathBuf),
+    WhatIf(Fault, PathBuf),
 }
 
 fn main() -> ExitCode {
@@ -116,7 +125,7 @@ fn wish(mut arguments: Parser) -> Result<Wish, lexopt::Error> {
             Long("json") => json = true,
             Long("file") => file = Some(PathBuf::from(arguments.value()?)),
             Long("explore") => explore = true,
-            Long("what-if") => fault = Some(arguments.value()?.parse::<WhatIf>()?),
+            Long("what-if") => fault = Some(arguments.value()?.parse::<Fault>()?),
             Long("out") => out = Some(PathBuf::from(arguments.value()?)),
             Value(name) if program.is_none() => program = Some(name.string()?),
             Value(name) => return Err(unexpected(&name.to_string_lossy())),
@@ -167,8 +176,8 @@ fn run(wish: &Wish) -> io::Result<ExitCode> {
         Wish::Help => return writeln!(out, "{HELP}").map(|()| ExitCode::SUCCESS),
         Wish::List => return list(out).map(|()| ExitCode::SUCCESS),
         Wish::Read(file, page) => return read(file, page, out).map(|()| ExitCode::SUCCESS),
-        Wish::Record(program, Output::Explored(path)) => return explored(program, path, out),
-        Wish::Record(program, Output::WhatIf(fault, path)) => return compared(program, *fault, path, out),
+        Wish::Record(program, Output::Explored(path)) => return explored::every_schedule(program, path, out),
+        Wish::Record(program, Output::WhatIf(fault, path)) => return explored::what_if(program, *fault, path, out),
         Wish::Record(program, output) => (*program, output),
     };
     stop::leave_pages()?;
@@ -196,24 +205,6 @@ fn run(wish: &Wish) -> io::Result<ExitCode> {
     }
     eprintln!("step: the program did not come to its end, for the reason above; what is written shows how far it came");
     Ok(ExitCode::from(PANICKED))
-}
-
-/// Runs the program under many schedules, and writes the page of the one that fails.
-fn explored(program: &Program, path: &Path, mut out: impl Write) -> io::Result<ExitCode> {
-    let explored = explorer().run_on(program.run);
-    writeln!(out, "{}: {explored}", program.name)?;
-    let Some(failure) = &explored.failure else { return Ok(ExitCode::SUCCESS) };
-    failure.page_on(path, program.run)?;
-    writeln!(out, "Step through it: file://{}", path.canonicalize()?.display())?;
-    Ok(ExitCode::from(PANICKED))
-}
-
-/// Runs the program with a fault in the loop, and without, and writes both traces.
-fn compared(program: &Program, fault: WhatIf, path: &Path, mut out: impl Write) -> io::Result<ExitCode> {
-    let difference = what_if_on(fault, program.run);
-    difference.page(path)?;
-    writeln!(out, "{difference}\nBoth side by side: file://{}", path.canonicalize()?.display())?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The programs, each with what it is about.

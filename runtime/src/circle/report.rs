@@ -12,7 +12,7 @@ impl Tasks {
     /// A line for every task: its name, where it was spawned, what is known of its wait.
     pub(crate) fn list(&self) -> String {
         let mut tasks: Vec<_> = self.slots.iter().map(|(_, slot)| slot).collect();
-        tasks.sort_by_key(|slot| slot.serial());
+        tasks.sort_unstable_by_key(|slot| slot.serial());
         let line = |slot: &&Slot| format!("\n  {}, {}{}", slot.body, slot.wait, holders(slot.ticket));
         tasks.iter().map(line).collect()
     }

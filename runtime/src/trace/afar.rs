@@ -5,19 +5,20 @@
 
 use super::kind::Whom;
 use super::{
-    AFAR, Cause, Kind, SCOPES, State, TaskNumber, next_identity, record, record_because, somebody_listens, with_state,
+    AFAR, Cause, Kind, SCOPES, State, TaskNumber, next_identity, record_because, record_if, somebody_listens,
+    with_state,
 };
 use crate::Reason;
 use crate::circle::remote::{Errand, Message};
 use crate::circle::ticket::{Id, Ticket};
 use crate::threads::inbox::Inbox;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// What was left, by the address of the loop's inbox. A loop stands here while a recorder listens to it.
-static LEFT: Mutex<BTreeMap<usize, Vec<Word>>> = Mutex::new(BTreeMap::new());
+static LEFT: Mutex<Vec<(usize, Vec<Word>)>> = Mutex::new(Vec::new());
 
 /// Tickets that were cloned on threads without a recorder, while somebody listened: nobody can count those clones.
 static CLONED: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
@@ -76,13 +77,13 @@ impl Gist {
     }
 }
 
-fn left() -> MutexGuard<'static, BTreeMap<usize, Vec<Word>>> {
+fn left() -> MutexGuard<'static, Vec<(usize, Vec<Word>)>> {
     LEFT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Leaves a word for the recorder of the loop whose inbox has this address, if there is one.
 fn leave(inbox: usize, source: (&'static str, u32), what: What) {
-    if let Some(words) = left().get_mut(&inbox) {
+    if let Some((_, words)) = left().iter_mut().find(|(its, _)| *its == inbox) {
         let thread = thread::current();
         let thread = thread.name().map_or_else(|| format!("{:?}", thread.id()), str::to_owned);
         let because = SCOPES.try_with(|scopes| scopes.borrow().last().copied()).ok().flatten();
@@ -130,7 +131,7 @@ pub(crate) fn ticket_cloned(file: &'static str, line: u32, ticket: Ticket) -> Re
     if !somebody_listens() && !left().is_empty() {
         CLONED.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket.0);
     }
-    record(file, line, None, || Kind::TicketCloned { task: ticket.into() })
+    record_if(file, line, None, || Kind::TicketCloned { task: ticket.into() })
 }
 
 /// Whether there may be clones of a ticket that no recorder has counted.
@@ -142,9 +143,12 @@ pub(super) fn was_cloned(ticket: Ticket) -> bool {
 pub(super) fn hear(state: &mut State, inbox: usize) {
     if !state.inboxes.contains(&inbox) {
         state.inboxes.push(inbox);
-        left().insert(inbox, Vec::new());
+        let mut left = left();
+        left.retain(|(its, _)| *its != inbox);
+        left.push((inbox, Vec::new()));
     }
-    let words = left().get_mut(&inbox).map(std::mem::take).unwrap_or_default();
+    let words = left().iter_mut().find(|(its, _)| *its == inbox).map(|(_, words)| std::mem::take(words));
+    let words = words.unwrap_or_default();
     if words.is_empty() {
         return;
     }
@@ -170,7 +174,7 @@ pub(super) fn hear(state: &mut State, inbox: usize) {
 /// The recorder is gone.
 pub(super) fn forget(inboxes: &[usize]) {
     let mut left = left();
-    inboxes.iter().for_each(|inbox| _ = left.remove(inbox));
+    left.retain(|(inbox, _)| !inboxes.contains(inbox));
     if left.is_empty() {
         CLONED.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -28,7 +28,7 @@ pub(super) struct Causes {
     /// Where sources were registered.
     sources: HashMap<u32, u64>,
     /// Where jobs were submitted, or begun.
-    jobs: HashMap<usize, u64>,
+    jobs: HashMap<u64, u64>,
     /// The messages on their way, by their stamps: where they were sent.
     sent: HashMap<u64, u64>,
     /// The gathers that are under way.
@@ -77,7 +77,7 @@ impl Causes {
 
     /// Where a job was submitted, or begun.
     pub(super) fn job(&self, job: usize) -> Option<u64> {
-        self.jobs.get(&job).copied()
+        self.jobs.get(&(job as u64)).copied()
     }
 
     /// The first child of a gather that has woken itself in the latest poll.
@@ -130,10 +130,10 @@ impl Causes {
             }
             Kind::IoRegistered { source, .. } => begin(&mut self.sources, *source, seq, here),
             Kind::IoReady { source, .. } => self.sources.get(source).copied(),
-            Kind::JobSubmitted { job } => begin(&mut self.jobs, *job, seq, here),
+            Kind::JobSubmitted { job } => begin(&mut self.jobs, *job as u64, seq, here),
             Kind::JobStarted { job, .. } => {
                 let submitted = self.job(*job);
-                begin(&mut self.jobs, *job, seq, submitted)
+                begin(&mut self.jobs, *job as u64, seq, submitted)
             }
             Kind::GatherStart { gather, .. }
             | Kind::GatherPoll { gather, .. }

@@ -1,6 +1,6 @@
 //! What the channels tell. Their ends may be on threads without a recorder: the values are counted there, too.
 
-use super::{Kind, record};
+use super::{Kind, record_if};
 use crate::{ChannelMark, Reason};
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -35,7 +35,7 @@ pub(crate) fn channel_sent(
     granted: usize,
 ) -> Reason {
     let len = count(mark, 1);
-    record(file, line, None, || Kind::ChannelSent { channel: mark.into(), len, room: room(capacity, len, granted) })
+    record_if(file, line, None, || Kind::ChannelSent { channel: mark.into(), len, room: room(capacity, len, granted) })
 }
 
 /// A value came out of it.
@@ -47,7 +47,7 @@ pub(crate) fn channel_taken(
     granted: usize,
 ) -> Reason {
     let len = count(mark, -1);
-    record(file, line, None, || Kind::ChannelTaken { channel: mark.into(), len, room: room(capacity, len, granted) })
+    record_if(file, line, None, || Kind::ChannelTaken { channel: mark.into(), len, room: room(capacity, len, granted) })
 }
 
 /// A channel was asked for a value, and had one or not.
@@ -73,7 +73,7 @@ pub(crate) fn channel_closed(
     if before {
         return Reason::unknown();
     }
-    record(file, line, None, || Kind::ChannelClosed { channel: mark.into(), side })
+    record_if(file, line, None, || Kind::ChannelClosed { channel: mark.into(), side })
 }
 
 /// The sender of a channel for one value has ended, with the value or without one.

@@ -1,6 +1,6 @@
 //! What the wakers of gather tell: a child that wakes itself, and the tally that counts the ends of tasks.
 
-use super::{Cause, Kind, Place, TaskNumber, record, with_state};
+use super::{Cause, Kind, Place, TaskNumber, record_if, with_state};
 use crate::{Mark, Reason};
 
 /// Why a gather wakes its own task once for all children that have woken themselves: because of the first of them.
@@ -16,7 +16,7 @@ pub fn again(_: &'static str, _: u32, mark: Mark) -> Reason {
 /// A child of a gather has woken itself, with the waker that is lent to it for the poll.
 #[doc(hidden)]
 pub fn woke_itself(file: &'static str, line: u32, mark: Mark, place: u32) {
-    let woken = record(file, line, None, || Kind::ChildWoken {
+    let woken = record_if(file, line, None, || Kind::ChildWoken {
         gather: mark.number,
         place: Place(place),
         due: false,
@@ -41,5 +41,5 @@ pub fn child_spawned(_: &'static str, _: u32, mark: Mark) {
 #[doc(hidden)]
 pub fn task_counted(file: &'static str, line: u32, mark: Mark, left: usize, due: bool) -> Reason {
     let place = with_state(|state| state.place_of_ended(mark.number)).flatten().unwrap_or(Place(u32::MAX));
-    record(file, line, None, || Kind::ChildWoken { gather: mark.number, place, due, left: Some(left) })
+    record_if(file, line, None, || Kind::ChildWoken { gather: mark.number, place, due, left: Some(left) })
 }

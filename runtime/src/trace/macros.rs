@@ -49,9 +49,12 @@ macro_rules! trace {
         $crate::trace::$function(file!(), $line, $($argument),*)
     };
     ([$line:expr] reason $kind:ident $({ $($field:ident: $value:expr),* })? $(at $at:expr)?) => {
-        $crate::trace::record(file!(), $line, None::<$crate::At>$(.or(Option::<$crate::At>::from($at)))?, || {
-            $crate::kind!($kind $({ $($field: $value),* })?)
-        })
+        if $crate::trace::somebody_listens() {
+            let program = None::<$crate::At>$(.or(Option::<$crate::At>::from($at)))?;
+            $crate::trace::record(file!(), $line, program, $crate::kind!($kind $({ $($field: $value),* })?))
+        } else {
+            $crate::Reason::unknown()
+        }
     };
     ([$line:expr] $($step:tt)*) => {
         { _ = $crate::trace!([$line] reason $($step)*); }

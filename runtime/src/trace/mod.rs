@@ -111,11 +111,11 @@ struct State {
     log: Log,
     /// Whose number is what.
     numbers: HashMap<u64, TaskNumber>,
-    /// How many tasks each slot of each runtime has had.
-    slots: HashMap<(u16, usize), u32>,
-    /// Semaphores and channels by their identity.
-    semaphores: HashMap<u64, SemaphoreNumber>,
-    channels: HashMap<u64, ChannelNumber>,
+    /// How many tasks each slot of each runtime has had. The key: the runtime's number above the slot's 32 bits.
+    slots: HashMap<u64, u32>,
+    /// The numbers of semaphores and channels, by their identity.
+    semaphores: HashMap<u64, u32>,
+    channels: HashMap<u64, u32>,
     /// Gathers and permits so far.
     gathers: u32,
     permits: u64,
@@ -158,19 +158,18 @@ impl State {
     }
 
     fn generation(&mut self, ticket: Ticket) -> u32 {
-        let next = self.slots.entry((ticket.runtime(), ticket.slot())).or_default();
+        let slot = u64::from(ticket.runtime()) << 32 | ticket.slot() as u64;
+        let next = self.slots.entry(slot).or_default();
         *next += 1;
         *next - 1
     }
 
     fn semaphore(&mut self, identity: u64) -> SemaphoreNumber {
-        let next = SemaphoreNumber(self.semaphores.len() as u32);
-        *self.semaphores.entry(identity).or_insert(next)
+        SemaphoreNumber(number(&mut self.semaphores, identity))
     }
 
     fn channel(&mut self, identity: u64) -> ChannelNumber {
-        let next = ChannelNumber(self.channels.len() as u32);
-        *self.channels.entry(identity).or_insert(next)
+        ChannelNumber(number(&mut self.channels, identity))
     }
 
     fn next_gather(&mut self) -> GatherNumber {
@@ -240,6 +239,12 @@ impl State {
     }
 }
 
+/// The number of this identity, counted in the order in which they are first asked for.
+fn number(numbers: &mut HashMap<u64, u32>, identity: u64) -> u32 {
+    let next = numbers.len() as u32;
+    *numbers.entry(identity).or_insert(next)
+}
+
 /// Calls `f` with the listening recorder's state. `None`: nobody listens, or the thread is being torn down.
 fn with_state<R>(f: impl FnOnce(&mut State) -> R) -> Option<R> {
     let state = RECORDERS.try_with(|recorders| recorders.borrow().last().cloned()).ok()??;
@@ -247,18 +252,22 @@ fn with_state<R>(f: impl FnOnce(&mut State) -> R) -> Option<R> {
     Some(result)
 }
 
-/// Whether a recorder of this thread listens.
-fn somebody_listens() -> bool {
+/// Whether a recorder of this thread listens. The macro asks first: without a recorder it makes no event.
+#[doc(hidden)]
+pub fn somebody_listens() -> bool {
     RECORDERS.try_with(|recorders| !recorders.borrow().is_empty()).unwrap_or(false)
 }
 
-/// What the macro calls.
+/// Records an event for the macro. It is not generic, and the macro has no closure: both would be compiled once for each
+/// `trace!` line.
 #[doc(hidden)]
-pub fn record(file: &'static str, line: u32, program: Option<At>, kind: impl FnOnce() -> Kind) -> Reason {
-    if !somebody_listens() {
-        return Reason::unknown();
-    }
-    keep(file, line, program, kind(), &mut |_| None)
+pub fn record(file: &'static str, line: u32, program: Option<At>, kind: Kind) -> Reason {
+    keep(file, line, program, kind, &mut |_| None)
+}
+
+/// Records an event if somebody listens; else `kind` is not called.
+fn record_if(file: &'static str, line: u32, program: Option<At>, kind: impl FnOnce() -> Kind) -> Reason {
+    if somebody_listens() { record(file, line, program, kind()) } else { Reason::unknown() }
 }
 
 /// Records an event whose cause the recorder may find out with `because`; else it is the one in whose scope it is made.
@@ -346,7 +355,7 @@ pub(crate) fn watched<R>(file: &'static str, line: u32, task: Ticket, poll: impl
         return poll();
     }
     caught(poll).unwrap_or_else(|payload| {
-        record(file, line, None, || Kind::panicked(Some(task), &*payload));
+        record_if(file, line, None, || Kind::panicked(Some(task), &*payload));
         resume_unwind(payload)
     })
 }

@@ -9,7 +9,6 @@ use super::sources;
 use super::watchdog::{Watchdog, doing};
 use crate::runtime::Runtime;
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::future::Future;
@@ -314,22 +313,28 @@ impl Recorder {
 fn html<'a>(heading: &Heading, events: impl Iterator<Item = &'a Event> + Clone) -> String {
     // A file of the runtime is looked for where the runtime is, and one of the program where the program is: two of them
     // may have the same name.
-    let mut files = BTreeMap::new();
+    let mut files = Vec::new();
     for event in events.clone() {
-        files.entry(event.source.0).or_insert_with(|| sources::of_runtime(event.source.0));
+        add_file(&mut files, event.source.0, sources::of_runtime);
         if let Some(file) = event.program.map(Location::file) {
-            files.entry(file).or_insert_with(|| sources::of_program(file));
+            add_file(&mut files, file, sources::of_program);
         }
     }
     html_of(heading, files, |data| list(events, data, |event, data| data.push_str(&event.to_json())))
 }
 
+/// A file and its source, if it was found.
+pub(super) type Source<'a> = (&'a str, Option<String>);
+
+/// Adds a file once, in the order of the names. There are a few dozen at most.
+fn add_file<'a>(files: &mut Vec<Source<'a>>, name: &'a str, source: fn(&str) -> Option<String>) {
+    if let Err(place) = files.binary_search_by_key(&name, |(its, _)| its) {
+        files.insert(place, (name, source(name)));
+    }
+}
+
 /// The page of the events that `write` adds, with these files and their sources, as far as they were found.
-pub(super) fn html_of(
-    heading: &Heading,
-    files: BTreeMap<&str, Option<String>>,
-    write: impl FnOnce(&mut String),
-) -> String {
+pub(super) fn html_of(heading: &Heading, files: Vec<Source<'_>>, write: impl FnOnce(&mut String)) -> String {
     let mut data = String::from("{");
     heading.write(&mut data);
     data.push_str(",\"words\":");

@@ -5,7 +5,6 @@ use super::heading::Heading;
 use super::json::text;
 use super::page::{Target, html_of};
 use super::sources;
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
@@ -14,10 +13,10 @@ use std::path::Path;
 pub struct Trace {
     /// The events, a JSON object each.
     lines: Vec<String>,
-    /// The files that they name.
-    files: BTreeSet<String>,
+    /// The files that they name, in the order of their names. There are a few dozen at most.
+    files: Vec<String>,
     /// Sources that were given for files.
-    own: BTreeMap<String, String>,
+    own: Vec<(String, String)>,
 }
 
 /// Reads a trace from JSON lines, as [`Recorder::write_json`](super::Recorder::write_json) writes them. Another loop may
@@ -69,7 +68,7 @@ impl Trace {
 
     /// Gives the source of a file that the events name. Without it the file is looked for from the current folder upwards.
     pub fn with_source(mut self, file: impl Into<String>, source: impl Into<String>) -> Trace {
-        self.own.insert(file.into(), source.into());
+        self.own.push((file.into(), source.into()));
         self
     }
 
@@ -98,13 +97,21 @@ impl Trace {
     }
 
     fn html(&self, heading: &Heading) -> String {
-        let source = |file: &String| self.own.get(file).cloned().or_else(|| sources::of_reader(file));
+        // The source that was given last counts.
+        let own = |file: &String| self.own.iter().rev().find(|(its, _)| its == file).map(|(_, source)| source.clone());
+        let source = |file: &String| own(file).or_else(|| sources::of_reader(file));
         let files = self.files.iter().map(|file| (file.as_str(), source(file))).collect();
         html_of(heading, files, |data| {
             data.push('[');
             data.push_str(&self.lines.join(","));
             data.push(']');
         })
+    }
+
+    fn add_file(&mut self, file: &String) {
+        if let Err(place) = self.files.binary_search(file) {
+            self.files.insert(place, file.clone());
+        }
     }
 
     /// Adds the event of a line.
@@ -130,7 +137,7 @@ impl Trace {
         for (name, may_lack) in [("runtime", false), ("program", true)] {
             match field(name) {
                 Some(Value::List(place)) => match place.as_slice() {
-                    [Value::Text(file), Value::Number(_)] => _ = self.files.insert(file.clone()),
+                    [Value::Text(file), Value::Number(_)] => self.add_file(file),
                     _ => return Err(format!("\"{name}\" is no [\"file\", line]")),
                 },
                 Some(Value::Null) if may_lack => {}

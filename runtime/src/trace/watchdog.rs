@@ -4,14 +4,14 @@
 use super::kind::Kind;
 use super::log::{Doing, Events};
 use super::page::Recording;
-use super::record;
+use super::record_if;
 use crate::circle::core::Core;
 use crate::circle::ready::Tasks;
 use crate::circle::remote::{Errand, Message};
 use crate::runtime::Runtime;
 use std::env;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -22,16 +22,23 @@ const PATIENCE: &str = "GLASSLOOP_PATIENCE";
 const THREE_SECONDS: Duration = Duration::from_secs(3);
 
 /// Runs until it is dropped.
-pub(super) struct Watchdog(Option<(Sender<()>, JoinHandle<()>)>);
+pub(super) struct Watchdog {
+    /// Tells the thread to end.
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
 
 impl Watchdog {
     /// Begins to watch. Without a thread for it nobody watches, and the page is written at the end.
     pub(super) fn start(page: Arc<Recording>, runtime: &Runtime) -> Watchdog {
         let (patience, inbox) = (patience(), Arc::clone(&runtime.inbox));
-        let (stop, stopped) = channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
         let watch = move || {
             let mut told = None;
-            while stopped.recv_timeout(patience / 16) == Err(RecvTimeoutError::Timeout) {
+            while !stopped.load(Relaxed) {
+                // It may end early: then there is nothing new to see.
+                thread::park_timeout(patience / 16);
                 let doing = page.log.lock().doing;
                 match doing {
                     Doing::Poll(seq, since) if since.elapsed() >= patience && told != Some(seq) => {
@@ -48,14 +55,15 @@ impl Watchdog {
             }
         };
         let thread = thread::Builder::new().name("glassloop-watchdog".into()).spawn(watch);
-        Watchdog(thread.ok().map(|thread| (stop, thread)))
+        Watchdog { stop, thread: thread.ok() }
     }
 }
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        if let Some((stop, thread)) = self.0.take() {
-            drop(stop);
+        if let Some(thread) = self.thread.take() {
+            self.stop.store(true, Relaxed);
+            thread.thread().unpark();
             _ = thread.join();
         }
     }
@@ -120,7 +128,7 @@ fn report_hang(core: &Core, patience: Duration) {
     if !is_stuck(core) || core.tasks.borrow().has_ready() || core.threads.waiting() > 0 {
         return;
     }
-    record(file!(), line!(), None, Kind::quiescent);
+    record_if(file!(), line!(), None, Kind::quiescent);
     let list = core.tasks.borrow().list();
     panic!(
         "nothing can happen any more: for {patience:?} no task was ready, no timer was armed, no socket was registered, no \
