@@ -44,8 +44,8 @@ struct Gathering {
     woken: HashMap<u32, u64>,
     /// By place: the first wake of each child that the latest poll is to poll.
     batch: HashMap<u32, u64>,
-    /// The places whose child has been polled and has not ended.
-    started: HashMap<u32, ()>,
+    /// By place: the latest poll of each child that has been polled and has not ended.
+    started: HashMap<u32, u64>,
     /// The first child that has woken itself in the latest poll.
     again: Option<u64>,
     /// Its children that are tasks and have not been polled yet, in the order in which they will be.
@@ -166,7 +166,7 @@ impl Causes {
                 if let Some(task) = gathering.spawned.pop_front() {
                     gathering.tasks.insert(task, Place(*place));
                 }
-                if gathering.started.insert(*place, ()).is_none() {
+                if gathering.started.insert(*place, seq).is_none() {
                     // A wake for the child that was in this place before does not poll the new one for the first time.
                     gathering.poll
                 } else {

@@ -247,9 +247,14 @@ fn number(numbers: &mut HashMap<u64, u32>, identity: u64) -> u32 {
 
 /// Calls `f` with the listening recorder's state. `None`: nobody listens, or the thread is being torn down.
 fn with_state<R>(f: impl FnOnce(&mut State) -> R) -> Option<R> {
-    let state = RECORDERS.try_with(|recorders| recorders.borrow().last().cloned()).ok()??;
+    let state = listening()?;
     let result = f(&mut state.borrow_mut());
     Some(result)
+}
+
+/// The state of the recorder that listens. Apart from `with_state`, so that it is compiled once and not for each closure.
+fn listening() -> Option<Rc<RefCell<State>>> {
+    RECORDERS.try_with(|recorders| recorders.borrow().last().cloned()).ok()?
 }
 
 /// Whether a recorder of this thread listens. The macro asks first: without a recorder it makes no event.
