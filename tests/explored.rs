@@ -10,7 +10,8 @@ use runtime::task::yield_now;
 use runtime::time::{interval, now, sleep, timeout};
 use runtime::{JoinHandle, spawn};
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -38,6 +39,16 @@ fn abort_somewhere<T>(task: &JoinHandle<T>) {
 /// When everything that can happen has happened.
 async fn quiet() {
     sleep(1_000 * SECOND).await;
+}
+
+/// What a future gives, and how often it was polled for that.
+async fn polls_of<F: Future>(future: F) -> (F::Output, usize) {
+    let (mut future, mut polls) = (pin!(future), 0);
+    let output = poll_fn(|cx| {
+        polls += 1;
+        future.as_mut().poll(cx)
+    });
+    (output.await, polls)
 }
 
 /// Counts how many hold it at once.
@@ -278,8 +289,32 @@ fn gathers_of_tasks_poll_their_parent_twice_and_leave_nothing_behind() {
             yield_now().await;
             n
         };
-        let ended = gather_tasks((0..3).map(child)).await;
+        let (ended, polls) = polls_of(gather_tasks((0..3).map(child))).await;
         assert_eq!(ended.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(polls, 2);
+        let (ended, polls) = polls_of(try_gather_tasks((0..2).map(|n| async move {
+            yield_now().await;
+            if n == 1 { Err(n) } else { Ok(n) }
+        })))
+        .await;
+        assert!(ended.is_err(), "one of them failed");
+        assert_eq!(polls, 2);
+    });
+    // Children that would never end are gone with their gather.
+    holds(deep(), || async {
+        let semaphore = Rc::new(Semaphore::new(2));
+        let child = |_| {
+            let semaphore = Rc::clone(&semaphore);
+            async move {
+                let _permit = semaphore.acquire().await;
+                pending::<()>().await;
+            }
+        };
+        let whole = spawn(gather_tasks((0..2).map(child).collect::<Vec<_>>()));
+        abort_somewhere(&whole);
+        assert!(whole.await.unwrap_err().is_cancelled());
+        quiet().await;
+        assert_eq!(semaphore.available_permits(), 2, "a child outlives its gather");
     });
     // The first error, and an abort of the whole at every point.
     holds(deep(), || async {

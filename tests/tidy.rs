@@ -588,3 +588,26 @@ fn the_project_speaks_of_itself_alone() {
         }
     }
 }
+
+/// A mutant whose text has gone could not be made any more: see `mutants.py`.
+#[test]
+fn the_text_of_every_mutant_stands_once_in_its_file() {
+    let table = read("tests/mutants.txt");
+    let mut mutants = 0;
+    for mutant in table.split("\n== ").skip(1) {
+        let (title, edits) = mutant.split_once('\n').unwrap();
+        mutants += 1;
+        let mut files = 0;
+        for edit in format!("\n{edits}").split("\n@ ").skip(1) {
+            let (file, lines) = edit.split_once('\n').unwrap();
+            let old: Vec<&str> = lines.lines().filter_map(|line| line.strip_prefix('-')).collect();
+            assert!(!old.is_empty(), "{title}: nothing goes");
+            assert!(old.iter().all(|line| line.starts_with(' ')), "{title}: the lines of {file} are whole lines");
+            let times = read(file).matches(&(old.join("\n") + "\n")).count();
+            assert_eq!(times, 1, "{title}: so often its text stands in {file}");
+            files += 1;
+        }
+        assert!(files > 0, "{title}: no file");
+    }
+    assert!(mutants >= 12, "{mutants} mutants");
+}

@@ -151,7 +151,9 @@ impl Tasks {
         if let Some(slot) = self.get_mut(ticket).filter(|slot| slot.serial() == serial) {
             slot.aborted = true;
             let _abort = trace!(scope Abort { task: ticket });
-            self.push(ticket);
+            if !explore!(asks loses_abort(ticket)) {
+                self.push(ticket);
+            }
         }
     }
 

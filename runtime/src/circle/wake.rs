@@ -84,7 +84,6 @@ fn wake(ticket: Ticket, _last: bool) {
         }
         let _wake = trace!(below scope Wake { task: ticket, last: _last });
         core.tasks.borrow_mut().push(ticket);
-        explore!(woken(core, ticket));
     });
     if !was_here {
         wake_elsewhere(ticket);

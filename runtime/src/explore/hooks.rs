@@ -1,7 +1,10 @@
 //! What the `explore!` lines of the loop call. Each does nothing when no explorer runs on its thread.
+//!
+//! A hook is one question, [`is_explored`]. What it does for an explorer is a cold function of its own, so that the loop
+//! does not pay for the registers and the stack that this takes.
 
 use super::panics::text_of;
-use super::run::{ACTIVE, Next, Stop, raise, slot_of, with_any, with_run};
+use super::run::{ACTIVE, Next, Stop, WakeFault, raise, slot_of, with_any, with_run};
 use crate::At;
 use crate::circle::context;
 use crate::circle::core::Core;
@@ -13,10 +16,16 @@ use crate::circle::timers::Timers;
 use std::any::Any;
 use std::panic::Location;
 
+/// Whether a program runs under an explorer on this thread.
+#[inline(always)]
+fn is_explored() -> bool {
+    ACTIVE.get()
+}
+
 /// Before the pop: the chosen task is brought to the front of the batch.
 #[inline]
 pub(crate) fn choose_next(core: &Core) {
-    if ACTIVE.get() {
+    if is_explored() {
         choose(core);
     }
 }
@@ -38,9 +47,13 @@ fn choose(core: &Core) {
 /// Nothing is ready, and the virtual clock is about to jump.
 #[inline]
 pub(crate) fn idle(core: &Core) {
-    if !ACTIVE.get() {
-        return;
+    if is_explored() {
+        wait_idly(core);
     }
+}
+
+#[cold]
+fn wait_idly(core: &Core) {
     if core.threads.is_somebody_outside() {
         refuse("Handle::outside", "it waits for another thread, and a blocking wait is none of the explorer's");
     }
@@ -52,7 +65,7 @@ pub(crate) fn idle(core: &Core) {
 /// Nothing can happen any more.
 #[inline]
 pub(crate) fn hang() {
-    if ACTIVE.get() {
+    if is_explored() {
         raise(Stop::Hang);
     }
 }
@@ -60,9 +73,18 @@ pub(crate) fn hang() {
 /// Timers are about to fire.
 #[inline]
 pub(crate) fn order_ties(timers: &mut Timers, now: u64) {
-    if ACTIVE.get()
-        && let Some(Err(stop)) = with_any(|run| run.order_ties(timers, now))
-    {
+    if is_explored() {
+        order(timers, now);
+    }
+}
+
+#[cold]
+fn order(timers: &mut Timers, now: u64) {
+    let ordered = with_any(|run| {
+        run.popped = None; // Its poll is over.
+        run.order_ties(timers, now)
+    });
+    if let Some(Err(stop)) = ordered {
         raise(stop);
     }
 }
@@ -70,9 +92,13 @@ pub(crate) fn order_ties(timers: &mut Timers, now: u64) {
 /// The loop takes a message out of its remote queue. One for a task that is gone may come from anywhere.
 #[inline]
 pub(crate) fn message_taken(core: &Core, message: &Message) {
-    if !ACTIVE.get() {
-        return;
+    if is_explored() {
+        check_message(core, message);
     }
+}
+
+#[cold]
+fn check_message(core: &Core, message: &Message) {
     let is_stale = |ticket: &Ticket| slot_of(&core.tasks.borrow(), *ticket).is_none();
     if with_run(core, |run| run.is_own_message()) == Some(false)
         && !matches!(message, Message::Wake(ticket) if is_stale(ticket))
@@ -87,15 +113,20 @@ pub(crate) fn message_taken(core: &Core, message: &Message) {
 /// This thread sends a message to a loop.
 #[inline]
 pub(crate) fn message_sent() {
-    if ACTIVE.get() {
-        with_any(|run| run.message_sent());
+    if is_explored() {
+        note_message();
     }
 }
 
+#[cold]
+fn note_message() {
+    with_any(|run| run.message_sent());
+}
+
 /// The program asks for what an explorer cannot give.
-#[inline]
+#[cold]
 pub(crate) fn refuse(call: &str, why: &str) {
-    if ACTIVE.get() {
+    if is_explored() {
         raise(Stop::Refused(format!(
             "{call} is refused inside an explorer: {why}, and the explorer cannot choose when that happens. Put a task in its \
              place, or io::duplex in the place of a socket"
@@ -104,9 +135,9 @@ pub(crate) fn refuse(call: &str, why: &str) {
 }
 
 /// A source of this type is to be registered with the reactor.
-#[inline]
+#[cold]
 pub(crate) fn refuse_source(type_name: &str) {
-    if ACTIVE.get() {
+    if is_explored() {
         let name = type_name.rsplit("::").next().unwrap_or(type_name);
         let call = match name {
             "TcpListener" | "TcpStream" | "UdpSocket" => format!("net::{name}"),
@@ -117,9 +148,9 @@ pub(crate) fn refuse_source(type_name: &str) {
 }
 
 /// A task has panicked with this.
-#[inline]
+#[cold]
 pub(crate) fn task_panicked(payload: &(dyn Any + Send)) {
-    if ACTIVE.get() {
+    if is_explored() {
         context::with(|core| with_run(core, |run| run.task_panicked(text_of(payload), &core.tasks.borrow())));
     }
 }
@@ -127,40 +158,60 @@ pub(crate) fn task_panicked(payload: &(dyn Any + Send)) {
 /// Somebody has taken the result of this task.
 #[inline]
 pub(crate) fn joined(target: &Target) {
-    if ACTIVE.get()
-        && let Target::Task(ticket, _) = target
-    {
+    if is_explored() {
+        note_join(target);
+    }
+}
+
+#[cold]
+fn note_join(target: &Target) {
+    if let Target::Task(ticket, _) = target {
         with_any(|run| run.joined(*ticket));
     }
 }
 
-/// Whether a fault loses this wake.
+/// Whether a fault loses this wake. One that a fault does twice is done here, and then once more by the loop.
 #[inline]
 pub(crate) fn loses_wake(ticket: Ticket) -> bool {
-    ACTIVE.get() && with_any(|run| run.loses_wake(ticket)) == Some(true)
+    is_explored() && is_lost(ticket)
 }
 
-/// A wake was done; a fault may do it again.
-#[inline]
-pub(crate) fn woken(core: &Core, ticket: Ticket) {
-    if ACTIVE.get() && with_any(|run| run.wakes_twice()) == Some(true) {
-        core.tasks.borrow_mut().push(ticket);
+#[cold]
+fn is_lost(ticket: Ticket) -> bool {
+    match with_any(|run| run.fault_of_wake(ticket)).flatten() {
+        Some(WakeFault::Lost) => true,
+        Some(WakeFault::Twice) => {
+            ticket.waker().wake_by_ref();
+            false
+        }
+        None => false,
     }
+}
+
+/// Whether a fault loses the push of an abort.
+#[inline]
+pub(crate) fn loses_abort(ticket: Ticket) -> bool {
+    is_explored() && with_any(|run| run.is_cleared_late(ticket)) == Some(true)
 }
 
 /// A waker is kept: a fault may make it nobody's.
 #[inline]
 pub(crate) fn kept(data: *const ()) -> *const () {
-    if ACTIVE.get() && with_any(|run| run.forgets_waker()) == Some(true) {
-        return std::ptr::without_provenance(Ticket::NONE.0 as usize);
+    if is_explored() { keep(data) } else { data }
+}
+
+#[cold]
+fn keep(data: *const ()) -> *const () {
+    match with_any(|run| run.forgets_waker()) {
+        Some(true) => std::ptr::without_provenance(Ticket::NONE.0 as usize),
+        _ => data,
     }
-    data
 }
 
 /// A read or a write of up to so many bytes: it may be a short one.
 #[inline]
 pub(crate) fn short(most: usize, at: At) -> usize {
-    if !ACTIVE.get() || most < 2 {
+    if !is_explored() || most < 2 {
         return most;
     }
     // 0 is the whole, which costs nothing.

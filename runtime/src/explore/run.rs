@@ -38,6 +38,15 @@ pub(super) enum Stop {
     Differs { step: u32 },
 }
 
+/// What a fault does to a wake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WakeFault {
+    /// Nobody is woken.
+    Lost,
+    /// The wake is done twice.
+    Twice,
+}
+
 /// What the loop unwinds with when a run is stopped.
 pub(super) struct Stopped;
 
@@ -260,22 +269,24 @@ impl Run {
         Ok(value)
     }
 
-    /// A waker is used. Whether the wake is lost, by a fault.
-    pub(super) fn loses_wake(&mut self, ticket: Ticket) -> bool {
+    /// A waker is used: what a fault does to the wake.
+    pub(super) fn fault_of_wake(&mut self, ticket: Ticket) -> Option<WakeFault> {
         self.wakes += 1;
-        match self.fault {
-            Some(WhatIf::DropWake(n)) => self.wakes == n,
-            Some(WhatIf::ClearLate) if self.popped == Some(ticket) => {
-                trace!(PushRefused { task: ticket, stale: false });
-                true
-            }
-            _ => false,
+        match self.fault? {
+            WhatIf::DropWake(n) if self.wakes == n => Some(WakeFault::Lost),
+            WhatIf::WakeTwice(n) if self.wakes == n => Some(WakeFault::Twice),
+            WhatIf::ClearLate if self.is_cleared_late(ticket) => Some(WakeFault::Lost),
+            _ => None,
         }
     }
 
-    /// Whether the wake is done a second time, by a fault.
-    pub(super) fn wakes_twice(&self) -> bool {
-        matches!(self.fault, Some(WhatIf::WakeTwice(n)) if n == self.wakes)
+    /// Whether a fault finds this task queued still: it is at poll, and "queued" is cleared after that.
+    pub(super) fn is_cleared_late(&self, ticket: Ticket) -> bool {
+        let is_late = self.fault == Some(WhatIf::ClearLate) && self.popped == Some(ticket);
+        if is_late {
+            trace!(PushRefused { task: ticket, stale: false });
+        }
+        is_late
     }
 
     /// A waker is cloned. Whether the clone is nobody's, by a fault.
