@@ -17,10 +17,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// What was left, by the address of the loop's inbox. A loop stands here while a recorder listens to it.
-static LEFT: Mutex<BTreeMap<usize, Vec<Word>>> = Mutex::new(BTreeMap::new());
+static LEFT: Mutex<BTreeMap<usize, Left>> = Mutex::new(BTreeMap::new());
 
 /// Tickets that were cloned on threads without a recorder, while somebody listened: nobody can count those clones.
 static CLONED: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+
+/// What was left for one loop.
+struct Left {
+    /// The number of its runtime.
+    runtime: u16,
+    words: Vec<Word>,
+    /// The tickets of which it was said that another thread has cloned them.
+    shared: BTreeSet<u64>,
+}
 
 /// One word.
 struct Word {
@@ -38,6 +47,8 @@ enum What {
     Sent(Gist, u64),
     /// It began this job.
     Started(usize),
+    /// It cloned this ticket.
+    Shared(Ticket),
 }
 
 /// A message without its contents.
@@ -76,17 +87,23 @@ impl Gist {
     }
 }
 
-fn left() -> MutexGuard<'static, BTreeMap<usize, Vec<Word>>> {
+fn left() -> MutexGuard<'static, BTreeMap<usize, Left>> {
     LEFT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Leaves a word for the recorder of the loop whose inbox has this address, if there is one.
 fn leave(inbox: usize, source: (&'static str, u32), what: What) {
-    if let Some(words) = left().get_mut(&inbox) {
+    if let Some(left) = left().get_mut(&inbox) {
+        left.words.push(Word::of_this_thread(source, what));
+    }
+}
+
+impl Word {
+    fn of_this_thread(source: (&'static str, u32), what: What) -> Word {
         let thread = thread::current();
         let thread = thread.name().map_or_else(|| format!("{:?}", thread.id()), str::to_owned);
         let because = SCOPES.try_with(|scopes| scopes.borrow().last().copied()).ok().flatten();
-        words.push(Word { source, thread, what, because });
+        Word { source, thread, what, because }
     }
 }
 
@@ -127,8 +144,17 @@ pub(crate) fn spawned(_: &'static str, _: u32, handle: Id, task: Ticket) {
 
 /// A ticket was cloned, on whatever thread.
 pub(crate) fn ticket_cloned(file: &'static str, line: u32, ticket: Ticket) -> Reason {
-    if !somebody_listens() && !left().is_empty() {
-        CLONED.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket.0);
+    if !somebody_listens() {
+        let mut left = left();
+        if !left.is_empty() {
+            CLONED.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket.0);
+        }
+        // Its loop is told of the first such clone only: a thread may make millions.
+        let loops = left.values_mut().filter(|left| left.runtime == ticket.runtime());
+        for left in loops.filter(|left| !left.shared.contains(&ticket.0)) {
+            left.shared.insert(ticket.0);
+            left.words.push(Word::of_this_thread((file, line), What::Shared(ticket)));
+        }
     }
     record(file, line, None, || Kind::TicketCloned { task: ticket.into() })
 }
@@ -139,12 +165,12 @@ pub(super) fn was_cloned(ticket: Ticket) -> bool {
 }
 
 /// The recorder takes up what others left for this loop.
-pub(super) fn hear(state: &mut State, inbox: usize) {
+pub(super) fn hear(state: &mut State, inbox: usize, runtime: u16) {
     if !state.inboxes.contains(&inbox) {
         state.inboxes.push(inbox);
-        left().insert(inbox, Vec::new());
+        left().insert(inbox, Left { runtime, words: Vec::new(), shared: BTreeSet::new() });
     }
-    let words = left().get_mut(&inbox).map(std::mem::take).unwrap_or_default();
+    let words = left().get_mut(&inbox).map(|left| std::mem::take(&mut left.words)).unwrap_or_default();
     if words.is_empty() {
         return;
     }
@@ -154,6 +180,12 @@ pub(super) fn hear(state: &mut State, inbox: usize) {
         match word.what {
             What::Started(job) => {
                 state.push_because(state.at, word.source, None, Kind::JobStarted { job, thread }, own);
+            }
+            // An earlier loop may have had the same number: this one has no such task.
+            What::Shared(ticket) => {
+                if let Some(&task) = state.numbers.get(&ticket.0) {
+                    state.push_because(state.at, word.source, None, Kind::TicketShared { task, thread }, own);
+                }
             }
             What::Sent(gist, stamp) => {
                 let (message, number) = gist.told(|ticket| state.number(ticket).0);

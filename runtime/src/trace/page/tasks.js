@@ -1,5 +1,8 @@
 // The slab of tasks, and the ready queue in order.
 
+// What is proved of a task that has no ticket any more.
+const NOBODY = "nobody holds a ticket of it";
+
 class Tasks {
   constructor(app) {
     this.app = app;
@@ -24,7 +27,7 @@ class Tasks {
     const number = state.slab[slot];
     if (number === undefined) return null;
     const task = state.tasks[number];
-    const held = inShort(task.held, holderText, ", ") || "nobody";
+    const held = heldText(task) || "nobody";
     const life = taskState(state, number) + (task.aborted ? ", aborted" : "");
     return [slot, task.generation, chip(this.app, number), life, task.polls, held, waitingText(state, this.waiting ?? waits(state), number)];
   }
@@ -37,14 +40,15 @@ class Tasks {
   }
 }
 
-// What a task waits for, and each child in it.
+// What a task waits for, and each child in it; and, if nothing can happen any more, who could have woken it.
 function waitingText(state, waiting, number) {
   const sentence = (it) => [childName(state, it.who), waitText(state, it)].filter(Boolean).join(": ");
   const known = inShort(waiting.get(number) ?? [], sentence);
-  if (known || taskState(state, number) !== "waits") return known;
-  const { held } = state.tasks[number];
-  if (held.length) return inShort(held, holderText, ", ");
-  return state.woken === number ? "its place in the queue" : "a wake that cannot come: nobody holds a ticket of it";
+  if (taskState(state, number) !== "waits") return known;
+  const held = heldText(state.tasks[number]);
+  const end = state.asleep && (held ? "only sleeping tasks hold tickets of it, as far as the trace knows" : known && NOBODY);
+  if (known || held) return [known || held, end].filter(Boolean).join("; ");
+  return state.woken === number ? "its place in the queue" : `a wake that cannot come: ${NOBODY}`;
 }
 
 class Queue {
