@@ -18,7 +18,7 @@ class Tasks {
     const current = state.poll ?? state.popped ?? e?.task;
     const shown = pinned(slots, (slot) => [current, app.selected].includes(state.slab[slot]));
     this.table.empty = state.ended.length ? "No tasks: all have ended, their slots are free." : "No tasks: the slab is empty until the first spawn.";
-    this.table.show(state, shown, state.tasks[current]?.slot, slots.length);
+    this.table.show(state, shown, state.tasks[current]?.slot, slots.length, this.suspected(state));
     this.waiting = null;
     this.note(slots.length, state);
   }
@@ -32,6 +32,16 @@ class Tasks {
     return [slot, task.generation, chip(this.app, number), life, task.polls, held, waitingText(state, this.waiting ?? waits(state), number)];
   }
 
+  // Of these it is not proved that nobody wakes them.
+  suspected(state) {
+    const { app } = this;
+    const tasks = suspects(state);
+    if (!tasks.length) return [];
+    const onclick = (event) => app.ask.cell(event, "only sleeping tasks hold tickets of these", (state) => suspects(state).join());
+    const text = `only sleeping tasks hold tickets of ${inShort(tasks, (task) => app.history.name(task), ", ")}, as far as the trace knows.`;
+    return [el("p", { class: "cycle", key: "suspected", tabindex: "-1", onclick }, el("b", {}, "Suspected: "), text)];
+  }
+
   note(alive, state) {
     const { app } = this;
     const ended = state.ended.map(({ task, how, by }) => `${app.history.name(task)} ${how}${by === null ? "" : ` by ${app.history.name(by)}`}`).join(", ");
@@ -40,14 +50,19 @@ class Tasks {
   }
 }
 
-// What a task waits for, and each child in it; and, if nothing can happen any more, who could have woken it.
+// When nothing can happen any more: the tasks that somebody could still wake, if all those did not sleep themselves.
+function suspects(state) {
+  if (!state.asleep) return [];
+  return Object.keys(state.tasks).map(Number).filter((task) => taskState(state, task) === "waits" && heldText(state.tasks[task]));
+}
+
+// What a task waits for, and each child in it; and, if nothing can happen any more, that nobody can wake it.
 function waitingText(state, waiting, number) {
   const sentence = (it) => [childName(state, it.who), waitText(state, it)].filter(Boolean).join(": ");
   const known = inShort(waiting.get(number) ?? [], sentence);
   if (taskState(state, number) !== "waits") return known;
   const held = heldText(state.tasks[number]);
-  const end = state.asleep && (held ? "only sleeping tasks hold tickets of it, as far as the trace knows" : known && NOBODY);
-  if (known || held) return [known || held, end].filter(Boolean).join("; ");
+  if (known || held) return [known || held, state.asleep && !held && NOBODY].filter(Boolean).join("; ");
   return state.woken === number ? "its place in the queue" : `a wake that cannot come: ${NOBODY}`;
 }
 
