@@ -13,6 +13,8 @@ mod node;
 mod picture;
 #[path = "page/story.rs"]
 mod story;
+#[path = "page/tickets.rs"]
+mod tickets;
 #[path = "page/tool.rs"]
 mod tool;
 

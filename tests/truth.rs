@@ -201,7 +201,10 @@ fn the_first_page_is_one_sleep_and_takes_few_crates() {
     assert!(!manifest.contains("default = "), "the package's features are asked for by name");
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
     let first = readme.lines().find(|line| line.starts_with("cargo run")).unwrap();
-    assert!(first.starts_with("cargo run -p step --example step "), "without -p the tests' features come, too: {first}");
+    assert!(
+        first.starts_with("cargo run -p step --example step "),
+        "without -p the tests' features come, too: {first}"
+    );
 }
 
 #[test]

@@ -7,8 +7,18 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The page's files that need no browser, in their order.
-const FILES: [&str; 8] =
-    ["changes.js", "state.js", "tickets.js", "cycle.js", "beats.js", "history.js", "words.js", "circle.js"];
+const FILES: [&str; 10] = [
+    "changes.js",
+    "state.js",
+    "tickets.js",
+    "cycle.js",
+    "beats.js",
+    "history.js",
+    "words.js",
+    "view.js",
+    "circle.js",
+    "tasks.js",
+];
 
 /// Says, past the test harness, that a test was left out; where tools are required (in CI) it fails instead.
 pub(crate) fn left_out(test: &str, tool: &str) {

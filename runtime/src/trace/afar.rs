@@ -17,11 +17,22 @@ use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// What was left, by the address of the loop's inbox. A loop stands here while a recorder listens to it.
-static LEFT: Mutex<Vec<(usize, Vec<Word>)>> = Mutex::new(Vec::new());
+/// What was left for each loop. A loop stands here while a recorder listens to it.
+static LEFT: Mutex<Vec<Left>> = Mutex::new(Vec::new());
 
 /// Tickets that were cloned on threads without a recorder, while somebody listened: nobody can count those clones.
 static CLONED: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+
+/// What was left for one loop.
+struct Left {
+    /// The address of its inbox.
+    inbox: usize,
+    /// The number of its runtime.
+    runtime: u16,
+    words: Vec<Word>,
+    /// The tickets of which it was said that another thread has cloned them.
+    shared: BTreeSet<u64>,
+}
 
 /// One word.
 struct Word {
@@ -39,6 +50,8 @@ enum What {
     Sent(Gist, u64),
     /// It began this job.
     Started(usize),
+    /// It cloned this ticket.
+    Shared(Ticket),
 }
 
 /// A message without its contents.
@@ -77,17 +90,23 @@ impl Gist {
     }
 }
 
-fn left() -> MutexGuard<'static, Vec<(usize, Vec<Word>)>> {
+fn left() -> MutexGuard<'static, Vec<Left>> {
     LEFT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Leaves a word for the recorder of the loop whose inbox has this address, if there is one.
 fn leave(inbox: usize, source: (&'static str, u32), what: What) {
-    if let Some((_, words)) = left().iter_mut().find(|(its, _)| *its == inbox) {
+    if let Some(left) = left().iter_mut().find(|left| left.inbox == inbox) {
+        left.words.push(Word::of_this_thread(source, what));
+    }
+}
+
+impl Word {
+    fn of_this_thread(source: (&'static str, u32), what: What) -> Word {
         let thread = thread::current();
         let thread = thread.name().map_or_else(|| format!("{:?}", thread.id()), str::to_owned);
         let because = SCOPES.try_with(|scopes| scopes.borrow().last().copied()).ok().flatten();
-        words.push(Word { source, thread, what, because });
+        Word { source, thread, what, because }
     }
 }
 
@@ -128,8 +147,17 @@ pub(crate) fn spawned(_: &'static str, _: u32, handle: Id, task: Ticket) {
 
 /// A ticket was cloned, on whatever thread.
 pub(crate) fn ticket_cloned(file: &'static str, line: u32, ticket: Ticket) -> Reason {
-    if !somebody_listens() && !left().is_empty() {
-        CLONED.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket.0);
+    if !somebody_listens() {
+        let mut left = left();
+        if !left.is_empty() {
+            CLONED.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket.0);
+        }
+        // Its loop is told of the first such clone only: a thread may make millions.
+        let loops = left.iter_mut().filter(|left| left.runtime == ticket.runtime());
+        for left in loops.filter(|left| !left.shared.contains(&ticket.0)) {
+            left.shared.insert(ticket.0);
+            left.words.push(Word::of_this_thread((file, line), What::Shared(ticket)));
+        }
     }
     record_if(file, line, None, || Kind::TicketCloned { task: ticket.into() })
 }
@@ -140,14 +168,14 @@ pub(super) fn was_cloned(ticket: Ticket) -> bool {
 }
 
 /// The recorder takes up what others left for this loop.
-pub(super) fn hear(state: &mut State, inbox: usize) {
+pub(super) fn hear(state: &mut State, inbox: usize, runtime: u16) {
     if !state.inboxes.contains(&inbox) {
         state.inboxes.push(inbox);
         let mut left = left();
-        left.retain(|(its, _)| *its != inbox);
-        left.push((inbox, Vec::new()));
+        left.retain(|left| left.inbox != inbox);
+        left.push(Left { inbox, runtime, words: Vec::new(), shared: BTreeSet::new() });
     }
-    let words = left().iter_mut().find(|(its, _)| *its == inbox).map(|(_, words)| std::mem::take(words));
+    let words = left().iter_mut().find(|left| left.inbox == inbox).map(|left| std::mem::take(&mut left.words));
     let words = words.unwrap_or_default();
     if words.is_empty() {
         return;
@@ -158,6 +186,12 @@ pub(super) fn hear(state: &mut State, inbox: usize) {
         match word.what {
             What::Started(job) => {
                 state.push_because(state.at, word.source, None, Kind::JobStarted { job, thread }, own);
+            }
+            // An earlier loop may have had the same number: this one has no such task.
+            What::Shared(ticket) => {
+                if let Some(&task) = state.numbers.get(&ticket.0) {
+                    state.push_because(state.at, word.source, None, Kind::TicketShared { task, thread }, own);
+                }
             }
             What::Sent(gist, stamp) => {
                 let (message, number) = gist.told(|ticket| state.number(ticket).0);
@@ -174,7 +208,7 @@ pub(super) fn hear(state: &mut State, inbox: usize) {
 /// The recorder is gone.
 pub(super) fn forget(inboxes: &[usize]) {
     let mut left = left();
-    left.retain(|(inbox, _)| !inboxes.contains(inbox));
+    left.retain(|left| !inboxes.contains(&left.inbox));
     if left.is_empty() {
         CLONED.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -88,6 +88,9 @@ kinds! {
     TicketCloned { task: TaskNumber }
     /// A waker was dropped.
     TicketDropped { task: TaskNumber }
+    /// A thread without a recorder has cloned a waker, for the first time of this task. What such threads clone and drop
+    /// is not counted.
+    TicketShared { task: TaskNumber, thread: Arc<str> }
     /// A task is to be dropped before its next poll.
     Abort { task: TaskNumber }
     /// The task at poll, or one that is dropped, has panicked with this message; main as well, whose panic goes on to

@@ -298,12 +298,12 @@ fn keep(
     kind: Kind,
     because: &mut dyn FnMut(&mut State) -> Option<u64>,
 ) -> Reason {
-    let here = context::with(|core| (Duration::from_nanos(core.clock.nanos()), core.threads.address()));
+    let here = context::with(|core| (Duration::from_nanos(core.clock.nanos()), core.threads.address(), core.number));
     let snapshot = matches!(kind, Kind::PollEnd { .. } | Kind::TurnEnd {});
     let recorded = with_state(|state| {
-        if let Some((at, inbox)) = here {
+        if let Some((at, inbox, runtime)) = here {
             state.at = at;
-            afar::hear(state, inbox);
+            afar::hear(state, inbox, runtime);
         }
         let because = because(state);
         let cause = because.or_else(|| state.here());

@@ -1,6 +1,6 @@
 // The list of events with their reasons. However long it is, only the rows that are seen exist.
 
-const ROW = 22;
+const ROW = 19;
 // Breakpoints that are offered at once; of more tasks those that are searched for.
 const MOST_STOPS = 60;
 

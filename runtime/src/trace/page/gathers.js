@@ -31,10 +31,10 @@ class Gathers {
     const all = total(gather);
     const left = all === null ? null : all - ended(gather);
     const of = all === null ? "" : ` of ${all}`;
-    const rest = left === null ? "done; how many remain is not known" : left === 1 ? "done, 1 remains" : `done, ${left} remain`;
-    const fate = gather.fate === "dropped" ? " · dropped" : gather.fate === "done" ? " · has returned" : "";
-    const title = el("p", {}, `gather ${key}: ${gather.form}, awaited by `, whoChip(this.app, state, gather.parent), fate);
-    const polls = el("p", {}, `the parent has polled it ${gather.polls} ${gather.polls === 1 ? "time" : "times"}`);
+    const remain = left === null ? "done; how many remain is not known" : left === 1 ? "done, 1 remains" : `done, ${left} remain`;
+    const rest = gather.fate === null ? remain : gather.fate === "dropped" ? `${remain.replace(/remains?/, "dropped")}` : "done · has returned";
+    const polls = `, who has polled it ${gather.polls} ${gather.polls === 1 ? "time" : "times"}`;
+    const title = el("p", {}, `gather ${key}: ${gather.form}, awaited by `, whoChip(this.app, state, gather.parent), polls);
     const places = Object.keys(gather.places);
     const acts = e?.gather === key ? e.place : state.children.findLast((it) => it.gather === key)?.place;
     const isCurrent = (place) => place === String(acts);
@@ -52,6 +52,6 @@ class Gathers {
     const classes = `card${at === key && !gather.fate ? " now" : ""}${gather.fate ? " over" : ""}`;
     const more = places.length > MOST_CHILDREN ? [none(`and ${places.length - MOST_CHILDREN} more children`)] : [];
     return el("article", { key: String(key), class: classes, "aria-label": `gather ${key}` }, title,
-      el("div", { class: "count", tabindex: "-1", onclick: ask(`${ended(gather)} done`, ended) }, `${ended(gather)}${of} `, el("small", {}, rest)), polls, list, ...more);
+      el("div", { class: "count", tabindex: "-1", onclick: ask(`${ended(gather)} done`, ended) }, `${ended(gather)}${of} `, el("small", {}, rest)), list, ...more);
   }
 }

@@ -27,6 +27,7 @@ class History {
     this.running = [];    // event → whether the program runs: its line is the one that is shown
     this.polls = [];      // the polls that took long: { begin, end, nanos }
     this.most = {};       // part of the state → the most that it ever held
+    this.hangs = this.events.some((e) => e.kind === "Quiescent");
     this.survey();
     this.beats = beats(this.events);
   }

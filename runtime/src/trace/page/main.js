@@ -30,14 +30,16 @@ class App {
   // anything to show is its title, and what would stand there.
   makeRoom() {
     const { most } = this.history;
-    const rows = { queue: Math.min(most.queue, 4), timers: most.timers, reactor: 2 * most.sources + 0.5 * (most.sources > 0), semaphores: most.semaphores && most.semaphores + (most.semaphores > 1 ? 2 : 0), channels: 1.7 * most.channels, gathers: 5.6 * most.gathers, remote: most.remote, pool: most.jobs, tasks: 1.3 * most.slab + (most.gathers ? 0.7 : 0) };
+    const rows = { queue: Math.min(most.queue, 4), timers: most.timers, reactor: 2 * most.sources + 0.5 * (most.sources > 0), semaphores: most.semaphores && most.semaphores + (most.semaphores > 1 ? 2 : 0), channels: 1.7 * most.channels, gathers: 5.6 * most.gathers, remote: most.remote, pool: most.jobs, tasks: 1.3 * most.slab + (most.gathers ? 0.7 : 0) + (this.history.hangs ? 1.9 : 0) };
     for (const [id, count] of Object.entries(rows)) {
       const section = $(id).closest("section");
       // The queue and the timers are side by side: what every run has.
-      section.classList.toggle("never", count === 0 && !["tasks", "queue", "timers"].includes(id));
-      section.style.setProperty("--room", `${({ queue: 34, gathers: 34, tasks: 72, remote: 68, pool: 68 }[id] ?? 58) + Math.min(count, 12) * 26}px`);
+      const isNever = count === 0 && !["tasks", "queue", "timers"].includes(id);
+      section.classList.toggle("never", isNever);
+      if (isNever) $("nevers").append(section, " ");
+      section.style.setProperty("--room", `${({ queue: 34, gathers: 34, tasks: 72, remote: 64, pool: 60, semaphores: 52 }[id] ?? 58) + Math.min(count, 12) * 26}px`);
     }
-    document.querySelector(".pair").style.setProperty("--room", `${62 + Math.min(12, Math.max(rows.timers, rows.queue, 1.4)) * 26}px`);
+    document.querySelector(".pair").style.setProperty("--room", `${54 + Math.min(12, Math.max(rows.timers, rows.queue, 1.4)) * 26}px`);
   }
 
   get event() {

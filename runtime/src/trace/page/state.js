@@ -24,6 +24,7 @@ function emptyState() {
     over: [],         // the gathers that have ended and whose cards are kept, the oldest first
     park: null,       // while the loop sleeps: { timeout, deadline, limit }
     quiescent: false,
+    asleep: false,    // nothing can happen any more, and the recorder has seen the whole run: who has a ticket, sleeps
   };
 }
 
@@ -41,7 +42,7 @@ const CHANGES = {
   TurnBegin(s) { atPoll(s, null, null); },
   Spawn(s, e) {
     set(s.tasks, e.task, {
-      slot: e.slot, generation: e.generation, queued: false, aborted: false, polls: 0, held: [], wait: null, on: null,
+      slot: e.slot, generation: e.generation, queued: false, aborted: false, polls: 0, held: [], shared: false, wait: null, on: null,
       panicked: false, over: false, abortedBy: null,
     });
     set(s.slab, e.slot, e.task);
@@ -53,6 +54,7 @@ const CHANGES = {
     set(s, "popped", e.task);
   },
   PollBegin(s, e) {
+    set(s, "asleep", false);
     atPoll(s, e.task, null);
     ofTask(s, e.task, "polls", (s.tasks[e.task]?.polls ?? 0) + 1);
     ofTask(s, e.task, "wait", null);
@@ -80,6 +82,7 @@ const CHANGES = {
   },
   TicketCloned(s, e) { cloned(s, e.task); },
   TicketDropped(s, e) { released(s, e.task); },
+  TicketShared(s, e) { ofTask(s, e.task, "shared", true); },
   Abort(s, e) {
     ofTask(s, e.task, "aborted", true);
     ofTask(s, e.task, "abortedBy", actor(s));
@@ -102,7 +105,10 @@ const CHANGES = {
     for (const it of Object.values(s.sources)) for (const way of DIRECTIONS) takeAll(it[way].waits, isIt);
   },
   // The slots are taken out all at once when a runtime is dropped; the queue with them.
-  TaskCancelled(s, e) { takeFirst(s.queue, (task) => task === e.task); },
+  TaskCancelled(s, e) {
+    set(s, "asleep", false);
+    takeFirst(s.queue, (task) => task === e.task);
+  },
 
   TimerArmed(s, e) {
     set(s.timers, e.timer, { deadline: e.deadline, who: actor(s), fired: false });
@@ -127,7 +133,10 @@ const CHANGES = {
 
   Park(s, e) { set(s, "park", { timeout: e.timeout, deadline: e.deadline, limit: e.limit }); },
   Unpark(s) { set(s, "park", null); },
-  Quiescent(s) { set(s, "quiescent", true); },
+  Quiescent(s, e) {
+    set(s, "quiescent", true);
+    set(s, "asleep", e.nobody !== null || e.sleeping !== null);
+  },
 
   RemoteSent(s, e) { append(s.remote, { message: e.message, number: e.number, thread: e.thread }); },
   RemoteTaken(s, e) {

@@ -1,5 +1,8 @@
 // The slab of tasks, and the ready queue in order.
 
+// What is proved of a task that has no ticket any more.
+const NOBODY = "nobody holds a ticket of it";
+
 class Tasks {
   constructor(app) {
     this.app = app;
@@ -15,7 +18,7 @@ class Tasks {
     const current = state.poll ?? state.popped ?? e?.task;
     const shown = pinned(slots, (slot) => [current, app.selected].includes(state.slab[slot]));
     this.table.empty = state.ended.length ? "No tasks: all have ended, their slots are free." : "No tasks: the slab is empty until the first spawn.";
-    this.table.show(state, shown, state.tasks[current]?.slot, slots.length);
+    this.table.show(state, shown, state.tasks[current]?.slot, slots.length, this.suspected(state));
     this.waiting = null;
     this.note(slots.length, state);
   }
@@ -24,9 +27,19 @@ class Tasks {
     const number = state.slab[slot];
     if (number === undefined) return null;
     const task = state.tasks[number];
-    const held = inShort(task.held, holderText, ", ") || "nobody";
+    const held = heldText(task) || "nobody";
     const life = taskState(state, number) + (task.aborted ? ", aborted" : "");
     return [slot, task.generation, chip(this.app, number), life, task.polls, held, waitingText(state, this.waiting ?? waits(state), number)];
+  }
+
+  // Of these it is not proved that nobody wakes them.
+  suspected(state) {
+    const { app } = this;
+    const tasks = suspects(state);
+    if (!tasks.length) return [];
+    const onclick = (event) => app.ask.cell(event, "only sleeping tasks hold tickets of these", (state) => suspects(state).join());
+    const text = `only sleeping tasks hold tickets of ${inShort(tasks, (task) => app.history.name(task), ", ")}, as far as the trace knows.`;
+    return [el("p", { class: "cycle", key: "suspected", tabindex: "-1", onclick }, el("b", {}, "Suspected: "), text)];
   }
 
   note(alive, state) {
@@ -37,14 +50,20 @@ class Tasks {
   }
 }
 
-// What a task waits for, and each child in it.
+// When nothing can happen any more: the tasks that somebody could still wake, if all those did not sleep themselves.
+function suspects(state) {
+  if (!state.asleep) return [];
+  return Object.keys(state.tasks).map(Number).filter((task) => taskState(state, task) === "waits" && heldText(state.tasks[task]));
+}
+
+// What a task waits for, and each child in it; and, if nothing can happen any more, that nobody can wake it.
 function waitingText(state, waiting, number) {
   const sentence = (it) => [childName(state, it.who), waitText(state, it)].filter(Boolean).join(": ");
   const known = inShort(waiting.get(number) ?? [], sentence);
-  if (known || taskState(state, number) !== "waits") return known;
-  const { held } = state.tasks[number];
-  if (held.length) return inShort(held, holderText, ", ");
-  return state.woken === number ? "its place in the queue" : "a wake that cannot come: nobody holds a ticket of it";
+  if (taskState(state, number) !== "waits") return known;
+  const held = heldText(state.tasks[number]);
+  if (known || held) return [known || held, state.asleep && !held && NOBODY].filter(Boolean).join("; ");
+  return state.woken === number ? "its place in the queue" : `a wake that cannot come: ${NOBODY}`;
 }
 
 class Queue {

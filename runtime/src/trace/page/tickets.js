@@ -62,6 +62,11 @@ function holderText({ what, key }) {
   }
 }
 
+// Who holds the tickets of a task, in words. What other threads hold is not counted.
+function heldText({ held, shared }) {
+  return [inShort(held, holderText, ", "), shared ? "another thread, perhaps" : ""].filter(Boolean).join(", ");
+}
+
 // Of so many tickets at one station, at the most, it is said whose they are.
 const MOST_TICKETS = 10;
 
