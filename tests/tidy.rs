@@ -1,5 +1,8 @@
 //! The house rules that a program can check: budgets, module docs, leftovers, tables and quotes that must not drift.
 
+#[path = "tidy/crates.rs"]
+mod crates;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
