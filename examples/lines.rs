@@ -1,9 +1,9 @@
 //! `gather_streams` over many log files, all together larger than what it needs of memory by any factor you like.
 //!
 //! ```text
-//! $ cargo run --release --example lines                               # 8 files of its own, 400 MB
-//! $ cargo run --release --example lines -- --megabytes 20000          # as much as your disk has room for
-//! $ cargo run --release --example lines -- /var/log/one /var/log/two  # yours: lines like 2026-11-21T06:15:14Z WARN …
+//! $ cargo run --release -p examples --example lines                               # 8 files of its own, 400 MB
+//! $ cargo run --release -p examples --example lines -- --megabytes 20000          # as much as your disk has room for
+//! $ cargo run --release -p examples --example lines -- /var/log/one /var/log/two  # yours: lines like 2026-11-21T06:15:14Z WARN …
 //! ```
 //!
 //! `gather_streams` keeps every item of every stream, so the items must be few. Here a stream of lines becomes a stream

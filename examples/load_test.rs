@@ -1,10 +1,10 @@
 //! A load test for HTTP servers: 10,000 requests, 100 in flight, and a report.
 //!
 //! ```text
-//! $ cargo run --release --example load_test                                   # six endpoints of its own
-//! $ cargo run --release --example load_test -- https://127.0.0.1:8443/        # your server
-//! $ cargo run --release --example load_test -- -z 30s -c 50 --fail-if 'p99>50ms' http://127.0.0.1:8080/
-//! $ cargo run --release --example load_test -- --help
+//! $ cargo run --release -p examples --example load_test                                   # six endpoints of its own
+//! $ cargo run --release -p examples --example load_test -- https://127.0.0.1:8443/        # your server
+//! $ cargo run --release -p examples --example load_test -- -z 30s -c 50 --fail-if 'p99>50ms' http://127.0.0.1:8080/
+//! $ cargo run --release -p examples --example load_test -- --help
 //! ```
 //!
 //! The run is one expression, in `fire.rs`: `gather` over an iterator of requests, which `.limit` starts as places come
