@@ -1,7 +1,9 @@
-//! What the command lines of several programs take, counts and times, refused by name when they make no sense; and what
-//! they end with.
+//! What the command lines of several programs take, counts and times, and what those of the load test take, refused by
+//! name when they make no sense; and what they end with.
 
 use crate::out;
+use bytes::Bytes;
+use hyper::Method;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -53,6 +55,42 @@ pub fn time(text: &str) -> Option<f64> {
     let unit = UNITS.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)));
     let (number, seconds) = unit.unwrap_or((text, 1.0));
     number.trim().parse::<f64>().ok().map(|number| number * seconds)
+}
+
+/// Parses how many a second.
+///
+/// # Errors
+///
+/// A sentence that says what a rate is.
+pub fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (1e-3..=1e9).contains(&rate) => Ok(rate),
+        _ => Err("a rate is a number from 0.001 to 1000000000 (requests a second)".to_string()),
+    }
+}
+
+/// Parses a method of HTTP, in small letters or capitals.
+///
+/// # Errors
+///
+/// A sentence that lists them.
+pub fn method(text: &str) -> Result<Method, String> {
+    match text.to_uppercase().parse() {
+        Ok(Method::CONNECT) | Err(_) => Err("a method is GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS".to_string()),
+        Ok(method) => Ok(method),
+    }
+}
+
+/// A body: the text itself, or what is in the file behind an `@`.
+///
+/// # Errors
+///
+/// The system's, when the file cannot be read.
+pub fn body(text: &str) -> Result<Bytes, String> {
+    match text.strip_prefix('@') {
+        Some(path) => std::fs::read(path).map(Bytes::from).map_err(|error| error.to_string()),
+        None => Ok(text.to_string().into()),
+    }
 }
 
 /// What a program ends with: the status that it came to, or 2 where it could not begin. The error goes to stderr then.

@@ -1,8 +1,8 @@
 //! Many keys over several cache servers at once: `gather` over `zip(servers, keys)`, with a timeout for each server.
 //!
 //! ```text
-//! $ cargo run --release --features caches --example caches            # starts three Redis of its own, and harms two
-//! $ cargo run --release --features caches --example caches -- redis://10.0.0.1 redis://me:secret@10.0.0.2:6380
+//! $ cargo run --release -p examples --features caches --example caches            # starts three Redis of its own, and harms two
+//! $ cargo run --release -p examples --features caches --example caches -- redis://10.0.0.1 redis://me:secret@10.0.0.2:6380
 //! ```
 //!
 //! Debian's package for the first is redis-server. A server that is slow or dead costs its own keys, and nobody else

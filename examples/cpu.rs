@@ -1,8 +1,8 @@
 //! CPU-bound work beside I/O: what stops the loop, and what does not. A tick that should come every 10 ms is the witness.
 //!
 //! ```text
-//! $ cargo run --release --example cpu                    # 8 jobs of some 100 ms, three ways
-//! $ cargo run --release --example cpu -- --crash 2       # two of the worker processes die of their jobs
+//! $ cargo run --release -p examples --example cpu                    # 8 jobs of some 100 ms, three ways
+//! $ cargo run --release -p examples --example cpu -- --crash 2       # two of the worker processes die of their jobs
 //! ```
 //!
 //! On the loop, a job stops everything else until it is done: the tick is late by as much. On the blocking pool it runs

@@ -1,8 +1,8 @@
 //! 10,000 connections under a small limit of open files: what fails, and the `.limit` that cures it.
 //!
 //! ```text
-//! $ cargo run --release --example fd_limit
-//! $ cargo run --release --example fd_limit -- --files 64 --limit 60     # too close to the limit
+//! $ cargo run --release -p examples --example fd_limit
+//! $ cargo run --release -p examples --example fd_limit -- --files 64 --limit 60     # too close to the limit
 //! ```
 //!
 //! A gather without a limit starts all of its children at once, and each connection takes a descriptor. The system has

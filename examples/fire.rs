@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::live::watch;
 use crate::stop::{signal, until};
 use crate::tally::{Counts, Recent, Tally};
+use crate::timeline::Timeline;
 use crate::url::Url;
 use futures_rustls::TlsConnector;
 use gather::gather;
@@ -60,7 +61,7 @@ struct Other {
 }
 
 /// Sends the requests, to their end or to Ctrl-C: then the second value is the status that it asks for. The first loop
-/// is the one that runs, with `targets`; every other one finds its own.
+/// is the one that runs, with `targets`; every other one finds its own. All that is counted is in the `timeline`, too.
 ///
 /// # Errors
 ///
@@ -69,15 +70,15 @@ struct Other {
 /// # Panics
 ///
 /// Outside a runtime.
-pub async fn fire(job: &Job, targets: Vec<Target>) -> Result<(Counts, Option<u8>), String> {
+pub async fn fire(job: &Job, targets: Vec<Target>, timeline: Option<Timeline>) -> Result<(Counts, Option<u8>), String> {
     let interrupt = signal().map_err(|error| format!("Ctrl-C cannot be handled: {error}"))?;
     let (tell, told) = mpsc::unbounded();
     let others = (1..job.loops).map(|number| Other::start(job, number, tell.clone()));
     let mut others = others.collect::<Result<Vec<_>, _>>()?;
-    let watching = spawn(watch(told, job.requests, job.duration, job.warm_up));
+    let watching = spawn(watch(told, job.requests, job.duration, job.warm_up, timeline));
 
     let (tally, busy) = (Tally::new(targets.len()), Busy::begin());
-    let own = part(job, &targets, 0, &tally, tell);
+    let own = part(job, &targets, 0, &tally, &tell);
     let mut counted = Vec::new();
     let share = Cell::new(0.0);
     let work = async {
@@ -88,6 +89,8 @@ pub async fn fire(job: &Job, targets: Vec<Target>) -> Result<(Counts, Option<u8>
         }
     };
     let finished = until(work, interrupt).await;
+    let _ = tell.send(tally.recent());
+    drop(tell);
 
     let mut counts = tally.counts();
     counts.resent = resent(&targets);
@@ -99,7 +102,7 @@ pub async fn fire(job: &Job, targets: Vec<Target>) -> Result<(Counts, Option<u8>
     for other in others.iter_mut().skip(known) {
         counted.push((&mut other.counted).await);
     }
-    watching.abort();
+    // All have told all, and the watcher ends.
     let _ = watching.await;
     for other in counted {
         counts.add(&other.map_err(|_| "a loop's thread panicked")??, &places);
@@ -115,7 +118,8 @@ impl Other {
             let counts = block_on(async {
                 let targets = Target::find(job.urls.clone(), &job.ask, &job.tls).await?;
                 let (tally, busy) = (Tally::new(targets.len()), Busy::begin());
-                let _ = until(part(&job, &targets, number, &tally, tell), stopped).await;
+                let _ = until(part(&job, &targets, number, &tally, &tell), stopped).await;
+                let _ = tell.send(tally.recent());
                 Ok(Counts { resent: resent(&targets), busy: busy.part(), ..tally.counts() })
             });
             let _ = done.send(counts);
@@ -127,7 +131,7 @@ impl Other {
 }
 
 /// A loop's part: of requests 0, 1, 2 and so on, every one whose number is `number` more than a multiple of the loops.
-async fn part(job: &Job, targets: &[Target], number: u64, tally: &Tally, tell: UnboundedSender<Recent>) {
+async fn part(job: &Job, targets: &[Target], number: u64, tally: &Tally, tell: &UnboundedSender<Recent>) {
     let telling = async {
         let mut ticks = interval(TELL);
         loop {
@@ -144,7 +148,6 @@ async fn part(job: &Job, targets: &[Target], number: u64, tally: &Tally, tell: U
         volley(job, targets, number, tally, job.requests, job.duration).await;
     };
     let _: Result<(), ()> = until(requests, telling).await;
-    let _ = tell.send(tally.recent());
 }
 
 /// Sends requests until so many were sent or the time is over, and waits for their answers.

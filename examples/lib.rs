@@ -4,7 +4,7 @@
 //! [`process`] waits for another one; [`stop`] and [`http`] join what knows no loop to this one (signals, hyper);
 //! [`server`] is what the load test fires at when it is given no URL; [`url`], [`tls`], [`failure`] and [`client`] are
 //! one request; [`tally`] counts many, [`report`] shows the counts, [`record`] keeps them as JSON and [`fail_if`] judges
-//! them; [`live`] shows how it goes, and [`fire`] is the run. The program itself is `load_test.rs`.
+//! them; [`timeline`] writes a row a second, [`live`] shows how it goes, and [`fire`] is the run. The program itself is `load_test.rs`.
 
 #[macro_use]
 pub mod out;
@@ -24,6 +24,7 @@ pub mod tally;
 pub mod report;
 pub mod record;
 pub mod fail_if;
+pub mod timeline;
 pub mod live;
 pub mod fire;
 #[cfg(feature = "pool")]

@@ -1,9 +1,9 @@
 //! `gather_streams` over many log files, all together larger than what it needs of memory by any factor you like.
 //!
 //! ```text
-//! $ cargo run --release --example lines                               # 8 files of its own, 400 MB
-//! $ cargo run --release --example lines -- --megabytes 20000          # as much as your disk has room for
-//! $ cargo run --release --example lines -- /var/log/one /var/log/two  # yours: lines like 2026-11-21T06:15:14Z WARN …
+//! $ cargo run --release -p examples --example lines                               # 8 files of its own, 400 MB
+//! $ cargo run --release -p examples --example lines -- --megabytes 20000          # as much as your disk has room for
+//! $ cargo run --release -p examples --example lines -- /var/log/one /var/log/two  # yours: lines like 2026-11-21T06:15:14Z WARN …
 //! ```
 //!
 //! `gather_streams` keeps every item of every stream, so the items must be few. Here a stream of lines becomes a stream
@@ -74,8 +74,10 @@ struct Hours {
     /// The hour that has begun.
     hour: String,
     counts: [u64; 5],
-    /// How many lines and bytes there were.
-    read: [u64; 2],
+    /// How many lines there were since the sum was told of them.
+    untold: u64,
+    /// How many bytes the sum knows of.
+    told: u64,
     sum: Rc<Sum>,
     bar: ProgressBar,
 }
@@ -90,8 +92,9 @@ struct Sum {
 
 impl Hours {
     fn of(path: &Path, sum: &Rc<Sum>, bar: &ProgressBar) -> Hours {
-        let ((hour, counts, read), lines) = (Default::default(), fs::lines(path).max_line(LONGEST));
-        Hours { path: path.to_owned(), lines, hour, counts, read, sum: Rc::clone(sum), bar: bar.clone() }
+        let ((hour, counts), lines) = (Default::default(), fs::lines(path).max_line(LONGEST));
+        let (path, sum, bar) = (path.to_owned(), Rc::clone(sum), bar.clone());
+        Hours { path, lines, hour, counts, untold: 0, told: 0, sum, bar }
     }
 
     /// The hour that is over, if there was anything in it.
@@ -101,7 +104,8 @@ impl Hours {
     }
 
     fn tell(&mut self) {
-        let [_, bytes] = std::mem::take(&mut self.read);
+        let bytes = self.lines.position() - self.told;
+        (self.untold, self.told) = (0, self.lines.position());
         self.sum.bytes.set(self.sum.bytes.get() + bytes);
         self.bar.inc(bytes);
     }
@@ -139,8 +143,8 @@ impl Stream for Hours {
                     return Poll::Ready(self.over(String::new()));
                 }
             };
-            self.read = [self.read[0] + 1, self.read[1] + line.len() as u64 + 1];
-            if self.read[0] == STEP {
+            self.untold += 1;
+            if self.untold == STEP {
                 self.tell();
             }
             let hour = line.get(..HOUR).filter(|hour| hour.as_bytes()[10] == b'T' && *hour != self.hour);

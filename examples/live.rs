@@ -4,7 +4,9 @@
 use crate::out::complain;
 use crate::progress::bar_with_message;
 use crate::report::nanoseconds;
+use crate::stop::until;
 use crate::tally::Recent;
+use crate::timeline::Timeline;
 use indicatif::{HumanCount, ProgressBar};
 use runtime::sync::mpsc::Receiver;
 use runtime::time::interval;
@@ -25,13 +27,14 @@ const COLUMNS: usize = 16;
 /// The heights of a column.
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Shows what the loops tell, for ever: whoever spawned it aborts it. The bar ends with `requests` or `duration`,
-/// whichever there is; what comes within `warm_up` moves it not.
+/// Shows what the loops tell, until none of them can tell any more. The bar ends with `requests` or `duration`, whichever
+/// there is; what comes within `warm_up` moves it not, and is not in the `timeline`.
 pub async fn watch(
     mut told: Receiver<Recent>,
     requests: Option<u64>,
     duration: Option<Duration>,
     warm_up: Option<Duration>,
+    mut timeline: Option<Timeline>,
 ) {
     let screen = stderr().is_terminal().then(|| Screen::new(requests, duration));
     let (start, counting) = (Instant::now(), warm_up.unwrap_or_default());
@@ -41,13 +44,15 @@ pub async fn watch(
             sum.borrow_mut().add(&recent);
             let (landed, failed) = &mut *all.borrow_mut();
             *failed += recent.failures;
-            if start.elapsed() >= counting {
+            if let Some(time) = start.elapsed().checked_sub(counting) {
                 *landed += recent.answers + recent.failures;
+                timeline.iter_mut().for_each(|timeline| timeline.add(time.as_secs(), &recent));
             }
             if let Some(screen) = &screen {
                 screen.move_to(*landed, start.elapsed().saturating_sub(counting));
             }
         }
+        timeline.into_iter().for_each(Timeline::end);
     };
     let show = async {
         let every = if screen.is_some() { FRAME } else { LINE };
@@ -80,7 +85,7 @@ pub async fn watch(
             }
         }
     };
-    gather::gather!(listen, show).await;
+    let _: Result<(), ()> = until(listen, show).await;
 }
 
 /// The bar, with a line below it. It is cleared when this is dropped.

@@ -1,10 +1,10 @@
 //! A load test for HTTP servers: 10,000 requests, 100 in flight, and a report.
 //!
 //! ```text
-//! $ cargo run --release --example load_test                                   # six endpoints of its own
-//! $ cargo run --release --example load_test -- https://127.0.0.1:8443/        # your server
-//! $ cargo run --release --example load_test -- -z 30s -c 50 --fail-if 'p99>50ms' http://127.0.0.1:8080/
-//! $ cargo run --release --example load_test -- --help
+//! $ cargo run --release -p examples --example load_test                                   # six endpoints of its own
+//! $ cargo run --release -p examples --example load_test -- https://127.0.0.1:8443/        # your server
+//! $ cargo run --release -p examples --example load_test -- -z 30s -c 50 --fail-if 'p99>50ms' http://127.0.0.1:8080/
+//! $ cargo run --release -p examples --example load_test -- --help
 //! ```
 //!
 //! The run is one expression, in `fire.rs`: `gather` over an iterator of requests, which `.limit` starts as places come
@@ -13,7 +13,7 @@
 
 use bytes::Bytes;
 use clap::{Parser, Subcommand};
-use examples::arguments::{count, exit_status, seconds};
+use examples::arguments::{body, count, exit_status, method, rate, seconds};
 use examples::client::{Ask, Target};
 use examples::fail_if::Condition;
 use examples::fire::{Job, fire};
@@ -21,8 +21,9 @@ use examples::out::{complain, print};
 use examples::record;
 use examples::report::Report;
 use examples::server::{ENDPOINTS, Server};
+use examples::timeline::Timeline;
 use examples::tls::{Trust, connector};
-use examples::url::{Header, Url};
+use examples::url::{Header, Resolve, Url};
 use hyper::Method;
 use runtime::block_on;
 use std::path::{Path, PathBuf};
@@ -38,7 +39,7 @@ Exit status:
   130  Ctrl-C, and every answer until then was 2xx; 143 the same with SIGTERM
 
 Ctrl-C and SIGTERM: no new requests, those in flight are dropped, the report shows the rest.
-A time is a number of seconds, or has a unit: 500ms, 30s, 5m.";
+A time is a number of seconds, or has a unit: 500ms, 30s, 5m. HTTP/1.1 only: there is no HTTP/2 here.";
 
 /// Open files that are not connections in flight: the loops' own, stdin to stderr, and connections just being closed.
 const SPARE_FILES: u64 = 32;
@@ -94,6 +95,9 @@ struct Options {
     /// Never send a request again whose connection broke without an answer: it failed
     #[arg(long)]
     no_resend: bool,
+    /// An address to use for a host, whatever the resolver says; may be repeated
+    #[arg(long, value_name = "HOST:PORT:ADDRESS")]
+    resolve: Vec<Resolve>,
     /// For https: a file (PEM) with certificates to trust, besides the authorities that browsers trust
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -104,6 +108,9 @@ struct Options {
     /// errors or not-2xx stands for the rule that none may be
     #[arg(long, value_name = "CONDITION")]
     fail_if: Vec<Condition>,
+    /// Write a row for each second into this file, as CSV
+    #[arg(long, value_name = "FILE")]
+    timeline: Option<PathBuf>,
     /// Print one JSON object instead of the report
     #[arg(long)]
     json: bool,
@@ -123,30 +130,6 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-}
-
-/// Parses `--rate`.
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if (1e-3..=1e9).contains(&rate) => Ok(rate),
-        _ => Err("a rate is a number from 0.001 to 1000000000 (requests a second)".to_string()),
-    }
-}
-
-/// Parses `--method`.
-fn method(text: &str) -> Result<Method, String> {
-    match text.to_uppercase().parse() {
-        Ok(Method::CONNECT) | Err(_) => Err("a method is GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS".to_string()),
-        Ok(method) => Ok(method),
-    }
-}
-
-/// Parses `--body`.
-fn body(text: &str) -> Result<Bytes, String> {
-    match text.strip_prefix('@') {
-        Some(path) => std::fs::read(path).map(Bytes::from).map_err(|error| error.to_string()),
-        None => Ok(text.to_string().into()),
-    }
 }
 
 /// Raises the limit of open files as far as the run needs and the system lets us.
@@ -177,6 +160,7 @@ async fn load_test(mut options: Options) -> Result<(Report, Option<u8>), String>
     if options.loops > options.concurrency {
         return Err(format!("--loops {} needs a --concurrency of {0} at least: a place for each", options.loops));
     }
+    options.resolve.iter().try_for_each(|resolve| resolve.apply(&mut options.urls))?;
     provide_files(&options)?;
     let tls = connector(Trust { ca: options.ca.as_deref(), anybody: options.insecure })?;
     let mut server = None;
@@ -196,9 +180,10 @@ async fn load_test(mut options: Options) -> Result<(Report, Option<u8>), String>
     };
     let Options { requests, duration, warm_up, concurrency, rate, timeout, loops, urls, .. } = options;
     let targets = Target::find(urls.clone(), &ask, &tls).await?;
+    let timeline = options.timeline.as_deref().map(Timeline::create).transpose()?;
     let names = urls.iter().map(Url::to_string).collect();
     let job = Job { urls, ask, tls, requests, duration, warm_up, concurrency, rate, timeout, loops };
-    let (counts, interrupted) = fire(&job, targets).await?;
+    let (counts, interrupted) = fire(&job, targets, timeline).await?;
     let report = Report {
         urls: names,
         embedded: server.is_some(),

@@ -31,8 +31,16 @@ pub fn print(text: fmt::Arguments<'_>) {
     let mut stdout = io::stdout().lock();
     let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     let lost = printed.err().filter(|error| error.kind() != ErrorKind::BrokenPipe);
-    if let Some(error) = lost.filter(|_| !FAILED.swap(true, Ordering::Relaxed)) {
-        complain(format_args!("error: what was to be printed here is lost: {error}"));
+    if let Some(error) = lost {
+        lose("what was to be printed here is lost", &error);
+    }
+}
+
+/// Something is lost that should have been printed or written: this is told, and the program will end with 1. Only the
+/// first loss is told.
+pub fn lose(what: impl fmt::Display, error: &io::Error) {
+    if !FAILED.swap(true, Ordering::Relaxed) {
+        complain(format_args!("error: {what}: {error}"));
     }
 }
 

@@ -1,10 +1,10 @@
 //! 500 queries gathered over a pool of 20 connections to PostgreSQL, by tokio-postgres, on this loop.
 //!
 //! ```text
-//! $ tests/services run cargo run --release --features pool --example pool                # starts a PostgreSQL
-//! $ cargo run --release --features pool --example pool -- postgres://me:secret@localhost/mine
-//! $ tests/services run cargo run --release --features pool --example pool -- --kill 10   # connections die
-//! $ tests/services run cargo run --release --features pool --example pool -- --stall 10 --timeout 2
+//! $ tests/services run cargo run --release -p examples --features pool --example pool                # starts a PostgreSQL
+//! $ cargo run --release -p examples --features pool --example pool -- postgres://me:secret@localhost/mine
+//! $ tests/services run cargo run --release -p examples --features pool --example pool -- --kill 10   # connections die
+//! $ tests/services run cargo run --release -p examples --features pool --example pool -- --stall 10 --timeout 2
 //! ```
 //!
 //! The pool is a [`Semaphore`] and a list. Who finds no connection free waits in the semaphore's line, first come, first

@@ -1,8 +1,8 @@
 //! The same fan-out in five languages: 10,000 waits of 100 ms, of which one fails after 50 ms. What does each do then?
 //!
 //! ```text
-//! $ cargo run --release --example rosetta
-//! $ cargo run --release --example rosetta -- --only ours
+//! $ cargo run --release -p examples --example rosetta
+//! $ cargo run --release -p examples --example rosetta -- --only ours
 //! ```
 //!
 //! The programs of the other languages lie in the folder `rosetta`. Each form runs in a process of its own: its time is

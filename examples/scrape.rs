@@ -1,8 +1,8 @@
 //! Fetches a site's pages concurrently, and shows title and length of each in a tree.
 //!
 //! ```text
-//! $ cargo run --release --features scrape --example scrape                          # a site of its own, of 200 pages
-//! $ cargo run --release --features scrape --example scrape -- --depth 1 https://www.rust-lang.org/
+//! $ cargo run --release -p examples --features scrape --example scrape                          # a site of its own, of 200 pages
+//! $ cargo run --release -p examples --features scrape --example scrape -- --depth 1 https://www.rust-lang.org/
 //! ```
 //!
 //! Level by level: all pages of one level are a [`gather`] with a limit, and because results stand in the order of the

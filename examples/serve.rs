@@ -1,9 +1,9 @@
 //! The load test's embedded server by itself, for other tools and other machines.
 //!
 //! ```text
-//! $ cargo run --release --example serve                      # or: -- 0.0.0.0:9000
+//! $ cargo run --release -p examples --example serve                      # or: -- 0.0.0.0:9000
 //! listening at http://127.0.0.1:8080
-//! $ cargo run --release --example load_test -- http://127.0.0.1:8080/hello
+//! $ cargo run --release -p examples --example load_test -- http://127.0.0.1:8080/hello
 //! $ wrk --threads 1 --connections 100 --latency http://127.0.0.1:8080/hello
 //! ```
 //!

@@ -1,8 +1,8 @@
 //! The same 1,000 waits by threads, by a pool of threads, and by `gather`: time, threads and memory of each.
 //!
 //! ```text
-//! $ cargo run --release --example threads
-//! $ cargo run --release --example threads -- --waits 10000 --seconds 1
+//! $ cargo run --release -p examples --example threads
+//! $ cargo run --release -p examples --example threads -- --waits 10000 --seconds 1
 //! ```
 //!
 //! Each way runs in a process of its own, since a process never gives memory back as it was. What this shows is the

@@ -4,6 +4,7 @@ use hyper::Uri;
 use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use rustls::pki_types::ServerName;
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 /// An `http://` or `https://` URL in the parts that a request needs.
@@ -60,6 +61,47 @@ impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.name.is_some() { "https" } else { "http" };
         write!(f, "{scheme}://{}{}", self.host.to_str().unwrap_or_default(), self.path)
+    }
+}
+
+/// Where a host and port are to be found, whatever the resolver says. curl's `--resolve`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolve {
+    /// `example.com:443`.
+    from: String,
+    /// The address and the same port.
+    to: SocketAddr,
+}
+
+impl FromStr for Resolve {
+    type Err = String;
+
+    /// Parses `HOST:PORT:ADDRESS`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parse = || {
+            let (host, rest) = text.split_once(':').filter(|(host, _)| !host.is_empty())?;
+            let (port, address) = rest.split_once(':')?;
+            let port: u16 = port.parse().ok().filter(|port| *port > 0)?;
+            let address: IpAddr = address.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+            Some(Self { from: format!("{host}:{port}"), to: SocketAddr::new(address, port) })
+        };
+        parse().ok_or_else(|| "write HOST:PORT:ADDRESS, as in example.com:443:127.0.0.1".to_string())
+    }
+}
+
+impl Resolve {
+    /// Gives the URLs of that host and port the address. What the header `Host` says, and whom the certificate must
+    /// name, stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, when there is no such URL.
+    pub fn apply(&self, urls: &mut [Url]) -> Result<(), String> {
+        let mut found = false;
+        for url in urls.iter_mut().filter(|url| url.address.eq_ignore_ascii_case(&self.from)) {
+            (url.address, found) = (self.to.to_string(), true);
+        }
+        found.then_some(()).ok_or_else(|| format!("--resolve {}: there is no URL with this host and port", self.from))
     }
 }
 
@@ -137,6 +179,24 @@ mod tests {
         ] {
             let error = text.parse::<Url>().expect_err(text);
             assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_address_takes_the_place_of_a_host_and_the_host_keeps_its_name() {
+        let urls = ["https://Example.com/a", "http://example.com/", "https://example.com:8443/"];
+        let mut urls = urls.map(|url| url.parse::<Url>().unwrap());
+        let resolve: Resolve = "example.com:443:::1".parse().unwrap();
+        resolve.apply(&mut urls).unwrap();
+        assert_eq!(
+            urls.each_ref().map(|url| url.address.as_str()),
+            ["[::1]:443", "example.com:80", "example.com:8443"]
+        );
+        assert_eq!((urls[0].host.as_bytes(), urls[0].name.is_some()), (&b"Example.com"[..], true));
+        assert!(resolve.apply(&mut urls).unwrap_err().contains("no URL"), "it has another address by now");
+        assert_eq!("h:80:[::1]".parse::<Resolve>().unwrap().to, "[::1]:80".parse().unwrap());
+        for text in ["", "h", "h:80", "h:80:", "h:0:::1", ":80:::1", "h:x:::1", "h:80:elsewhere"] {
+            assert!(text.parse::<Resolve>().unwrap_err().contains("HOST:PORT:ADDRESS"), "{text}");
         }
     }
 

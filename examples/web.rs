@@ -1,7 +1,7 @@
 //! A web service: an axum Router on this loop, by hyper's HTTP/1, with a graceful end.
 //!
 //! ```text
-//! $ cargo run --release --features web --example web                     # or: -- 127.0.0.1:9000
+//! $ cargo run --release -p examples --features web --example web                     # or: -- 127.0.0.1:9000
 //! $ curl http://127.0.0.1:8080/three
 //! [10,20,30]
 //! ```

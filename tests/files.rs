@@ -73,6 +73,28 @@ fn lines_that_lie_across_the_chunks_are_whole() {
 }
 
 #[test]
+fn the_position_is_behind_the_line_that_came_last_whatever_ended_it() {
+    let positions = |text: &'static [u8], bound: usize| {
+        block_on(async move {
+            let file = Scratch::new("position", text);
+            let (mut lines, mut positions) = (fs::lines(&file.0).max_line(bound), Vec::new());
+            assert_eq!(lines.position(), 0);
+            while lines.next().await.is_some() {
+                positions.push(lines.position());
+            }
+            assert_eq!(lines.position(), text.len() as u64, "at the end all was given out, or thrown away");
+            positions
+        })
+    };
+    assert_eq!(positions(b"one\ntwo\r\n\n\r\nthree", 9), [4, 9, 10, 12, 17]);
+    assert_eq!(positions(b"no text \xff\nnext\n", 9), [10, 15]);
+    // A line that is too long is an error before its end has come.
+    let too_long = positions(b"one\nmore than nine bytes\ntwo\n", 9);
+    assert_eq!((too_long.len(), too_long[0], too_long[2]), (3, 4, 29));
+    assert_eq!(positions(b"", 9), []);
+}
+
+#[test]
 fn a_line_that_is_no_text_is_an_error_and_the_next_follows() {
     block_on(async {
         let file = Scratch::new("no-text", b"one\n\xff\xfe\nthree");

@@ -36,6 +36,8 @@ mod pool;
 mod process;
 #[path = "programs/proxy.rs"]
 mod proxy;
+#[path = "programs/real.rs"]
+mod real;
 #[path = "programs/rosetta.rs"]
 mod rosetta;
 #[path = "programs/scrape.rs"]

@@ -1,8 +1,12 @@
 //! The house rules that a program can check: budgets, module docs, leftovers, tables and quotes that must not drift.
 
+#[path = "tidy/crates.rs"]
+mod crates;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The top of the checkout.
 fn top() -> PathBuf {
@@ -353,6 +357,36 @@ fn every_example_says_how_to_run_it() {
         assert!(read(&path).lines().any(|line| is_doc(&line)), "{path} does not name its command: … {command}");
     }
     assert!(heavy >= 3, "only {heavy} examples with a feature of their own were found");
+}
+
+#[test]
+fn a_program_in_release_mode_is_asked_for_with_its_package() {
+    // Without the package, cargo builds the program with whatever any package here asks for, the tests among them: the
+    // loop would have the trace in it, and the explorer, and be slower to build and slower to run.
+    let mut texts = rust_files(&["examples"]);
+    for name in ["README.md", "examples/README.md", "examples/course/README.md", ".ci/run"] {
+        texts.insert(name.to_owned(), read(name));
+    }
+    let mut found = 0;
+    for (name, text) in texts {
+        for line in text.lines().filter(|line| line.contains("--release ") && line.contains("--example ")) {
+            for (at, _) in line.match_indices("--example ") {
+                let command = line[..at].rsplit("cargo ").next().unwrap();
+                assert!(command.contains(" -p "), "{name}: no package in this command: {}", line.trim());
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 40, "only {found} commands were found");
+    // And with its package it has none of that.
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "-p", "examples", "-e", "features,normal", "-i", "runtime", "--offline", "--locked"])
+        .current_dir(top())
+        .output()
+        .unwrap();
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    assert!(tree.contains("runtime feature \"futures\""), "{tree}");
+    assert!(["trace", "explore"].iter().all(|it| !tree.contains(&format!("runtime feature \"{it}\""))), "{tree}");
 }
 
 #[test]

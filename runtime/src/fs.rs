@@ -37,7 +37,7 @@ const CHUNK: usize = 64 * 1024;
 /// ```
 pub fn lines(path: impl AsRef<Path>) -> Lines {
     let source = Source::Unopened(path.as_ref().to_owned());
-    Lines { source, buffer: Vec::new(), start: 0, searched: 0, max_line: usize::MAX, skips: false }
+    Lines { source, buffer: Vec::new(), start: 0, before: 0, searched: 0, max_line: usize::MAX, skips: false }
 }
 
 /// The lines of a file; from [`lines`], which has an example.
@@ -49,6 +49,8 @@ pub struct Lines {
     buffer: Vec<u8>,
     /// Where in the buffer the next line begins.
     start: usize,
+    /// How many bytes of the file stood before the buffer's first.
+    before: u64,
     /// The bytes from `start` up to here have no line break.
     searched: usize,
     /// The most bytes that a line may have, without its line break.
@@ -98,6 +100,27 @@ impl Lines {
     /// ```
     pub fn max_line(self, bytes: usize) -> Lines {
         Lines { max_line: bytes, ..self }
+    }
+
+    /// How many bytes of the file lie behind: those of the lines that came, each with its line break, and those of lines
+    /// that were left out. `BufReader::stream_position` of the standard library.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("glassloop-position-{}", std::process::id()));
+    /// # std::fs::write(&path, "one\r\ntwo")?;
+    /// runtime::block_on(async {
+    ///     let mut lines = runtime::fs::lines(&path);
+    ///     assert_eq!(lines.next().await.unwrap()?, "one");
+    ///     assert_eq!(lines.position(), 5);
+    ///     assert_eq!(lines.next().await.unwrap()?, "two");
+    ///     assert_eq!(lines.position(), 8);
+    ///     Ok::<(), std::io::Error>(())
+    /// })?;
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn position(&self) -> u64 {
+        self.before + self.start as u64
     }
 
     /// The next line, without its line break; `None` after the last. tokio's `Lines::next_line`.
@@ -166,6 +189,7 @@ impl Lines {
                     match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
                         Ok(reader) if reader.filled == 0 => {}
                         Ok(reader) => {
+                            self.before += self.start as u64;
                             self.buffer.drain(..std::mem::take(&mut self.start));
                             self.searched = self.buffer.len();
                             self.buffer.extend(&reader.chunk[..reader.filled]);

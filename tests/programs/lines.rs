@@ -164,3 +164,14 @@ fn what_comes_through_a_pipe_is_counted_by_what_was_read() {
     assert_eq!(done.code(), 0, "{done:?}");
     done.says("\n  4 lines in 1 files, 2 MB in ");
 }
+
+#[test]
+fn every_byte_that_was_read_is_counted_whatever_ends_its_line() {
+    // Two bytes a line, of which a line break of Windows is both; and a line that is longer than a line may be.
+    let breaks = file("breaks.log", "\r\n".repeat(1_000_000).as_bytes());
+    let done = run("lines", &[&breaks]);
+    done.says("\n  1,000,000 lines in 1 files, 2 MB in ");
+    let long = file("long.log", "x".repeat(3_000_000).as_bytes());
+    let done = run("lines", &[&breaks, &long]);
+    done.says("\n  1,000,000 lines in 2 files, 5 MB in ");
+}

@@ -2,7 +2,7 @@
 //! the server has counted.
 
 use crate::process::{PATIENCE, Program, binary, run};
-use crate::{OK, answer_each, file, read_request, serve, tls, url};
+use crate::{Authority, OK, answer_each, file, read_request, serve, tls, url};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -401,4 +401,63 @@ fn at_a_terminal_of_sixty_columns_the_view_has_rate_errors_and_latency() {
     let done = Program::spawn(script.args(["-qec", &command, "/dev/null"]).env("TERM", "xterm")).finish();
     let view = done.stdout.split(['\r', '\n']).find(|line| line.contains("/s, 0 errors, p50 ")).expect(&done.stdout);
     assert!(view.contains(['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']), "{view:?}");
+}
+
+#[test]
+fn a_host_is_found_where_resolve_says_and_keeps_its_name() {
+    let (sender, heads) = mpsc::channel();
+    let server = serve(move |stream| {
+        answer_each(stream, |head| {
+            sender.send(head.to_string()).expect("the test listens");
+            OK.to_string()
+        });
+    });
+    let (port, resolve) = (server.port(), format!("shop.example:{}:127.0.0.1", server.port()));
+    let target = format!("http://shop.example:{port}/");
+    let done = run("load_test", &["-n", "1", "--resolve", &resolve, &target]);
+    assert_eq!(done.code(), 0, "{done:?}");
+    let head = heads.recv_timeout(PATIENCE).expect("a request");
+    assert!(head.contains(&format!("host: shop.example:{port}\r\n")), "{head}");
+    done.says(&format!("  {target}\n"));
+    // Whom the certificate must name is the host as well.
+    let authority = Authority::new("resolved");
+    let (config, ca) = (authority.server("shop.example"), file("resolved.pem", &authority.pem()));
+    let secure = serve(move |stream| answer_each(tls(config.clone(), stream), |_| OK.to_string()));
+    let resolve = format!("shop.example:{}:127.0.0.1", secure.port());
+    let target = format!("https://shop.example:{}/", secure.port());
+    let done = run("load_test", &["-n", "1", "--ca", &ca, "--resolve", &resolve, &target]);
+    assert_eq!(done.code(), 0, "{done:?}");
+    // One that is for nobody is a mistake.
+    let done = run("load_test", &["--resolve", "shop.example:1:127.0.0.1", &target]);
+    assert!(done.stderr.contains("--resolve shop.example:1: there is no URL with this host and port"), "{done:?}");
+    assert_eq!((done.code(), done.stdout.as_str()), (2, ""));
+}
+
+#[test]
+fn the_time_line_has_a_row_for_each_second_and_adds_up_to_the_report() {
+    let (server, _) = resetting();
+    let path = format!("{}/timeline.csv", env!("CARGO_TARGET_TMPDIR"));
+    let arguments = ["-z", "1200ms", "-c", "4", "--loops", "2", "--no-resend", "--json", "--timeline", &path];
+    let json = run("load_test", &[&arguments[..], &[&url(server)]].concat()).json();
+    let text = std::fs::read_to_string(&path).expect("it was written");
+    let (head, rows) = text.split_once('\n').expect("a line");
+    assert_eq!(head, "second,answers,failures,mean_ms,p50_ms,p99_ms,max_ms");
+    let rows = rows.lines().map(|row| row.split(',').map(|it| it.parse().expect(row)).collect::<Vec<f64>>());
+    let rows: Vec<Vec<f64>> = rows.collect();
+    let sum = |column: usize| rows.iter().map(|row| row[column]).sum::<f64>() as u64;
+    assert_eq!((sum(1), sum(2)), (number(&json, "answers"), number(&json, "failed")), "{text}{json}");
+    assert!(sum(2) > 0 && rows.len() >= 2, "{text}");
+    for (second, row) in rows.iter().enumerate() {
+        assert_eq!((row[0], row.len()), (second as f64, 7), "{text}");
+        assert!(row[4..].is_sorted(), "{text}");
+    }
+    // A full disk is told, and the report comes all the same.
+    let done = run("load_test", &["-n", "2", "--timeline", "/dev/full", &url(server)]);
+    assert_eq!(done.stderr, "error: --timeline /dev/full: No space left on device (os error 28)\n");
+    done.says("\n  2 requests, ");
+    assert_eq!(done.code(), 1);
+    let (server, asked) = counting();
+    let done = run("load_test", &["--timeline", "/no/such/folder/it.csv", &url(server)]);
+    assert!(done.stderr.starts_with("error: --timeline /no/such/folder/it.csv: No such file"), "{done:?}");
+    assert_eq!((done.code(), asked.load(Ordering::Relaxed)), (2, 0));
 }

@@ -14,7 +14,7 @@
 //! ```text
 //! $ cargo run --release -p course --example rung_13                      # asks itself 10,000 times
 //! $ cargo run --release -p course --example rung_13 -- 127.0.0.1:8080    # serves until it is killed
-//! $ cargo run --release --example load_test -- http://127.0.0.1:8080/hello http://127.0.0.1:8080/slow
+//! $ cargo run --release -p examples --example load_test -- http://127.0.0.1:8080/hello http://127.0.0.1:8080/slow
 //! ```
 //!
 //! # What this step buys
