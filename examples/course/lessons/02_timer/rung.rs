@@ -4,7 +4,7 @@
 //! it awaits no other future, it waits for something outside of the program's tasks. All leaves of all later rungs
 //! (timers, sockets, permits, results of tasks) keep the same promise:
 //!
-//! > Who says Pending has kept the waker of **this** poll, and will use it when another poll is worth it.
+//! > Who says Pending has kept the waker of **this** poll for when another poll is worth it, or has used it already.
 //!
 //! ```text
 //!   block_on --poll--> Delay: not rung yet, keep the waker, Pending          the alarm's thread
@@ -21,7 +21,7 @@
 //!
 //! On rung 1 a program that wants to wait has two ways, and both are bad. A future that looks at the clock and says
 //! Pending without keeping the waker is never polled again: the program hangs. A future that wakes itself each time is
-//! polled without end: the program spins. This delay is polled twice, however long it is.
+//! polled without end: the program spins. This delay is polled at most twice, however long it is.
 //!
 //! # Where it is in the real crate
 //!
@@ -130,12 +130,16 @@ pub mod time {
 
         /// Called by whoever drives this future: usually an `async` block that awaits it, in `main` below a closure.
         fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            // To copy and to drop a waker may run code of others, which might take this lock: both without it.
+            let fresh = cx.waker().clone();
             let mut state = self.0.lock().unwrap();
             if state.0 {
                 return Poll::Ready(());
             }
             // The waker of the latest poll counts: the future may be driven by somebody else than before.
-            state.1 = Some(cx.waker().clone());
+            let old = state.1.replace(fresh);
+            drop(state);
+            drop(old);
             Poll::Pending
         }
     }

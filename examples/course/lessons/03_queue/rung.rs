@@ -127,16 +127,16 @@ pub mod run {
     use super::wake::{Inbox, TaskWaker};
     use crossbeam_channel::Receiver;
     use std::task::{Context, Poll, Waker};
-    use std::{cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, thread};
+    use std::{cell::RefCell, ops::ControlFlow, rc::Rc, rc::Weak, sync::Arc, thread};
 
     thread_local! {
-        /// The loop that runs on this thread.
-        pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+        /// The loop that runs on this thread. `Weak`: it does not keep the loop alive, and when the loop is gone there is none.
+        pub static CURRENT: RefCell<Weak<Core>> = const { RefCell::new(Weak::new()) };
     }
 
-    /// The loop that runs on this thread, if there is one: a clone of its `Rc`.
+    /// The loop that runs on this thread, if there is one.
     pub fn current() -> Option<Rc<Core>> {
-        CURRENT.with_borrow(Option::clone)
+        CURRENT.with_borrow(Weak::upgrade)
     }
 
     /// The closure that `block_on` hands to each turn. The loop calls it when main's turn has come; it keeps the output.
@@ -206,16 +206,19 @@ pub mod runtime {
 
     /// Drives `future` and all tasks that are spawned meanwhile, until `future` is ready.
     pub fn block_on<F: Future>(future: F) -> F::Output {
+        assert!(run::current().is_none(), "a loop runs on this thread already: spawn the future there");
         let (messages, receiver) = crossbeam_channel::unbounded();
         let inbox = Arc::new(Inbox { messages, thread: thread::current() });
         let core = Rc::new(Core { tasks: RefCell::new(Tasks::default()), messages: receiver, inbox });
-        CURRENT.set(Some(Rc::clone(&core)));
+        CURRENT.set(Rc::downgrade(&core));
         core.tasks.borrow_mut().insert(Body::Main);
         let (mut future, mut output) = (pin!(future), None);
-        // The loop polls main by this function, which keeps the output here.
+        // The loop polls main by this closure. It polls `future`, keeps the value in `output`, and tells the loop only
+        // Ready or Pending.
         while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
-        CURRENT.set(None);
-        // When this function returns, `core` is dropped, and with it all tasks that have not ended.
+        // The tasks that have not ended. The loop is still there: in its drop a task may wake others, and spawn. What it
+        // spawns is never polled.
+        drop(core.tasks.take());
         output.expect("the turns end when main has given its output")
     }
 

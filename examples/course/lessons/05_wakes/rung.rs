@@ -239,16 +239,16 @@ pub mod run {
     use crossbeam_channel::Receiver;
     use std::sync::atomic::{Ordering::SeqCst, fence};
     use std::task::{Context, Poll};
-    use std::{cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, thread};
+    use std::{cell::RefCell, ops::ControlFlow, rc::Rc, rc::Weak, sync::Arc, thread};
 
     thread_local! {
-        /// The loop that runs on this thread.
-        pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+        /// The loop that runs on this thread. `Weak`: it does not keep the loop alive, and when the loop is gone there is none.
+        pub static CURRENT: RefCell<Weak<Core>> = const { RefCell::new(Weak::new()) };
     }
 
-    /// The loop that runs on this thread, if there is one: a clone of its `Rc`.
+    /// The loop that runs on this thread, if there is one.
     pub fn current() -> Option<Rc<Core>> {
-        CURRENT.with_borrow(Option::clone)
+        CURRENT.with_borrow(Weak::upgrade)
     }
 
     /// The closure that `block_on` hands to each turn. The loop calls it when main's turn has come; it keeps the output.
@@ -339,7 +339,7 @@ pub mod runtime {
             let inbox = Arc::new(Inbox { messages, parked: false.into(), thread: thread::current() });
             let (number, tasks) = (table::register(&inbox), RefCell::new(Tasks::default()));
             let core = Rc::new(Core { number, tasks, messages: receiver, inbox });
-            CURRENT.set(Some(Rc::clone(&core)));
+            CURRENT.set(Rc::downgrade(&core));
             Running(core)
         }
     }
@@ -348,7 +348,6 @@ pub mod runtime {
         /// Drops the tasks that have not ended; then wakers of this loop find nobody.
         fn drop(&mut self) {
             drop(self.0.tasks.take());
-            CURRENT.set(None);
             table::unregister(self.0.number);
         }
     }
@@ -358,7 +357,8 @@ pub mod runtime {
         let Running(core) = &Running::new();
         core.tasks.borrow_mut().insert(Body::Main);
         let (mut future, mut output) = (pin!(future), None);
-        // The loop polls main by this function, which keeps the output here.
+        // The loop polls main by this closure. It polls `future`, keeps the value in `output`, and tells the loop only
+        // Ready or Pending.
         while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
         output.expect("the turns end when main has given its output")
     }

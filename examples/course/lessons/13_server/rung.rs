@@ -561,20 +561,20 @@ pub mod run {
     use crossbeam_channel::Receiver;
     use std::sync::atomic::{Ordering::SeqCst, fence};
     use std::task::{Context, Poll, Waker};
-    use std::{cell::Cell, cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, time::Duration};
+    use std::{cell::Cell, cell::RefCell, ops::ControlFlow, rc::Rc, rc::Weak, sync::Arc, time::Duration};
 
     /// While tasks are ready, everything else is asked once in so many polls: to ask costs a system call. The number is
     /// tokio's, and Go's.
     const POLLS_BETWEEN_LOOKS: u32 = 61;
 
     thread_local! {
-        /// The loop that runs on this thread.
-        pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+        /// The loop that runs on this thread. `Weak`: it does not keep the loop alive, and when the loop is gone there is none.
+        pub static CURRENT: RefCell<Weak<Core>> = const { RefCell::new(Weak::new()) };
     }
 
-    /// The loop that runs on this thread, if there is one: a clone of its `Rc`.
+    /// The loop that runs on this thread, if there is one.
     pub fn current() -> Option<Rc<Core>> {
-        CURRENT.with_borrow(Option::clone)
+        CURRENT.with_borrow(Weak::upgrade)
     }
 
     /// The closure that `block_on` hands to each turn. The loop calls it when main's turn has come; it keeps the output.
@@ -691,7 +691,7 @@ pub mod runtime {
     use super::join::{JoinCell, JoinError, JoinHandle, Settle, settled};
     use super::run::{self, CURRENT, Core};
     use super::{clock::Clock, reactor::Reactor, ready::Body, table, wake::Inbox};
-    use std::{cell::Cell, cell::RefCell, pin::pin, rc::Rc, sync::Arc, time::Instant};
+    use std::{cell::Cell, cell::RefCell, pin::pin, rc::Rc, rc::Weak, sync::Arc, time::Instant};
 
     /// A loop and its tasks. They live on between two calls of `block_on`.
     pub struct Runtime(Rc<Core>);
@@ -721,10 +721,11 @@ pub mod runtime {
         pub fn block_on<F: Future>(&self, future: F) -> F::Output {
             assert!(run::current().is_none(), "a loop runs on this thread already: spawn the future there");
             let Runtime(core) = self;
-            let _entered = Entered(CURRENT.replace(Some(Rc::clone(core))));
+            let _entered = Entered(CURRENT.replace(Rc::downgrade(core)));
             core.tasks.borrow_mut().insert(Body::Main);
             let (mut future, mut output) = (pin!(future), None);
-            // The loop polls main by this function, which keeps the output here.
+            // The loop polls main by this closure. It polls `future`, keeps the value in `output`, and tells the loop only
+            // Ready or Pending.
             while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
             output.expect("the turns end when main has given its output")
         }
@@ -733,18 +734,18 @@ pub mod runtime {
     impl Drop for Runtime {
         /// Drops the tasks that have not ended; then wakers of this loop find nobody.
         fn drop(&mut self) {
-            let _entered = Entered(CURRENT.replace(Some(Rc::clone(&self.0))));
+            let _entered = Entered(CURRENT.replace(Rc::downgrade(&self.0)));
             drop(self.0.tasks.take());
             table::unregister(self.0.number);
         }
     }
 
     /// While it lives, another loop is the one of this thread than before. A panic drops it, too.
-    struct Entered(Option<Rc<Core>>);
+    struct Entered(Weak<Core>);
 
     impl Drop for Entered {
         fn drop(&mut self) {
-            CURRENT.set(self.0.take());
+            CURRENT.set(self.0.clone());
         }
     }
 
