@@ -17,8 +17,8 @@ struct Ready {
     turn_began: u64,
 }
 
-/// By which way a task becomes ready. An earlier one of these may be a shorter way: what comes by it later may be in the queue
-/// sooner, though not by a turn.
+/// By which way a task becomes ready. An earlier one of these may be a shorter way: what comes by it later may be in
+/// the queue sooner, though not by a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum By {
     Spawn,

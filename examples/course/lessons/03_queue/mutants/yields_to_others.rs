@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::{cell::RefCell, ops::ControlFlow, rc::Rc, rc::Weak, sync::Arc, thread};
 
 thread_local! {
-    /// The loop that runs on this thread. `Weak`: it does not keep the loop alive, and when the loop is gone there is none.
+    /// The loop that runs on this thread. `Weak`: it does not keep the loop alive.
     pub static CURRENT: RefCell<Weak<Core>> = const { RefCell::new(Weak::new()) };
 }
 
