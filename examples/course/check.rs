@@ -60,16 +60,20 @@ impl Judged {
             }
             Outcome::Parked => {
                 let Broken { rule, says, missing } = hangs(&watched.run);
-                let how = if Look::is_known() { "Diagnosed, not waited for." } else { "Nothing came for a second." };
+                let how = if Look::is_known() {
+                    "The check sees this at once: it did not wait."
+                } else {
+                    "Nothing came for a second."
+                };
                 Some(Broken { rule, says: format!("{says} ({how})"), missing })
             }
             Outcome::Spins => Some(Broken {
                 rule: "wait asleep",
                 says: format!(
-                    "{} ms of processor time without a poll: it spins. A loop with nothing to do sleeps.",
+                    "{} ms of processor time without a poll: it spins. A loop with nothing to do sleeps until a wake.",
                     SPIN.as_millis()
                 ),
-                missing: Some("Park"),
+                missing: Some("a sleep"),
             }),
         };
         Judged { broken, watched }
@@ -107,8 +111,8 @@ impl Orders {
     }
 }
 
-/// The main function of a check: runs `program` with dice, its number from 1 and a size from 0 to 1, says what came of it, and ends the
-/// process.
+/// The main function of a check: runs `program` with dice, its number from 1 and a size from 0 to 1, says what came of
+/// it, and ends the process.
 pub fn run(lesson: u32, program: impl Fn(&mut Dice, u64, f64) -> Judged) -> ! {
     silence_panics();
     let Orders { mut seed, programs, checks, terse } = Orders::from_environment();
@@ -169,18 +173,25 @@ fn too_long(cpu: Duration, run: &Run) -> Option<Broken> {
 
 /// What a student reads.
 fn message(lesson: u32, number: u64, seed: u64, took: Duration, broken: &Broken, run: &Arc<Run>) -> String {
-    let mut text = format!("  REFUSED  {}\n", broken.rule);
+    let mut text = format!("  REFUSED. Broken rule: {}\n", broken.rule);
     let _ = writeln!(text, "  lesson {lesson}, program {number}, {:.1} ms\n", took.as_secs_f64() * 1e3);
     text += &wrap(&broken.says, 2);
     text.push('\n');
     run.with_events(|events| {
-        // From the poll before on; of many events the last few.
+        // From the poll before on.
         let polls = events.iter().enumerate().rev().skip(1).filter(|(_, event)| event.name == "PollBegin");
         // If it is the answer to a poll that is wrong, this poll is not the one before.
         let is_answer = broken.missing.is_none() && events.back().is_some_and(|event| event.name == "PollEnd");
         let polls = polls.skip(usize::from(is_answer));
-        let first = polls.map(|(index, _)| index).next().unwrap_or(0).max(events.len().saturating_sub(SHOWN));
-        for (index, event) in events.iter().enumerate().skip(first) {
+        let first = polls.map(|(index, _)| index).next().unwrap_or(0);
+        // Too many: the first two, which say how it began, and the last few.
+        let is_cut = events.len() - first > SHOWN;
+        let left_out = if is_cut { first + 2..events.len() + 2 - SHOWN } else { first..first };
+        for (index, event) in events.iter().enumerate().skip(first).filter(|(index, _)| !left_out.contains(index)) {
+            if is_cut && index == left_out.end {
+                let _ =
+                    writeln!(text, "    ...          {} more", thousands(event.number - events[first + 1].number - 1));
+            }
             let is_bad = broken.missing.is_none() && index + 1 == events.len();
             text += &line(if is_bad { "BAD" } else { "GOOD" }, event);
         }
@@ -188,9 +199,16 @@ fn message(lesson: u32, number: u64, seed: u64, took: Duration, broken: &Broken,
     if let Some(missing) = broken.missing {
         let _ = writeln!(text, "    MISSING      {missing}");
     }
-    let _ =
-        write!(text, "\n  Again: cargo run -p course -- check --seed {seed}\n  More:  cargo run -p course -- hint\n");
+    let _ = write!(
+        text,
+        "\n  Again: cargo run -p course -- check {lesson} --seed {seed}\n  More:  cargo run -p course -- hint {lesson}\n"
+    );
     text
+}
+
+/// A number as people read it: 106,801.
+fn thousands(number: u64) -> String {
+    if number < 1_000 { number.to_string() } else { format!("{},{:03}", thousands(number / 1_000), number % 1_000) }
 }
 
 /// One event, in at most 60 columns.
@@ -200,9 +218,11 @@ fn line(verdict: &str, event: &Event) -> String {
     match place.is_empty() {
         true => format!("{}\n", text.trim_end()),
         false => {
-            // In one column, unless the name is long.
+            // In one column, unless the name is long. Where the text is too long, the place has a line of its own.
             let column = 43.min((COLUMNS - 1).saturating_sub(place.len()));
-            format!("{text:<column$.column$} {place}\n")
+            let text = text.trim_end();
+            let is_short = text.chars().count() <= column;
+            if is_short { format!("{text:<column$} {place}\n") } else { format!("{text}\n{:column$} {place}\n", "") }
         }
     }
 }

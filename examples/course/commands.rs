@@ -21,6 +21,7 @@ pub const USAGE: u8 = 64;
 
 const HELP: &str = "  cargo run -p course               what to do next
   cargo run -p course -- list       all lessons
+  cargo run -p course -- 1          begin with lesson 1
   cargo run -p course -- check      check your answer
   cargo run -p course -- hint       a hint; again: one more
   cargo run -p course -- reset      begin anew; your file is
@@ -30,19 +31,36 @@ const HELP: &str = "  cargo run -p course               what to do next
   cargo run -p course -- solution   our answer
 
   Each takes the number of a lesson, as in: check 1
-  check takes a seed, as in: check --seed 128402149
+  Without a number they mean the exercise that you saved
+  last, if it has changed since it was accepted; otherwise
+  the first one that is not accepted.
+  check takes a seed, as in: check 1 --seed 128402149
 ";
 
 /// Does what `words` say.
 pub fn command(course: &Course, words: &[&str], out: &mut dyn Write) -> u8 {
     let mut desk = Desk { course, progress: Progress::read(&course.progress_file()), out };
-    let (name, rest) = words.split_first().map_or(("next", words), |(name, rest)| (*name, rest));
+    // A number alone: that lesson.
+    let is_number = |word: &&str| word.parse::<u32>().is_ok();
+    let (name, rest) = match words.split_first() {
+        Some((name, rest)) if !is_number(name) => (*name, rest),
+        _ => ("next", words),
+    };
     let done = match (name, Orders::parse(rest)) {
         ("help" | "--help" | "-h", _) => desk.say(HELP),
         (_, Err(wrong)) => desk.refuse(&wrong),
-        ("next", Ok(_)) => desk.next(),
+        ("next", Ok(Orders { lesson: None, .. })) => desk.next(),
+        ("next", Ok(orders)) => desk.with_lesson(orders.lesson, |desk, lesson| {
+            let state = lesson.state(&desk.progress);
+            desk.begin(lesson, state)
+        }),
         ("list", Ok(_)) => desk.list(),
-        ("check", Ok(orders)) => desk.with_lesson(orders.lesson, |desk, lesson| desk.check(lesson, orders.seed)),
+        ("check", Ok(orders)) => desk.with_lesson(orders.lesson, |desk, lesson| {
+            if orders.lesson.is_none() {
+                desk.say(&format!("  Lesson {}: {}\n", lesson.number, lesson.title))?;
+            }
+            desk.check(lesson, orders.seed)
+        }),
         ("hint", Ok(orders)) => desk.with_lesson(orders.lesson, Desk::hint),
         ("reset", Ok(orders)) => desk.with_lesson(orders.lesson, Desk::reset),
         ("solution", Ok(orders)) => desk.with_lesson(orders.lesson, Desk::solution),
@@ -108,8 +126,8 @@ impl Desk<'_> {
         Ok(USAGE)
     }
 
-    /// The lesson to work on: the one whose exercise was saved last. If that is accepted, the first one whose exercise is
-    /// not, or the last one that has an exercise.
+    /// The lesson to work on: the one whose exercise was saved last, if it has changed since it was accepted. Otherwise the
+    /// first one whose exercise is not accepted, or the last one that has an exercise.
     fn current(&self) -> Option<Lesson> {
         let lessons: Vec<Lesson> = self.course.lessons().into_iter().filter(Lesson::has_exercise).collect();
         let touched = lessons.iter().filter(|it| it.state(&self.progress) != State::NotBegun);
@@ -180,10 +198,11 @@ impl Desk<'_> {
         let text = fs::read_to_string(lesson.file("exercise.rs")).unwrap_or_default();
         match Lesson::first_task(&text).filter(|_| state == State::NotBegun) {
             Some((line, text)) => {
-                self.tell(&format!("First task, to see that all works here: in exercise.rs, remove the // at the beginning of line {line}, and save. The line is:"))?;
-                self.say(&format!("\n  {text}\n\n  Then:   cargo run -p course -- check\n"))
+                self.tell(&format!("First task, to see that all works here: in exercise.rs, remove the // in line {line}, and save. The line is:"))?;
+                self.say(&format!("\n  {text}\n\n  Then:   cargo run -p course -- check {number}\n"))?;
+                self.tell("It will say REFUSED. That is right: the check has read your file.")
             }
-            None => self.say("  Check:  cargo run -p course -- check\n"),
+            None => self.say(&format!("  Check:  cargo run -p course -- check {number}\n")),
         }
     }
 
@@ -198,6 +217,9 @@ impl Desk<'_> {
                 State::Changed => "changed since",
             };
             self.say(&format!("  {:>2}  {:<36} {state}\n", lesson.number, lesson.title))?;
+            if lesson.has_exercise() {
+                self.say(&format!("      {}\n", typed(&lesson.file(""))))?;
+            }
         }
         self.say("\n")?;
         self.tell("\"A rung to read\" has no exercise yet. Its file is whole and runs alone, for example:")?;
@@ -224,7 +246,13 @@ impl Desk<'_> {
                 }
             }
         }
-        if number < hints.len() { self.say("\n  One more: the same command again.\n") } else { Ok(OK) }
+        match number < hints.len() {
+            true => self.say(&format!("\n  One more: cargo run -p course -- hint {}\n", lesson.number)),
+            false => {
+                self.say("\n  That was the last hint. Our answer:\n")?;
+                self.say(&format!("  cargo run -p course -- solution {}\n", lesson.number))
+            }
+        }
     }
 
     fn reset(&mut self, lesson: &Lesson) -> io::Result<u8> {
@@ -253,7 +281,8 @@ impl Desk<'_> {
             self.tell(
                 "Your answer is not accepted yet. A hint may be enough: it gives one step, and there are three.",
             )?;
-            self.say("\n  Hint:      cargo run -p course -- hint\n  Solution:  the same command again\n")?;
+            self.say(&format!("\n  Hint:      cargo run -p course -- hint {number}\n"))?;
+            self.say(&format!("  Solution:  cargo run -p course -- solution {number}\n"))?;
             return Ok(NOT_ACCEPTED);
         }
         let path = lesson.file("solution.rs");
@@ -267,7 +296,7 @@ impl Desk<'_> {
         let path = lesson.file("exercise.rs");
         let Ok(mine) = fs::read_to_string(&path) else {
             self.tell(&format!("There is no {}. To get it back:", typed(&path)))?;
-            self.say("  cargo run -p course -- reset\n")?;
+            self.say(&format!("  cargo run -p course -- reset {number}\n"))?;
             return Ok(NOT_ACCEPTED);
         };
         if lesson.state(&self.progress) == State::NotBegun {
@@ -283,7 +312,8 @@ impl Desk<'_> {
                 "What stands above is the compiler's. Begin with its first error. An error in check.rs means that a \
                  name, a type or a `pub` in exercise.rs is not as it came.",
             )?;
-            self.say("\n  Begin anew: cargo run -p course -- reset\n")?;
+            self.say("\n  Or begin anew (your file is kept):\n")?;
+            self.say(&format!("  cargo run -p course -- reset {number}\n"))?;
             return Ok(NOT_COMPILED);
         };
         let mut child = Command::new(program);
@@ -301,7 +331,7 @@ impl Desk<'_> {
             }
             Some(REFUSED) => Ok(NOT_ACCEPTED),
             _ => {
-                self.say("  REFUSED  it comes back\n")?;
+                self.say("  REFUSED. Broken rule: it comes back\n")?;
                 self.tell(&format!("The answer ended the whole process of the check ({}).", how(status)))?;
                 Ok(NOT_ACCEPTED)
             }
@@ -312,8 +342,12 @@ impl Desk<'_> {
         let lessons = self.course.lessons();
         let mine = lessons.iter().filter(|it| it.state(&self.progress) == State::Accepted).count();
         let all = lessons.iter().filter(|it| it.has_exercise()).count();
-        self.say(&format!("  Your loop: {mine} of {all} parts are yours.\n\n"))?;
-        self.tell("Now read the rest of the lesson, from \"The real file\" on, and compare with ours:")?;
+        self.say(&format!("  Exercises accepted: {mine} of {all}\n\n"))?;
+        // What comes after the work.
+        let text = fs::read_to_string(lesson.file("lesson.md")).unwrap_or_default();
+        let rest = text.split("**What is checked**").nth(1).and_then(|rest| rest.split("\n## ").nth(1));
+        let section = rest.and_then(|rest| rest.lines().next()).unwrap_or("The real file");
+        self.tell(&format!("Now read the rest of the lesson, from \"{section}\" on, and compare with ours:"))?;
         self.say(&format!("  {}\n", typed(&lesson.file("solution.rs"))))?;
         self.say("  Then:  cargo run -p course\n")
     }

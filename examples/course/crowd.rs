@@ -17,8 +17,8 @@ struct Ready {
     turn_began: u64,
 }
 
-/// By which way a task becomes ready. An earlier one of these may be a shorter way: what comes by it later may be in the queue
-/// sooner, though not by a turn.
+/// By which way a task becomes ready. An earlier one of these may be a shorter way: what comes by it later may be in
+/// the queue sooner, though not by a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum By {
     Spawn,
@@ -170,6 +170,8 @@ impl Crowd {
     pub fn wake(&self, task: u32, who: &'static str) {
         let run = Run::current();
         let by = if run.is_on_loop() { By::Wake } else { By::Afar };
+        // When the task became ready: by this wake, or by one before it.
+        let mut from = None;
         let waker = {
             let mut state = self.state();
             let (now, turn_began) = (state.now(), state.began);
@@ -179,7 +181,7 @@ impl Crowd {
                 state.stale = Some(task);
             } else {
                 member.wakes += 1;
-                member.ready.get_or_insert(Ready { from: now, to: None, by, turn_began });
+                from = Some(member.ready.get_or_insert(Ready { from: now, to: None, by, turn_began }).from);
             }
             waker
         };
@@ -187,8 +189,10 @@ impl Crowd {
         run.call(|| waker.wake());
         let mut state = self.state();
         let now = state.now();
-        // It may have been polled meanwhile. Then it is not ready, or by another wake.
-        if let Some(ready) = &mut state.members[task as usize].ready {
+        // It may have been polled meanwhile. Then it is not ready, or by a later wake, which may still be under way.
+        if let Some(ready) = &mut state.members[task as usize].ready
+            && Some(ready.from) == from
+        {
             ready.to.get_or_insert(now);
         }
     }
@@ -311,9 +315,11 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::Crowd;
-    use crate::{Broken, Outcome, watch};
-    use std::sync::Arc;
-    use std::task::{Context, Poll, Waker};
+    use crate::{Broken, Outcome, Run, watch};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::{Arc, Barrier, Mutex};
+    use std::task::{Context, Poll, Wake, Waker};
+    use std::{mem, thread};
 
     /// Polls these tasks of three, all of which are ready, and then gives the rule that is broken.
     fn rule(polls: &'static [u32], after: fn(&Crowd)) -> Option<&'static str> {
@@ -347,5 +353,70 @@ mod tests {
             let _ = crowd.poll(1, &mut Context::from_waker(Waker::noop()), |_| Poll::<()>::Pending);
         };
         assert_eq!(rule(&[0, 1, 2], again), Some("a poll needs a wake"));
+    }
+    /// What the next wake of a task does before it has come back.
+    #[derive(Default)]
+    struct Acts(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+    impl Acts {
+        fn at_the_next_wake(&self, act: impl FnOnce() + Send + 'static) {
+            *self.0.lock().unwrap() = Some(Box::new(act));
+        }
+    }
+
+    impl Wake for Acts {
+        fn wake(self: Arc<Self>) {
+            let act = mem::take(&mut *self.0.lock().unwrap());
+            act.into_iter().for_each(|act| act());
+        }
+    }
+
+    /// Task 0 is woken and, before that wake has come back, polled and woken again by another thread. The second wake has
+    /// not posted its message yet when the first comes back. So whoever is woken now may be polled first.
+    #[test]
+    fn the_end_of_a_wake_says_nothing_of_the_next_one() {
+        crate::run::silence_panics();
+        // Not in `watch`: who waits for a thread there looks like a hang.
+        let run = Arc::new(Run::new());
+        run.enter();
+        run.is_looped_by_this_thread();
+        let body = || {
+            let crowd = Crowd::new();
+            (0..2).for_each(|_| _ = crowd.joins());
+            let acts = Arc::<Acts>::default();
+            let waker = Waker::from(Arc::clone(&acts));
+            let poll = |task| crowd.poll(task, &mut Context::from_waker(&waker), |_| Poll::<()>::Pending);
+            (0..2).for_each(|task| _ = poll(task));
+
+            let second = Arc::new(Barrier::new(2));
+            let (afar, again, seconds) = (Arc::clone(&crowd), Arc::clone(&acts), Arc::clone(&second));
+            let its = waker.clone();
+            acts.at_the_next_wake(move || {
+                let _ = afar.poll(0, &mut Context::from_waker(&its), |_| Poll::<()>::Pending);
+                let under_way = Arc::clone(&seconds);
+                again.at_the_next_wake(move || {
+                    // It is under way, and waits until it may post.
+                    under_way.wait();
+                    under_way.wait();
+                });
+                let run = Run::current();
+                thread::spawn(move || {
+                    run.enter();
+                    afar.wake(0, "another thread");
+                });
+                seconds.wait();
+            });
+            crowd.wake(0, "this thread");
+            let (run, third) = (Run::current(), Arc::clone(&crowd));
+            let other = thread::spawn(move || {
+                run.enter();
+                third.wake(1, "another thread");
+            });
+            other.join().unwrap();
+            let _ = poll(1);
+            second.wait();
+        };
+        let ended = catch_unwind(AssertUnwindSafe(body));
+        assert!(ended.is_ok(), "{:?}", run.broken());
     }
 }

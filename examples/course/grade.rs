@@ -16,6 +16,8 @@ pub enum Verdict {
         program: u64,
         /// Milliseconds of processor time of the loops until then.
         cpu: u64,
+        /// The seed of the check.
+        seed: u64,
         /// What happened.
         says: String,
     },
@@ -37,11 +39,12 @@ impl Verdict {
                 let line = said.lines().find(|line| line.starts_with("refused|")).expect("it says why");
                 let mut parts = line.split('|').skip(1);
                 let mut next = || parts.next().expect("the line has six parts");
-                let (rule, program, cpu, _seed) = (next(), next(), next(), next());
+                let (rule, program, cpu, seed) = (next(), next(), next(), next());
                 Verdict::Refused {
                     rule: rule.to_owned(),
                     program: program.parse().expect("a number"),
                     cpu: cpu.parse().expect("milliseconds"),
+                    seed: seed.parse().expect("a number"),
                     says: next().to_owned(),
                 }
             }
@@ -109,7 +112,8 @@ mod tests {
 
     #[test]
     fn a_check_that_accepts_a_mutant_or_refuses_what_is_right_is_wrong() {
-        let refused = |rule: &str| Verdict::Refused { rule: rule.to_owned(), program: 1, cpu: 0, says: String::new() };
+        let refused =
+            |rule: &str| Verdict::Refused { rule: rule.to_owned(), program: 1, cpu: 0, seed: 0, says: String::new() };
         let mutants = [("bad", "//! refused: it is bad\n")];
         let right = ["good"];
         let by = |rule: &'static str| move |name: &str| if name == "good" { Verdict::Accepted } else { refused(rule) };

@@ -16,8 +16,8 @@ pub struct Meanwhile {
 }
 
 impl Meanwhile {
-    /// Waits until it is over. Who waits here is called, and does not nap: a nap may last, where the system is late with its
-    /// timers, and then nobody is left who is still to act.
+    /// Waits until it is over. Who waits here is called, and does not nap: a nap may last, where the system is late
+    /// with its timers, and then nobody is left who is still to act.
     pub fn wait(&self) {
         let is_over = self.is_over();
         drop(self.changed.wait_while(is_over, |is_over| !*is_over));

@@ -162,7 +162,7 @@ pub fn drive(crowd: &Crowd, mut turn: impl FnMut() -> ControlFlow<()>) {
         if empty == EMPTY_TURNS {
             let says =
                 "Nobody is ready, and turn comes back again and again: it spins. It has to sleep until somebody is.";
-            broken("wait asleep", says, Some("Park"));
+            broken("wait asleep", says, Some("a sleep"));
         }
     }
 }

@@ -223,20 +223,33 @@ impl Drop for Ends {
 
 /// Watches a loop that sleeps, and that nobody calls. True: it wakes up again and again, and that is noted as broken.
 pub fn naps(run: &Run, task: u32, before: Look) -> bool {
-    for _ in 0..LOOKS_FOR_NAPS {
+    let looks = std::iter::from_fn(|| {
         thread::sleep(BETWEEN_LOOKS);
-        let Some(now) = run.look() else { break };
+        if run.is_over() { None } else { run.look() }
+    });
+    let Some(times) = wakes_up(before, looks) else { return false };
+    run.tell("Nap", task, "nobody has called");
+    let says = format!(
+        "The thread woke up {times} times while nobody called it: it naps and looks. Sleep until somebody calls."
+    );
+    run.note_broken(Broken { rule: "wait asleep", says, missing: None });
+    true
+}
+
+/// How often a thread woke up in these looks, if that is more than once or twice. Only looks at a thread that sleeps count:
+/// on a busy machine one that has woken up may wait for a processor for long, and it naps all the same.
+fn wakes_up(before: Look, looks: impl Iterator<Item = Look>) -> Option<u64> {
+    let mut asleep = 0;
+    for now in looks {
         if now.runs >= before.runs + NAPS && now.cpu < before.cpu + SPIN {
-            run.tell("Nap", task, "nobody has called");
-            let says = format!(
-                "The thread woke up {} times while nobody called it: it naps and looks. Sleep until somebody calls.",
-                now.runs - before.runs
-            );
-            run.note_broken(Broken { rule: "wait asleep", says, missing: None });
-            return true;
+            return Some(now.runs - before.runs);
+        }
+        asleep += u32::from(now.asleep);
+        if asleep == LOOKS_FOR_NAPS {
+            break;
         }
     }
-    false
+    None
 }
 
 /// Wakes a loop when it sleeps; before that, looks whether it sleeps well.
@@ -300,5 +313,22 @@ impl CountingWaker {
     /// How many wakers of it exist.
     pub fn holders(&self) -> usize {
         Arc::strong_count(&self.count) - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LOOKS_FOR_NAPS, Look, wakes_up};
+
+    #[test]
+    fn a_nap_is_found_out_on_a_busy_machine() {
+        let look = |asleep, runs| Look { asleep, runs, ..Look::default() };
+        // It sleeps for ten looks, and then waits for a processor for a hundred.
+        let nap = |runs| (0..110).map(move |number| look(number < 10, runs));
+        assert_eq!(wakes_up(look(true, 1), (1..=100).flat_map(nap)), Some(3));
+        let mut looks = 0;
+        let sleeps = std::iter::repeat_with(|| look(true, 1)).inspect(|_| looks += 1);
+        assert_eq!(wakes_up(look(true, 1), sleeps), None);
+        assert_eq!(looks, LOOKS_FOR_NAPS);
     }
 }

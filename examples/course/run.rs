@@ -14,8 +14,10 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-/// Events that a run keeps. A message shows the last few; an answer that tells its steps for ever fills no memory.
+/// Events that a run keeps: the first few, and then the last ones. A message shows the first two and the last few; an
+/// answer that tells its steps for ever fills no memory.
 const KEPT: usize = 256;
+const KEPT_FROM_THE_BEGINNING: usize = 16;
 
 /// What the probes tell themselves. If an answer tells it, too, it is not kept twice.
 const TOLD_BY_PROBES: [&str; 3] = ["PollBegin", "PollEnd", "Wake"];
@@ -116,6 +118,31 @@ struct State {
     helpers: Vec<Thread>,
 }
 
+impl State {
+    fn push(&mut self, name: &'static str, task: Option<u32>, note: Cow<'static, str>, place: Place) {
+        self.next += 1;
+        if self.events.len() == KEPT {
+            self.events.remove(KEPT_FROM_THE_BEGINNING);
+        }
+        self.events.push_back(Event { number: self.next, name, task, note, place });
+    }
+
+    /// The loop is about to park, and has parked since its last poll. What ended that sleep? If it was a token of a
+    /// stranger, that was told. If it was the token of a wake, nobody has told it.
+    fn tell_what_ended_the_park(&mut self) {
+        let from = self.events.iter().rposition(|event| event.name == "PollBegin").unwrap_or(0);
+        let count = |is: fn(&Event) -> bool| self.events.range(from..).filter(|event| is(event)).count();
+        let parks = count(|event| event.name == "Park");
+        let tokens = count(|event| event.name == "Token" && !event.note.starts_with("taken"));
+        let is_at_park = self.events.iter().rfind(|event| !matches!(event.name, "Wake" | "Token"));
+        let is_at_park = is_at_park.is_some_and(|event| event.name == "Park");
+        let told = count(|event| event.name == "Token" && event.note.starts_with("the wake's"));
+        if is_at_park && tokens < parks && told < count(|event| event.name == "Wake") {
+            self.push("Token", None, Cow::Borrowed("the wake's: it ends the sleep"), Place::Nowhere);
+        }
+    }
+}
+
 thread_local! {
     /// The run that this thread belongs to.
     static CURRENT: RefCell<Option<Arc<Run>>> = const { RefCell::new(None) };
@@ -183,13 +210,7 @@ impl Run {
     }
 
     fn push(&self, name: &'static str, task: Option<u32>, note: Cow<'static, str>, place: Place) {
-        let mut state = self.state();
-        state.next += 1;
-        let number = state.next;
-        if state.events.len() == KEPT {
-            state.events.pop_front();
-        }
-        state.events.push_back(Event { number, name, task, note, place });
+        self.state().push(name, task, note, place);
     }
 
     /// Calls `f` with the events so far.
@@ -236,7 +257,8 @@ impl Run {
         self.over.store(true, SeqCst);
     }
 
-    fn is_over(&self) -> bool {
+    /// The program has ended, or is judged already.
+    pub(crate) fn is_over(&self) -> bool {
         self.over.load(SeqCst) || self.state().broken.is_some()
     }
 
@@ -329,7 +351,11 @@ pub fn said(name: &'static str, file: &'static str, line: u32) {
     if let Some(run) = run
         && !TOLD_BY_PROBES.contains(&name)
     {
-        run.push(name, None, Cow::Borrowed(""), Place::Line(file, line));
+        let mut state = run.state();
+        if name == "Park" {
+            state.tell_what_ended_the_park();
+        }
+        state.push(name, None, Cow::Borrowed(""), Place::Line(file, line));
     }
 }
 
@@ -387,7 +413,45 @@ pub(crate) fn silence_panics() {
 
 #[cfg(test)]
 mod tests {
-    use super::line_of_the_answer;
+    use super::{Run, line_of_the_answer, said};
+    use std::sync::Arc;
+
+    /// The names of what is told.
+    fn names(run: &Run) -> Vec<&'static str> {
+        run.with_events(|events| events.iter().map(|event| event.name).collect())
+    }
+
+    #[test]
+    fn what_ends_a_park_is_seen_before_the_next_one() {
+        let run = Arc::new(Run::new());
+        run.enter();
+        let park = || said("Park", "exercise.rs", 33);
+        // A wake in the poll leaves a token, which ends the first park. The second has none.
+        run.tell("PollBegin", 0, "poll 1");
+        run.tell("Wake", 0, "another thread");
+        run.tell("PollEnd", 0, "Pending");
+        (0..3).for_each(|_| park());
+        assert_eq!(names(&run), ["PollBegin", "Wake", "PollEnd", "Park", "Token", "Park", "Park"]);
+        // The token of a stranger was told.
+        run.tell("PollBegin", 0, "poll 2");
+        park();
+        run.tell("Token", 0, "unpark, by a stranger");
+        park();
+        assert_eq!(names(&run)[7..], ["PollBegin", "Park", "Token", "Park"]);
+    }
+
+    #[test]
+    fn a_run_keeps_how_it_began_and_what_came_last() {
+        let run = Arc::new(Run::new());
+        run.enter();
+        run.tell("PollBegin", 0, "poll 1");
+        (0..10_000).for_each(|_| said("Look", "exercise.rs", 33));
+        run.with_events(|events| {
+            assert_eq!(events.len(), super::KEPT);
+            assert_eq!((events[0].name, events[0].number), ("PollBegin", 1));
+            assert_eq!(events.back().unwrap().number, 10_001);
+        });
+    }
 
     #[test]
     fn a_stack_gives_the_innermost_line_of_the_answer() {

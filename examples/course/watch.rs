@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 /// answer that naps is not taken for one that hangs.
 const HANG: Duration = Duration::from_millis(2);
 
-/// The same for a loop whose wakes are still under way and sleep, too: in a lock of the answer, or, on a machine that is busy
-/// for long, in a lock of the allocator.
+/// The same for a loop whose wakes are still under way and sleep, too: in a lock of the answer, or, on a machine that
+/// is busy for long, in a lock of the allocator.
 const STUCK: Duration = Duration::from_millis(100);
 
 /// Processor time without an event, after which a loop spins.

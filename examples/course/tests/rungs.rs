@@ -22,7 +22,7 @@ const SAYS: [&str; 14] = [
     "a poll; 0 more to come",
     "slept for 100 ms and was polled ",
     "  Cleo, poll 3",
-    "the first task's waker is used, and nobody is polled",
+    "was polled 40 times",
     "woken by the second loop: 0x",
     "the snail arrives after 86400s",
     "the client reads ",

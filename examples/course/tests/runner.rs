@@ -64,10 +64,25 @@ fn next_names_the_files_and_the_first_task() {
     for word in ["Lesson 0", "lesson.md", "exercise.rs", "First task", "cargo run -p course -- check"] {
         assert!(said.contains(word), "no {word} in:\n{said}");
     }
-    let line: usize = said.split("of line ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+    let line: usize = said.split("in line ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
     let exercise = fs::read_to_string(folder.0.join("lessons/00_async_fn/exercise.rs")).unwrap();
     assert!(exercise.lines().nth(line - 1).unwrap().trim().starts_with("//tell("));
     assert_eq!(command(&folder, &["next"]), (code, said));
+}
+
+#[test]
+fn a_number_alone_means_that_lesson() {
+    let folder = Folder::with_lessons("number");
+    let (code, said) = command(&folder, &["1"]);
+    assert_eq!(code, commands::OK);
+    for word in ["Lesson 1: ", "01_block_on/lesson.md", "First task", "course -- check 1"] {
+        assert!(said.contains(word), "no {word} in:\n{said}");
+    }
+    assert_eq!(command(&folder, &["next", "1"]), (code, said));
+    fs::write(folder.exercise(), "begun").unwrap();
+    assert!(command(&folder, &["1"]).1.contains("Check:  cargo run -p course -- check 1"));
+    assert!(command(&folder, &["9"]).1.contains("--example rung_09"));
+    assert_eq!(command(&folder, &["99"]).0, commands::USAGE);
 }
 
 #[test]
@@ -88,6 +103,12 @@ fn a_command_without_a_number_means_the_exercise_that_was_saved_last() {
     progress.accept(1, "begun later");
     progress.write().unwrap();
     assert_eq!(lesson(), "0");
+    // A check without a number says which one it means.
+    assert!(command(&folder, &["check"]).1.starts_with("  Lesson 0: "));
+    // Changed since: then it is meant again.
+    fs::write(folder.exercise(), "changed").unwrap();
+    fs::File::options().write(true).open(folder.exercise()).unwrap().set_modified(later).unwrap();
+    assert!(command(&folder, &["hint"]).1.starts_with("  Lesson 1, hint 1 "));
 }
 
 #[test]
@@ -113,6 +134,7 @@ fn the_list_has_all_lessons_and_says_what_is_there() {
     let row =
         |number: &str| said.lines().find(|line| line.trim().starts_with(number)).unwrap_or_else(|| panic!("{said}"));
     assert!(row("1 ").ends_with("not begun"), "{said}");
+    assert!(said.contains("lessons/01_block_on"), "{said}");
     assert!(row("9 ").ends_with("a rung to read"), "{said}");
     assert!(row("14 ").ends_with("not written yet"), "{said}");
     // What is not there is said, not hidden behind an error of cargo's.
@@ -130,6 +152,7 @@ fn hints_come_one_by_one_and_the_last_one_stays() {
     assert!(hints[0].contains("hint 1 of 3: A nudge"), "{}", hints[0]);
     assert!(hints[1].contains("hint 2 of 3: An event"), "{}", hints[1]);
     assert!(hints[2].contains("hint 3 of 3: Nearly the answer"), "{}", hints[2]);
+    assert!(hints[2].ends_with("That was the last hint. Our answer:\n  cargo run -p course -- solution 0\n"));
     assert_eq!(hints[2], hints[3]);
 }
 
@@ -192,6 +215,7 @@ fn what_the_runner_says_fits_into_60_columns() {
         &["help"],
         &["x"],
         &["check", "14"],
+        &["1"],
     ];
     for words in commands {
         for line in command(&folder, words).1.lines() {
@@ -247,7 +271,7 @@ fn a_student_goes_from_the_clone_to_accepted() {
     let (code, said, error) = run(&["check"]);
     assert_eq!(code, Some(1), "{error}");
     assert!(
-        said.contains("REFUSED  a poll needs a wake")
+        said.contains("REFUSED. Broken rule: a poll needs a wake")
             && said.contains(&format!(
                 "exercise.rs:{}
 ",
@@ -268,12 +292,13 @@ fn a_student_goes_from_the_clone_to_accepted() {
     fs::copy(folder.join("mutants/ends_the_process.rs"), &exercise).unwrap();
     let (code, said, _) = run(&["check"]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("REFUSED  it comes back"), "{said}");
+    assert!(said.contains("REFUSED. Broken rule: it comes back"), "{said}");
 
     fs::copy(folder.join("solution.rs"), &exercise).unwrap();
     let (code, said, error) = run(&["check"]);
     assert_eq!(code, Some(0), "{said}{error}");
     assert!(said.contains("ACCEPTED  300 programs with fresh seeds"), "{said}");
+    assert!(said.contains("  Exercises accepted: 1 of ") && said.contains("from \"The real file\" on,"), "{said}");
     assert!(run(&["list"]).1.contains("ACCEPTED"));
     assert_eq!(run(&["solution", "1"]).0, Some(0));
 

@@ -231,9 +231,52 @@ macro_rules! step_3 {
         }
 
         #[test]
+        fn a_task_may_spawn_when_it_is_dropped_with_its_loop() {
+            struct Spawns(Log);
+
+            impl Drop for Spawns {
+                fn drop(&mut self) {
+                    let guard = Guard(Rc::clone(&self.0), "spawned");
+                    let polled = Rc::clone(&self.0);
+                    spawn(async move {
+                        let _guard = guard;
+                        polled.borrow_mut().push("polled".into());
+                    });
+                }
+            }
+
+            let log = Log::default();
+            let spawns = Spawns(Rc::clone(&log));
+            block_on(async {
+                spawn(async move {
+                    let _spawns = spawns;
+                    pending::<()>().await;
+                });
+                yield_now().await;
+            });
+            assert_eq!(*log.borrow(), ["spawned dropped"], "it is never polled, and goes with the loop");
+        }
+
+        #[test]
+        fn no_loop_is_there_any_more_after_a_panic_of_main() {
+            let panicked = catch_unwind(AssertUnwindSafe(|| block_on(async { panic!("main panics") })));
+            assert!(panicked.map(|never: ()| never).is_err());
+            let spawned = catch_unwind(|| {
+                spawn(async {});
+            });
+            assert!(text(&*spawned.unwrap_err()).contains("inside block_on"));
+        }
+
+        #[test]
         #[should_panic = "inside block_on"]
         fn spawn_outside_of_a_loop_says_what_to_do() {
             spawn(async {});
+        }
+
+        #[test]
+        #[should_panic = "a loop runs on this thread already"]
+        fn a_loop_inside_a_loop_says_what_to_do() {
+            block_on(async { block_on(async {}) });
         }
     };
 }
@@ -461,12 +504,6 @@ macro_rules! step_5 {
                 polls = counted.await;
             });
             assert_eq!(polls, 2);
-        }
-
-        #[test]
-        #[should_panic = "a loop runs on this thread already"]
-        fn a_loop_inside_a_loop_says_what_to_do() {
-            block_on(async { block_on(async {}) });
         }
     };
 }

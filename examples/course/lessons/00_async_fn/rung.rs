@@ -12,9 +12,10 @@
 //!                        +----+ poll: Pending              +-----+ poll: Pending
 //! ```
 //!
-//! [`two_naps`] is such a function and [`TwoNaps`](by_hand::TwoNaps) is its state machine, written by hand. `main` polls both side by side:
-//! they print the same at the same polls. Then it prints their sizes. A future has no stack of its own: it is as large as
-//! its largest variant. (The compiler's is a little larger here: it keeps the arguments and `name` apart.)
+//! [`two_naps`] is such a function and [`TwoNaps`](by_hand::TwoNaps) is its state machine, written by hand. `main`
+//! polls both side by side: they print the same at the same polls. Then it prints their sizes. A future has no stack of
+//! its own: it is as large as its largest variant. (The compiler's is larger here: it keeps `name` twice, as the
+//! argument and as a variable of the body. That makes 16 bytes.)
 //!
 //! # Why a future must not move
 //!
@@ -27,65 +28,14 @@
 //! An enum in safe Rust cannot hold a reference to itself. `TwoNaps` does not need one, so it is `Unpin`: it does not
 //! mind to be moved, and `poll` may take it out of the pin. The compiler's own state machines are never `Unpin`.
 //!
-//! # What is given here
+//! # What is not here yet
 //!
-//! `mod run` is rung 1: [`block_on`](run::block_on) polls a future until it is ready. Lesson 1 is about that.
-
-/// Names one step of the loop. In a rung it does nothing, and you may skip these lines: the check of a lesson records
-/// the steps of your own loop with the same words.
-macro_rules! say(($($step:tt)*) => { () });
+//! A loop. `main` polls again at once when a poll says Pending, whether somebody has woken the future or not: its waker
+//! does nothing. A future must bear that. But it wastes the processor, so rung 1 polls only after a wake.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
-
-/// The loop itself.
-pub mod run {
-    use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering::SeqCst};
-    use std::task::{Context, Poll, Wake, Waker};
-    use std::thread::{self, Thread};
-
-    /// What a waker of this loop points to: it wakes the sleeping thread.
-    struct Bell {
-        /// The bell was rung: somebody has called `wake` since the last poll began. The flag is needed beside `unpark`: a
-        /// thread may also wake up for another reason, and the polled code may use up an `unpark` meant for the loop.
-        rung: AtomicBool,
-        /// The thread that sleeps in `block_on`.
-        thread: Thread,
-    }
-
-    impl Wake for Bell {
-        /// Called by whoever holds a waker, on any thread. It does not poll: it only makes the loop poll.
-        fn wake(self: Arc<Self>) {
-            say!(Wake { task: 0 });
-            // The flag first: the thread looks at it when it wakes up.
-            self.rung.swap(true, SeqCst);
-            self.thread.unpark();
-        }
-    }
-
-    /// Polls `future` until it is ready, and returns its output. Sleeps while there is nothing to do.
-    pub fn block_on<F: Future>(future: F) -> F::Output {
-        // The bell has rung already: the first poll needs no wake.
-        let bell = Arc::new(Bell { rung: AtomicBool::new(true), thread: thread::current() });
-        let waker = Waker::from(Arc::clone(&bell));
-        // A future may contain pointers into itself, so it must not move after its first poll (lesson 0).
-        let mut future = std::pin::pin!(future);
-        loop {
-            // The flag is taken down before the poll. A wake that comes during the poll sets it again.
-            while !bell.rung.swap(false, SeqCst) {
-                say!(Park {});
-                thread::park();
-            }
-            say!(PollBegin { task: 0 });
-            let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
-            say!(PollEnd { task: 0, ready: polled.is_ready() });
-            if let Poll::Ready(output) = polled {
-                return output;
-            }
-        }
-    }
-}
+use std::task::{Context, Poll, Waker};
 
 /// A future that is pending once: the least that an `.await` can wait for.
 #[derive(Default)]
@@ -101,7 +51,7 @@ impl Future for Nap {
             return Poll::Ready(());
         }
         self.over = true;
-        // Whoever says Pending sees to it that there is another poll.
+        // Whoever says Pending sees to it that there is another poll. (This `main` does not wait for it, a loop will.)
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -184,22 +134,30 @@ async fn points_into_itself(address: &Cell<usize>) -> u8 {
 fn main() {
     println!("both are made, and nothing has run");
     let (mut compiled, mut by_hand) = (pin!(two_naps("compiled")), pin!(by_hand::TwoNaps::Start { name: "by hand" }));
-    let mut polls = 0;
-    // `poll_fn` makes a future of a closure: the closure is its `poll`.
-    let outputs = run::block_on(std::future::poll_fn(|cx| {
-        polls += 1;
-        println!("poll {polls}");
-        match (compiled.as_mut().poll(cx), by_hand.as_mut().poll(cx)) {
-            (Poll::Ready(first), Poll::Ready(second)) => Poll::Ready((first, second)),
-            _ => Poll::Pending,
+    // A `Context` only carries the waker of this poll to the future, which takes it out by `cx.waker()`.
+    let cx = &mut Context::from_waker(Waker::noop());
+    for poll in 1.. {
+        println!("poll {poll}");
+        // `poll` uses up the pin that it is given; `as_mut` lends one for this poll.
+        let answers = (compiled.as_mut().poll(cx), by_hand.as_mut().poll(cx));
+        if let (Poll::Ready(first), Poll::Ready(second)) = answers {
+            println!("outputs: {:?}", (first, second));
+            break;
         }
-    }));
-    println!("outputs: {outputs:?}");
+    }
     println!("bytes: compiled {}, by hand {}", size_of_val(&*compiled), size_of_val(&*by_hand));
+    println!("  (the compiler keeps `name` twice, as the argument and as a variable: 16 bytes more)");
 
     let address = Cell::new(0);
     let mut future = pin!(points_into_itself(&address));
     let (start, size) = (std::ptr::from_ref(&*future).addr(), size_of_val(&*future));
-    let last = run::block_on(std::future::poll_fn(|cx| future.as_mut().poll(cx)));
-    println!("a future of {size} bytes has kept a reference to its own byte {}: {last}", address.get() - start);
+    let last = loop {
+        if let Poll::Ready(last) = future.as_mut().poll(cx) {
+            break last;
+        }
+    };
+    println!(
+        "a future of {size} bytes has kept a reference to its own byte {}, where {last} lies",
+        address.get() - start
+    );
 }

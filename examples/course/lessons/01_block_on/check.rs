@@ -71,13 +71,14 @@ fn sleeps_through(run: &Run) -> Broken {
             ),
             (_, Some(wake), Some(end)) if wake < end => (
                 "no wake is lost",
-                "The future was woken before the poll was over, and the loop sleeps: nobody is left to wake it.",
+                "The future was woken before the poll was over, and the loop sleeps: nobody is left to wake it. Does a line \
+                 after the poll take the flag down?",
                 "PollBegin",
             ),
             (_, Some(_), Some(_)) => (
                 "no wake is lost",
-                "The future was woken while the loop slept, and the loop sleeps on: nobody is left to wake it. Does wake \
-                 reach the flag that the loop looks at, and after that the loop's thread? In this order?",
+                "The future was woken after the poll, and the loop sleeps on: nobody is left to wake it. Does wake first set \
+                 the flag that the loop looks at, and then unpark the loop's thread?",
                 "PollBegin",
             ),
             // The check always wakes: what is missing is the check's own.

@@ -4,8 +4,9 @@
 //! [`block_on`](run::block_on), the whole event loop of this rung. A poll answers in one of two ways:
 //!
 //! - `Ready(output)`: the future is done, and must not be polled again.
-//! - `Pending`: not yet. The future has kept the waker that it was given, and promises that the waker will be used when
-//!   another poll is worth it. Until then the loop has nothing to do, so its thread sleeps.
+//! - `Pending`: not yet. Whatever will end the wait (a timer, a thread) has got a copy of the waker, and the future
+//!   promises that the waker will be used when another poll is worth it. Until then the loop has nothing to do, so its
+//!   thread sleeps.
 //!
 //! ```text
 //!   block_on --poll--> future --Ready--> block_on returns the output
@@ -35,7 +36,8 @@ pub mod run {
 
     /// What a waker of this loop points to: it wakes the sleeping thread.
     struct Bell {
-        /// The bell was rung: somebody has called `wake` since the last poll began. The flag is needed beside `unpark`: a
+        /// The bell was rung: somebody has called `wake` since the last poll began. `unpark` ends the `park` of a
+        /// thread, and one that comes too early is remembered for the next `park`. The flag is needed beside it: a
         /// thread may also wake up for another reason, and the polled code may use up an `unpark` meant for the loop.
         rung: AtomicBool,
         /// The thread that sleeps in `block_on`.
@@ -46,7 +48,8 @@ pub mod run {
         /// Called by whoever holds a waker, on any thread. It does not poll: it only makes the loop poll.
         fn wake(self: Arc<Self>) {
             say!(Wake { task: 0 });
-            // The flag first: the thread looks at it when it wakes up.
+            // The flag first: the thread looks at it when it wakes up. A `swap` reads the write before it. So whoever reads
+            // this one sees what all wakers did before their wakes. After a `store` of two wakers only the second counts.
             self.rung.swap(true, SeqCst);
             self.thread.unpark();
         }
@@ -66,6 +69,8 @@ pub mod run {
                 thread::park();
             }
             say!(PollBegin { task: 0 });
+            // A `Context` only carries the waker of this poll to the future, which takes it out by `cx.waker()`. `poll`
+            // uses up the pin that it is given; `as_mut` lends one for this poll.
             let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
             say!(PollEnd { task: 0, ready: polled.is_ready() });
             if let Poll::Ready(output) = polled {
@@ -76,6 +81,7 @@ pub mod run {
 }
 
 /// A future that is ready at its third poll. Each poll starts a thread that wakes it, perhaps before the poll returns.
+/// (`poll_fn` makes a future of a closure: the closure is its `poll`.)
 fn main() {
     let mut wakes = 0..2;
     run::block_on(std::future::poll_fn(|cx| {

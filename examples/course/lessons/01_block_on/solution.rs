@@ -6,7 +6,8 @@ use std::thread::{self, Thread};
 
 /// What a waker of this loop points to: it wakes the sleeping thread.
 struct Bell {
-    /// The bell was rung: somebody has called `wake` since the last poll began. The flag is needed beside `unpark`: a
+    /// The bell was rung: somebody has called `wake` since the last poll began. `unpark` ends the `park` of a
+    /// thread, and one that comes too early is remembered for the next `park`. The flag is needed beside it: a
     /// thread may also wake up for another reason, and the polled code may use up an `unpark` meant for the loop.
     rung: AtomicBool,
     /// The thread that sleeps in `block_on`.
@@ -17,7 +18,8 @@ impl Wake for Bell {
     /// Called by whoever holds a waker, on any thread. It does not poll: it only makes the loop poll.
     fn wake(self: Arc<Self>) {
         say!(Wake { task: 0 });
-        // The flag first: the thread looks at it when it wakes up.
+        // The flag first: the thread looks at it when it wakes up. A `swap` reads the write before it. So whoever reads
+        // this one sees what all wakers did before their wakes. After a `store` of two wakers only the second counts.
         self.rung.swap(true, SeqCst);
         self.thread.unpark();
     }
@@ -37,6 +39,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
             thread::park();
         }
         say!(PollBegin { task: 0 });
+        // A `Context` only carries the waker of this poll to the future, which takes it out by `cx.waker()`. `poll`
+        // uses up the pin that it is given; `as_mut` lends one for this poll.
         let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
         say!(PollEnd { task: 0, ready: polled.is_ready() });
         if let Poll::Ready(output) = polled {

@@ -4,7 +4,7 @@
 //! it awaits no other future, it waits for something outside of the program's tasks. All leaves of all later rungs
 //! (timers, sockets, permits, results of tasks) keep the same promise:
 //!
-//! > Who says Pending has kept the waker of **this** poll, and will use it when another poll is worth it.
+//! > Who says Pending has kept the waker of **this** poll for when another poll is worth it, or has used it already.
 //!
 //! ```text
 //!   block_on --poll--> Delay: not rung yet, keep the waker, Pending          the alarm's thread
@@ -21,7 +21,7 @@
 //!
 //! On rung 1 a program that wants to wait has two ways, and both are bad. A future that looks at the clock and says
 //! Pending without keeping the waker is never polled again: the program hangs. A future that wakes itself each time is
-//! polled without end: the program spins. This delay is polled twice, however long it is.
+//! polled without end: the program spins. This delay is polled at most twice, however long it is.
 //!
 //! # Where it is in the real crate
 //!
@@ -39,7 +39,8 @@ pub mod run {
 
     /// What a waker of this loop points to: it wakes the sleeping thread.
     struct Bell {
-        /// The bell was rung: somebody has called `wake` since the last poll began. The flag is needed beside `unpark`: a
+        /// The bell was rung: somebody has called `wake` since the last poll began. `unpark` ends the `park` of a
+        /// thread, and one that comes too early is remembered for the next `park`. The flag is needed beside it: a
         /// thread may also wake up for another reason, and the polled code may use up an `unpark` meant for the loop.
         rung: AtomicBool,
         /// The thread that sleeps in `block_on`.
@@ -50,7 +51,8 @@ pub mod run {
         /// Called by whoever holds a waker, on any thread. It does not poll: it only makes the loop poll.
         fn wake(self: Arc<Self>) {
             say!(Wake { task: 0 });
-            // The flag first: the thread looks at it when it wakes up.
+            // The flag first: the thread looks at it when it wakes up. A `swap` reads the write before it. So whoever reads
+            // this one sees what all wakers did before their wakes. After a `store` of two wakers only the second counts.
             self.rung.swap(true, SeqCst);
             self.thread.unpark();
         }
@@ -70,6 +72,8 @@ pub mod run {
                 thread::park();
             }
             say!(PollBegin { task: 0 });
+            // A `Context` only carries the waker of this poll to the future, which takes it out by `cx.waker()`. `poll`
+            // uses up the pin that it is given; `as_mut` lends one for this poll.
             let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
             say!(PollEnd { task: 0, ready: polled.is_ready() });
             if let Poll::Ready(output) = polled {
@@ -130,12 +134,16 @@ pub mod time {
 
         /// Called by whoever drives this future: usually an `async` block that awaits it, in `main` below a closure.
         fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            // To copy and to drop a waker may run code of others, which might take this lock: both without it.
+            let fresh = cx.waker().clone();
             let mut state = self.0.lock().unwrap();
             if state.0 {
                 return Poll::Ready(());
             }
             // The waker of the latest poll counts: the future may be driven by somebody else than before.
-            state.1 = Some(cx.waker().clone());
+            let old = state.1.replace(fresh);
+            drop(state);
+            drop(old);
             Poll::Pending
         }
     }

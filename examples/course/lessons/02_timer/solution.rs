@@ -31,12 +31,16 @@ impl Future for Delay {
 
     /// Called by whoever drives this future: usually an `async` block that awaits it, in `main` below a closure.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // To copy and to drop a waker may run code of others, which might take this lock: both without it.
+        let fresh = cx.waker().clone();
         let mut state = self.0.lock().unwrap();
         if state.0 {
             return Poll::Ready(());
         }
         // The waker of the latest poll counts: the future may be driven by somebody else than before.
-        state.1 = Some(cx.waker().clone());
+        let old = state.1.replace(fresh);
+        drop(state);
+        drop(old);
         Poll::Pending
     }
 }

@@ -46,9 +46,8 @@ fn drive(crowd: &Arc<Crowd>, plan: Plan) {
     let (messages, receiver) = crossbeam_channel::unbounded();
     let inbox = Arc::new(wake::Inbox { messages, thread: thread::current() });
     let core = Rc::new(run::Core { tasks: Default::default(), messages: receiver, inbox });
-    run::CURRENT.set(Some(Rc::clone(&core)));
+    run::CURRENT.set(Rc::downgrade(&core));
     let mut main = pin!(plan.main(crowd, |task: Spawned| runtime::spawn(task)));
     core.tasks.borrow_mut().insert(ready::Body::Main);
     course::drive(crowd, || core.turn(&mut |cx| main.as_mut().poll(cx)));
-    run::CURRENT.set(None);
 }

@@ -9,20 +9,21 @@ use super::wake::{Inbox, TaskWaker};
 use crossbeam_channel::Receiver;
 use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
 thread_local! {
-    /// The loop that runs on this thread.
-    pub static CURRENT: RefCell<Option<Rc<Core>>> =
-        const { RefCell::new(None) };
+    /// The loop that runs on this thread. `Weak`: it does
+    /// not keep the loop alive.
+    pub static CURRENT: RefCell<Weak<Core>> =
+        const { RefCell::new(Weak::new()) };
 }
 
 /// The loop that runs on this thread, if there is one.
 pub fn current() -> Option<Rc<Core>> {
-    CURRENT.with_borrow(Option::clone)
+    CURRENT.with_borrow(Weak::upgrade)
 }
 
 /// Polls main. You only hand it on.

@@ -1,7 +1,7 @@
 //! Rung 3: many futures on one thread. Each is a *task*: a future of which the loop has charge.
 //!
 //! `spawn` gives a future to the loop and returns at once. The loop keeps two lists: all tasks, and the queue of the
-//! tasks that are ready. A task that waits is in the first and not in the second. So a task that sleeps costs nothing.
+//! tasks that are ready. A task that waits is in the first and not in the second. So a task that waits costs no time.
 //! (Of a task *ready* means: to be polled. The poll may well say Pending; only the answer `Ready` is the end.)
 //!
 //! ```text
@@ -27,7 +27,7 @@
 //! # What this step buys
 //!
 //! Rung 2 drives one future. To do two things it can only do one after the other: a first thing that never ends starves
-//! the second. Here both are tasks, and each has its turn.
+//! the second. Here both are tasks, and each is polled in every turn.
 //!
 //! # Where it is in the real crate
 //!
@@ -65,10 +65,12 @@ pub mod wake {
     }
 
     impl Inbox {
-        /// Asks the loop to poll this task. When the loop is gone nobody receives the message, and nothing happens.
+        /// Asks the loop to poll this task. When the loop is gone nobody receives the message, and at most its thread
+        /// wakes up once for nothing.
         pub fn post(&self, task: usize) {
             // The message first: the loop looks for it when it wakes up. An `unpark` that comes while the loop is awake
-            // is remembered, so the next `park` returns at once and the loop looks again.
+            // is remembered, so the next `park` returns at once and the loop looks again. This does what the flag of
+            // rung 1 did: a message in the inbox stays there, whoever used up the `unpark`.
             let _ = self.messages.send(task);
             self.thread.unpark();
         }
@@ -81,7 +83,8 @@ pub mod ready {
 
     /// A task that the loop can poll.
     pub enum Body {
-        /// The future of `block_on`, which stays with `block_on`.
+        /// The future of `block_on`, which stays with `block_on`: it may borrow, and its output may have any type, so
+        /// it does not fit into a list with the others.
         Main,
         /// A spawned future. In a box it has a place of its own, which it never leaves: that is what `Pin` asks for.
         Task(Pin<Box<dyn Future<Output = ()>>>),
@@ -127,19 +130,19 @@ pub mod run {
     use super::wake::{Inbox, TaskWaker};
     use crossbeam_channel::Receiver;
     use std::task::{Context, Poll, Waker};
-    use std::{cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, thread};
+    use std::{cell::RefCell, ops::ControlFlow, rc::Rc, rc::Weak, sync::Arc, thread};
 
     thread_local! {
-        /// The loop that runs on this thread.
-        pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+        /// The loop that runs on this thread. `Weak`: it does not keep the loop alive.
+        pub static CURRENT: RefCell<Weak<Core>> = const { RefCell::new(Weak::new()) };
     }
 
-    /// The loop that runs on this thread, if there is one: a clone of its `Rc`.
+    /// The loop that runs on this thread, if there is one.
     pub fn current() -> Option<Rc<Core>> {
-        CURRENT.with_borrow(Option::clone)
+        CURRENT.with_borrow(Weak::upgrade)
     }
 
-    /// The closure that `block_on` hands to each turn. The loop calls it when main's turn has come; it keeps the output.
+    /// The closure by which the loop polls main. `block_on` makes it and hands it to each turn. It keeps the output.
     pub type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
 
     /// The state of one loop. The tasks are in a `RefCell`, never borrowed while a task is polled: the task may spawn.
@@ -174,11 +177,14 @@ pub mod run {
 
         /// (3) Polls one task, and puts it back if it is pending.
         fn poll(&self, task: usize, mut body: Body, main: &mut PollMain<'_>) -> ControlFlow<()> {
+            // A new waker for each poll: an allocation, which rung 5 does without.
             let waker = Waker::from(Arc::new(TaskWaker { task, inbox: Arc::clone(&self.inbox) }));
+            // A `Context` only carries the waker of this poll to the future, which takes it out by `cx.waker()`.
             let cx = &mut Context::from_waker(&waker);
             say!(PollBegin { task: task });
             let polled = match &mut body {
                 Body::Main => main(cx),
+                // `poll` uses up the pin that it is given; `as_mut` lends one for this poll.
                 Body::Task(future) => future.as_mut().poll(cx),
             };
             say!(PollEnd { task: task, ready: polled.is_ready() });
@@ -206,20 +212,25 @@ pub mod runtime {
 
     /// Drives `future` and all tasks that are spawned meanwhile, until `future` is ready.
     pub fn block_on<F: Future>(future: F) -> F::Output {
+        assert!(run::current().is_none(), "a loop runs on this thread already: spawn the future there");
+        // Without a bound, because a wake must not wait. (The real loop has this channel, too.)
         let (messages, receiver) = crossbeam_channel::unbounded();
         let inbox = Arc::new(Inbox { messages, thread: thread::current() });
         let core = Rc::new(Core { tasks: RefCell::new(Tasks::default()), messages: receiver, inbox });
-        CURRENT.set(Some(Rc::clone(&core)));
+        CURRENT.set(Rc::downgrade(&core));
         core.tasks.borrow_mut().insert(Body::Main);
         let (mut future, mut output) = (pin!(future), None);
-        // The loop polls main by this function, which keeps the output here.
+        // The loop polls main by this closure. It polls `future`, keeps the value in `output`, and tells the loop only
+        // Ready or Pending.
         while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
-        CURRENT.set(None);
-        // When this function returns, `core` is dropped, and with it all tasks that have not ended.
+        // Drops the tasks that have not ended. The loop is still there, because a task may wake others and spawn when it
+        // is dropped. What it spawns then is never polled.
+        drop(core.tasks.take());
         output.expect("the turns end when main has given its output")
     }
 
-    /// (1) Makes a task of `future`. It is polled for the first time in the next turn.
+    /// (1) Makes a task of `future`. It is polled for the first time in the next turn. `'static`, because the task may
+    /// outlive whoever spawns it; not `Send`, because it never leaves this thread.
     pub fn spawn(future: impl Future<Output = ()> + 'static) {
         let core = run::current().expect("spawn needs a running loop: call it inside block_on");
         core.tasks.borrow_mut().insert(Body::Task(Box::pin(future)));
@@ -244,7 +255,7 @@ pub mod task {
     }
 }
 
-/// Three tasks take turns, and main with them.
+/// Main and three tasks, each polled once in every turn.
 fn main() {
     runtime::block_on(async {
         for name in ["Anna", "Ben", "Cleo"] {

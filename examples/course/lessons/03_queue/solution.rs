@@ -4,19 +4,19 @@ use super::ready::{Body, Tasks};
 use super::wake::{Inbox, TaskWaker};
 use crossbeam_channel::Receiver;
 use std::task::{Context, Poll, Waker};
-use std::{cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, thread};
+use std::{cell::RefCell, ops::ControlFlow, rc::Rc, rc::Weak, sync::Arc, thread};
 
 thread_local! {
-    /// The loop that runs on this thread.
-    pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+    /// The loop that runs on this thread. `Weak`: it does not keep the loop alive.
+    pub static CURRENT: RefCell<Weak<Core>> = const { RefCell::new(Weak::new()) };
 }
 
-/// The loop that runs on this thread, if there is one: a clone of its `Rc`.
+/// The loop that runs on this thread, if there is one.
 pub fn current() -> Option<Rc<Core>> {
-    CURRENT.with_borrow(Option::clone)
+    CURRENT.with_borrow(Weak::upgrade)
 }
 
-/// The closure that `block_on` hands to each turn. The loop calls it when main's turn has come; it keeps the output.
+/// The closure by which the loop polls main. `block_on` makes it and hands it to each turn. It keeps the output.
 pub type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
 
 /// The state of one loop. The tasks are in a `RefCell`, never borrowed while a task is polled: the task may spawn.
@@ -51,11 +51,14 @@ impl Core {
 
     /// (3) Polls one task, and puts it back if it is pending.
     fn poll(&self, task: usize, mut body: Body, main: &mut PollMain<'_>) -> ControlFlow<()> {
+        // A new waker for each poll: an allocation, which rung 5 does without.
         let waker = Waker::from(Arc::new(TaskWaker { task, inbox: Arc::clone(&self.inbox) }));
+        // A `Context` only carries the waker of this poll to the future, which takes it out by `cx.waker()`.
         let cx = &mut Context::from_waker(&waker);
         say!(PollBegin { task: task });
         let polled = match &mut body {
             Body::Main => main(cx),
+            // `poll` uses up the pin that it is given; `as_mut` lends one for this poll.
             Body::Task(future) => future.as_mut().poll(cx),
         };
         say!(PollEnd { task: task, ready: polled.is_ready() });

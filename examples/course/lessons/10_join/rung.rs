@@ -76,7 +76,8 @@ pub mod wake {
         let (runtime, ticket) = ((bits >> 48) as u16, Ticket { slot: bits as u32, generation: (bits >> 32) as u16 });
         say!(Wake { task: ticket });
         match super::run::current().filter(|core| core.number == runtime) {
-            // The loop that runs on this thread is the ticket's own.
+            // The loop that runs on this thread is the ticket's own. No `unpark`: the loop is awake, for it has called
+            // the code that wakes, and it looks at the queue before it parks.
             Some(core) => core.tasks.borrow_mut().push(ticket),
             None => super::table::post(runtime, ticket),
         }
@@ -143,7 +144,8 @@ pub mod ready {
 
     /// A task that the loop can poll.
     pub enum Body {
-        /// The future of `block_on`, which stays with `block_on`.
+        /// The future of `block_on`, which stays with `block_on`: it may borrow, and its output may have any type, so
+        /// it does not fit into a list with the others.
         Main,
         /// A spawned future. In a box it has a place of its own, which it never leaves: that is what `Pin` asks for.
         Task(Pin<Box<dyn Future<Output = ()>>>),
@@ -195,18 +197,18 @@ pub mod ready {
         pub fn push(&mut self, ticket: Ticket) {
             match self.slot(ticket) {
                 Some(slot) if !slot.queued => slot.queued = true,
-                // It is queued already, or there is no such task any more. (`say!` is `()`, so nobody reads `_slot` here.)
+                // It is queued already, or its task has ended. (Only `say!` reads `_slot`, and here `say!` is `()`.)
                 _slot => return say!(PushRefused { task: ticket, stale: _slot.is_none() }),
             }
             say!(Push { task: ticket });
             self.queue.push_back(ticket);
         }
 
-        /// (2) Takes the next task out of the queue, and its body out of its slot. Called by the loop, which polls the body.
-        /// So no part of this list is borrowed during the poll, in which the task may spawn others and wake them.
+        /// (2) Takes the next task out of the queue, and its body out of its slot. Called by the loop, which polls the
+        /// body. So neither list is borrowed during the poll, in which the task may spawn others and wake them.
         pub fn pop(&mut self) -> Option<(Ticket, Body)> {
             let ticket = self.queue.pop_front()?;
-            // `None` when the ticket no longer matches its slot: its task was woken and then ended.
+            // `None` when the ticket is stale: its task was woken in its last poll, and has ended since.
             let slot = self.slot(ticket)?;
             slot.queued = false;
             say!(Pop { task: ticket });
@@ -214,12 +216,12 @@ pub mod ready {
             slot.body.take().map(|body| (ticket, body))
         }
 
-        /// Puts the body of a pending task back into its slot: the loop, after the poll.
+        /// Puts the body of a pending task back into its slot. Called by the loop, after the poll.
         pub fn put_back(&mut self, ticket: Ticket, body: Body) {
             self.slot(ticket).expect("a task keeps its slot until it ends").body = Some(body);
         }
 
-        /// Frees the slot of a task that has ended: the loop, after the last poll.
+        /// Frees the slot of a task that has ended. Called by the loop, after the last poll.
         pub fn remove(&mut self, ticket: Ticket) {
             self.slots.remove(ticket.slot as usize);
         }
@@ -563,23 +565,23 @@ pub mod run {
     use crossbeam_channel::Receiver;
     use std::sync::atomic::{Ordering::SeqCst, fence};
     use std::task::{Context, Poll, Waker};
-    use std::{cell::Cell, cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, time::Duration};
+    use std::{cell::Cell, cell::RefCell, ops::ControlFlow, rc::Rc, rc::Weak, sync::Arc, time::Duration};
 
     /// While tasks are ready, everything else is asked once in so many polls: to ask costs a system call. The number is
     /// tokio's, and Go's.
     const POLLS_BETWEEN_LOOKS: u32 = 61;
 
     thread_local! {
-        /// The loop that runs on this thread.
-        pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+        /// The loop that runs on this thread. `Weak`: it does not keep the loop alive.
+        pub static CURRENT: RefCell<Weak<Core>> = const { RefCell::new(Weak::new()) };
     }
 
-    /// The loop that runs on this thread, if there is one: a clone of its `Rc`.
+    /// The loop that runs on this thread, if there is one.
     pub fn current() -> Option<Rc<Core>> {
-        CURRENT.with_borrow(Option::clone)
+        CURRENT.with_borrow(Weak::upgrade)
     }
 
-    /// The closure that `block_on` hands to each turn. The loop calls it when main's turn has come; it keeps the output.
+    /// The closure by which the loop polls main. `block_on` makes it and hands it to each turn. It keeps the output.
     pub type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
 
     /// The state of one loop. The tasks are in a `RefCell`, never borrowed while a task is polled: the task may spawn.
@@ -622,10 +624,12 @@ pub mod run {
         fn poll(&self, ticket: Ticket, mut body: Body, main: &mut PollMain<'_>) -> ControlFlow<()> {
             self.polls.set(self.polls.get() + 1);
             let waker = ticket.waker(self.number);
+            // A `Context` only carries the waker of this poll to the future, which takes it out by `cx.waker()`.
             let cx = &mut Context::from_waker(&waker);
             say!(PollBegin { task: ticket });
             let polled = match &mut body {
                 Body::Main => main(cx),
+                // `poll` uses up the pin that it is given; `as_mut` lends one for this poll.
                 Body::Task(future) => future.as_mut().poll(cx),
             };
             say!(PollEnd { task: ticket, ready: polled.is_ready() });
@@ -693,7 +697,7 @@ pub mod runtime {
     use super::join::{JoinCell, JoinError, JoinHandle, Settle, settled};
     use super::run::{self, CURRENT, Core};
     use super::{clock::Clock, reactor::Reactor, ready::Body, table, wake::Inbox};
-    use std::{cell::Cell, cell::RefCell, pin::pin, rc::Rc, sync::Arc, time::Instant};
+    use std::{cell::Cell, cell::RefCell, pin::pin, rc::Rc, rc::Weak, sync::Arc, time::Instant};
 
     /// A loop and its tasks. They live on between two calls of `block_on`.
     pub struct Runtime(Rc<Core>);
@@ -723,10 +727,11 @@ pub mod runtime {
         pub fn block_on<F: Future>(&self, future: F) -> F::Output {
             assert!(run::current().is_none(), "a loop runs on this thread already: spawn the future there");
             let Runtime(core) = self;
-            let _entered = Entered(CURRENT.replace(Some(Rc::clone(core))));
+            let _entered = Entered(CURRENT.replace(Rc::downgrade(core)));
             core.tasks.borrow_mut().insert(Body::Main);
             let (mut future, mut output) = (pin!(future), None);
-            // The loop polls main by this function, which keeps the output here.
+            // The loop polls main by this closure. It polls `future`, keeps the value in `output`, and tells the loop only
+            // Ready or Pending.
             while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
             output.expect("the turns end when main has given its output")
         }
@@ -735,18 +740,18 @@ pub mod runtime {
     impl Drop for Runtime {
         /// Drops the tasks that have not ended; then wakers of this loop find nobody.
         fn drop(&mut self) {
-            let _entered = Entered(CURRENT.replace(Some(Rc::clone(&self.0))));
+            let _entered = Entered(CURRENT.replace(Rc::downgrade(&self.0)));
             drop(self.0.tasks.take());
             table::unregister(self.0.number);
         }
     }
 
     /// While it lives, another loop is the one of this thread than before. A panic drops it, too.
-    struct Entered(Option<Rc<Core>>);
+    struct Entered(Weak<Core>);
 
     impl Drop for Entered {
         fn drop(&mut self) {
-            CURRENT.set(self.0.take());
+            CURRENT.set(self.0.clone());
         }
     }
 
@@ -755,7 +760,8 @@ pub mod runtime {
         Runtime::new().block_on(future)
     }
 
-    /// (1) Makes a task of `future`. It is polled for the first time in the next turn.
+    /// (1) Makes a task of `future`. It is polled for the first time in the next turn. `'static`, because the task may
+    /// outlive whoever spawns it; not `Send`, because it never leaves this thread.
     pub fn spawn<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
         let core = run::current().expect("spawn needs a running loop: call it inside block_on");
         let cell = Rc::new(JoinCell { result: None.into(), joiner: None.into(), aborted: false.into() });

@@ -28,7 +28,8 @@ impl Future for TwoNaps {
     type Output = usize;
 
     fn poll(
-        // The machine, which must not move.
+        // The machine, pinned: a compiled one must not
+        // move.
         mut self: Pin<&mut Self>,
         // In it is the waker.
         cx: &mut Context<'_>,

@@ -9,8 +9,8 @@ use std::thread::{self, Thread};
 
 /// What a waker of this loop points to.
 struct Bell {
-    /// Somebody has called `wake` since the last poll
-    /// began.
+    /// The bell has been rung: somebody has called `wake`
+    /// since the last poll began.
     rung: AtomicBool,
     /// The thread that runs `block_on`.
     thread: Thread,
@@ -25,8 +25,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     // This is how `poll` gets the waker.
     let mut cx = Context::from_waker(&waker);
     // From here on the future stays where it is in memory.
-    // `poll` asks for that. Rung 0 says why: read it when
-    // you are done, for it contains the answer.
+    // `poll` asks for that, and lesson 0 says why.
     let mut future = std::pin::pin!(future);
     loop {
         // Step 2: sleep here until the bell has rung.

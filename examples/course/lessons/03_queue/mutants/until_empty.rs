@@ -6,16 +6,16 @@ use super::ready::{Body, Tasks};
 use super::wake::{Inbox, TaskWaker};
 use crossbeam_channel::Receiver;
 use std::task::{Context, Poll, Waker};
-use std::{cell::RefCell, ops::ControlFlow, rc::Rc, sync::Arc, thread};
+use std::{cell::RefCell, ops::ControlFlow, rc::Rc, rc::Weak, sync::Arc, thread};
 
 thread_local! {
-    /// The loop that runs on this thread.
-    pub static CURRENT: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+    /// The loop that runs on this thread. `Weak`: it does not keep the loop alive.
+    pub static CURRENT: RefCell<Weak<Core>> = const { RefCell::new(Weak::new()) };
 }
 
-/// The loop that runs on this thread, if there is one: a clone of its `Rc`.
+/// The loop that runs on this thread, if there is one.
 pub fn current() -> Option<Rc<Core>> {
-    CURRENT.with_borrow(Option::clone)
+    CURRENT.with_borrow(Weak::upgrade)
 }
 
 /// The closure that `block_on` hands to each turn. The loop calls it when main's turn has come; it keeps the output.
