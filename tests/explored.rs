@@ -298,7 +298,7 @@ fn gathers_of_tasks_poll_their_parent_twice_and_leave_nothing_behind() {
         // The first error comes at once, also when another child never ends.
         let (ended, polls) = polls_of(try_gather_tasks((0..2).map(|n| async move {
             yield_now().await;
-            if n == 1 { Err(n) } else { Ok(pending::<()>().await) }
+            if n == 1 { Err(n) } else { pending::<Result<(), i32>>().await }
         })))
         .await;
         assert!(matches!(ended, Err(TaskError::Failed(1))), "one of them failed");
