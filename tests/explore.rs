@@ -863,7 +863,12 @@ fn both_traces_stand_on_one_page() {
     let page = fs::read_to_string(&path).unwrap();
     fs::remove_file(&path).unwrap();
     assert!(page.contains("ends well") && page.contains("hangs: nothing can happen any more"));
-    assert!(page.contains("<li class=\"first\">"), "the first difference is marked");
+    assert_eq!(page.matches("<li class=\"first\">").count(), 2, "the first difference is marked in both");
+    let [usual, faulty] = ["The loop as it is", "With the fault"].map(|title| page.find(title).unwrap());
+    assert!(
+        usual < page.find("ends well").unwrap() && page.find("ends well").unwrap() < faulty,
+        "each with its ending"
+    );
 }
 
 #[test]

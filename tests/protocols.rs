@@ -12,9 +12,10 @@ use runtime::time::sleep;
 use runtime::time::timeout;
 use std::cell::RefCell;
 use std::net::Shutdown;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 // What `fs.rs` of the runtime finds beside it there. The explorer refuses the blocking pool, so a job is a task here.
@@ -276,4 +277,24 @@ fn lines_come_once_and_in_order_whenever_their_reader_gives_up_and_asks_again() 
     });
     held(&aborted, 3);
     std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_read_that_is_given_up_and_asked_for_again_waits_once() {
+    struct Nobody;
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+    let (near, _far) = duplex(1);
+    let nobody = Arc::new(Nobody);
+    let waker = Waker::from(Arc::clone(&nobody));
+    let cx = &mut Context::from_waker(&waker);
+    runtime::block_on(async {
+        near.write_all(b"x").await.unwrap();
+        for _ in 0..100 {
+            assert!(pin!(near.read(&mut [0])).poll(cx).is_pending());
+            assert!(pin!(near.write(b"y")).poll(cx).is_pending());
+        }
+    });
+    assert_eq!(Arc::strong_count(&nobody), 4, "its own, the waker, and one for each direction");
 }

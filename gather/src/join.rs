@@ -293,3 +293,112 @@ impl Batch {
         Batch { next_len: 0, at: 0, len: self.next_len }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    /// Children of whom nothing is asked but their notes.
+    struct Notes([Note; 3]);
+
+    impl Children for Notes {
+        type End = ();
+
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn alive(&self) -> usize {
+            self.0.len()
+        }
+
+        fn start(&mut self) -> Option<u32> {
+            None
+        }
+
+        fn poll(&mut self, _place: u32, _cx: &mut Context<'_>) -> Poll<()> {
+            Poll::Pending
+        }
+
+        fn note(&mut self, number: u32) -> &mut Note {
+            &mut self.0[number as usize]
+        }
+    }
+
+    /// Gives the numbers of a script, and zeros after its end; remembers how many there were to choose from.
+    #[derive(Default)]
+    struct Script(Vec<(usize, usize)>, usize);
+
+    impl Script {
+        fn choose(&mut self, of: usize) -> usize {
+            if self.1 == self.0.len() {
+                self.0.push((0, of));
+            }
+            self.1 += 1;
+            self.0[self.1 - 1].0
+        }
+
+        /// The next script, until each was.
+        fn next(mut self) -> Option<Script> {
+            while let Some((chosen, of)) = self.0.pop() {
+                if chosen + 1 < of {
+                    self.0.push((chosen + 1, of));
+                    return Some(Script(self.0, 0));
+                }
+            }
+            None
+        }
+    }
+
+    /// A batch and the next one lie in the same notes. Three children, three rounds, all that can happen: at each poll a
+    /// child wakes itself or does not, and before each round the set is woken for any of them, in any order. Whoever is to
+    /// be polled is polled, once, in the order of the wakes.
+    #[test]
+    fn whatever_happens_in_three_rounds_of_three_children_the_batch_gives_each_in_its_turn() {
+        let (mut script, mut runs) = (Script::default(), 0);
+        loop {
+            let (mut children, mut batch, mut next) = (Notes([Note::default(); 3]), Batch::default(), VecDeque::new());
+            let polled = |script: &mut Script, children: &mut Notes, batch: &mut Batch, place| {
+                children.note(place).queued = false;
+                let woken = script.choose(2) == 1;
+                if woken {
+                    batch.add(children, place);
+                }
+                woken
+            };
+            for place in 0..3 {
+                if polled(&mut script, &mut children, &mut batch, place) {
+                    next.push_back(place);
+                }
+            }
+            for _ in 0..2 {
+                let set = ReadySet::new(3, Waker::noop().clone(), Mark::new("batch"));
+                let mut asleep = vec![0, 1, 2];
+                while let Some(chosen) = script.choose(asleep.len() + 1).checked_sub(1) {
+                    let place = asleep.remove(chosen);
+                    set.wake(place);
+                    if !next.contains(&place) {
+                        next.push_back(place);
+                    }
+                }
+                batch.add_ready(&mut children, Some(&set), Waker::noop());
+                assert_eq!(batch.has_next(), !next.is_empty());
+                batch = batch.turn_over();
+                for place in std::mem::take(&mut next) {
+                    assert_eq!(batch.pop(&mut children), Some(place));
+                    if polled(&mut script, &mut children, &mut batch, place) {
+                        next.push_back(place);
+                    }
+                }
+                assert_eq!(batch.pop(&mut children), None);
+            }
+            runs += 1;
+            script = match script.next() {
+                Some(script) => script,
+                None => break,
+            };
+        }
+        assert!(runs > 10_000, "{runs} runs");
+    }
+}

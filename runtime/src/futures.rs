@@ -1,10 +1,11 @@
 //! The feature `futures`: the loop's types implement the traits of futures-io and futures-core, so that the combinators
 //! of the crate futures work with them.
 
+use crate::At;
 use crate::circle::budget;
 use crate::circle::reactor::Direction;
 use crate::fs::Lines;
-use crate::io::Async;
+use crate::io::{Async, DuplexStream};
 use crate::net::TcpStream;
 use crate::parts::share::Reach;
 use crate::sync::mpsc::Receiver;
@@ -120,6 +121,35 @@ where
         self.poll_flush(cx)
     }
 }
+
+/// As for a socket: a stream and a shared reference to it.
+macro_rules! duplex_stream {
+    ($($type:ty),*) => {$(
+        impl AsyncRead for $type {
+            #[track_caller]
+            fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Polled<usize> {
+                self.poll_read_at(cx, buffer, At::here())
+            }
+        }
+
+        impl AsyncWrite for $type {
+            #[track_caller]
+            fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Polled<usize> {
+                self.poll_write_at(cx, bytes, At::here())
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Polled<()> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Polled<()> {
+                Poll::Ready(self.shutdown(Shutdown::Write))
+            }
+        }
+    )*};
+}
+
+duplex_stream!(&DuplexStream, DuplexStream);
 
 impl<T, R: Reach> Stream for Receiver<T, R> {
     type Item = T;

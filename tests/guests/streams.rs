@@ -5,7 +5,7 @@ use futures::future::{join, join3};
 use futures::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter, copy};
 use futures::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 use futures::{AsyncRead, AsyncWrite};
-use runtime::io::Async;
+use runtime::io::{Async, duplex};
 use runtime::net::TcpStream;
 use runtime::sync::{mpsc, oneshot};
 use runtime::time::{interval, now};
@@ -87,6 +87,20 @@ fn a_shared_reference_to_a_socket_is_a_stream_of_its_own() {
         let (one, other) = connection().await;
         join(join(send(LENGTH, &one), receive(LENGTH, &one)), join(send(LENGTH, &other), receive(LENGTH, &other)))
             .await;
+    });
+}
+
+#[test]
+fn the_ends_of_a_stream_in_memory_are_streams_and_so_are_shared_references_to_them() {
+    virtually(async {
+        let (near, far) = duplex(7);
+        let echo = spawn(send_back(far));
+        talk(near).await;
+        assert!(echo.await.expect("it ends").expect("no error") > 0);
+        let (near, far) = duplex(7);
+        let echo = spawn(async move { send_back(&far).await });
+        talk(&near).await;
+        assert!(echo.await.expect("it ends").expect("no error") > 0);
     });
 }
 

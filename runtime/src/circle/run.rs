@@ -106,9 +106,11 @@ impl Core {
         // the next batch; `pop` does not give it.
         for _ in 0..TURN_BUDGET {
             if self.polls_since_check.get() >= POLLS_BETWEEN_CHECKS {
-                self.check(turn);
+                if !explore!(asks is_early(self)) {
+                    self.check(turn);
+                }
+                explore!(choose_next(self)); // An explorer sees to it that each poll of its loop comes through here.
             }
-            explore!(choose_next(self));
             let Some(popped) = self.tasks.borrow_mut().pop() else { break };
             let _pop = trace!(scope Pop { task: popped.ticket });
             self.poll(popped, main, turn)?;

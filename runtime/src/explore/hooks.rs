@@ -10,7 +10,7 @@ use crate::circle::context;
 use crate::circle::core::Core;
 use crate::circle::join::Target;
 use crate::circle::remote::Message;
-use crate::circle::run::Turn;
+use crate::circle::run::{POLLS_BETWEEN_CHECKS, Turn};
 use crate::circle::ticket::Ticket;
 use crate::circle::timers::Timers;
 use std::any::Any;
@@ -20,6 +20,22 @@ use std::panic::Location;
 #[inline(always)]
 fn is_explored() -> bool {
     ACTIVE.get()
+}
+
+/// An explorer counts the polls since its loop's last check from here on. So each poll seems to be due for a check: the loop
+/// asks [`is_early`], and then lets the explorer choose. A loop that nobody explores pays nothing for that.
+const DRIVEN: u32 = 1 << 16;
+
+/// From here on, the explorer is asked before each poll of this loop.
+pub(super) fn drive(core: &Core) {
+    core.polls_since_check.set(DRIVEN);
+}
+
+/// Whether the loop has come to its check only for the explorer to choose. A poll that has spent its budget asks for a check
+/// by setting the number itself.
+#[inline]
+pub(crate) fn is_early(core: &Core) -> bool {
+    is_explored() && (DRIVEN..DRIVEN + POLLS_BETWEEN_CHECKS).contains(&core.polls_since_check.get())
 }
 
 /// Before the pop: the chosen task is brought to the front of the batch.
@@ -33,13 +49,19 @@ pub(crate) fn choose_next(core: &Core) {
 #[cold]
 fn choose(core: &Core) {
     loop {
-        match with_run(core, |run| run.next(core)) {
-            None | Some(Next::Poll) => return,
-            Some(Next::Alarm(deadline)) => {
+        let next = with_run(core, |run| run.next(core));
+        // None: a loop inside the program, which goes its own way.
+        let Some(next) = next else { return };
+        if core.polls_since_check.get() < DRIVEN {
+            drive(core); // There was a check.
+        }
+        match next {
+            Next::Poll => return,
+            Next::Alarm(deadline) => {
                 let now = core.clock.nanos();
                 core.jump(deadline.max(now), &mut Turn::default());
             }
-            Some(Next::Stop) => return raise(Stop::Hang),
+            Next::Stop => return raise(Stop::Hang),
         }
     }
 }
@@ -57,8 +79,10 @@ fn wait_idly(core: &Core) {
     if core.threads.is_somebody_outside() {
         refuse("Handle::outside", "it waits for another thread, and a blocking wait is none of the explorer's");
     }
-    if with_run(core, |run| run.idle(core)) == Some(false) {
-        raise(Stop::Hang);
+    match with_run(core, |run| run.idle(core)) {
+        Some(true) => drive(core), // There was a check.
+        Some(false) => raise(Stop::Hang),
+        None => {}
     }
 }
 

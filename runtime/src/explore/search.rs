@@ -5,6 +5,7 @@
 //! schedules in the order of their costs: those with none, then all with one, then all with two. Every schedule comes
 //! once. A schedule in the queue is one pair and the number of the schedule that it adds it to.
 
+use super::hooks;
 use super::panics::{self, Keeping, text_of};
 use super::run::{ACTIVE, Open, RUN, Run, Stop, Stopped};
 use super::schedule::{Deviation, Schedule};
@@ -97,6 +98,7 @@ impl<P: Fn(&Runtime)> Runner<P> {
         run.begin(self.options, plan, expected, is_told);
         (run.number, run.fault) = (runtime.core.number, self.fault);
         panics::forget();
+        hooks::drive(&runtime.core);
         RUN.set(Some(run));
         ACTIVE.set(true);
         let result = catch_unwind(AssertUnwindSafe(|| (self.program)(&runtime)));

@@ -227,6 +227,9 @@ impl Difference {
                 };
                 _ = writeln!(page, "<li{class}>{}</li>", escaped(&sentence));
             }
+            if self.first == Some(events.len() as u64) {
+                page.push_str("<li class=\"first\">It ends here.</li>\n");
+            }
             page.push_str("</ol>\n</section>\n");
         }
         page.push_str("</div>\n<script>document.querySelectorAll(\".first\").forEach((row) => { ");

@@ -66,8 +66,8 @@ struct Pipe {
     is_ended: bool,
     /// Nobody will read any more.
     is_unread: bool,
-    /// The tasks that wait for bytes or an end, and those that wait for room or an end. All are woken at each change: who
-    /// finds nothing waits again.
+    /// The tasks that wait for bytes or an end, and those that wait for room or an end, each once. All are woken at each
+    /// change: who finds nothing waits again.
     readers: Vec<Waker>,
     writers: Vec<Waker>,
 }
@@ -102,6 +102,15 @@ impl Pipe {
         self.bytes.extend(&bytes[..n]);
         Some(Ok(n))
     }
+}
+
+/// Adds a task to a list, unless it stands there. Gives its waker back then, to be dropped outside of every borrow.
+fn wait(list: &mut Vec<Waker>, waker: Waker) -> Option<Waker> {
+    if list.iter().any(|waiting| waiting.will_wake(&waker)) {
+        return Some(waker);
+    }
+    list.push(waker);
+    None
 }
 
 /// Wakes a list of tasks, outside of every borrow.
@@ -206,8 +215,9 @@ impl DuplexStream {
             let waker = cx.waker().clone();
             let mut pipe = self.incoming.borrow_mut();
             let Some(n) = pipe.read(buffer, at) else {
-                pipe.readers.push(waker);
+                let spare = wait(&mut pipe.readers, waker);
                 drop(pipe);
+                drop(spare);
                 trace!(Waits { what: "bytes of a duplex stream" } at at);
                 return Poll::Pending;
             };
@@ -222,8 +232,9 @@ impl DuplexStream {
             let waker = cx.waker().clone();
             let mut pipe = self.outgoing.borrow_mut();
             let Some(written) = pipe.write(bytes, at) else {
-                pipe.writers.push(waker);
+                let spare = wait(&mut pipe.writers, waker);
                 drop(pipe);
+                drop(spare);
                 trace!(Waits { what: "room in a duplex stream" } at at);
                 return Poll::Pending;
             };
