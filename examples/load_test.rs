@@ -39,7 +39,8 @@ Exit status:
   130  Ctrl-C, and every answer until then was 2xx; 143 the same with SIGTERM
 
 Ctrl-C and SIGTERM: no new requests, those in flight are dropped, the report shows the rest.
-A time is a number of seconds, or has a unit: 500ms, 30s, 5m. HTTP/1.1 only: there is no HTTP/2 here.";
+A time is a number of seconds, or has a unit: 500ms, 30s, 5m.
+HTTP/1.1 only: there is no HTTP/2 here. Redirects are answers like any other, and are not followed.";
 
 /// Open files that are not connections in flight: the loops' own, stdin to stderr, and connections just being closed.
 const SPARE_FILES: u64 = 32;

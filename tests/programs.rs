@@ -8,6 +8,8 @@
 
 #[path = "guests/certificates.rs"]
 mod certificates;
+#[path = "programs/beside.rs"]
+mod beside;
 #[path = "programs/caches.rs"]
 mod caches;
 #[path = "programs/claims.rs"]
