@@ -4,6 +4,7 @@ use crate::catalog::{Course, Lesson, State, typed};
 use crate::check::{ACCEPTED, REFUSED};
 use crate::compile::compile;
 use crate::grade::how;
+use crate::orders::{HELP, Orders};
 use crate::progress::Progress;
 use crate::text::wrap;
 use std::fs;
@@ -18,24 +19,6 @@ pub const NOT_ACCEPTED: u8 = 1;
 pub const NOT_COMPILED: u8 = 2;
 /// Nobody knows this command, or it cannot be done. The number that BSD's sysexits has for it.
 pub const USAGE: u8 = 64;
-
-const HELP: &str = "  cargo run -p course               what to do next
-  cargo run -p course -- list       all lessons
-  cargo run -p course -- 1          begin with lesson 1
-  cargo run -p course -- check      check your answer
-  cargo run -p course -- hint       a hint; again: one more
-  cargo run -p course -- reset      begin anew; your file is
-                                    kept beside the new one,
-                                    and the lesson counts as
-                                    not begun
-  cargo run -p course -- solution   our answer
-
-  Each takes the number of a lesson, as in: check 1
-  Without a number they mean the exercise that you saved
-  last, if it has changed since it was accepted; otherwise
-  the first one that is not accepted.
-  check takes a seed, as in: check 1 --seed 128402149
-";
 
 /// Does what `words` say.
 pub fn command(course: &Course, words: &[&str], out: &mut dyn Write) -> u8 {
@@ -74,30 +57,6 @@ pub fn command(course: &Course, words: &[&str], out: &mut dyn Write) -> u8 {
             let _ = write!(desk.out, "{}", wrap(&format!("It cannot be done: {error}."), 2));
             USAGE
         }
-    }
-}
-
-/// What stands behind a command.
-#[derive(Default)]
-struct Orders {
-    lesson: Option<u32>,
-    seed: Option<u64>,
-}
-
-impl Orders {
-    fn parse(words: &[&str]) -> Result<Orders, String> {
-        let mut orders = Orders::default();
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            if let Some(seed) = word.strip_prefix("--seed") {
-                let seed = seed.strip_prefix('=').or_else(|| words.next().copied()).unwrap_or_default();
-                orders.seed = Some(seed.parse().map_err(|_| "--seed takes a number, as in: --seed 7".to_owned())?);
-            } else {
-                let number = word.parse().map_err(|_| format!("\"{word}\" is no number of a lesson."))?;
-                orders.lesson = Some(number);
-            }
-        }
-        Ok(orders)
     }
 }
 

@@ -23,6 +23,7 @@ mod grade;
 mod catalog;
 mod progress;
 mod compile;
+mod orders;
 pub mod commands;
 
 pub use catalog::{Course, Lesson};

@@ -37,6 +37,16 @@ impl Thread {
         Thread { folder: link.map(|link| format!("/proc/{}", link.display())) }
     }
 
+    /// Whether a thread of this process other than the calling one runs, or waits for a processor.
+    pub(crate) fn another_runs() -> bool {
+        let this = Thread::current().folder.unwrap_or_default();
+        let folders = fs::read_dir("/proc/self/task").into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let others =
+            folders.filter_map(|name| name.into_string().ok()).filter(|name| !this.ends_with(&format!("/{name}")));
+        let others = others.map(|name| Thread { folder: Some(format!("/proc/self/task/{name}")) });
+        others.filter_map(|other| other.look()).any(|look| !look.asleep)
+    }
+
     /// A look at it. `None`: it has ended, or the system does not tell.
     pub(crate) fn look(&self) -> Option<Look> {
         let folder = self.folder.as_ref()?;

@@ -21,6 +21,10 @@ const HANG: Duration = Duration::from_millis(2);
 /// is busy for long, in a lock of the allocator.
 const STUCK: Duration = Duration::from_millis(100);
 
+/// The same while any other thread of the process runs, as one of an earlier program may that has not ended yet: it may hold
+/// a lock of the allocator. One that an answer has started may run for ever, so this has an end.
+const BESIDE_OTHERS: Duration = Duration::from_secs(1);
+
 /// Processor time without an event, after which a loop spins.
 pub const SPIN: Duration = Duration::from_millis(20);
 
@@ -166,7 +170,10 @@ impl Quiet {
             _ if will_come || !all_asleep => self.asleep = None,
             Some((before, when)) if *before == looks => {
                 let hang = if outstanding > 0 { STUCK } else { HANG };
-                let hangs = when.elapsed() >= hang && !a_helper_runs;
+                let slept = when.elapsed();
+                let is_alone = || !Thread::another_runs() || slept >= BESIDE_OTHERS;
+                // Looked at once more: whoever ran may have woken the loop before that was asked.
+                let hangs = slept >= hang && !a_helper_runs && is_alone() && run.looks() == looks;
                 return hangs.then_some(Ended::Parked);
             }
             _ => self.asleep = Some((looks, Instant::now())),
@@ -245,6 +252,21 @@ mod tests {
             while !begun.load(SeqCst) {
                 thread::sleep(super::HANG / 20);
             }
+            hear.recv().unwrap();
+        };
+        assert!(matches!(watch(body).0, Outcome::Done(())));
+    }
+
+    #[test]
+    fn a_thread_of_another_program_that_has_not_ended_is_waited_for() {
+        let body = || {
+            let (tell, hear) = std::sync::mpsc::channel();
+            // It belongs to no run, and holds what the loop waits for.
+            thread::spawn(move || {
+                let begin = std::time::Instant::now();
+                while begin.elapsed() < super::HANG * 20 {}
+                tell.send(()).unwrap();
+            });
             hear.recv().unwrap();
         };
         assert!(matches!(watch(body).0, Outcome::Done(())));

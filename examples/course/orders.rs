@@ -1,0 +1,47 @@
+//! What stands behind a command, and the list of all commands.
+
+/// All commands.
+pub(crate) const HELP: &str = "  cargo run -p course               what to do next
+  cargo run -p course -- list       all lessons
+  cargo run -p course -- 1          begin with lesson 1
+  cargo run -p course -- check      check your answer
+  cargo run -p course -- hint       a hint; again: one more
+  cargo run -p course -- reset      begin anew; your file is
+                                    kept beside the new one,
+                                    and the lesson counts as
+                                    not begun
+  cargo run -p course -- solution   our answer
+
+  Each takes the number of a lesson, as in: check 1
+  Without a number they mean the exercise that you saved
+  last, if it has changed since it was accepted; otherwise
+  the first one that is not accepted.
+  check takes a seed, as in: check 1 --seed 128402149
+";
+
+/// What stands behind a command.
+#[derive(Default)]
+pub(crate) struct Orders {
+    /// The lesson that is named.
+    pub(crate) lesson: Option<u32>,
+    /// The seed of a check.
+    pub(crate) seed: Option<u64>,
+}
+
+impl Orders {
+    /// Reads the words behind a command; an error says what is wrong with them.
+    pub(crate) fn parse(words: &[&str]) -> Result<Orders, String> {
+        let mut orders = Orders::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            if let Some(seed) = word.strip_prefix("--seed") {
+                let seed = seed.strip_prefix('=').or_else(|| words.next().copied()).unwrap_or_default();
+                orders.seed = Some(seed.parse().map_err(|_| "--seed takes a number, as in: --seed 7".to_owned())?);
+            } else {
+                let number = word.parse().map_err(|_| format!("\"{word}\" is no number of a lesson."))?;
+                orders.lesson = Some(number);
+            }
+        }
+        Ok(orders)
+    }
+}
