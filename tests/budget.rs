@@ -385,6 +385,23 @@ fn what_is_refused_stays_where_it_is() {
 }
 
 #[test]
+fn a_leaf_that_is_pending_gives_back_what_it_took() {
+    virtually(async {
+        let (_sender, mut receiver) = mpsc::channel::<()>(1);
+        let (semaphore, mut ticks) = (Semaphore::new(0), interval(Duration::from_secs(1)));
+        ticks.tick().await;
+        for _ in 1..BUDGET {
+            assert!(has_budget_remaining());
+            assert!(poll_once(&mut Box::pin(receiver.recv())).is_pending());
+            assert!(poll_once(&mut semaphore.acquire()).is_pending());
+            assert!(poll_once(&mut Box::pin(ticks.tick())).is_pending());
+            consume_budget().await;
+        }
+        assert!(!has_budget_remaining());
+    });
+}
+
+#[test]
 fn to_try_takes_nothing_from_the_budget_and_asks_for_none() {
     let runtime = virtual_runtime();
     runtime.block_on(async {
@@ -463,6 +480,20 @@ fn polls_that_no_loop_makes_have_no_limit() {
     for _ in 600..1_000 {
         assert!(poll_once(&mut Box::pin(receiver.recv())).is_ready());
     }
+}
+
+#[test]
+fn a_runtime_that_is_dropped_inside_of_a_task_leaves_the_budget_of_the_task_as_it_was() {
+    block_on(async {
+        for _ in 0..BUDGET {
+            assert!(has_budget_remaining());
+            let other = virtual_runtime();
+            drop(other.spawn(std::future::pending::<()>()));
+            drop(other);
+            consume_budget().await;
+        }
+        assert!(!has_budget_remaining());
+    });
 }
 
 #[test]

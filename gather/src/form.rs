@@ -4,6 +4,7 @@
 use crate::join::{Engine, Stage};
 use crate::slots::{Progress, Slots};
 use runtime::Mark;
+use runtime::task::budget;
 use std::ops::ControlFlow::{Break, Continue};
 use std::task::{Context, Poll, ready};
 use std::{iter, mem};
@@ -105,6 +106,7 @@ impl<I: Iterator<Item: Future>, T, P: FnMut(Progress)> Gathering<I, T, P> {
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, <I::Item as Future>::Output)>> {
         let Gathering { engine, children, on_progress } = self;
         engine.poll(children, cx, |children, end| {
+            budget::take(); // The engine has asked whether any is left.
             on_progress.iter_mut().for_each(|report| report(children.progress()));
             Break(end)
         })

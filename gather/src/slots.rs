@@ -289,6 +289,7 @@ impl<I: Iterator<Item: Future>, T> Children for Slots<I, T> {
         Slots::alive(self)
     }
 
+    #[inline]
     fn start(&mut self) -> Option<u32> {
         if self.limit.is_none() { self.start_next() } else { self.fill_vacant() }
     }

@@ -8,7 +8,6 @@ use crate::pinned::Pinned;
 use crate::slots::Progress;
 use futures_core::Stream;
 use runtime::Mark;
-use runtime::task::budget;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -83,7 +82,7 @@ impl<I: Iterator<Item: Future>, P: FnMut(Progress)> Stream for AsCompleted<I, P>
         if self.0.engine.stage == Stage::Done {
             return Poll::Ready(None);
         }
-        budget::spend(cx, |cx| self.0.poll_next(cx))
+        self.0.poll_next(cx)
     }
 
     /// As many as the iterator has left, plus the children that are alive.

@@ -140,7 +140,7 @@ pub mod budget {
 /// });
 /// ```
 pub fn has_budget_remaining() -> bool {
-    of_polls::is_left()
+    of_polls::LEFT.get() > 0
 }
 
 /// Takes one from the budget of the poll. If none is left, it lets the other tasks run first; tokio's `consume_budget`.
@@ -160,8 +160,8 @@ pub fn has_budget_remaining() -> bool {
 ///     assert_eq!(sum, 499_500);
 /// });
 /// ```
-pub async fn consume_budget() {
-    poll_fn(|cx| of_polls::spend(cx, |_| Poll::Ready(()))).await;
+pub fn consume_budget() -> impl Future<Output = ()> {
+    poll_fn(|cx| of_polls::spend(cx, |_| Poll::Ready(())))
 }
 
 /// Runs `f`, which may block, on a thread of the blocking pool: asyncio's `to_thread`, tokio's `spawn_blocking`.

@@ -5,10 +5,10 @@
 //! of a leaf takes one of [`BUDGET`]:
 //!
 //! ```text
-//!   begin: a poll begins     take: a leaf gives something         poll_left: the next leaf finds none left
-//!   128 -------------------> 127 ------------- ... -------------> 0 ----------------------------------------+
-//!    ^                                                            the leaf wakes its task and says Pending  |
-//!    +------------------------------- the others have their turn <------------------------------------------+
+//!   a poll begins     spend: a leaf gives something         refuse: the next leaf finds none left
+//!   128 ------------> 127 ------------- ... -------------> 0 ----------------------------------------+
+//!    ^                                                     the leaf wakes its task and says Pending  |
+//!    +------------------------------- the others have their turn <-----------------------------------+
 //! ```
 //!
 //! `try_*` functions take none, for they cannot wait. A poll that is not made by a loop of this crate, but by another
@@ -22,70 +22,67 @@
 
 use crate::circle::context;
 use std::cell::Cell;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 /// What the leaves may give a task in one poll: tokio's number.
-const BUDGET: i32 = 128;
+pub(crate) const BUDGET: i64 = 128;
 
 /// When leaves ask this often in one poll with none left, Pending does not lead back to the loop: another executor runs
 /// inside of the task, and would ask for ever. The poll gets a new budget.
-const PATIENCE: i32 = 1024;
+const PATIENCE: i64 = 1024;
 
 thread_local! {
-    /// What is left for the poll that is under way. Below zero: how often a leaf has asked in vain.
-    static LEFT: Cell<i32> = const { Cell::new(BUDGET) };
+    /// What is left for the poll that is under way: [`BUDGET`] when it begins. Below zero: how often a leaf has asked in
+    /// vain. Where no loop runs it is so much that nobody can take it all; `context.rs` puts that back when a loop leaves.
+    pub(crate) static LEFT: Cell<i64> = const { Cell::new(i64::MAX) };
 }
 
-/// The poll of a task begins.
+/// Polls a leaf: takes one before, and gives it back if the leaf is pending. With none left the leaf is not polled, so
+/// it takes nothing that it may not give: this wakes the waker of `cx` and says Pending.
 #[inline]
-pub(crate) fn begin() {
-    LEFT.set(BUDGET);
+pub fn spend<T>(cx: &mut Context<'_>, leaf: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    take();
+    if LEFT.get() < 0 {
+        refuse(cx);
+        return Poll::Pending;
+    }
+    let polled = leaf(cx);
+    if polled.is_pending() {
+        give_back();
+    }
+    polled
 }
 
-/// Ready if any is left. A leaf asks before it tries, so that it takes nothing that it may not give. With none left,
-/// this wakes the waker of `cx` and says Pending.
+/// Asks whether any is left, for a caller that [takes](take) after a success. With none left, this wakes the waker of
+/// `cx` and says Pending.
 #[inline]
-pub fn poll_left(cx: &Context<'_>) -> Poll<()> {
-    if LEFT.get() > 0 { Poll::Ready(()) } else { refuse(cx) }
+pub fn poll_left(cx: &mut Context<'_>) -> Poll<()> {
+    if LEFT.get() > 0 { Poll::Ready(()) } else { spend(cx, |_| Poll::Pending) }
 }
 
-/// Takes one, after a success. The caller has asked before.
+/// Takes one.
 #[inline]
 pub fn take() {
     LEFT.set(LEFT.get() - 1);
 }
 
-/// Polls a leaf: asks before, and takes one if it is ready.
-#[inline]
-pub fn spend<T>(cx: &mut Context<'_>, leaf: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
-    ready!(poll_left(cx));
-    let polled = leaf(cx);
-    if polled.is_ready() {
-        take();
-    }
-    polled
+/// Gives one back. Not inlined, so that the caller needs no register for it, and a success pays nothing.
+#[inline(never)]
+fn give_back() {
+    LEFT.set(LEFT.get() + 1);
 }
 
-/// Whether any is left; the question of [`poll_left`] without a waker. Outside of a loop there is no limit.
-pub(crate) fn is_left() -> bool {
-    LEFT.get() > 0 || context::with(|_| ()).is_none()
-}
-
-/// None is left. Ready if there is a new budget.
+/// None is left: the task is polled again when the others have had their turn. This returns nothing, and the caller is
+/// pending at once. So the caller keeps nothing over this call, and saves no registers for it.
 #[cold]
 #[inline(never)]
-fn refuse(cx: &Context<'_>) -> Poll<()> {
+fn refuse(cx: &Context<'_>) {
     let left = LEFT.get();
+    LEFT.set(if left > -PATIENCE { left } else { BUDGET });
     // A poll that has spent its whole budget was a long one: the loop checks before the next.
-    let in_loop = context::with(|core| core.check_before_next_poll()).is_some();
-    if !in_loop || left <= -PATIENCE {
-        begin();
-        return Poll::Ready(());
-    }
-    LEFT.set(left - 1);
-    if left == 0 {
+    context::with(|core| core.check_before_next_poll());
+    if left == -1 {
         trace!(Waits { what: "its next turn: it has had its share" });
     }
     cx.waker().wake_by_ref();
-    Poll::Pending
 }

@@ -6,6 +6,7 @@
 //! Read before: `core.rs`.
 //! Grew from rung 3 (how `spawn` finds the loop) of the ladder in `examples/course`.
 
+use crate::circle::budget::LEFT;
 use crate::circle::core::Core;
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -20,18 +21,21 @@ thread_local! {
 pub(crate) struct Entered<'core> {
     /// What was current before: a runtime may be dropped inside a task of another one.
     before: *const Core,
+    /// What was left of the budget then: outside of a loop there is no limit.
+    left: i64,
     /// The guard borrows the core, so that the pointer is good for as long as it is set.
     core: PhantomData<&'core Core>,
 }
 
 /// Makes `core` the current one of this thread until the guard is dropped.
 pub(crate) fn enter(core: &Core) -> Entered<'_> {
-    Entered { before: CURRENT.replace(core), core: PhantomData }
+    Entered { before: CURRENT.replace(core), left: LEFT.get(), core: PhantomData }
 }
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         CURRENT.set(self.before);
+        LEFT.set(self.left);
     }
 }
 

@@ -134,7 +134,7 @@ impl Core {
             return self.end(ticket, body);
         }
         turn.polls += 1;
-        budget::begin(); // How much the leaves may give the task in this poll.
+        budget::LEFT.set(budget::BUDGET); // How much the leaves may give the task in this poll.
         // The waker is only a number. Without `ManuallyDrop` each poll would call its drop function, which has nothing
         // to release.
         let waker = ManuallyDrop::new(ticket.waker());

@@ -369,13 +369,19 @@ impl<T, R: Reach> Receiver<T, R> {
             // Cloned before the lock and dropped after it: both are foreign code.
             let polled = self.take_or_wait(Some(cx.waker().clone()));
             if polled.is_pending() {
-                context::with(|core| {
-                    trace!(below Waits { what: Wait::Channel, channel: self.channel.lock()._mark, side: "receive" } at _at);
-                    core.note_wait(Wait::Channel);
-                });
+                self.note_wait(_at);
             }
             polled
         })
+    }
+
+    /// A function of its own, so that `poll_at` is short and the compiler can put it into the task.
+    #[cold]
+    fn note_wait(&self, _at: Option<At>) {
+        context::with(|core| {
+            trace!(below Waits { what: Wait::Channel, channel: self.channel.lock()._mark, side: "receive" } at _at);
+            core.note_wait(Wait::Channel);
+        });
     }
 
     /// The next value, if one is there: tokio's `try_recv`, asyncio's `get_nowait`.

@@ -258,6 +258,7 @@ pub struct Acquire<'a> {
 impl<'a> Future for Acquire<'a> {
     type Output = Permit<'a>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit<'a>> {
         let semaphore = self.semaphore;
         self.wait.poll(semaphore, cx).map(|mark| Permit { semaphore, mark })
@@ -284,6 +285,7 @@ pub struct AcquireOwned {
 impl Future for AcquireOwned {
     type Output = OwnedPermit;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<OwnedPermit> {
         let this = &mut *self;
         this.wait.poll(&this.semaphore, cx).map(|mark| OwnedPermit::new(Rc::clone(&this.semaphore), mark))
