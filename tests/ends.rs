@@ -19,7 +19,7 @@ use std::thread;
 use std::time::Duration;
 use tests::{
     Count, Dropped, LOCAL, Log, Moment, OnDrop, alone, counts, inside, is_alive, meddler, panic_message, poll_once,
-    thread_number, until, virtual_runtime, virtually,
+    thread_number, until, virtual_runtime, virtually, waits_for_a_thread,
 };
 
 const ZERO: Option<Duration> = Some(Duration::ZERO);
@@ -234,6 +234,40 @@ fn jobs_then_tasks_then_messages_are_dropped_and_then_those_who_wait_at_the_loop
     drop(runtime);
     assert_eq!(*list.lock().unwrap(), ["job", "task", "message", "timer"]);
     drop((nap, release));
+}
+
+#[test]
+fn a_drop_that_joins_a_thread_which_waits_for_a_later_task_of_the_loop_does_not_return() {
+    // In a process of its own, for the two threads never end. It is documented at the drop of `Runtime`.
+    alone("a_drop_that_joins_a_thread_which_waits_for_a_later_task_of_the_loop_does_not_return", || {
+        let (tell, numbers) = std::sync::mpsc::channel();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        thread::spawn(move || {
+            let runtime = virtual_runtime();
+            let (handle, of_waiter) = (runtime.handle(), tell.clone());
+            let (spawned, later) = std::sync::mpsc::channel();
+            let waiter = thread::spawn(move || {
+                let task = handle.spawn(pending::<()>());
+                spawned.send(()).unwrap();
+                of_waiter.send(thread_number()).unwrap();
+                _ = executor::block_on(task);
+            });
+            later.recv().unwrap();
+            drop(runtime.spawn(keep(OnDrop::new(move || {
+                tell.send(thread_number()).unwrap();
+                waiter.join().unwrap();
+            }))));
+            // Now the loop takes the message: the thread's task comes after this one.
+            assert_eq!(runtime.turn(ZERO).remote_wakes, 0);
+            assert_eq!(runtime.turn(ZERO).remote_wakes, 1);
+            drop(runtime);
+            over.store(true, SeqCst);
+        });
+        let (one, other): (u32, u32) = (numbers.recv().unwrap(), numbers.recv().unwrap());
+        until(|| is_over.load(SeqCst) || [one, other].into_iter().all(waits_for_a_thread));
+        assert!(!is_over.load(SeqCst));
+    });
 }
 
 // Leaves that are used while their loop is being dropped.

@@ -1,12 +1,15 @@
 //! gather on the loop: polls, wakes and allocations counted, at 1 to 100,000 children.
 
-use gather::{TaskError, as_completed, gather, gather_tasks, try_gather, try_gather_tasks};
+use gather::{
+    TaskError, as_completed, first_ok, gather, gather_streams, gather_tasks, race, try_gather, try_gather_tasks,
+};
 use runtime::sync::oneshot;
 use runtime::task::yield_now;
 use runtime::time::{now, sleep, timeout};
 use runtime::{JoinHandle, block_on, spawn};
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -587,24 +590,41 @@ fn a_parent_of_tasks_that_panics_when_it_is_woken_harms_nobody() {
 #[test]
 fn what_comes_after_the_first_poll_is_refused_and_told_when_to_come() {
     virtually(async {
-        let sleeps = || (0..3).map(|_| sleep(MS));
+        let results = || {
+            (0..3).map(async |n| {
+                sleep(MS).await;
+                Ok::<_, ()>(n)
+            })
+        };
+        macro_rules! assert_refused {
+            ($($form:expr),*) => {$({
+                let polled = || {
+                    let mut gathered = $form;
+                    assert!(poll_once(&mut gathered).is_pending());
+                    gathered
+                };
+                for message in [panic_message(|| polled().limit(2)), panic_message(|| polled().on_progress(|_| {}))] {
+                    assert!(message.contains("call it before the first poll"), "{}: {message}", stringify!($form));
+                }
+            })*};
+        }
+        assert_refused!(
+            gather(results()),
+            try_gather(results()),
+            gather_tasks(results()),
+            try_gather_tasks(results()),
+            race(results()),
+            first_ok(results()),
+            gather_streams([as_completed(results())])
+        );
+        // A stream is polled by its `next`.
         let polled = || {
-            let mut gathered = gather(sleeps());
-            assert!(poll_once(&mut gathered).is_pending());
-            gathered
+            let mut ends = as_completed(results());
+            assert!(poll_once(&mut pin!(ends.next())).is_pending());
+            ends
         };
-        let polled_tasks = || {
-            let mut gathered = gather_tasks(sleeps());
-            assert!(poll_once(&mut gathered).is_pending());
-            gathered
-        };
-        for message in [
-            panic_message(|| polled().limit(2)),
-            panic_message(|| polled().on_progress(|_| {})),
-            panic_message(|| polled_tasks().limit(2)),
-            panic_message(|| polled_tasks().on_progress(|_| {})),
-        ] {
-            assert!(message.contains("call it before the first poll"), "{message}");
+        for message in [panic_message(|| polled().limit(2)), panic_message(|| polled().on_progress(|_| {}))] {
+            assert!(message.contains("call it before the first poll"), "as_completed: {message}");
         }
     });
 }
@@ -621,6 +641,119 @@ fn more_children_than_there_are_places_are_refused_before_any_memory_is_asked_fo
     });
     assert_eq!(block_on(try_gather(children).limit(u32::MAX as usize)), Err(1));
     assert_eq!(taken.get(), 2);
+}
+
+/// An iterator that tells `hint` of its length, whatever it has.
+struct Lies<I>(I, (usize, Option<usize>));
+
+impl<I: Iterator> Iterator for Lies<I> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<I::Item> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.1
+    }
+}
+
+#[test]
+fn an_iterator_that_lies_about_its_length_loses_no_child_and_waits_for_none() {
+    let all: Vec<_> = (0..20).collect();
+    for hint in [(0, Some(0)), (0, None), (3, Some(5)), (1_000, Some(1_000)), (1_000, Some(3)), (20, Some(usize::MAX))]
+    {
+        let lies = || Lies(0..20, hint).map(ready);
+        let tasks = || gather_tasks(lies());
+        assert_eq!(block_on(gather(lies())), all, "{hint:?}");
+        let of_tasks = block_on(async { tasks().await });
+        assert!(of_tasks.into_iter().map(Result::unwrap).eq(0..20), "{hint:?}");
+        let streams = block_on(gather_streams([as_completed(lies())]));
+        assert_eq!(streams[0].len(), 20, "{hint:?}");
+        // A limit makes as many slots as there can be children, by the hint.
+        for limit in [1, 7, 100] {
+            assert_eq!(block_on(gather(lies()).limit(limit)), all, "{hint:?}, {limit}");
+            let of_tasks = || block_on(async { tasks().limit(limit).await });
+            if hint.1 == Some(0) {
+                // It says that there is nobody behind those that have been started: the tally would count these.
+                let message = panic_message(of_tasks);
+                assert!(message.contains("mend its size_hint"), "{hint:?}, {limit}: {message}");
+            } else {
+                assert!(of_tasks().into_iter().map(Result::unwrap).eq(0..20), "{hint:?}, {limit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_iterator_that_panics_takes_its_gather_along_and_leaves_no_child() {
+    for limit in [usize::MAX, 2] {
+        let log = Log::new();
+        let children = || {
+            (0..5).map(|n| {
+                assert!(n < 3, "the iterator");
+                let dropped = Dropped(log.clone(), ["first", "second", "third"][n]);
+                async move {
+                    let _dropped = dropped;
+                    yield_now().await;
+                }
+            })
+        };
+        let mut gathered = gather(children()).limit(limit);
+        let message = panic_message(|| while poll_once(&mut gathered).is_pending() {});
+        assert_eq!(message, "the iterator", "{limit}");
+        let message = panic_message(|| poll_once(&mut gathered));
+        assert!(message.contains("drop it"), "{limit}: {message}");
+        drop(gathered);
+        assert_eq!(log.take().len(), 3, "{limit}");
+
+        virtually(async {
+            let mut gathered = gather_tasks(children()).limit(limit);
+            // With a limit it asks for the fourth child when others have ended.
+            let mut ended_before = 0;
+            let message = loop {
+                let poll = AssertUnwindSafe(|| poll_once(&mut gathered).is_pending());
+                match catch_unwind(poll) {
+                    Ok(pending) => assert!(pending && limit == 2),
+                    Err(payload) => break *payload.downcast::<&str>().unwrap(),
+                }
+                ended_before += 1;
+                yield_now().await;
+            };
+            assert_eq!(message, "the iterator", "{limit}");
+            assert_eq!(ended_before > 0, limit == 2);
+            let message = panic_message(|| poll_once(&mut gathered));
+            assert!(message.contains("drop it"), "{limit}: {message}");
+            drop(gathered);
+            yield_now().await;
+            assert_eq!(log.take().len(), 3, "{limit}");
+        });
+    }
+}
+
+#[test]
+fn an_iterator_may_spawn_tasks_and_poll_another_gather() {
+    virtually(async {
+        for limit in [usize::MAX, 2] {
+            let spawned = RefCell::new(Vec::new());
+            let children = || {
+                (0..5).map(|n| {
+                    spawned.borrow_mut().push(spawn(async move { n }));
+                    let inner = poll_once(&mut gather((0..n).map(ready)));
+                    async move {
+                        yield_now().await;
+                        inner.map(|values| values.len())
+                    }
+                })
+            };
+            let expected: Vec<_> = (0..5).map(Poll::Ready).collect();
+            assert_eq!(gather(children()).limit(limit).await, expected);
+            let of_tasks = gather_tasks(children()).limit(limit).await;
+            assert!(of_tasks.into_iter().map(Result::unwrap).eq(expected));
+            let spawned = gather(spawned.take()).await;
+            assert!(spawned.into_iter().map(Result::unwrap).eq((0..5).chain(0..5)));
+        }
+    });
 }
 
 #[test]

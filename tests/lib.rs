@@ -269,9 +269,21 @@ pub fn alone(test: &str, body: impl FnOnce()) {
 /// The same, with these variables in the environment of that process.
 #[track_caller]
 pub fn alone_with(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
+    let Some(child) = in_a_process_of_its_own(test, variables, body) else { return };
+    let said = format!("{}{}", String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
+    assert!(child.status.success() && said.contains("1 passed"), "alone in its process, the test said:\n{said}");
+}
+
+/// What the process said and how it ended; `None` in that process itself, when the body is over.
+fn in_a_process_of_its_own(
+    test: &str,
+    variables: &[(&str, &str)],
+    body: impl FnOnce(),
+) -> Option<std::process::Output> {
     const CHILD: &str = "GLASSLOOP_ALONE";
     if std::env::var(CHILD).is_ok_and(|name| name == test) {
-        return body();
+        body();
+        return None;
     }
     let child = std::process::Command::new(std::env::current_exe().expect("a process knows its program"))
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
@@ -279,8 +291,19 @@ pub fn alone_with(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
         .envs(variables.iter().copied())
         .output()
         .expect("the program that runs can be run again");
+    Some(child)
+}
+
+/// Runs the body of the test called `test` in a process of its own, and asserts that this process is aborted. Gives what
+/// it said.
+#[track_caller]
+pub fn aborted(test: &str, body: impl FnOnce()) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    let child = in_a_process_of_its_own(test, &[], body);
+    let child = child.expect("the body came to its end: nothing has aborted the process");
     let said = format!("{}{}", String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
-    assert!(child.status.success() && said.contains("1 passed"), "alone in its process, the test said:\n{said}");
+    assert_eq!(child.status.signal(), Some(libc::SIGABRT), "alone in its process, the test said:\n{said}");
+    said
 }
 
 /// This thread's number, under which /proc lists it.
@@ -315,6 +338,12 @@ pub fn until_parked(thread: u32) {
 /// The same for the main thread of another process.
 pub fn until_process_parked(process: u32) {
     until_in_epoll(&format!("/proc/{process}/syscall"));
+}
+
+/// Whether that thread of this process waits for another one: it sleeps in futex's system call.
+pub fn waits_for_a_thread(thread: u32) -> bool {
+    let now = std::fs::read_to_string(format!("/proc/self/task/{thread}/syscall")).unwrap_or_default();
+    now.split_whitespace().next().and_then(|number| number.parse().ok()) == Some(libc::SYS_futex)
 }
 
 fn until_in_epoll(file: &str) {

@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tests::{
-    Count, Dropped, Log, Moment, OnDrop, alone, counts, forever, inside, meddler, panic_message, poll_once,
+    Count, Dropped, Log, Moment, OnDrop, aborted, alone, counts, forever, inside, meddler, panic_message, poll_once,
     virtual_runtime, virtually,
 };
 
@@ -323,6 +323,22 @@ fn a_child_of_a_spawned_gather_may_panic_in_its_drop_after_the_panic_of_another(
         assert_eq!(runtime.block_on(task).unwrap_err().to_string(), "the task panicked: one of the children");
         assert_alive(&runtime);
     });
+}
+
+#[test]
+fn two_panics_in_the_drops_of_one_gathers_children_end_the_process() {
+    // As two panics in the drops of one vector's items do. It is documented at `gather`.
+    let said = aborted("two_panics_in_the_drops_of_one_gathers_children_end_the_process", || {
+        let runtime = virtual_runtime();
+        let children = [child(false, Some(Bomb("one"))), child(false, Some(Bomb("another")))];
+        let task = runtime.spawn(gather::gather(children));
+        runtime.turn(ZERO);
+        task.abort();
+        runtime.turn(ZERO);
+    });
+    for panic in ["one", "another"] {
+        assert!(said.lines().any(|line| line == panic), "{panic}: {said}");
+    }
 }
 
 #[test]

@@ -71,6 +71,7 @@ impl<I: Iterator<Item = JoinHandle<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T,
             if polled.is_ready() || self.gathering.on_progress.is_some() || !self.gathering.children.all_taken() {
                 return polled;
             }
+            self.gathering.engine.stage = Stage::Polling; // This poll goes on.
         } else {
             _poll = self.gathering.engine.begin_poll();
         }

@@ -135,7 +135,8 @@ macro_rules! form {
             /// alone: 400 calls a second of 20 ms each are 8 in flight. `examples/little.rs` measures and draws it.
             ///
             /// # Panics
-            /// When `n` is 0, and after the first poll of the gather.
+            /// When `n` is 0, and after the first poll of the gather. A gather of tasks panics in a poll if its iterator
+            /// gives a child after its `size_hint` has said that there are no more.
             ///
             /// ```
             /// let squares = gather::gather((0..1_000).map(|n| async move { n * n })).limit(10);

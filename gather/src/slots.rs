@@ -82,6 +82,9 @@ const SPARE: usize = 4_096;
 /// Says that there are no numbers for so many places, and the cure.
 const TOO_MANY: &str = "more children than there are numbers for places: use .limit(n)";
 
+/// Says that the children that the iterator still has would be lost.
+const LIES: &str = "the iterator said that it had no more children, and gave another one: mend its size_hint";
+
 impl<I: Iterator, T> Slots<I, T> {
     pub(crate) fn new(iter: I) -> Slots<I, T> {
         Slots {
@@ -157,6 +160,9 @@ impl<I: Iterator, T> Slots<I, T> {
             (self.taken, self.alive) = (out.len(), out.len() as u32);
             return;
         }
+        // The iterator has said that it is at its end. Ask it once: it may be somebody's own, and wrong.
+        let more = self.iter.as_mut().and_then(Iterator::next);
+        assert!(more.is_none(), "{LIES}");
         for (slot, place) in mem::take(&mut self.slots).into_iter().zip(0..) {
             if let Inside::Child(child) = slot.inside {
                 out.push(TakenOut { _place: place, index: slot.index, child: bare(child) });
@@ -221,7 +227,8 @@ impl<I: Iterator, T> Slots<I, T> {
 
     /// The first poll, with a limit: makes the slots, all vacant. No more than there can be children.
     fn make_vacant(&mut self, limit: u32) {
-        let most = self.iter.as_ref().and_then(|iter| iter.size_hint().1).unwrap_or(usize::MAX);
+        // At least one: without a slot, the children of an iterator that lies about its length would be lost.
+        let most = self.iter.as_ref().and_then(|iter| iter.size_hint().1).unwrap_or(usize::MAX).max(1);
         let len = most.min(limit as usize) as u32;
         let vacant = |place| Inside::Vacant { next: Some(place + 1).filter(|&next| next < len) };
         self.slots = (0..len).map(|place| Slot { inside: vacant(place), index: 0, note: Note::default() }).collect();
