@@ -16,6 +16,7 @@ function emptyState() {
     tasks: {},        // alive tasks by number
     ended: [],        // the latest that have ended: { task, how }
     poll: null,       // the task at poll
+    dropped: null,    // the task that is dropped with its runtime
     popped: null,     // the task between its pop and its poll
     woken: null,      // the task between its wake and its place in the queue
     children: [],     // the gathers' children at poll, one inside the other: { gather, place }
@@ -95,6 +96,7 @@ const CHANGES = {
     takeFirst(s.queue, (task) => task === e.task);
     if (s.poll === e.task) atPoll(s, null, s.popped);
     if (s.popped === e.task) set(s, "popped", null);
+    if (s.dropped === e.task) set(s, "dropped", null);
     const by = task && e.how === "aborted" && task.abortedBy ? task.abortedBy.task : null;
     const how = task && task.panicked ? "panicked" : e.how;
     set(s, "ended", [...s.ended.slice(-3), { task: e.task, how, by }]);
@@ -107,6 +109,7 @@ const CHANGES = {
   // The slots are taken out all at once when a runtime is dropped; the queue with them.
   TaskCancelled(s, e) {
     set(s, "asleep", false);
+    set(s, "dropped", e.task);
     takeFirst(s.queue, (task) => task === e.task);
   },
 
@@ -309,7 +312,8 @@ function grant(line) {
 }
 
 function leaveLine(s, line) {
-  const who = actor(s);
+  // Of a task that is dropped it is not known which of its children leaves: the first one in line.
+  const who = s.dropped === null ? actor(s) : line.find(({ task }) => task === s.dropped) ?? actor(s);
   takeAll(line, (it) => sameActor(it, who));
 }
 
@@ -350,6 +354,7 @@ function taskState(s, number) {
   const task = s.tasks[number];
   if (s.poll === number) return task.panicked ? "panicked" : "at poll";
   if (s.popped === number && !task.over) return task.aborted ? "is dropped" : "next at poll";
+  if (s.dropped === number) return "is dropped";
   if (task.over || task.panicked) return task.panicked ? "panicked" : "done";
   if (task.queued) return "ready";
   return task.polls ? "waits" : "new";
