@@ -4,20 +4,25 @@
 //! | --- | --- |
 //! | a child wakes its parent, who is awake already; another task is woken "because of" that child | `tracing.rs::a_child_woken_while_its_parent_is_awake_wakes_nobody`, `causes.rs` |
 //! | a task "is polled by" another one; a job "goes to the pool by main" | [`the_loop_polls_and_tasks_wake`] |
-//! | who is new or has ended "waits for something that the trace does not know" | [`nobody_waits_for_what_is_not_known_but_who_waits_for_a_future_of_the_program`] |
-//! | a program about the first error has none that comes first; one about a limit has none | `step`: `the_first_error_drops_a_sibling_that_still_runs`, `the_limit_limits` |
+//! | who is new or has ended "waits for something that the trace does not know" | [`nobody_waits_for_what_is_not_known_but_who_waits_for_a_future_of_the_program`], `page/story.rs::at_the_first_step_of_every_program_somebody_is_new_and_at_the_last_one_nobody_is_left` |
+//! | a program about the first error has none that comes first; one about a limit has none | `step::the_first_error_drops_a_sibling_that_still_runs`, `step::the_limit_limits` |
 //! | who has spawned a job waits for it, whatever it awaits | [`who_has_given_a_job_away_waits_for_it_only_when_it_awaits_it`] |
 //! | a timer is armed "for" its deadline | [`a_timer_says_when_it_fires_and_in_how_long`] |
 //! | a panic is a poll that returned Ready; main's leaves no event | `kept.rs::a_panic_is_one_event_with_its_message_in_main_and_in_a_task`, [`a_panic_is_no_return`] |
-//! | a turn will poll what is ready, and nothing is | [`a_turn_says_how_many_tasks_are_ready`] |
-//! | the circle lights "poll" while nobody is polled | `page.rs` |
+//! | a turn will poll what is ready, and nothing is | [`a_turn_says_how_many_tasks_are_ready`], [`the_heading_of_a_turn_has_the_time_before_and_after_the_jump`] |
+//! | the circle lights "poll" while nobody is polled | `page/picture.rs::poll_is_lit_exactly_while_somebody_is_polled` |
+//! | the circle draws a task at its timer or its socket | `page/picture.rs::a_task_stays_in_its_slot_and_only_its_tickets_lie_elsewhere`, `page/picture.rs::the_picture_draws_as_many_tickets_as_there_are_and_every_one_where_it_is` |
 //! | the program's line is one of the runtime's | [`the_line_of_the_program_is_never_one_of_the_runtime`], `kept.rs::a_file_of_the_program_is_never_shown_as_the_file_of_the_runtime_with_that_name` |
 //! | the runtime's line is the one that tells the recorder | `tracing.rs::every_event_names_the_statement_of_the_runtime_that_did_it`, `tidy.rs` |
 //! | a hang leaves no page | `kept.rs::a_hang_under_the_real_clock_leaves_its_page_and_panics_with_the_list`, `programs/step.rs` for Ctrl-C |
 //! | a page goes over a file that is none | `kept.rs::a_file_that_is_no_page_is_not_overwritten_and_nothing_runs` |
 //! | who waits for a permit, and not who has it; who can never be woken | `kept.rs::permits_are_told_with_who_has_them`, `kept.rs::a_task_that_nobody_can_wake_any_more_is_called_that_and_one_that_others_could_wake_is_not`, `causes.rs` |
+//! | who was granted what it waited for "waits" for it until it is polled | `page/story.rs::who_has_been_granted_what_it_waited_for_is_not_said_to_wait_for_it` |
+//! | a ticket that another thread has cloned is with nobody; only sleeping tasks could wake a task, and the page does not say so | `page/tickets.rs::a_ticket_that_another_thread_has_cloned_is_not_with_nobody`, `page/tickets.rs::the_page_says_of_each_task_what_the_list_of_the_hang_says` |
 //! | channels say nothing | [`a_channel_tells_of_every_value_and_of_the_room_that_is_left`] |
-//! | keys, contrast, going back, predictions | `page.rs` |
+//! | going back leaves the page | `page/tool.rs::back_leads_to_where_one_jumped_from` |
+//! | the list of events has no keys, stepping ignores its filter, later events are pale, long names push the columns out | `page/tool.rs::the_list_of_events_folds_what_rides_along_and_is_gone_through_by_keys`, `page/tool.rs::stepping_obeys_the_filter`, `page/tool.rs::every_text_has_the_contrast_of_wcag_aa_in_both_themes`, `page/tool.rs::long_empty_right_to_left_and_hostile_names_keep_the_layout`, `page/tool.rs::since_when_and_why_are_asked_of_anything_and_one_is_at_the_event_in_two_clicks` |
+//! | a prediction is asked when its answer is on the page, and a wrong one gets no reason | `page.rs::predictions_are_asked_answered_from_the_trace_and_counted` |
 //! | the first page takes minutes to build, and begins with a gather of three | [`the_first_page_is_one_sleep_and_takes_few_crates`] |
 //! | nobody says how to do it for a program of one's own | `programs/step.rs::own_is_a_program_that_runs_as_it_is` |
 //! | under a flood from another thread, pushes are blamed on its messages | `causes.rs` |
@@ -35,7 +40,7 @@ use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 use step::programs::{PROGRAMS, Program};
-use step::transcript::sentences;
+use step::transcript::{self, sentences};
 use tests::{panic_message, virtually};
 
 /// Runs a program on a virtual loop, and gives what was recorded with the sentences for it.
@@ -148,6 +153,13 @@ fn a_turn_says_how_many_tasks_are_ready() {
 }
 
 #[test]
+fn the_heading_of_a_turn_has_the_time_before_and_after_the_jump() {
+    let transcript = transcript::of(&Program::named("sleep").unwrap().record().unwrap().recorder);
+    let turns: Vec<&str> = transcript.lines().filter(|line| line.starts_with("turn ")).collect();
+    assert_eq!(turns, ["turn 1, 0 ms", "turn 2, 0 ms to 10 ms"]);
+}
+
+#[test]
 fn the_line_of_the_program_is_never_one_of_the_runtime() {
     for program in &PROGRAMS {
         for event in shipped(program).0 {
@@ -241,4 +253,30 @@ fn what_was_never_so_is_said_nowhere() {
     let said = sentences(&recorder.events());
     assert!(!said.iter().any(|sentence| sentence.contains("nothing to write")), "{said:#?}");
     says(&said, "An attempt to write at socket 0 would block: the next event will tell when it would not.");
+}
+
+#[test]
+fn every_row_names_a_test_that_is_there() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| {
+        std::fs::read_to_string(tests.join(file)).unwrap_or_else(|error| panic!("a row names {file}: {error}"))
+    };
+    let own = read("truth.rs");
+    let rows: Vec<&str> = own.lines().filter_map(|line| line.strip_prefix("//! | ")).skip(2).collect();
+    assert!(rows.len() >= 23, "{rows:#?}");
+    for row in rows {
+        let (_, names) = row.rsplit_once(" | ").expect("two columns");
+        let names: Vec<&str> = names.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test: {row}");
+        for name in names {
+            let (file, name) = match name.split_once("::") {
+                Some(pair) => pair,
+                // A file whose every test is about the row, or a test that stands here.
+                None if name.ends_with(".rs") => (name, ""),
+                None => ("truth.rs", name),
+            };
+            let file = if file == "step" { "../examples/step/programs.rs" } else { file };
+            assert!(read(file).contains(&format!("fn {name}")), "{file} has no test {name}");
+        }
+    }
 }

@@ -18,10 +18,15 @@ pub fn of(recorder: &Recorder) -> String {
         .collect();
     let told = Sentences::new(&events);
     let mut out = String::new();
+    // When each turn ends: the clock may jump in it, or go on.
+    let ends: HashMap<u64, Duration> = events.iter().map(|event| (event.turn, event.at)).collect();
+    let at = |at: Duration| time(at.as_nanos() as u64);
     for (event, sentence) in events.iter().zip(&told.sentences) {
         let seq = event.seq;
         if matches!(event.kind, Kind::TurnBegin {}) {
-            out.push_str(&format!("\nturn {}, {}\n", event.turn, time(event.at.as_nanos() as u64)));
+            let (begins, ends) = (at(event.at), at(ends[&event.turn]));
+            let until = if begins == ends { String::new() } else { format!(" to {ends}") };
+            out.push_str(&format!("\nturn {}, {begins}{until}\n", event.turn));
         }
         let (file, line) = event.source;
         let program = event.program.map_or(String::new(), |at| format!(", for {}:{}", at.file(), at.line()));

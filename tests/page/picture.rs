@@ -1,7 +1,7 @@
 //! The picture of the loop against the events: what it lights, and where the tickets lie.
 
 use crate::node::{data, node};
-use crate::record;
+use crate::{Page, browse, named, record};
 use step::programs::PROGRAMS;
 
 #[test]
@@ -62,4 +62,32 @@ fn the_picture_draws_as_many_tickets_as_there_are_and_every_one_where_it_is() {
         let Some(most) = node("the tickets in the picture", script, &data(&record(program))) else { return };
         assert!(most.as_u64().is_some_and(|most| most >= 1), "{}: {most}", program.name);
     }
+}
+
+#[test]
+fn a_task_stays_in_its_slot_and_only_its_tickets_lie_elsewhere() {
+    let pages = ["sleep", "sockets"].map(|name| (name, Page::of(named(name), &format!("slots-{name}"))));
+    browse("slots", async |browser| {
+        for (name, page) in &pages {
+            browser.open(&page.0).await;
+            let wrong = browser
+                .eval("(() => {
+                    const spawned = {};
+                    for (const e of app.history.events) {
+                        if (e.kind === 'Spawn') spawned[e.task] = e.slot;
+                        if (e.kind === 'TaskEnd') delete spawned[e.task];
+                        app.go(e.seq);
+                        const drawn = [...document.querySelectorAll('#circle .task')].map((it) => it.textContent.split(' ')[0]);
+                        const slots = Object.values(spawned).map(String);
+                        if (drawn.join() !== slots.join()) return `event ${e.seq}: tasks in ${drawn}, spawned into ${slots}`;
+                        const lying = [...document.querySelectorAll('#circle .token')].map((it) => it.getAttribute('aria-label'));
+                        const wrong = lying.find((it) => !/: a (ticket|child's waker) of /.test(it));
+                        if (wrong) return `event ${e.seq}: ${wrong} is no ticket`;
+                    }
+                    return null;
+                })()")
+                .await;
+            assert!(wrong.is_null(), "{name}: {wrong}");
+        }
+    });
 }

@@ -2,8 +2,15 @@
 
 use crate::node::{data, node};
 use crate::{named, record};
+use runtime::sync::{Semaphore, mpsc};
+use runtime::task::{self, yield_now};
+use runtime::time::sleep;
+use runtime::trace::Recorder;
 use serde_json::{Value, json};
+use std::rc::Rc;
+use std::time::Duration;
 use step::programs::PROGRAMS;
+use tests::virtually;
 
 /// The beats of a program: the number and the kind of each.
 fn beats(name: &str) -> Option<Vec<(u64, String)>> {
@@ -69,5 +76,101 @@ fn the_cycle_of_a_deadlock_is_found_when_it_is_closed_and_nowhere_else() {
         } else {
             assert_eq!(found, json!([null, [], 0]), "{}", program.name);
         }
+    }
+}
+
+#[test]
+fn at_the_first_step_of_every_program_somebody_is_new_and_at_the_last_one_nobody_is_left() {
+    let script = "
+        const run = new History(data);
+        const words = new Words(data.words, run);
+        const life = (at) => { const state = run.at(at); return Object.keys(state.tasks).map(Number).map((task) => [taskState(state, task), waitingText(state, waits(state), task)]); };
+        const polled = new Set();
+        for (const e of data.events) {
+            if (e.kind === 'PollBegin') polled.add(e.task);
+            const state = run.at(e.seq);
+            for (const task of Object.keys(state.tasks).map(Number)) {
+                const [it, text] = [taskState(state, task), waitingText(state, waits(state), task)];
+                const hasEnded = it === 'done' || it === 'panicked';
+                if (!polled.has(task) && !['new', 'ready', 'next at poll', 'is dropped'].includes(it)) return `event ${e.seq}: before its first poll task ${task} is ${it}`;
+                if (text && (!polled.has(task) || hasEnded)) return `event ${e.seq}: task ${task} is ${it}, and waits for ${text}`;
+                if (e.kind === 'PermitLeft' && it === 'is dropped' && Object.values(state.semaphores).some(({ line }) => line.some((who) => who.granted && who.task === task))) return `event ${e.seq}: task ${task} has left the line, and is granted`;
+                if (it === 'waits' && !text) return `event ${e.seq}: task ${task} waits for nothing`;
+                if (/not know|unknown/.test(text) && !text.includes('a future of the program')) return `event ${e.seq}: ${text}`;
+            }
+        }
+        const last = run.at(run.length - 1);
+        return [life(0), words.text(data.events[0]), life(run.length - 1), words.text(data.events.at(-1)), last.ended.length > 0, last.queue.length];
+    ";
+    for program in &PROGRAMS {
+        let Some(steps) = node("the first and the last step", script, &data(&record(program))) else { return };
+        let first = "main is spawned into slot 0.";
+        assert_eq!(json!([steps[0], steps[1]]), json!([[["new", ""]], first]), "{}: {steps}", program.name);
+        assert_eq!(json!([steps[2], steps[4], steps[5]]), json!([[], true, 0]), "{}: {steps}", program.name);
+        let last = steps[3].as_str().unwrap_or_default();
+        assert!(!last.contains("waits") && !last.contains("know"), "{}: {last}", program.name);
+    }
+}
+
+#[test]
+fn who_has_been_granted_what_it_waited_for_is_not_said_to_wait_for_it() {
+    let recorder = Recorder::start();
+    virtually(async {
+        // Two are granted at once, and one of them leaves before it is polled; another is granted its place.
+        let oven = Rc::new(Semaphore::new(0));
+        let bakers = ["bread", "cake", "pie"].map(|name| {
+            let oven = Rc::clone(&oven);
+            task::Builder::new().name(name).spawn(async move { drop(oven.acquire().await) })
+        });
+        yield_now().await;
+        oven.add_permits(2);
+        bakers[0].abort();
+        sleep(Duration::from_millis(1)).await;
+        // The same at a channel with room for one.
+        let (sender, mut receiver) = mpsc::channel(1);
+        sender.send(0).await.unwrap();
+        let senders = ["first", "second"].map(|name| {
+            let sender = sender.clone();
+            task::Builder::new().name(name).spawn(async move { sender.send(1).await })
+        });
+        yield_now().await;
+        receiver.recv().await;
+        senders[0].abort();
+        receiver.recv().await;
+        sleep(Duration::from_millis(1)).await;
+    });
+    let script = "
+        const run = new History(data);
+        let seen = 0;
+        const told = new Set();
+        for (const e of data.events) {
+            // Whoever takes it had been granted it, and nobody else had.
+            const before = e.seq ? run.at(e.seq - 1) : null;
+            const line = e.kind === 'PermitTaken' ? before.semaphores[e.semaphore]?.line : e.kind === 'ChannelSent' ? before.channels[e.channel]?.send : null;
+            const who = line?.find((it) => sameActor(it, actor(before)));
+            if (who && !who.granted) return `event ${e.seq}: ${run.name(who.task)} takes what it was not granted`;
+            if (who) seen += 1;
+            const state = run.at(e.seq);
+            const lines = [...Object.values(state.semaphores).map((it) => it.line), ...Object.values(state.channels).map((it) => it.send)];
+            for (const it of lines.flat()) {
+                const text = waitingText(state, waits(state), it.task);
+                if (it.granted && text && !text.includes('granted: ')) return `event ${e.seq}: ${run.name(it.task)} waits for ${text}`;
+                if (!it.granted && text.includes('granted: ')) return `event ${e.seq}: ${run.name(it.task)}: ${text}`;
+                if (it.granted && text) told.add(`${run.name(it.task)}: ${text}`);
+            }
+        }
+        return [seen, [...told].sort()];
+    ";
+    let Some(found) = node("who was granted", script, &data(&recorder)) else { return };
+    let permit = "granted: a permit of semaphore 0";
+    let told = ["bread", "cake", "pie"].map(|name| format!("{name}: {permit}")).to_vec();
+    assert_eq!(found[0], 3, "{found}");
+    let own: Vec<String> = serde_json::from_value(found[1].clone()).unwrap();
+    for it in &told {
+        assert!(own.contains(it), "nothing says {it:?}: {own:?}");
+    }
+    for program in &PROGRAMS {
+        let Some(found) = node("who was granted", script, &data(&record(program))) else { return };
+        assert!(found[0].is_u64(), "{}: {found}", program.name);
     }
 }

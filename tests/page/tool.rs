@@ -205,6 +205,33 @@ fn since_when_and_why_are_asked_of_anything_and_one_is_at_the_event_in_two_click
             assert_eq!(browser.eval("app.index").await, since, "{what}");
             assert_eq!(browser.eval("document.getElementById('ask').hidden").await, true);
         }
+        // Of what a station says of itself, and of lines of code: of the one that is lit, of one that was, of one that never is.
+        for (what, selector, since, answer) in [
+            ("a note", "#circle .note[aria-label^=park]", None, "park: "),
+            ("the lit line", "#program .lit", None, "Since when? event"),
+            ("the runtime's line", "#runtime .lit", None, "Why?"),
+            (
+                "a line that is never lit",
+                "#runtime > div:not(.away) > div",
+                None,
+                "line 1No event of this run is about",
+            ),
+            (
+                "a line that was lit",
+                "#program > div > div:nth-child(39)",
+                Some("When last? event"),
+                "deadlock.rs, line 39",
+            ),
+        ] {
+            browser.eval("app.go(54)").await;
+            let ask = "document.querySelector(it).dispatchEvent(new MouseEvent('click', { bubbles: true })), document.getElementById('ask').textContent";
+            let said = browser.eval(&format!("((it) => ({ask}))(`{selector}`)")).await;
+            let said = said.as_str().unwrap_or_default();
+            assert!(said.contains(answer) && said.contains(since.unwrap_or("")), "{what}: {said}");
+        }
+        browser.eval("app.go(54); document.getElementById('runtime').focus()").await;
+        browser.key("Enter").await;
+        assert!(browser.text("ask").await.contains("Since when?"), "{}", browser.text("ask").await);
         // By keys: through a panel with the arrows, and Enter asks.
         browser.eval("app.go(54)").await;
         browser.key("i").await;

@@ -1,4 +1,5 @@
-//! The loop in gdb: every session and every breakpoint that `examples/step/DEBUGGER.md` tells of is tried as it stands there.
+//! The loop in gdb and in lldb: every session and every breakpoint that `examples/step/DEBUGGER.md` tells of is tried as it
+//! stands there.
 
 use crate::process::{Done, Program, binary};
 use std::fs;
@@ -132,4 +133,43 @@ fn a_waker_is_shown_as_its_ticket_and_a_stop_outside_of_a_loop_is_told() {
         return;
     };
     done.says("$1 = runtime 0, slot 0, generation 0");
+}
+
+/// An lldb that can run a script, if there is one.
+fn lldb() -> Option<&'static str> {
+    let names = ["lldb", "lldb-19", "lldb-18", "lldb-17", "lldb-16"];
+    let has_python = |name: &&str| {
+        let asked = Command::new(name).args(["-x", "-b", "-o", "script print(6 * 7)"]).output();
+        asked.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains("\n42\n"))
+    };
+    names.into_iter().find(has_python)
+}
+
+#[test]
+fn the_session_in_lldb_stops_in_the_loop_and_at_no_line_of_the_trace() {
+    let page = page();
+    let (session, behind) = blocks(&page, "lldb")[0];
+    // Unlike gdb it is no tool that CI asks for.
+    let Some(name) = lldb() else {
+        writeln!(io::stderr(), "LEFT OUT: the session in lldb, for no lldb with Python is installed").expect("stderr");
+        return;
+    };
+    let mut command = Command::new(name);
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).args(["-x", "-b"]);
+    command.env("HOME", env!("CARGO_TARGET_TMPDIR"));
+    let names = behind.split('`').filter(|name| name.ends_with("::h"));
+    let breakpoints: Vec<String> = names.map(|name| format!("breakpoint set --func-regex {name}")).collect();
+    assert!(breakpoints.len() >= 4, "{breakpoints:?}");
+    // On through the whole poll, beyond the statements that tell the trace of its beginning and of its end.
+    for line in session.lines().chain(["next"; 8]).chain(breakpoints.iter().map(String::as_str)) {
+        command.args(["-o", line]);
+    }
+    let done = Program::spawn(command.arg("--").arg(binary("step")).args(["sleep", "--text"])).finish();
+    done.says("(runtime::circle::ticket::Ticket) ticket = ");
+    let stops: Vec<&str> = done.stdout.lines().filter(|line| line.starts_with("->")).collect();
+    assert!(stops.len() >= 12, "{}{}", done.stdout, done.stderr);
+    let told = stops.iter().find(|line| line.contains("trace!(") || line.contains("explore!("));
+    assert!(told.is_none(), "{told:?}\n{}", done.stdout);
+    assert!(done.stdout.contains("trace!("), "no line of the trace lay on the way: {}", done.stdout);
+    assert!(!done.stdout.contains("no locations"), "{}", done.stdout);
 }

@@ -103,7 +103,7 @@ class Circle {
     const parts = [
       svg("rect", { x: it.x, y: it.y, width: it.w, height: it.h, rx: 8, class: `st${on}`, "data-station": name }),
       svg("text", { ...label, class: "lab" }, it.label + more),
-      svg("text", { x: it.x + 9, y: it.y + it.h - 8, class: "note" }, note),
+      svg("text", { x: it.x + 9, y: it.y + it.h - 8, class: "note", ...(note ? this.asked(name, note) : {}) }, note),
     ];
     if (!it.number) return parts;
     const [x, y] = [it.x + it.w - 12, it.y + 4];
@@ -132,8 +132,18 @@ class Circle {
 
   // What a click or a key does to something in the picture.
   pressed(label, task, fact) {
+    return this.button(label, (event) => this.app.pick(task, fact, event.currentTarget));
+  }
+
+  // A station's note is asked since when it says so.
+  asked(name, note) {
     const { app } = this;
-    const act = (event) => app.pick(task, fact, event.currentTarget);
+    const label = `${STATIONS[name].label}: ${note}`;
+    const text = (state) => this.note(name, state, app.history.events[app.history.index]);
+    return this.button(label, (event) => app.ask.open(event.currentTarget, label, text));
+  }
+
+  button(label, act) {
     return {
       tabindex: "0", role: "button", "aria-label": label, onclick: act,
       onkeydown: (event) => {

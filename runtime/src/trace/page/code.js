@@ -21,7 +21,9 @@ function coloured(line) {
 const LINE = 18;
 
 class Pane {
-  constructor(id, files) {
+  // `place` says of an event which line it lights: [file, line].
+  constructor(id, files, place) {
+    this.place = place;
     this.view = new View($(id), LINE);
     this.label = $(`${id}-file`);
     this.files = files;
@@ -29,6 +31,16 @@ class Pane {
     this.file = null;      // the element that is shown
     this.line = null;      // the line that is lit
     draw(this.view.parent, none("  no line yet"));
+    this.view.parent.addEventListener("click", (event) => { if (getSelection().isCollapsed) this.ask(event.target.closest("pre > div > div")); });
+    this.view.parent.addEventListener("keydown", (event) => { if (event.key === "Enter") this.ask(this.line); });
+  }
+
+  // Since when is this line lit, or when was it last, and why?
+  ask(line) {
+    if (!line || line.parentNode !== this.file) return;
+    const number = [...this.file.childNodes].indexOf(line) + 1;
+    const [name] = [...this.made].find(([, file]) => file === this.file);
+    app.ask.line(line, `${name}, line ${number}`, (at) => { const place = this.place(at); return place?.[0] === name && place[1] === number; });
   }
 
   // A file once made stays in the page: to show it again costs no more than to uncover it.
@@ -69,8 +81,8 @@ class Pane {
 class Code {
   constructor(app) {
     this.app = app;
-    this.program = new Pane("program", app.history.files);
-    this.runtime = new Pane("runtime", app.history.files);
+    this.program = new Pane("program", app.history.files, (at) => app.history.lines[at]);
+    this.runtime = new Pane("runtime", app.history.files, (at) => app.history.events[at].runtime);
   }
 
   show(state, e) {

@@ -9,7 +9,7 @@ function cycle(s) {
   for (const [task, all] of waiting) {
     const [it] = all;
     if (all.length !== 1 || it.who.gather !== null || taskState(s, task) !== "waits") continue;
-    if (it.what === "semaphore") {
+    if (it.what === "semaphore" && !it.who.granted) {
       const { free, holders } = s.semaphores[it.key];
       const tasks = Object.values(holders).map((who) => who.task);
       if (free === 0 && tasks.length && !tasks.includes(null)) next.set(task, { tasks, semaphore: Number(it.key) });

@@ -16,6 +16,7 @@ function emptyState() {
     tasks: {},        // alive tasks by number
     ended: [],        // the latest that have ended: { task, how }
     poll: null,       // the task at poll
+    dropped: null,    // the task that is dropped with its runtime
     popped: null,     // the task between its pop and its poll
     woken: null,      // the task between its wake and its place in the queue
     children: [],     // the gathers' children at poll, one inside the other: { gather, place }
@@ -95,6 +96,7 @@ const CHANGES = {
     takeFirst(s.queue, (task) => task === e.task);
     if (s.poll === e.task) atPoll(s, null, s.popped);
     if (s.popped === e.task) set(s, "popped", null);
+    if (s.dropped === e.task) set(s, "dropped", null);
     const by = task && e.how === "aborted" && task.abortedBy ? task.abortedBy.task : null;
     const how = task && task.panicked ? "panicked" : e.how;
     set(s, "ended", [...s.ended.slice(-3), { task: e.task, how, by }]);
@@ -107,6 +109,7 @@ const CHANGES = {
   // The slots are taken out all at once when a runtime is dropped; the queue with them.
   TaskCancelled(s, e) {
     set(s, "asleep", false);
+    set(s, "dropped", e.task);
     takeFirst(s.queue, (task) => task === e.task);
   },
 
@@ -158,6 +161,7 @@ const CHANGES = {
   PermitLeft(s, e) { leaveLine(s, semaphore(s, e).line); },
   PermitReleased(s, e) {
     set(semaphore(s, e), "free", e.left);
+    if (e.next) grant(semaphore(s, e).line);
     if (e.permit !== null) set(semaphore(s, e).holders, e.permit, undefined);
   },
   PermitForgotten(s, e) { set(semaphore(s, e).holders, e.permit, undefined); },
@@ -170,6 +174,7 @@ const CHANGES = {
   },
   ChannelTaken(s, e) {
     leaveLine(s, channel(s, e).receive);
+    if (e.room !== null) grant(channel(s, e).send);
     filled(s, e);
   },
   ChannelClosed(s, e) {
@@ -180,7 +185,12 @@ const CHANGES = {
     set(s.channels, s.closed[0], undefined);
     take(s.closed, 0);
   },
-  ChannelLeft(s, e) { leaveLine(s, channel(s, e).send); },
+  ChannelLeft(s, e) {
+    const { send } = channel(s, e);
+    const had = send.some((it) => it.granted && sameActor(it, actor(s)));
+    leaveLine(s, send);
+    if (had) grant(send);
+  },
 
   GatherStart(s, e) {
     set(s.gathers, e.gather, {
@@ -295,8 +305,15 @@ function enterLine(s, line) {
   if (!line.some((it) => sameActor(it, who))) append(line, who);
 }
 
+// The first in line that was granted nothing yet is granted what it waits for. It takes it when it is polled.
+function grant(line) {
+  const first = line.find((it) => !it.granted);
+  if (first) set(first, "granted", true);
+}
+
 function leaveLine(s, line) {
-  const who = actor(s);
+  // Of a task that is dropped it is not known which of its children leaves: the first one in line.
+  const who = s.dropped === null ? actor(s) : line.find(({ task }) => task === s.dropped) ?? actor(s);
   takeAll(line, (it) => sameActor(it, who));
 }
 
@@ -337,6 +354,7 @@ function taskState(s, number) {
   const task = s.tasks[number];
   if (s.poll === number) return task.panicked ? "panicked" : "at poll";
   if (s.popped === number && !task.over) return task.aborted ? "is dropped" : "next at poll";
+  if (s.dropped === number) return "is dropped";
   if (task.over || task.panicked) return task.panicked ? "panicked" : "done";
   if (task.queued) return "ready";
   return task.polls ? "waits" : "new";
@@ -377,8 +395,8 @@ function waits(s) {
     if (found.has(task)) continue;
     // Until its wake, who was told of something stands where it was told.
     const told = s.tasks[key].held.find(({ what }) => what in TOLD_AT);
-    if (told) add({ task, gather: null }, TOLD_AT[told.what], "told", holderText(told));
-    else if (s.tasks[key].wait && taskState(s, task) === "waits") add({ task, gather: null }, "others", "task", key);
+    if (told) add({ task, gather: null, place: null }, TOLD_AT[told.what], "told", holderText(told));
+    else if (s.tasks[key].wait && taskState(s, task) === "waits") add({ task, gather: null, place: null }, "others", "task", key);
   }
   return found;
 }
@@ -390,23 +408,26 @@ function channelText({ side, channel }) {
 }
 
 // What a task has said that it waits for.
-function onText(s, { wait, on, held }) {
+function onText(s, { wait, on, held }, who) {
   // A handle of a task that a gather has spawned wakes the gather's tally: it counts for all of them.
   const counted = held.find(({ what, key }) => what === "gather" && s.gathers[key]?.fate === null && s.gathers[key].form.endsWith("_tasks"));
   if (counted) return `the tasks of gather ${counted.key} to end`;
   if (on.whom !== null) return `task ${on.whom} to end`;
   if (on.job !== null) return `job ${on.job} to end`;
-  if (on.channel !== null) return channelText(on);
+  if (on.channel !== null) {
+    const isGranted = on.side === "send" && s.channels[on.channel]?.send.some((it) => it.granted && sameActor(it, who));
+    return isGranted ? `granted: ${channelText(on)}` : channelText(on);
+  }
   return wait;
 }
 
 // A wait in the words of the leaves that the events name.
-function waitText(s, { what, key }) {
+function waitText(s, { who, what, key }) {
   switch (what) {
     case "timer": return `timer ${key}, ${time(s.timers[key].deadline)}`;
-    case "semaphore": return `a permit of semaphore ${key}`;
-    case "task": return onText(s, s.tasks[key]);
-    case "child": return onText(s, key);
+    case "semaphore": return who.granted ? `granted: a permit of semaphore ${key}` : `a permit of semaphore ${key}`;
+    case "task": return onText(s, s.tasks[key], who);
+    case "child": return onText(s, key, who);
     case "told": return `${key}, which wakes it next`;
     default: return `socket ${key} to ${what}`;
   }
