@@ -845,7 +845,8 @@ fn every_kind_of_event_is_recorded_by_something() {
         near.write_all(b"x").await.unwrap();
         reader.await.unwrap();
         let own: Waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-        thread::spawn(move || own.clone().wake()).join().unwrap();
+        let clone = thread::spawn(move || (own.clone(), own.wake())).join().unwrap();
+        drop(clone);
         task::spawn_blocking(|| {}).await.unwrap();
         sleep(Duration::from_millis(1)).await;
         Semaphore::new(1).acquire().await.forget();

@@ -95,6 +95,7 @@ fn at_the_first_step_of_every_program_somebody_is_new_and_at_the_last_one_nobody
                 if (!polled.has(task) && !['new', 'ready', 'next at poll', 'is dropped'].includes(it)) return `event ${e.seq}: before its first poll task ${task} is ${it}`;
                 if (text && (!polled.has(task) || hasEnded)) return `event ${e.seq}: task ${task} is ${it}, and waits for ${text}`;
                 if (e.kind === 'PermitLeft' && it === 'is dropped' && Object.values(state.semaphores).some(({ line }) => line.some((who) => who.granted && who.task === task))) return `event ${e.seq}: task ${task} has left the line, and is granted`;
+                if (e.kind === 'Wake' && data.events[e.cause]?.kind === 'TaskEnd' && task === e.task && / to end$/.test(text)) return `event ${e.seq}: task ${task} is woken by that end, and waits for ${text}`;
                 if (it === 'waits' && !text) return `event ${e.seq}: task ${task} waits for nothing`;
                 if (/not know|unknown/.test(text) && !text.includes('a future of the program')) return `event ${e.seq}: ${text}`;
             }

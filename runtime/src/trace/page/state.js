@@ -396,7 +396,8 @@ function waits(s) {
     // Until its wake, who was told of something stands where it was told.
     const told = s.tasks[key].held.find(({ what }) => what in TOLD_AT);
     if (told) add({ task, gather: null, place: null }, TOLD_AT[told.what], "told", holderText(told));
-    else if (s.tasks[key].wait && taskState(s, task) === "waits") add({ task, gather: null, place: null }, "others", "task", key);
+    // Whoever was woken by that end waits for it no longer.
+    else if (s.tasks[key].wait && taskState(s, task) === "waits" && !(s.woken === task && typeof s.tasks[key].on?.whom === "number")) add({ task, gather: null, place: null }, "others", "task", key);
   }
   return found;
 }
