@@ -77,8 +77,8 @@ fn sleeps_through(run: &Run) -> Broken {
             ),
             (_, Some(_), Some(_)) => (
                 "no wake is lost",
-                "The future was woken after the poll, and the loop sleeps on: nobody is left to wake it. Does wake first set \
-                 the flag that the loop looks at, and then unpark the loop's thread?",
+                "The future was woken after the poll, and the loop sleeps on: nobody is left to wake it. Does wake do \
+                 all that the loop waits for, and in the order that it needs?",
                 "PollBegin",
             ),
             // The check always wakes: what is missing is the check's own.
