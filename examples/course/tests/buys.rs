@@ -198,7 +198,7 @@ fn rung_4_queues_a_task_once_where_rung_3_drowns_in_polls() {
     expect("rung_4_queues_a_task_once", Ends);
 }
 
-/// A task that wakes itself twice in each poll, and a main of 40 turns.
+/// A task that wakes itself twice in each poll, and a main that yields 40 times.
 macro_rules! wakes_twice {
     ($rung:ident) => {
         $rung::runtime::block_on(async {

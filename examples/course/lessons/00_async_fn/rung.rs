@@ -30,8 +30,9 @@
 //!
 //! # What is not here yet
 //!
-//! A loop. `main` polls again at once when a poll says Pending, whether somebody has woken the future or not: its waker
-//! does nothing. A future must bear that. But it wastes the processor, so rung 1 polls only after a wake.
+//! A loop: code that polls a future again when that is worth it, and not before. `main` polls again at once when a poll
+//! says Pending. A future must bear a poll that no wake asked for. (A *wake* says "poll me again". Rung 1 explains it.)
+//! But such polls waste the processor, so rung 1 polls only after a wake.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
@@ -135,6 +136,7 @@ fn main() {
     println!("both are made, and nothing has run");
     let (mut compiled, mut by_hand) = (pin!(two_naps("compiled")), pin!(by_hand::TwoNaps::Start { name: "by hand" }));
     // A `Context` only carries the waker of this poll to the future, which takes it out by `cx.waker()`.
+    // Nothing happens when this one is used.
     let cx = &mut Context::from_waker(Waker::noop());
     for poll in 1.. {
         println!("poll {poll}");

@@ -41,8 +41,9 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 impl Wake for Bell {
-    /// Called by whoever holds a waker, on any thread. It
-    /// does not poll: it only makes the loop poll.
+    /// Called by the standard library, when somebody uses
+    /// a waker, on any thread. It does not poll: it only
+    /// makes the loop poll.
     fn wake(self: Arc<Self>) {
         // Step 3: ring.
     }

@@ -1,10 +1,16 @@
 //! Rung 1: one future and one thread that sleeps until the future is worth a poll.
 //!
 //! A future is a value with one method, `poll`. It does nothing by itself: somebody has to call `poll`. That somebody is
-//! [`block_on`](run::block_on), the whole event loop of this rung. A poll answers in one of two ways:
+//! [`block_on`](run::block_on), the whole event loop of this rung.
+//!
+//! With each poll goes a *waker*: a handle that can be cloned, sent to any thread, and used once or often to say "poll
+//! me again". `Waker::from(Arc<W>)` makes one from any `W: Wake`; its `wake` calls `W::wake` with that Arc, and
+//! `wake_by_ref` with a clone of it.
+//!
+//! A poll answers in one of two ways:
 //!
 //! - `Ready(output)`: the future is done, and must not be polled again.
-//! - `Pending`: not yet. Whatever will end the wait (a timer, a thread) has got a copy of the waker, and the future
+//! - `Pending`: not yet. Whatever will end the wait (a timer, a thread) has got a clone of the waker, and the future
 //!   promises that the waker will be used when another poll is worth it. Until then the loop has nothing to do, so its
 //!   thread sleeps.
 //!
@@ -22,7 +28,8 @@
 //!
 //! # Where it is in the real crate
 //!
-//! The wait in `runtime/src/circle/run.rs`, the flag in `runtime/src/parts/park.rs`.
+//! The real crate is `runtime`: this course builds it anew in small steps. The wait is in `runtime/src/circle/run.rs`,
+//! the flag in `runtime/src/parts/park.rs`.
 
 /// Names one step of the loop. In a rung it does nothing, and you may skip these lines: the check of a lesson records
 /// the steps of your own loop with the same words.
@@ -38,18 +45,21 @@ pub mod run {
     struct Bell {
         /// The bell was rung: somebody has called `wake` since the last poll began. `unpark` ends the `park` of a
         /// thread, and one that comes too early is remembered for the next `park`. The flag is needed beside it: a
-        /// thread may also wake up for another reason, and the polled code may use up an `unpark` meant for the loop.
+        /// thread may also wake up for another reason, and the polled code may use up an `unpark` meant for the loop
+        /// (by calling `park` itself).
         rung: AtomicBool,
         /// The thread that sleeps in `block_on`.
         thread: Thread,
     }
 
     impl Wake for Bell {
-        /// Called by whoever holds a waker, on any thread. It does not poll: it only makes the loop poll.
+        /// Called by the standard library, when somebody uses a waker, on any thread. It does not poll: it only makes
+        /// the loop poll.
         fn wake(self: Arc<Self>) {
             say!(Wake { task: 0 });
-            // The flag first: the thread looks at it when it wakes up. A `swap` reads the write before it. So whoever reads
-            // this one sees what all wakers did before their wakes. After a `store` of two wakers only the second counts.
+            // The flag first: the thread looks at it when it wakes up. Two wakers may ring before the loop looks. The
+            // loop must see what *both* did before. A `swap` passes on what the writer before it did; a plain `store`
+            // does not.
             self.rung.swap(true, SeqCst);
             self.thread.unpark();
         }
@@ -60,7 +70,7 @@ pub mod run {
         // The bell has rung already: the first poll needs no wake.
         let bell = Arc::new(Bell { rung: AtomicBool::new(true), thread: thread::current() });
         let waker = Waker::from(Arc::clone(&bell));
-        // A future may contain pointers into itself, so it must not move after its first poll (lesson 0).
+        // A future may contain pointers into itself, so it must not move after its first poll (rung 0).
         let mut future = std::pin::pin!(future);
         loop {
             // The flag is taken down before the poll. A wake that comes during the poll sets it again.

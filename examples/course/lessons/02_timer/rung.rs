@@ -1,17 +1,17 @@
 //! Rung 2: a future that waits for the time to pass, and what it means to say Pending.
 //!
-//! Rung 1 could drive a future, but it had none that waits for something. [`Delay`](time::Delay) is one. It is a *leaf*:
-//! it awaits no other future, it waits for something outside of the program's tasks. All leaves of all later rungs
-//! (timers, sockets, permits, results of tasks) keep the same promise:
+//! Rung 1 could drive a future, but it had none that waits for something. [`Delay`](time::Delay) is one. It is a
+//! *leaf*: it awaits no other future, it waits for something that is not a future. Here that is a time; on later rungs
+//! it may be a socket. All leaves of all rungs keep the same promise:
 //!
 //! > Who says Pending has kept the waker of **this** poll for when another poll is worth it, or has used it already.
 //!
 //! ```text
-//!   block_on --poll--> Delay: not rung yet, keep the waker, Pending          the alarm's thread
+//!   block_on --poll--> Delay: the time is not over, keep the waker, Pending   the alarm's thread
 //!      |                                                                        sleeps
 //!   sleeps  <-------------------- wake ------------------------------------- rings: notes it, takes the waker
 //!      |
-//!      +-------poll--> Delay: rung, Ready
+//!      +-------poll--> Delay: the time is over, Ready
 //! ```
 //!
 //! Two threads share the state of a delay, so it lies behind a lock. The poll looks and leaves its waker under one lock:
@@ -21,7 +21,8 @@
 //!
 //! On rung 1 a program that wants to wait has two ways, and both are bad. A future that looks at the clock and says
 //! Pending without keeping the waker is never polled again: the program hangs. A future that wakes itself each time is
-//! polled without end: the program spins. This delay is polled at most twice, however long it is.
+//! polled without end: the program spins. This delay is polled at most twice, however long it is, as long as nothing
+//! else wakes this loop.
 //!
 //! # Where it is in the real crate
 //!
@@ -41,18 +42,21 @@ pub mod run {
     struct Bell {
         /// The bell was rung: somebody has called `wake` since the last poll began. `unpark` ends the `park` of a
         /// thread, and one that comes too early is remembered for the next `park`. The flag is needed beside it: a
-        /// thread may also wake up for another reason, and the polled code may use up an `unpark` meant for the loop.
+        /// thread may also wake up for another reason, and the polled code may use up an `unpark` meant for the loop
+        /// (by calling `park` itself).
         rung: AtomicBool,
         /// The thread that sleeps in `block_on`.
         thread: Thread,
     }
 
     impl Wake for Bell {
-        /// Called by whoever holds a waker, on any thread. It does not poll: it only makes the loop poll.
+        /// Called by the standard library, when somebody uses a waker, on any thread. It does not poll: it only makes
+        /// the loop poll.
         fn wake(self: Arc<Self>) {
             say!(Wake { task: 0 });
-            // The flag first: the thread looks at it when it wakes up. A `swap` reads the write before it. So whoever reads
-            // this one sees what all wakers did before their wakes. After a `store` of two wakers only the second counts.
+            // The flag first: the thread looks at it when it wakes up. Two wakers may ring before the loop looks. The
+            // loop must see what *both* did before. A `swap` passes on what the writer before it did; a plain `store`
+            // does not.
             self.rung.swap(true, SeqCst);
             self.thread.unpark();
         }
@@ -63,7 +67,7 @@ pub mod run {
         // The bell has rung already: the first poll needs no wake.
         let bell = Arc::new(Bell { rung: AtomicBool::new(true), thread: thread::current() });
         let waker = Waker::from(Arc::clone(&bell));
-        // A future may contain pointers into itself, so it must not move after its first poll (lesson 0).
+        // A future may contain pointers into itself, so it must not move after its first poll (rung 0).
         let mut future = std::pin::pin!(future);
         loop {
             // The flag is taken down before the poll. A wake that comes during the poll sets it again.

@@ -22,7 +22,7 @@
 //! posts the number of its task to the *inbox*, and the loop empties the inbox at the beginning of each turn.
 //!
 //! The future of `block_on` is called *main*. It has the number 0, and takes its place in the queue like every task.
-//! When it is ready the loop ends, and what still runs is dropped.
+//! When its poll answers `Ready` the loop ends, and what still runs is dropped.
 //!
 //! # What this step buys
 //!
@@ -49,7 +49,7 @@ pub mod wake {
     }
 
     impl Wake for TaskWaker {
-        /// (6) Called by the standard library, on the thread of whoever calls `wake` or `wake_by_ref` on a waker.
+        /// (6) Called by the standard library, when somebody uses a waker, on any thread.
         fn wake(self: Arc<Self>) {
             say!(Wake { task: self.task });
             self.inbox.post(self.task);
@@ -58,7 +58,8 @@ pub mod wake {
 
     /// The part of a loop that other threads may touch.
     pub struct Inbox {
-        /// The way in for the numbers of tasks to be polled. The loop has the other end.
+        /// The way in for the numbers of tasks to be polled. The loop has the other end. (It is crossbeam's, because
+        /// from rung 5 on the loop asks whether it is empty. The standard library's channel cannot say that.)
         pub messages: Sender<usize>,
         /// The loop's thread, which may be asleep.
         pub thread: Thread,
@@ -142,10 +143,12 @@ pub mod run {
         CURRENT.with_borrow(Weak::upgrade)
     }
 
-    /// The closure by which the loop polls main. `block_on` makes it and hands it to each turn. It keeps the output.
+    /// The closure by which the loop polls main. `block_on` makes one for each turn; it writes main's output into a
+    /// variable of `block_on`.
     pub type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
 
-    /// The state of one loop. The tasks are in a `RefCell`, never borrowed while a task is polled: the task may spawn.
+    /// The state of one loop. The tasks are in a `RefCell`, never borrowed while code of others runs (a poll, a drop):
+    /// it may spawn and wake.
     pub struct Core {
         pub tasks: RefCell<Tasks>,
         /// The loop's end of the inbox.
@@ -212,19 +215,22 @@ pub mod runtime {
 
     /// Drives `future` and all tasks that are spawned meanwhile, until `future` is ready.
     pub fn block_on<F: Future>(future: F) -> F::Output {
+        // The inner loop would park the thread and starve the outer one.
         assert!(run::current().is_none(), "a loop runs on this thread already: spawn the future there");
-        // Without a bound, because a wake must not wait. (The real loop has this channel, too.)
+        // Without a bound, because a wake must not wait.
         let (messages, receiver) = crossbeam_channel::unbounded();
         let inbox = Arc::new(Inbox { messages, thread: thread::current() });
         let core = Rc::new(Core { tasks: RefCell::new(Tasks::default()), messages: receiver, inbox });
+        // Never cleared: when `core` is dropped, `upgrade` gives `None`.
         CURRENT.set(Rc::downgrade(&core));
         core.tasks.borrow_mut().insert(Body::Main);
         let (mut future, mut output) = (pin!(future), None);
         // The loop polls main by this closure. It polls `future`, keeps the value in `output`, and tells the loop only
         // Ready or Pending.
         while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
-        // Drops the tasks that have not ended. The loop is still there, because a task may wake others and spawn when it
-        // is dropped. What it spawns then is never polled.
+        // Drops the tasks that have not ended. `core` is still alive, so `current()` finds it: a task may wake others
+        // and spawn when it is dropped. What it spawns then is never polled. `RefCell::take` puts empty `Tasks` in
+        // their place, and its borrow ends; only then are the old ones dropped. So a task's drop may borrow again.
         drop(core.tasks.take());
         output.expect("the turns end when main has given its output")
     }
@@ -255,8 +261,17 @@ pub mod task {
     }
 }
 
-/// Main and three tasks, each polled once in every turn.
+/// First a main that another thread wakes. No task is ready meanwhile, so the loop parks (if the thread is not faster),
+/// and the wake comes by way of the inbox. (The second poll starts a thread, too. That is one wake too many, and it
+/// does nothing.) Then main and three tasks, each polled once in every turn: the tasks from turn 2 on, for main spawns
+/// them in turn 1.
 fn main() {
+    let mut wakes = 0..1;
+    runtime::block_on(std::future::poll_fn(|cx| {
+        let waker = cx.waker().clone();
+        std::thread::spawn(|| waker.wake());
+        if wakes.next().is_some() { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    }));
     runtime::block_on(async {
         for name in ["Anna", "Ben", "Cleo"] {
             runtime::spawn(async move {
@@ -266,8 +281,8 @@ fn main() {
                 }
             });
         }
-        for turn in 1..=3 {
-            println!("turn {turn}: main");
+        for poll in 1..=3 {
+            println!("main, poll {poll}");
             task::yield_now().await;
         }
     });

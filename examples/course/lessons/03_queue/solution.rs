@@ -16,10 +16,12 @@ pub fn current() -> Option<Rc<Core>> {
     CURRENT.with_borrow(Weak::upgrade)
 }
 
-/// The closure by which the loop polls main. `block_on` makes it and hands it to each turn. It keeps the output.
+/// The closure by which the loop polls main. `block_on` makes one for each turn; it writes main's output into a
+/// variable of `block_on`.
 pub type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
 
-/// The state of one loop. The tasks are in a `RefCell`, never borrowed while a task is polled: the task may spawn.
+/// The state of one loop. The tasks are in a `RefCell`, never borrowed while code of others runs (a poll, a drop):
+/// it may spawn and wake.
 pub struct Core {
     pub tasks: RefCell<Tasks>,
     /// The loop's end of the inbox.

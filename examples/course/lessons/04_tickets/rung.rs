@@ -1,11 +1,13 @@
 //! Rung 4: a wake names its task by a *ticket*, and a task stands in the queue once.
 //!
 //! A ticket is a slot and a generation: where the task lives, and a running number that tells it from those that lived
-//! there before. When a task ends, its slot is free for the next one, which gets another generation. A waker that was kept
-//! too long still has the old ticket. The slot has another one now, so the wake is refused.
+//! there before. When a task ends, its slot is free for the next one, which gets another generation. A waker that is
+//! used too late still has the old ticket. (For example: rung 2's alarm has taken the waker out, and before it calls it
+//! the task ends and its slot is given away.) The slot is empty or has another ticket; `push` compares, and refuses.
 //!
 //! ```text
-//!              push (2), by spawn (1) or wake (6)          pop (2), by the loop only
+//!                                                  | push (2), by spawn (1)
+//!              push (2), by wake (6)               v       pop (2), by the loop only
 //!   (waiting) ---------------------------------> queued (once!) -----------------> at poll (3) --Ready--> remove
 //!       ^                                           ^                                |   |
 //!       |                                           +----- push: woken in its poll --+   |
@@ -19,16 +21,17 @@
 //! pop clears it, *before* the poll. So a wake during the poll queues the task again: what the task waits for may have
 //! come after the poll had looked, so it must be polled once more to see it.
 //!
-//! A wake on the loop's own thread is the usual one. Now it goes straight into the queue. Only a wake from another
-//! thread, or of a loop that is not the one running here (its waker was kept from an earlier `block_on`), goes through
-//! the inbox.
+//! A wake on the loop's own thread is the usual one (tasks that wake each other; from rung 6 on timers, too). Now it
+//! goes straight into the queue. Only a wake from another thread, or of a loop that is not the one running here (its
+//! waker was kept from an earlier `block_on`), goes through the inbox.
 //!
 //! # What this step buys
 //!
 //! On rung 3 every wake is an entry in the queue. A task that wakes itself twice in each poll has two entries, then
-//! four, then eight: after 30 turns the loop drowns in polls that nobody needs. And there each task that ever was keeps
-//! its place in the list of all tasks. Here a task has one entry, and there are as many slots as there were tasks at
-//! one time. `main` shows the first: on rung 3 the same program does not come to its end.
+//! four, then eight: after 30 turns the loop drowns in polls that nobody needs. Here a task has one entry. (The inbox
+//! may hold a ticket many times; the push refuses the second.) `main` shows it: on rung 3 the same program does not
+//! come to its end. On rung 3 every ended task also keeps its place for ever. Here there are as many slots as the most
+//! tasks that lived at one time.
 //!
 //! # Where it is in the real crate
 //!
@@ -60,13 +63,14 @@ pub mod wake {
     }
 
     impl Wake for TaskWaker {
-        /// (6) Called by the standard library, on the thread of whoever calls `wake` or `wake_by_ref` on a waker.
+        /// (6) Called by the standard library, when somebody uses a waker, on any thread.
         fn wake(self: Arc<Self>) {
             say!(Wake { task: self.ticket });
             match super::run::current().filter(|core| Arc::ptr_eq(&core.inbox, &self.inbox)) {
                 // The loop that runs on this thread is the ticket's own. No `unpark`: the loop is awake, for it has
                 // called the code that wakes, and it looks at the queue before it parks.
                 Some(core) => core.tasks.borrow_mut().push(self.ticket),
+                // On a thread without this loop: in this file, the one that `main` starts.
                 None => self.inbox.post(self.ticket),
             }
         }
@@ -74,7 +78,8 @@ pub mod wake {
 
     /// The part of a loop that other threads may touch.
     pub struct Inbox {
-        /// The way in for the tickets of tasks to be polled. The loop has the other end.
+        /// The way in for the tickets of tasks to be polled. The loop has the other end. (It is crossbeam's, because
+        /// from rung 5 on the loop asks whether it is empty. The standard library's channel cannot say that.)
         pub messages: Sender<Ticket>,
         /// The loop's thread, which may be asleep.
         pub thread: Thread,
@@ -125,15 +130,15 @@ pub mod ready {
         /// `remove` makes one free.
         slots: Slab<Slot>,
         /// Who is to be polled, first in, first out.
-        queue: VecDeque<Ticket>,
+        pub queue: VecDeque<Ticket>,
         /// The generation of the next task: a running number, one count for all slots.
         next: u16,
     }
 
     impl Tasks {
         /// (1) Gives a new task a free slot, a ticket for it, and its first place in the queue. Called by `spawn`, and by
-        /// `block_on` for main. Nobody here needs the ticket that it returns; handles (rung 10) will.
-        pub fn insert(&mut self, body: Body) -> Ticket {
+        /// `block_on` for main.
+        pub fn insert(&mut self, body: Body) {
             let ticket = Ticket { slot: self.slots.vacant_key() as u32, generation: self.next };
             // After the last number the first comes again. A waker that was kept through 65,536 tasks may then wake the
             // wrong one: a poll without reason, after which a future says Pending again.
@@ -141,10 +146,9 @@ pub mod ready {
             say!(Spawn { task: ticket, slot: ticket.slot, generation: ticket.generation });
             self.slots.insert(Slot { ticket, queued: false, body: Some(body) });
             self.push(ticket);
-            ticket
         }
 
-        /// The slot of this ticket; `None` when its task has ended.
+        /// The slot of this ticket. `None` when its task has ended: then the slot is empty, or has another ticket.
         fn slot(&mut self, ticket: Ticket) -> Option<&mut Slot> {
             self.slots.get_mut(ticket.slot as usize).filter(|slot| slot.ticket == ticket)
         }
@@ -152,11 +156,12 @@ pub mod ready {
         /// (2) Puts a task at the end of the queue, unless it stands there already or has ended. Called by
         /// `insert`, by a wake, and by the loop for the wakes that came to the inbox.
         pub fn push(&mut self, ticket: Ticket) {
-            match self.slot(ticket) {
-                Some(slot) if !slot.queued => slot.queued = true,
-                // It is queued already, or its task has ended. (Only `say!` reads `_slot`, and here `say!` is `()`.)
-                _slot => return say!(PushRefused { task: ticket, stale: _slot.is_none() }),
-            }
+            let Some(slot) = self.slot(ticket).filter(|slot| !slot.queued) else {
+                // It is queued already, or its task has ended.
+                say!(PushRefused { task: ticket, stale: self.slot(ticket).is_none() });
+                return;
+            };
+            slot.queued = true;
             say!(Push { task: ticket });
             self.queue.push_back(ticket);
         }
@@ -182,11 +187,6 @@ pub mod ready {
         pub fn remove(&mut self, ticket: Ticket) {
             self.slots.remove(ticket.slot as usize);
         }
-
-        /// How many stand in the queue: what the loop may poll in a turn.
-        pub fn ready(&self) -> usize {
-            self.queue.len()
-        }
     }
 }
 
@@ -208,10 +208,12 @@ pub mod run {
         CURRENT.with_borrow(Weak::upgrade)
     }
 
-    /// The closure by which the loop polls main. `block_on` makes it and hands it to each turn. It keeps the output.
+    /// The closure by which the loop polls main. `block_on` makes one for each turn; it writes main's output into a
+    /// variable of `block_on`.
     pub type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
 
-    /// The state of one loop. The tasks are in a `RefCell`, never borrowed while a task is polled: the task may spawn.
+    /// The state of one loop. The tasks are in a `RefCell`, never borrowed while code of others runs (a poll, a drop):
+    /// it may spawn and wake.
     pub struct Core {
         pub tasks: RefCell<Tasks>,
         /// The loop's end of the inbox.
@@ -224,14 +226,14 @@ pub mod run {
         pub fn turn(&self, main: &mut PollMain<'_>) -> ControlFlow<()> {
             say!(TurnBegin {});
             self.receive();
-            while self.tasks.borrow().ready() == 0 {
+            while self.tasks.borrow().queue.is_empty() {
                 say!(Park {});
                 thread::park();
                 say!(Unpark {});
                 self.receive();
             }
             // Only so many as are ready now; whoever is woken from here on belongs to the next turn.
-            let ready = self.tasks.borrow().ready();
+            let ready = self.tasks.borrow().queue.len();
             for _ in 0..ready {
                 let Some((ticket, body)) = self.tasks.borrow_mut().pop() else { continue };
                 // The `?` ends the turn when main is done.
@@ -280,19 +282,22 @@ pub mod runtime {
 
     /// Drives `future` and all tasks that are spawned meanwhile, until `future` is ready.
     pub fn block_on<F: Future>(future: F) -> F::Output {
+        // The inner loop would park the thread and starve the outer one.
         assert!(run::current().is_none(), "a loop runs on this thread already: spawn the future there");
-        // Without a bound, because a wake must not wait. (The real loop has this channel, too.)
+        // Without a bound, because a wake must not wait.
         let (messages, receiver) = crossbeam_channel::unbounded();
         let inbox = Arc::new(Inbox { messages, thread: thread::current() });
         let core = Rc::new(Core { tasks: RefCell::new(Tasks::default()), messages: receiver, inbox });
+        // Never cleared: when `core` is dropped, `upgrade` gives `None`.
         CURRENT.set(Rc::downgrade(&core));
         core.tasks.borrow_mut().insert(Body::Main);
         let (mut future, mut output) = (pin!(future), None);
         // The loop polls main by this closure. It polls `future`, keeps the value in `output`, and tells the loop only
         // Ready or Pending.
         while core.turn(&mut |cx| future.as_mut().poll(cx).map(|value| output = Some(value))).is_continue() {}
-        // Drops the tasks that have not ended. The loop is still there, because a task may wake others and spawn when it
-        // is dropped. What it spawns then is never polled.
+        // Drops the tasks that have not ended. `core` is still alive, so `current()` finds it: a task may wake others
+        // and spawn when it is dropped. What it spawns then is never polled. `RefCell::take` puts empty `Tasks` in
+        // their place, and its borrow ends; only then are the old ones dropped. So a task's drop may borrow again.
         drop(core.tasks.take());
         output.expect("the turns end when main has given its output")
     }
@@ -323,21 +328,27 @@ pub mod task {
     }
 }
 
-/// A task that wakes itself twice in each poll, beside a main of 40 turns. The task is never ready, so it goes with the
-/// loop.
+/// First a main that another thread wakes. No task is ready meanwhile, so the loop parks (if the thread is not faster),
+/// and the wake comes by way of the inbox. (The second poll starts a thread, too. That is one wake too many, and it
+/// does nothing.) Then a task that wakes itself twice in each poll, beside a main that yields 40 times. The task never
+/// ends, so it is dropped with the loop.
 fn main() {
-    let polls = std::rc::Rc::new(std::cell::Cell::new(0));
-    let counts = std::rc::Rc::clone(&polls);
+    thread_local!(static POLLS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) });
+    let mut wakes = 0..1;
+    runtime::block_on(std::future::poll_fn(|cx| {
+        let waker = cx.waker().clone();
+        std::thread::spawn(|| waker.wake());
+        if wakes.next().is_some() { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    }));
     runtime::block_on(async {
-        runtime::spawn(std::future::poll_fn(move |cx| {
-            counts.set(counts.get() + 1);
-            cx.waker().wake_by_ref();
-            cx.waker().wake_by_ref();
+        runtime::spawn(std::future::poll_fn(|cx| {
+            POLLS.set(POLLS.get() + 1);
+            (0..2).for_each(|_| cx.waker().wake_by_ref());
             std::task::Poll::Pending
         }));
         for _ in 0..40 {
             task::yield_now().await;
         }
     });
-    println!("40 turns: a task that wakes itself twice in each poll was polled {} times", polls.get());
+    println!("main yields 40 times: a task that wakes itself twice in each poll was polled {} times", POLLS.get());
 }

@@ -70,7 +70,7 @@ pub mod wake {
     /// What a waker does when it is cloned, woken, woken by reference, dropped.
     static VTABLE: RawWakerVTable = RawWakerVTable::new(|data| RawWaker::new(data, &VTABLE), wake, wake, |_| ());
 
-    /// (6) Called by whoever holds a waker, on any thread.
+    /// (6) Called by the standard library, when somebody uses a waker, on any thread.
     fn wake(data: *const ()) {
         let bits = data.addr() as u64;
         let (runtime, ticket) = ((bits >> 48) as u16, Ticket { slot: bits as u32, generation: (bits >> 32) as u16 });
@@ -85,7 +85,8 @@ pub mod wake {
 
     /// The part of a loop that other threads may touch.
     pub struct Inbox {
-        /// The way in for the tickets of tasks to be polled. The loop has the other end.
+        /// The way in for the tickets of tasks to be polled. The loop has the other end. (It is crossbeam's, because
+        /// from rung 5 on the loop asks whether it is empty. The standard library's channel cannot say that.)
         pub messages: Sender<Ticket>,
         /// Set by the loop when it is about to park. Taken down by the loop, or by the sender that rings.
         pub parked: AtomicBool,
@@ -168,7 +169,7 @@ pub mod ready {
         /// `remove` makes one free.
         slots: Slab<Slot>,
         /// Who is to be polled, first in, first out.
-        queue: VecDeque<Ticket>,
+        pub queue: VecDeque<Ticket>,
         /// The generation of the next task: a running number, one count for all slots.
         next: u16,
     }
@@ -187,7 +188,7 @@ pub mod ready {
             ticket
         }
 
-        /// The slot of this ticket; `None` when its task has ended.
+        /// The slot of this ticket. `None` when its task has ended: then the slot is empty, or has another ticket.
         fn slot(&mut self, ticket: Ticket) -> Option<&mut Slot> {
             self.slots.get_mut(ticket.slot as usize).filter(|slot| slot.ticket == ticket)
         }
@@ -195,11 +196,12 @@ pub mod ready {
         /// (2) Puts a task at the end of the queue, unless it stands there already or has ended. Called by
         /// `insert`, by a wake, and by the loop for the wakes that came to the inbox.
         pub fn push(&mut self, ticket: Ticket) {
-            match self.slot(ticket) {
-                Some(slot) if !slot.queued => slot.queued = true,
-                // It is queued already, or its task has ended. (Only `say!` reads `_slot`, and here `say!` is `()`.)
-                _slot => return say!(PushRefused { task: ticket, stale: _slot.is_none() }),
-            }
+            let Some(slot) = self.slot(ticket).filter(|slot| !slot.queued) else {
+                // It is queued already, or its task has ended.
+                say!(PushRefused { task: ticket, stale: self.slot(ticket).is_none() });
+                return;
+            };
+            slot.queued = true;
             say!(Push { task: ticket });
             self.queue.push_back(ticket);
         }
@@ -224,11 +226,6 @@ pub mod ready {
         /// Frees the slot of a task that has ended. Called by the loop, after the last poll.
         pub fn remove(&mut self, ticket: Ticket) {
             self.slots.remove(ticket.slot as usize);
-        }
-
-        /// How many stand in the queue: what the loop may poll in a turn.
-        pub fn ready(&self) -> usize {
-            self.queue.len()
         }
     }
 }
@@ -581,10 +578,12 @@ pub mod run {
         CURRENT.with_borrow(Weak::upgrade)
     }
 
-    /// The closure by which the loop polls main. `block_on` makes it and hands it to each turn. It keeps the output.
+    /// The closure by which the loop polls main. `block_on` makes one for each turn; it writes main's output into a
+    /// variable of `block_on`.
     pub type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
 
-    /// The state of one loop. The tasks are in a `RefCell`, never borrowed while a task is polled: the task may spawn.
+    /// The state of one loop. The tasks are in a `RefCell`, never borrowed while code of others runs (a poll, a drop):
+    /// it may spawn and wake.
     pub struct Core {
         /// Its number in the table.
         pub number: u16,
@@ -606,11 +605,11 @@ pub mod run {
             if self.polls.get() >= POLLS_BETWEEN_LOOKS {
                 self.look(Some(Duration::ZERO));
             }
-            while self.tasks.borrow().ready() == 0 {
+            while self.tasks.borrow().queue.is_empty() {
                 self.park();
             }
             // Only so many as are ready now; whoever is woken from here on belongs to the next turn.
-            let ready = self.tasks.borrow().ready();
+            let ready = self.tasks.borrow().queue.len();
             for _ in 0..ready {
                 let Some((ticket, body)) = self.tasks.borrow_mut().pop() else { continue };
                 // The `?` ends the turn when main is done.
@@ -665,7 +664,7 @@ pub mod run {
             self.look(timeout);
             say!(Unpark {});
             self.inbox.parked.store(false, SeqCst); // (c)
-            if can_jump && self.tasks.borrow().ready() == 0 {
+            if can_jump && self.tasks.borrow().queue.is_empty() {
                 self.jump(next);
             }
         }
@@ -725,6 +724,7 @@ pub mod runtime {
 
         /// Drives `future` and all tasks until `future` is ready.
         pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+            // The inner loop would park the thread and starve the outer one.
             assert!(run::current().is_none(), "a loop runs on this thread already: spawn the future there");
             let Runtime(core) = self;
             let _entered = Entered(CURRENT.replace(Rc::downgrade(core)));
@@ -741,6 +741,8 @@ pub mod runtime {
         /// Drops the tasks that have not ended; then wakers of this loop find nobody.
         fn drop(&mut self) {
             let _entered = Entered(CURRENT.replace(Rc::downgrade(&self.0)));
+            // `RefCell::take` puts empty `Tasks` in their place, and its borrow ends; only then are the old ones
+            // dropped. So a task's drop may borrow again.
             drop(self.0.tasks.take());
             table::unregister(self.0.number);
         }

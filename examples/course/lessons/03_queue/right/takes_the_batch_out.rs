@@ -19,7 +19,8 @@ pub fn current() -> Option<Rc<Core>> {
 /// The closure that `block_on` hands to each turn. The loop calls it when main's turn has come; it keeps the output.
 pub type PollMain<'a> = dyn FnMut(&mut Context<'_>) -> Poll<()> + 'a;
 
-/// The state of one loop. The tasks are in a `RefCell`, never borrowed while a task is polled: the task may spawn.
+/// The state of one loop. The tasks are in a `RefCell`, never borrowed while code of others runs (a poll, a drop): it
+/// may spawn and wake.
 pub struct Core {
     pub tasks: RefCell<Tasks>,
     /// The loop's end of the inbox.
