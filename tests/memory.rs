@@ -318,17 +318,17 @@ fn a_gather_whose_children_are_done_lets_go_of_its_ready_set_and_a_kept_waker_ke
     lets_go_of_its_set(async |wakers| {
         let mut all = gather((0..CHILDREN).map(move |_| child(Rc::clone(&wakers))));
         assert!((&mut all).await.iter().all(Result::is_ok));
-        all
+        Some(all)
     });
     lets_go_of_its_set(async |wakers| {
         let mut all = try_gather((0..CHILDREN).map(move |_| child(Rc::clone(&wakers))));
         assert!((&mut all).await.is_ok());
-        all
+        Some(all)
     });
     lets_go_of_its_set(async |wakers| {
         let mut ended = as_completed((0..CHILDREN).map(move |_| child(Rc::clone(&wakers))));
         while ended.next().await.is_some() {}
-        ended
+        Some(ended)
     });
 }
 
