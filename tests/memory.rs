@@ -2,7 +2,7 @@
 //!
 //! Every structure of the loop may keep 64 KB; some bytes more are allowed for what it is made of itself.
 
-use gather::{as_completed, gather, try_gather};
+use gather::{as_completed, first_ok, gather, race, try_gather};
 use runtime::sync::{Semaphore, mpsc};
 use runtime::task::{spawn_blocking, yield_now};
 use runtime::time::{sleep, timeout};
@@ -324,6 +324,17 @@ fn a_gather_whose_children_are_done_lets_go_of_its_ready_set_and_a_kept_waker_ke
         let mut all = try_gather((0..CHILDREN).map(move |_| child(Rc::clone(&wakers))));
         assert!((&mut all).await.is_ok());
         Some(all)
+    });
+    // These two end with their first child. The others are dropped then.
+    lets_go_of_its_set(async |wakers| {
+        let mut first = race((0..CHILDREN).map(move |_| child(Rc::clone(&wakers))));
+        assert_eq!((&mut first).await, Some((0, Ok(()))));
+        Some(first)
+    });
+    lets_go_of_its_set(async |wakers| {
+        let mut first = first_ok((0..CHILDREN).map(move |_| child(Rc::clone(&wakers))));
+        assert!((&mut first).await.is_ok());
+        Some(first)
     });
     lets_go_of_its_set(async |wakers| {
         let mut ended = as_completed((0..CHILDREN).map(move |_| child(Rc::clone(&wakers))));
