@@ -249,70 +249,234 @@ impl Wait {
     }
 }
 
-/// The model: a traveller that has a home loses what that loop's clock has gone on by. Nothing else takes from it.
-fn random_program(seed: u64) -> usize {
-    let mut random = Random::new(seed);
-    let loops = [virtual_runtime(), ahead_by(DAY)];
-    let mut travellers: Vec<Traveller> = Vec::new();
-    let mut ended = 0;
-    for _ in 0..60 {
-        match random.below(5) {
-            0 | 1 => {
-                let left = Duration::from_millis(random.below(5_000) as u64);
-                let (kind, place) = (random.below(3), random.below(3));
-                let make = || match kind {
-                    0 => Wait::Sleep(sleep(left)),
-                    1 => {
-                        let late = timeout(left, pending::<()>());
-                        Wait::Timeout(Box::pin(async move { late.await.is_err() }))
-                    }
-                    _ => {
-                        let mut ticks = interval(left.max(Duration::from_millis(1)));
-                        // The first tick is at once. One from outside has it still before it.
-                        if place < 2 {
-                            assert!(ticks.poll_tick(&mut Context::from_waker(Waker::noop())).is_ready());
-                        }
-                        Wait::Interval(ticks)
-                    }
-                };
-                let wait = if place < 2 { inside(&loops[place], make) } else { make() };
-                let left = match (&wait, place) {
-                    (Wait::Interval(_), 2) => Duration::ZERO,
-                    (Wait::Interval(ticks), _) => ticks.period(),
-                    _ => left,
-                };
-                travellers.push(Traveller { wait, left, home: (place < 2).then_some(place) });
-            }
-            2 | 3 if !travellers.is_empty() => {
-                let (n, place) = (random.below(travellers.len()), random.below(2));
-                let traveller = &mut travellers[n];
-                traveller.home = Some(place);
-                let over = inside(&loops[place], || traveller.wait.poll());
-                assert_eq!(over, traveller.left.is_zero(), "seed {seed}: {:?} are left", traveller.left);
-                if over {
-                    ended += 1;
-                    travellers.swap_remove(n);
-                }
+/// Two loops of one thread, and what moves between them. The model: a traveller that has a home loses what that loop's
+/// clock has gone on by. Nothing else takes from it.
+struct World {
+    seed: u64,
+    random: Random,
+    loops: [Runtime; 2],
+    travellers: Vec<Traveller>,
+    /// How many travellers have come to their end.
+    ended: usize,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        let loops = [virtual_runtime(), ahead_by(DAY)];
+        World { seed, random: Random::new(seed), loops, travellers: Vec::new(), ended: 0 }
+    }
+
+    fn milliseconds(&mut self, below: usize) -> Duration {
+        Duration::from_millis(self.random.below(below) as u64)
+    }
+
+    /// Makes a traveller, on one of the loops or outside of both.
+    fn make(&mut self) {
+        let left = self.milliseconds(5_000);
+        let (kind, place) = (self.random.below(3), self.random.below(3));
+        let make = || match kind {
+            0 => Wait::Sleep(sleep(left)),
+            1 => {
+                let late = timeout(left, pending::<()>());
+                Wait::Timeout(Box::pin(async move { late.await.is_err() }))
             }
             _ => {
-                let (place, time) = (random.below(2), Duration::from_millis(random.below(3_000) as u64));
-                let before = inside(&loops[place], now);
-                loops[place].turn(Some(time));
-                let gone = inside(&loops[place], now) - before;
-                assert!(gone <= time);
-                for traveller in travellers.iter_mut().filter(|it| it.home == Some(place)) {
-                    traveller.left = traveller.left.saturating_sub(gone);
+                let mut ticks = interval(left.max(Duration::from_millis(1)));
+                // The first tick is at once. One from outside has it still before it.
+                if place < 2 {
+                    assert!(ticks.poll_tick(&mut Context::from_waker(Waker::noop())).is_ready());
                 }
+                Wait::Interval(ticks)
             }
+        };
+        let wait = if place < 2 { inside(&self.loops[place], make) } else { make() };
+        let left = match (&wait, place) {
+            (Wait::Interval(_), 2) => Duration::ZERO,
+            (Wait::Interval(ticks), _) => ticks.period(),
+            _ => left,
+        };
+        self.travellers.push(Traveller { wait, left, home: (place < 2).then_some(place) });
+    }
+
+    /// Takes a traveller to one of the loops, where it is polled.
+    fn poll(&mut self) {
+        if self.travellers.is_empty() {
+            return;
+        }
+        let (n, place) = (self.random.below(self.travellers.len()), self.random.below(2));
+        let traveller = &mut self.travellers[n];
+        traveller.home = Some(place);
+        let over = inside(&self.loops[place], || traveller.wait.poll());
+        assert_eq!(over, traveller.left.is_zero(), "seed {}: {:?} are left", self.seed, traveller.left);
+        if over {
+            self.ended += 1;
+            self.travellers.swap_remove(n);
         }
     }
-    ended
+
+    /// Calls `f` with a loop, and takes what its clock goes on by from those whose home it is. Gives that, too.
+    fn run<R>(&mut self, place: usize, f: impl FnOnce(&Runtime) -> R) -> (Duration, R) {
+        let before = inside(&self.loops[place], now);
+        let result = f(&self.loops[place]);
+        let gone = inside(&self.loops[place], now) - before;
+        for traveller in self.travellers.iter_mut().filter(|it| it.home == Some(place)) {
+            traveller.left = traveller.left.saturating_sub(gone);
+        }
+        (gone, result)
+    }
+
+    /// Lets one of the loops go on for some time.
+    fn go_on(&mut self) {
+        let (place, time) = (self.random.below(2), self.milliseconds(3_000));
+        let (gone, _) = self.run(place, |runtime| runtime.turn(Some(time)));
+        assert!(gone <= time);
+    }
+}
+
+fn random_program(seed: u64) -> usize {
+    let mut world = World::new(seed);
+    for _ in 0..60 {
+        match world.random.below(5) {
+            0 | 1 => world.make(),
+            2 | 3 => world.poll(),
+            _ => world.go_on(),
+        }
+    }
+    world.ended
 }
 
 #[test]
 fn random_programs_with_two_loops_wait_for_what_a_model_says() {
     let ended: usize = (1..=300).map(random_program).sum();
     assert!(ended > 300, "only {ended} waits came to their end");
+}
+
+// Random programs with two threads. A wait stays on its thread, for it is not Send, and so does a loop. So each thread has
+// two loops, between which waits move, and the threads ask each other to wait.
+
+/// What a thread asks of the other one: to wait for so long, in one of three ways. The answer is how long that took by
+/// the clock of the loop that waited.
+struct Order {
+    kind: usize,
+    time: Duration,
+    answer: oneshot::Sender<Duration>,
+}
+
+impl Order {
+    /// Waits, on the loop that runs, and answers.
+    async fn carry_out(self) {
+        let start = now();
+        match self.kind {
+            0 => sleep(self.time).await,
+            1 => assert!(timeout(self.time, pending::<()>()).await.is_err()),
+            2 => {
+                let mut ticks = interval(self.time);
+                assert_eq!(ticks.tick().await, start);
+                assert_eq!(ticks.tick().await, start + self.time);
+            }
+            _ => sleep_until(start + self.time).await,
+        }
+        self.answer.send(now() - start).expect("whoever asked waits for the answer");
+    }
+}
+
+/// What one thread of a random program does: it makes waits and moves them between its two loops, as above. Beside that
+/// it gives orders to the other thread, through a channel or a handle, and takes the answers. It blocks on its first
+/// loop only, whose task carries out what the other thread orders: so neither thread waits for one that waits for it.
+/// Gives how many waits have ended here, and how many answers have come.
+fn one_of_two_threads(
+    seed: u64,
+    tell_handle: std::sync::mpsc::Sender<Handle>,
+    handle: std::sync::mpsc::Receiver<Handle>,
+    orders: mpsc::UnboundedSender<Order>,
+    mut ordered: mpsc::Receiver<Order>,
+) -> [usize; 2] {
+    let mut world = World::new(seed);
+    let home = world.loops[0].handle();
+    let outside = home.outside();
+    tell_handle.send(home).unwrap();
+    let other = handle.recv().unwrap();
+    let server = world.loops[0].spawn(async move {
+        let mut tasks = Vec::new();
+        while let Some(order) = ordered.recv().await {
+            tasks.push(spawn(order.carry_out()));
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    let (mut owed, mut answers, mut given) = (Vec::new(), 0, 0);
+    let mut came = |took: Result<Duration, _>, time: Duration| {
+        // Exactly so long: never too short, and under the virtual clock not too long, either.
+        assert_eq!(took, Ok(time), "seed {seed}");
+        answers += 1;
+    };
+    for _ in 0..50 {
+        match world.random.below(8) {
+            0 | 1 => world.make(),
+            2 | 3 => world.poll(),
+            4 => world.go_on(),
+            5 | 6 => {
+                let (answer, answered) = oneshot::channel();
+                let (kind, time) = (world.random.below(4), world.milliseconds(5_000) + Duration::from_millis(1));
+                let order = Order { kind, time, answer };
+                if world.random.below(2) == 0 {
+                    assert!(orders.send(order).is_ok());
+                } else {
+                    let spawned = other.spawn(async move { drop(spawn(order.carry_out())) });
+                    world.run(0, |home| home.block_on(spawned)).1.unwrap();
+                }
+                owed.push((answered, time));
+                given += 1;
+            }
+            _ if owed.is_empty() => {}
+            _ => {
+                let (mut answered, time) = owed.swap_remove(world.random.below(owed.len()));
+                if world.random.below(2) == 0 {
+                    came(world.run(0, |home| home.block_on(answered)).1, time);
+                    continue;
+                }
+                // Either the answer comes in time, or the timeout has waited for all of its time.
+                let limit = world.milliseconds(5_000);
+                let start = inside(&world.loops[0], now);
+                let (_, first) = world.run(0, |home| {
+                    home.block_on(async { timeout(limit, &mut answered).await.map_err(|_| now() - start) })
+                });
+                match first {
+                    Ok(took) => came(took, time),
+                    Err(gone) => {
+                        assert_eq!(gone, limit, "seed {seed}");
+                        owed.push((answered, time));
+                    }
+                }
+            }
+        }
+    }
+    for (answered, time) in owed {
+        came(world.run(0, |home| home.block_on(answered)).1, time);
+    }
+    drop(orders);
+    world.run(0, |home| home.block_on(server)).1.unwrap();
+    drop(outside);
+    assert_eq!(answers, given, "seed {seed}");
+    [world.ended, answers]
+}
+
+#[test]
+fn random_programs_on_two_threads_wait_for_what_the_model_says_and_every_answer_comes() {
+    let (mut ended, mut answers) = (0, 0);
+    for seed in 1..=100 {
+        let ((to_one, one), (to_two, two)) = (mpsc::unbounded(), mpsc::unbounded());
+        let ((tell_one, handle_of_two), (tell_two, handle_of_one)) =
+            (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let there = thread::spawn(move || one_of_two_threads(seed + 1_000, tell_one, handle_of_one, to_one, two));
+        let here = one_of_two_threads(seed, tell_two, handle_of_two, to_two, one);
+        for [ends, came] in [here, there.join().unwrap()] {
+            ended += ends;
+            answers += came;
+        }
+    }
+    assert!(ended > 500 && answers > 1_500, "only {ended} waits came to their end, and {answers} answers");
 }
 
 #[test]

@@ -12,12 +12,14 @@ use std::future::{pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+use std::thread;
 use std::time::Duration;
 use tests::{
-    Count, CountingAllocator, Dropped, Log, OnDrop, allocations, counted, panic_message, peak_bytes, poll_once,
-    virtual_runtime, virtually,
+    Count, CountingAllocator, Dropped, Log, Moment, OnDrop, allocations, counted, meddler, panic_message, peak_bytes,
+    poll_once, virtual_runtime, virtually,
 };
 
 #[global_allocator]
@@ -766,4 +768,65 @@ fn as_completed_knows_how_many_ends_are_to_come() {
         }
         assert_eq!(ends.next().await, None);
     });
+}
+
+// The clone of the parent's waker is foreign code, too.
+
+#[test]
+fn two_threads_may_clone_a_childs_waker_at_once_though_the_parents_clones_wait_for_each_other() {
+    static BOTH: Barrier = Barrier::new(2);
+    static WAKES: AtomicUsize = AtomicUsize::new(0);
+    const WAKE: fn(*const ()) = |_| _ = WAKES.fetch_add(1, Ordering::SeqCst);
+    static TABLE: RawWakerVTable = RawWakerVTable::new(
+        |data| {
+            BOTH.wait();
+            RawWaker::new(data, &TABLE)
+        },
+        WAKE,
+        WAKE,
+        |_| {},
+    );
+    #[allow(unsafe_code, reason = "the standard library's safe wakers do not tell of a clone")]
+    // SAFETY: the functions do not touch the data, and use nothing but what threads may share.
+    let parent = unsafe { Waker::new(std::ptr::null(), &TABLE) };
+    let mut wakers = Vec::new();
+    let child = poll_fn(|cx: &mut Context<'_>| {
+        let waker = cx.waker();
+        thread::scope(|scope| {
+            let other = scope.spawn(|| waker.clone());
+            wakers.push(waker.clone());
+            wakers.push(other.join().unwrap());
+        });
+        Poll::<()>::Pending
+    });
+    let mut gathered = Box::pin(gather([child]));
+    assert!(gathered.as_mut().poll(&mut Context::from_waker(&parent)).is_pending());
+    drop(gathered);
+    assert!(wakers[0].will_wake(&wakers[1]), "both belong to one set");
+    assert_eq!(WAKES.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn the_clone_of_a_parents_waker_may_wake_the_children() {
+    let kept = Rc::new(RefCell::new(None::<Waker>));
+    let woken = Rc::clone(&kept);
+    let parent = meddler(move |moment| {
+        if moment == Moment::Clone
+            && let Some(child) = &*woken.borrow()
+        {
+            child.wake_by_ref();
+        }
+    });
+    let mut polls = 0;
+    let child = poll_fn(|cx: &mut Context<'_>| {
+        polls += 1;
+        *kept.borrow_mut() = Some(cx.waker().clone());
+        if polls == 3 { Poll::Ready(polls) } else { Poll::Pending }
+    });
+    let mut gathered = Box::pin(gather([child]));
+    let mut poll = || gathered.as_mut().poll(&mut Context::from_waker(&parent));
+    assert!(poll().is_pending());
+    // Nobody wakes the child but the clone, which is made before the poll looks who is ready.
+    assert!(poll().is_pending());
+    assert_eq!(poll(), Poll::Ready(vec![3]));
 }

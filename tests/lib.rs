@@ -306,6 +306,16 @@ pub fn aborted(test: &str, body: impl FnOnce()) -> String {
     said
 }
 
+/// Runs the body of the test called `test` in a process of its own, where it calls `process::exit`. Gives the status of
+/// that process, and what it said.
+#[track_caller]
+pub fn exited(test: &str, body: impl FnOnce()) -> (Option<i32>, String) {
+    let child = in_a_process_of_its_own(test, &[], body);
+    let child = child.expect("the body came to its end: nothing has called exit");
+    let said = format!("{}{}", String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
+    (child.status.code(), said)
+}
+
 /// This thread's number, under which /proc lists it.
 pub fn thread_number() -> u32 {
     let link = std::fs::read_link("/proc/thread-self").expect("Linux lists a process's threads");

@@ -24,8 +24,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 use tests::{
-    Count, Dropped, LOCAL, Log, OnDrop, alone, counts, forever, full_listener, inside, is_alive, narrow,
-    open_descriptors, panic_message, poll_once, rest, thread_number, until, until_parked, virtual_runtime, virtually,
+    Count, Dropped, LOCAL, Log, OnDrop, aborted, alone, counts, exited, forever, full_listener, inside, is_alive,
+    narrow, open_descriptors, panic_message, poll_once, rest, thread_number, until, until_parked, virtual_runtime,
+    virtually,
 };
 
 const ZERO: Option<Duration> = Some(Duration::ZERO);
@@ -1190,4 +1191,96 @@ fn a_loop_runs_while_its_thread_is_torn_down() {
         });
         assert_eq!(told.iter().collect::<Vec<i32>>(), [42, 42]);
     });
+}
+
+// A process that exits inside of a task.
+
+thread_local! {
+    /// `exit` destroys the thread-locals of its thread, and so drops this runtime while a task of it is at poll.
+    static KEPT: Runtime = virtual_runtime();
+}
+
+/// Calls `exit` with the runtime of this thread. It ends the process with the status 7, inside of the loop.
+#[track_caller]
+fn exits_inside(test: &str, exit: impl FnOnce(&Runtime)) {
+    let (status, said) = exited(test, || {
+        // Used before the runtime, so it is destroyed after it.
+        AT_THE_END.with(|_| ());
+        KEPT.with(|runtime| {
+            drop(runtime.spawn(keep(OnDrop::new(|| {
+                drop(spawn(async {}));
+                println!("another task is dropped");
+            }))));
+            let waker = runtime.block_on(poll_fn(|cx| Poll::Ready(cx.waker().clone())));
+            let after = Box::new(move || {
+                waker.wake();
+                println!("then: {}", panic_message(Handle::current));
+            });
+            AT_THE_END.with(|end| end.0.borrow_mut().push(after));
+            exit(runtime);
+        });
+    });
+    assert_eq!(status, Some(7), "{said}");
+    assert!(said.contains("another task is dropped"), "{said}");
+    assert!(said.contains("then: Handle::current needs a running event loop"), "{said}");
+    assert!(!said.contains("what is at poll is dropped") && !said.contains("borrowed"), "{said}");
+}
+
+#[test]
+fn a_process_may_exit_inside_a_task_of_a_runtime_that_a_thread_local_owns() {
+    exits_inside("a_process_may_exit_inside_a_task_of_a_runtime_that_a_thread_local_owns", |runtime| {
+        runtime.block_on(spawn_exit(runtime));
+    });
+}
+
+/// A task that exits, and whose future is not dropped: it is at poll.
+fn spawn_exit(runtime: &Runtime) -> impl Future<Output = ()> {
+    let task = runtime.spawn(async {
+        let _at_poll = OnDrop::new(|| println!("what is at poll is dropped"));
+        sleep(SECOND).await;
+        std::process::exit(7)
+    });
+    async { drop(task.await) }
+}
+
+#[test]
+fn a_process_may_exit_inside_main_of_a_runtime_that_a_thread_local_owns() {
+    exits_inside("a_process_may_exit_inside_main_of_a_runtime_that_a_thread_local_owns", |runtime| {
+        runtime.block_on(async { std::process::exit(7) })
+    });
+}
+
+#[test]
+fn a_process_may_exit_inside_the_drop_of_a_task_of_a_runtime_that_a_thread_local_owns() {
+    exits_inside("a_process_may_exit_inside_the_drop_of_a_task_of_a_runtime_that_a_thread_local_owns", |runtime| {
+        let task = runtime.spawn(keep(OnDrop::new(|| std::process::exit(7))));
+        runtime.turn(ZERO);
+        task.abort();
+        runtime.turn(ZERO);
+    });
+}
+
+/// A source that somebody else wrote.
+struct Exits;
+
+impl mio::event::Source for Exits {
+    fn register(&mut self, _: &mio::Registry, _: mio::Token, _: mio::Interest) -> std::io::Result<()> {
+        std::process::exit(7)
+    }
+
+    fn reregister(&mut self, _: &mio::Registry, _: mio::Token, _: mio::Interest) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn deregister(&mut self, _: &mio::Registry) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_process_that_exits_inside_the_registration_of_a_foreign_source_is_aborted() {
+    let said = aborted("a_process_that_exits_inside_the_registration_of_a_foreign_source_is_aborted", || {
+        KEPT.with(|runtime| runtime.block_on(async { drop(Async::new(Exits)) }));
+    });
+    assert!(said.contains("thread local panicked on drop"), "{said}");
 }

@@ -2,12 +2,14 @@
 //!
 //! Every structure of the loop may keep 64 KB; some bytes more are allowed for what it is made of itself.
 
+use gather::{as_completed, first_ok, gather, race, try_gather};
 use runtime::sync::{Semaphore, mpsc};
 use runtime::task::{spawn_blocking, yield_now};
 use runtime::time::{sleep, timeout};
 use runtime::{Runtime, Turn, spawn};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
+use std::mem;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::thread;
@@ -267,6 +269,78 @@ fn a_semaphore_in_an_rc_leaves_nothing_at_all() {
         assert!(waiters.iter_mut().all(|waiter| poll_once(waiter).is_pending()));
     });
     assert_eq!(left, 0);
+}
+
+// The ready set of a gather in place: 16 bytes for each child.
+
+/// So many children has each.
+const CHILDREN: usize = BURST / 4;
+
+/// A child that leaves its waker in `wakers`, and ends when it is woken.
+async fn child(wakers: Rc<RefCell<Vec<Waker>>>) -> Result<(), ()> {
+    let mut is_woken = false;
+    poll_fn(|cx| {
+        if mem::replace(&mut is_woken, true) {
+            return Poll::Ready(Ok(()));
+        }
+        wakers.borrow_mut().push(cx.waker().clone());
+        Poll::Pending
+    })
+    .await
+}
+
+/// Lets all children of `gather` end, and keeps what it returned. Asserts that the ready set is let go of when the
+/// children are done: then the last waker alone keeps all of it.
+fn lets_go_of_its_set<R>(gather: impl AsyncFnOnce(Rc<RefCell<Vec<Waker>>>) -> R) {
+    const SET: isize = 16 * CHILDREN as isize;
+    let wakers = Rc::new(RefCell::new(Vec::with_capacity(CHILDREN)));
+    let before = bytes_in_use();
+    let mut gathered = Box::pin(gather(Rc::clone(&wakers)));
+    assert!(poll_once(&mut gathered).is_pending());
+    assert_eq!(wakers.borrow().len(), CHILDREN);
+    wakers.borrow().iter().for_each(Waker::wake_by_ref);
+    let Poll::Ready(_done) = poll_once(&mut gathered) else { panic!("all children were woken") };
+
+    let last = wakers.borrow_mut().pop();
+    let held = bytes_in_use();
+    wakers.borrow_mut().clear();
+    assert_eq!(bytes_in_use(), held, "one waker keeps the set");
+    drop(last);
+    let freed = held - bytes_in_use();
+    assert!((SET..SET + SMALL).contains(&freed), "{freed} bytes for a set of {SET}");
+    let left = bytes_in_use() - before;
+    assert!(left <= SMALL, "{left} bytes are left, and the gather is not dropped yet");
+}
+
+#[test]
+fn a_gather_whose_children_are_done_lets_go_of_its_ready_set_and_a_kept_waker_keeps_all_of_it() {
+    // Each returns itself, so that it is not dropped before the memory is counted.
+    lets_go_of_its_set(async |wakers| {
+        let mut all = gather((0..CHILDREN).map(move |_| child(Rc::clone(&wakers))));
+        assert!((&mut all).await.iter().all(Result::is_ok));
+        Some(all)
+    });
+    lets_go_of_its_set(async |wakers| {
+        let mut all = try_gather((0..CHILDREN).map(move |_| child(Rc::clone(&wakers))));
+        assert!((&mut all).await.is_ok());
+        Some(all)
+    });
+    // These two end with their first child. The others are dropped then.
+    lets_go_of_its_set(async |wakers| {
+        let mut first = race((0..CHILDREN).map(move |_| child(Rc::clone(&wakers))));
+        assert_eq!((&mut first).await, Some((0, Ok(()))));
+        Some(first)
+    });
+    lets_go_of_its_set(async |wakers| {
+        let mut first = first_ok((0..CHILDREN).map(move |_| child(Rc::clone(&wakers))));
+        assert!((&mut first).await.is_ok());
+        Some(first)
+    });
+    lets_go_of_its_set(async |wakers| {
+        let mut ended = as_completed((0..CHILDREN).map(move |_| child(Rc::clone(&wakers))));
+        while ended.next().await.is_some() {}
+        Some(ended)
+    });
 }
 
 // One message for a task, until the loop has taken it.

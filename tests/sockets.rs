@@ -1260,6 +1260,36 @@ fn more_pieces_than_the_system_takes_in_one_call_go_on_in_the_next() {
 }
 
 #[test]
+fn a_stream_in_memory_takes_any_number_of_pieces_whatever_room_it_has() {
+    let bytes: Vec<u8> = (0..3_000).map(|n| (n % 251) as u8).collect();
+    for capacity in [1, 7, 2_999, 3_000, 4_096] {
+        let arrived = block_on(async {
+            let (mut near, far) = runtime::io::duplex(capacity);
+            let reader = spawn(async move {
+                let mut arrived: Vec<u8> = Vec::new();
+                let mut buffer = [0; 100];
+                while let n @ 1.. = far.read(&mut buffer).await.unwrap() {
+                    arrived.extend(&buffer[..n]);
+                }
+                arrived
+            });
+            // Before each piece stands an empty one.
+            let pieces: Vec<_> = bytes.chunks(1).flat_map(|piece| [&piece[..0], piece]).map(io::IoSlice::new).collect();
+            let mut written = 0;
+            while written < bytes.len() {
+                let left = &pieces[2 * written..];
+                let taken = futures::AsyncWriteExt::write_vectored(&mut near, left).await.unwrap();
+                assert!((1..=capacity).contains(&taken), "{taken} of {capacity}");
+                written += taken;
+            }
+            drop(near);
+            reader.await.unwrap()
+        });
+        assert!(arrived == bytes, "a stream with room for {capacity}");
+    }
+}
+
+#[test]
 fn a_write_of_many_pieces_that_was_full_does_not_count_as_a_short_one() {
     block_on(async {
         let (mut near, _far) = pair().await;

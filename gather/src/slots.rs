@@ -211,6 +211,12 @@ impl<I: Iterator, T> Slots<I, T> {
         without_spare(mem::take(&mut self.slots).into_iter().filter_map(value).collect())
     }
 
+    /// Gives the memory back when every child has ended and the values are elsewhere: a stream may outlive its end.
+    pub(crate) fn let_go(&mut self) {
+        assert!(self.alive == 0, "a child that lives stays in its slot");
+        self.slots = Vec::new();
+    }
+
     /// The first poll, without a limit: takes every child.
     fn take_all(&mut self) {
         let Some(iter) = self.iter.take() else { return };

@@ -82,7 +82,11 @@ impl<I: Iterator<Item: Future>, P: FnMut(Progress)> Stream for AsCompleted<I, P>
         if self.0.engine.stage == Stage::Done {
             return Poll::Ready(None);
         }
-        self.0.poll_next(cx)
+        let next = ready!(self.0.poll_next(cx));
+        if next.is_none() {
+            self.0.children.let_go();
+        }
+        Poll::Ready(next)
     }
 
     /// As many as the iterator has left, plus the children that are alive.

@@ -80,8 +80,17 @@ fn wake_lent(data: *const ()) {
 /// Gives the child a waker of its own. The first one makes the set.
 fn clone_lent(data: *const ()) -> RawWaker {
     let lent = lent(&data);
-    let new = || ReadySet::new(lent.places, lent.parent.clone(), lent.engine.mark);
-    owned_waker(Arc::clone(lent.engine.set.get_or_init(new)), lent.place.load(Relaxed))
+    let set = lent.engine.set.get().unwrap_or_else(|| make_set(lent));
+    owned_waker(Arc::clone(set), lent.place.load(Relaxed))
+}
+
+/// The clone of the parent is foreign code, so the set is made before the `OnceLock` is asked to take it. Inside
+/// `get_or_init`, that code could wait for another thread that clones a waker of this gather, too, and both would wait
+/// for ever. If the other thread's set came first, the one made here is dropped.
+#[cold]
+fn make_set<'a>(lent: &Lent<'a>) -> &'a Arc<ReadySet> {
+    let set = ReadySet::new(lent.places, lent.parent.clone(), lent.engine.mark);
+    lent.engine.set.get_or_init(|| set)
 }
 
 fn lent<'a>(data: &'a *const ()) -> &'a Lent<'a> {

@@ -154,6 +154,10 @@ impl Drop for Runtime {
     /// A drop must not block until another thread has heard of this loop. Example: the drop of a task joins a thread
     /// that awaits a later task of this runtime. Both wait for ever, since the blocked thread is the one that would drop
     /// that later task. It is so in every runtime that drops its tasks one after the other on one thread, tokio's too.
+    ///
+    /// `std::process::exit` destroys the thread-locals of the thread that calls it. If one of them owns the runtime, and
+    /// a task calls `exit`, the runtime is dropped while that task is at poll. The future of this task, or of main, is
+    /// in use: it is not dropped. Everything else is dropped as always.
     fn drop(&mut self) {
         // Tasks that are being dropped may ask for the time, wake each other and try to spawn.
         let _entered = context::enter(&self.core);

@@ -28,8 +28,13 @@ pub(crate) struct Entered<'core> {
 }
 
 /// Makes `core` the current one of this thread until the guard is dropped.
+///
+/// It is current already in one case only: a task has called `process::exit`. That call destroys the thread-locals of its
+/// thread, and one of them owns the runtime, which is dropped now. The call never returns to the loop, so the loop's own
+/// guard is not dropped. The core will be gone, so afterwards no loop is current.
 pub(crate) fn enter(core: &Core) -> Entered<'_> {
-    Entered { before: CURRENT.replace(core), left: LEFT.get(), core: PhantomData }
+    let before = Some(CURRENT.replace(core)).filter(|&before| !ptr::eq(before, core));
+    Entered { before: before.unwrap_or(ptr::null()), left: LEFT.get(), core: PhantomData }
 }
 
 impl Drop for Entered<'_> {
@@ -42,13 +47,13 @@ impl Drop for Entered<'_> {
 /// Calls `f` with the core of the running loop; `None` when no loop runs on this thread.
 #[inline]
 pub(crate) fn with<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
-    let core = CURRENT.get();
     // SAFETY: `as_ref` needs null or a pointer to a live `Core` that nobody mutates while the reference lives. `enter`
-    // stores the address of a borrowed core, the guard that holds the borrow resets it, and the guard is never leaked:
-    // only `Runtime::{block_on, turn, drop}` make one, on their stacks. A core is changed through its cells only, and
-    // the reference cannot leave `f`.
+    // stores the address of a borrowed core, and the guard that holds the borrow resets it. Only `Runtime::{block_on,
+    // turn, drop}` make a guard, on their stacks. It is leaked in one case only: code inside the loop calls
+    // `process::exit`. If that drops the runtime, the guard of `drop` resets the pointer. A core is changed through its cells
+    // only, and the reference cannot leave `f`.
     #[allow(unsafe_code, reason = "the one way from a thread-local to what the loop's stack owns")]
-    let core = unsafe { core.as_ref() }?;
+    let core = unsafe { CURRENT.get().as_ref() }?;
     Some(f(core))
 }
 

@@ -57,12 +57,13 @@ impl<F, J> Task<F, J> {
         Task { join, birth, future: RefCell::new(Some(future)) }
     }
 
-    /// Drops the future in its place.
+    /// Drops the future in its place. If its cell is open, its poll or its drop has called `process::exit`, which drops a
+    /// runtime that a thread-local owns. Then the future is still in use, and stays.
     ///
     /// # Errors
     /// What it panicked with.
     fn drop_future(&self) -> Result<(), Payload> {
-        caught(|| *self.future.borrow_mut() = None)
+        caught(|| _ = self.future.try_borrow_mut().map(|mut future| *future = None))
     }
 }
 
