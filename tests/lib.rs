@@ -364,8 +364,10 @@ fn until_in_epoll(file: &str) {
     ];
     until(|| {
         let now = std::fs::read_to_string(file).expect("the thread is there");
-        let call = now.split_whitespace().next().and_then(|number| number.parse().ok());
-        call.is_some_and(|call| calls.contains(&call))
+        // The number of the call and its arguments. With a timeout of 0, the fourth, it only asks, and does not sleep.
+        let mut words = now.split_whitespace();
+        let call = words.next().and_then(|number| number.parse().ok());
+        call.is_some_and(|call| calls.contains(&call)) && words.nth(3).is_some_and(|timeout| timeout != "0x0")
     });
 }
 

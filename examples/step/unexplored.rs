@@ -6,6 +6,9 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use step::programs::Program;
 
+/// The command that builds and runs it with the explorer; what it is to do follows.
+const WITH_EXPLORER: &str = "cargo run -p step --features explore --example step --";
+
 /// Any fault: without the explorer nobody knows which there are.
 #[derive(Clone, Copy)]
 pub(crate) struct Fault;
@@ -29,8 +32,5 @@ pub(crate) fn what_if(program: &Program, _: Fault, _: &Path, _: impl Write) -> i
 }
 
 fn needs_the_explorer(arguments: &str) -> io::Error {
-    io::Error::other(format!(
-        "this build has no explorer; build it with its feature:\n  \
-         cargo run -p step --features explore --example step -- {arguments}"
-    ))
+    io::Error::other(format!("this build has no explorer; build it with its feature:\n  {WITH_EXPLORER} {arguments}"))
 }
