@@ -354,6 +354,7 @@ mod tests {
         };
         assert_eq!(rule(&[0, 1, 2], again), Some("a poll needs a wake"));
     }
+
     /// What the next wake of a task does before it has come back.
     #[derive(Default)]
     struct Acts(Mutex<Option<Box<dyn FnOnce() + Send>>>);

@@ -307,6 +307,7 @@ impl<I: Iterator<Item: Future>, T> Children for Slots<I, T> {
         if self.limit.is_none() { self.start_next() } else { self.fill_vacant() }
     }
 
+    #[inline]
     fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<Self::End> {
         let slot = &mut self.slots[place as usize];
         let Inside::Child(child) = &mut slot.inside else { return Poll::Pending };

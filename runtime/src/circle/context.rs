@@ -33,8 +33,9 @@ pub(crate) struct Entered<'core> {
 /// thread, and one of them owns the runtime, which is dropped now. The call never returns to the loop, so the loop's own
 /// guard is not dropped. The core will be gone, so afterwards no loop is current.
 pub(crate) fn enter(core: &Core) -> Entered<'_> {
-    let before = Some(CURRENT.replace(core)).filter(|&before| !ptr::eq(before, core));
-    Entered { before: before.unwrap_or(ptr::null()), left: LEFT.get(), core: PhantomData }
+    let before = CURRENT.replace(core);
+    let before = if ptr::eq(before, core) { ptr::null() } else { before };
+    Entered { before, left: LEFT.get(), core: PhantomData }
 }
 
 impl Drop for Entered<'_> {

@@ -154,9 +154,10 @@ pub(crate) fn ticket_cloned(file: &'static str, line: u32, ticket: Ticket) -> Re
         }
         // Its loop is told of the first such clone only: a thread may make millions.
         let loops = left.iter_mut().filter(|left| left.runtime == ticket.runtime());
-        for left in loops.filter(|left| !left.shared.contains(&ticket.0)) {
-            left.shared.insert(ticket.0);
-            left.words.push(Word::of_this_thread((file, line), What::Shared(ticket)));
+        for left in loops {
+            if left.shared.insert(ticket.0) {
+                left.words.push(Word::of_this_thread((file, line), What::Shared(ticket)));
+            }
         }
     }
     record_if(file, line, None, || Kind::TicketCloned { task: ticket.into() })

@@ -10,7 +10,7 @@
 //!   fires that was armed, a message is taken that was sent. They name that event, by the number of what it began.
 
 use super::{GatherNumber, How, Kind, Place, TaskNumber};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// What the loop or a program has begun, and under which event.
 #[derive(Default)]
@@ -28,7 +28,7 @@ pub(super) struct Causes {
     /// Where sources were registered.
     sources: HashMap<u32, u64>,
     /// Where jobs were submitted, or begun.
-    jobs: HashMap<u64, u64>,
+    jobs: HashMap<usize, u64>,
     /// The messages on their way, by their stamps: where they were sent.
     sent: HashMap<u64, u64>,
     /// The gathers that are under way.
@@ -44,8 +44,8 @@ struct Gathering {
     woken: HashMap<u32, u64>,
     /// By place: the first wake of each child that the latest poll is to poll.
     batch: HashMap<u32, u64>,
-    /// By place: the latest poll of each child that has been polled and has not ended.
-    started: HashMap<u32, u64>,
+    /// The places whose child has been polled and has not ended.
+    started: HashSet<u32>,
     /// The first child that has woken itself in the latest poll.
     again: Option<u64>,
     /// Its children that are tasks and have not been polled yet, in the order in which they will be.
@@ -77,7 +77,7 @@ impl Causes {
 
     /// Where a job was submitted, or begun.
     pub(super) fn job(&self, job: usize) -> Option<u64> {
-        self.jobs.get(&(job as u64)).copied()
+        self.jobs.get(&job).copied()
     }
 
     /// The first child of a gather that has woken itself in the latest poll.
@@ -130,10 +130,10 @@ impl Causes {
             }
             Kind::IoRegistered { source, .. } => begin(&mut self.sources, *source, seq, here),
             Kind::IoReady { source, .. } => self.sources.get(source).copied(),
-            Kind::JobSubmitted { job } => begin(&mut self.jobs, *job as u64, seq, here),
+            Kind::JobSubmitted { job } => begin(&mut self.jobs, *job, seq, here),
             Kind::JobStarted { job, .. } => {
                 let submitted = self.job(*job);
-                begin(&mut self.jobs, *job as u64, seq, submitted)
+                begin(&mut self.jobs, *job, seq, submitted)
             }
             Kind::GatherStart { gather, .. }
             | Kind::GatherPoll { gather, .. }
@@ -166,7 +166,7 @@ impl Causes {
                 if let Some(task) = gathering.spawned.pop_front() {
                     gathering.tasks.insert(task, Place(*place));
                 }
-                if gathering.started.insert(*place, seq).is_none() {
+                if gathering.started.insert(*place) {
                     // A wake for the child that was in this place before does not poll the new one for the first time.
                     gathering.poll
                 } else {

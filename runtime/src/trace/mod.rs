@@ -111,8 +111,8 @@ struct State {
     log: Log,
     /// Whose number is what.
     numbers: HashMap<u64, TaskNumber>,
-    /// How many tasks each slot of each runtime has had. The key: the runtime's number above the slot's 32 bits.
-    slots: HashMap<u64, u32>,
+    /// How many tasks each slot of each runtime has had.
+    slots: HashMap<(u16, usize), u32>,
     /// The numbers of semaphores and channels, by their identity.
     semaphores: HashMap<u64, u32>,
     channels: HashMap<u64, u32>,
@@ -158,8 +158,7 @@ impl State {
     }
 
     fn generation(&mut self, ticket: Ticket) -> u32 {
-        let slot = u64::from(ticket.runtime()) << 32 | ticket.slot() as u64;
-        let next = self.slots.entry(slot).or_default();
+        let next = self.slots.entry((ticket.runtime(), ticket.slot())).or_default();
         *next += 1;
         *next - 1
     }

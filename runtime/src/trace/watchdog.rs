@@ -36,9 +36,12 @@ impl Watchdog {
         let stopped = Arc::clone(&stop);
         let watch = move || {
             let mut told = None;
-            while !stopped.load(Relaxed) {
+            loop {
                 // It may end early: then there is nothing new to see.
                 thread::park_timeout(patience / 16);
+                if stopped.load(Relaxed) {
+                    return;
+                }
                 let doing = page.log.lock().doing;
                 match doing {
                     Doing::Poll(seq, since) if since.elapsed() >= patience && told != Some(seq) => {
