@@ -8,14 +8,17 @@ use std::task::{Context, Poll, Waker};
 
 /// Why a task is to be polled: from one moment to another somebody made it ready. Moments are counted, not measured.
 #[derive(Debug, Clone, Copy)]
-struct Ready {
+struct Call {
     from: u64,
     /// `None` while the call that makes it ready is under way.
     to: Option<u64>,
-    by: By,
     /// When the turn began in which this happened.
     turn_began: u64,
 }
+
+/// The first call by each way since the last poll. With none the task waits for a wake. Whichever way is the shortest brings
+/// the task into the queue.
+type Ready = [Option<Call>; 3];
 
 /// By which way a task becomes ready. An earlier one of these may be a shorter way: what comes by it later may be in
 /// the queue sooner, though not by a turn.
@@ -33,8 +36,7 @@ enum By {
 struct Member {
     /// The waker of its last poll. A task that has ended keeps it, as somebody might who was not told of the end.
     waker: Option<Waker>,
-    /// It is to be polled. `None`: it waits for a wake.
-    ready: Option<Ready>,
+    ready: Ready,
     polls: u64,
     /// Wakes since its last poll began, and those that its last poll has answered.
     wakes: u32,
@@ -59,8 +61,19 @@ struct State {
     /// The turn that runs, from 1, and when it began. 0: nobody tells turns.
     turn: u64,
     began: u64,
-    /// The task that was woken last after its end.
+    /// The task that was woken last after its end, or in its last poll.
     stale: Option<u32>,
+}
+
+impl Member {
+    fn is_ready(&self) -> bool {
+        self.ready.iter().any(Option::is_some)
+    }
+
+    /// When it was made ready first.
+    fn ready_since(&self) -> Option<u64> {
+        self.ready.iter().flatten().map(|call| call.from).min()
+    }
 }
 
 impl State {
@@ -90,7 +103,8 @@ impl Crowd {
     pub fn joins(&self) -> u32 {
         let mut state = self.state();
         let (now, began) = (state.now(), state.began);
-        let ready = Some(Ready { from: now, to: Some(now), by: By::Spawn, turn_began: began });
+        let mut ready = Ready::default();
+        ready[By::Spawn as usize] = Some(Call { from: now, to: Some(now), turn_began: began });
         // Who is spawned in a turn belongs to the next one.
         let turn = state.turn;
         state.members.push(Member { ready, turn, ..Member::default() });
@@ -112,7 +126,7 @@ impl Crowd {
             let mut state = self.state();
             let turn = state.turn;
             let member = &mut state.members[task as usize];
-            (member.ready, member.is_at_poll, member.turn) = (None, true, turn);
+            (member.ready, member.is_at_poll, member.turn) = (Ready::default(), true, turn);
             member.is_called = false;
             member.answered = mem::take(&mut member.wakes);
             member.waker.replace(fresh)
@@ -124,8 +138,9 @@ impl Crowd {
         let mut state = self.state();
         let member = &mut state.members[task as usize];
         (member.is_at_poll, member.has_ended) = (false, answer.is_ready());
-        if answer.is_ready() {
-            member.ready = None;
+        if answer.is_ready() && member.is_ready() {
+            member.ready = Ready::default();
+            state.stale = Some(task);
         }
         answer
     }
@@ -138,7 +153,7 @@ impl Crowd {
             ("no poll after Ready", format!("Task {task} was polled again after it had returned Ready."))
         } else if state.members[0].has_ended {
             ("the loop ends with main", format!("Main is ready, and task {task} is polled after it."))
-        } else if let (None, 2..) = (member.ready, member.answered) {
+        } else if let (false, 2..) = (member.is_ready(), member.answered) {
             let says = format!(
                 "Task {task} was woken {} times before its last poll. One poll answers them all, and here is one more: it \
                  stood in the queue twice.",
@@ -149,13 +164,13 @@ impl Crowd {
             let how = if member.polls == 1 { "was spawned in this turn" } else { "was polled in this turn before" };
             let says = format!("Task {task} {how}. A turn polls what was ready when it began, and that once.");
             ("a turn polls what was ready", says)
-        } else if let (None, Some(stale)) = (member.ready, state.stale) {
+        } else if let (false, Some(stale)) = (member.is_ready(), state.stale) {
             let says = format!(
                 "Nobody has woken task {task}. But the waker of task {stale} was used, which has ended: did its ticket lead \
                  to task {task}?"
             );
             ("a stale ticket wakes nobody", says)
-        } else if member.ready.is_none() {
+        } else if !member.is_ready() {
             ("a poll needs a wake", format!("Nobody has woken task {task} since its last poll began."))
         } else if let Some(first) = state.before(task) {
             ("first in, first out", format!("It is the turn of task {first}, which was ready before task {task}."))
@@ -170,7 +185,7 @@ impl Crowd {
     pub fn wake(&self, task: u32, who: &'static str) {
         let run = Run::current();
         let by = if run.is_on_loop() { By::Wake } else { By::Afar };
-        // When the task became ready: by this wake, or by one before it.
+        // When the task became ready by this way: by this wake, or by one before it.
         let mut from = None;
         let waker = {
             let mut state = self.state();
@@ -181,7 +196,8 @@ impl Crowd {
                 state.stale = Some(task);
             } else {
                 member.wakes += 1;
-                from = Some(member.ready.get_or_insert(Ready { from: now, to: None, by, turn_began }).from);
+                let call = member.ready[by as usize].get_or_insert(Call { from: now, to: None, turn_began });
+                from = Some(call.from);
             }
             waker
         };
@@ -190,10 +206,10 @@ impl Crowd {
         let mut state = self.state();
         let now = state.now();
         // It may have been polled meanwhile. Then it is not ready, or by a later wake, which may still be under way.
-        if let Some(ready) = &mut state.members[task as usize].ready
-            && Some(ready.from) == from
+        if let Some(call) = &mut state.members[task as usize].ready[by as usize]
+            && Some(call.from) == from
         {
-            ready.to.get_or_insert(now);
+            call.to.get_or_insert(now);
         }
     }
 
@@ -266,7 +282,7 @@ impl Crowd {
     pub fn slept_through(&self) -> Broken {
         let state = self.state();
         let at_poll = state.members.iter().position(|member| member.is_at_poll);
-        let ready = state.members.iter().enumerate().filter_map(|(task, it)| Some((it.ready?.from, task)));
+        let ready = state.members.iter().enumerate().filter_map(|(task, it)| Some((it.ready_since()?, task)));
         let (rule, says, missing) = match (at_poll, ready.min()) {
             _ if state.members.first().is_some_and(|main| main.has_ended) => {
                 ("the loop ends with main", "Main is ready, and the loop sleeps.".to_owned(), "return")
@@ -293,21 +309,31 @@ impl Crowd {
 }
 
 impl State {
-    /// A task that certainly became ready before this one did, and has not been polled since.
+    /// A task that certainly stood in the queue before this one did, and has not been polled since.
     fn before(&self, task: u32) -> Option<u32> {
-        let this = self.members[task as usize].ready?;
-        let earlier = |member: &Member| {
-            let other = member.ready?;
-            let from = if other.by <= this.by { this.from } else { this.turn_began };
-            other.to.filter(|&to| to < from)
+        let calls = |member: &Member| -> Vec<(usize, Call)> {
+            member.ready.iter().enumerate().filter_map(|(by, call)| Some((by, (*call)?))).collect()
+        };
+        let its = calls(&self.members[task as usize]);
+        // When the first call was over, if it certainly led into the queue before the second one did.
+        let earlier = |(by, call): (usize, Call), (its_by, its): (usize, Call)| {
+            let from = if by <= its_by { its.from } else { its.turn_began };
+            call.to.filter(|&to| to < from)
+        };
+        // By whichever way this one came: the other one had come before by another.
+        let first = |member: &Member| {
+            let calls = calls(member);
+            let each = its.iter().map(|&its| calls.iter().filter_map(|&call| earlier(call, its)).min());
+            each.collect::<Option<Vec<u64>>>()?.into_iter().max()
         };
         let others = self.members.iter().enumerate().filter(|(other, _)| *other as u32 != task);
-        others.filter_map(|(other, member)| Some((earlier(member)?, other as u32))).min().map(|(_, other)| other)
+        others.filter_map(|(other, member)| Some((first(member)?, other as u32))).min().map(|(_, other)| other)
     }
 
     /// A task that was certainly ready when this turn began, and is not polled in it.
     fn left_over(&self) -> Option<u32> {
-        let was_ready = |member: &Member| member.ready.and_then(|ready| ready.to).is_some_and(|to| to < self.began);
+        let was_ready =
+            |member: &Member| member.ready.iter().flatten().filter_map(|call| call.to).any(|to| to < self.began);
         self.members.iter().position(was_ready).map(|task| task as u32)
     }
 }
@@ -315,14 +341,14 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::Crowd;
-    use crate::{Broken, Outcome, Run, watch};
+    use crate::{Broken, Outcome, Run, meanwhile, watch};
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::{Arc, Barrier, Mutex};
     use std::task::{Context, Poll, Wake, Waker};
     use std::{mem, thread};
 
     /// Polls these tasks of three, all of which are ready, and then gives the rule that is broken.
-    fn rule(polls: &'static [u32], after: fn(&Crowd)) -> Option<&'static str> {
+    fn rule(polls: &'static [u32], after: fn(&Arc<Crowd>)) -> Option<&'static str> {
         let body = move || {
             let crowd = Crowd::new();
             (0..3).for_each(|_| _ = crowd.joins());
@@ -331,7 +357,7 @@ mod tests {
             for &task in polls {
                 let _ = crowd.poll(task, cx, |_| Poll::<()>::Pending);
             }
-            after(&Arc::clone(&crowd));
+            after(&crowd);
         };
         match watch(body).0 {
             Outcome::Broken(Broken { rule, .. }) => Some(rule),
@@ -340,15 +366,52 @@ mod tests {
         }
     }
 
+    /// Task 1 is woken by another thread, task 2, too, and then once more on the loop's thread. The last wake may go straight
+    /// into the queue, where the other two come only when the loop looks into its inbox.
+    #[test]
+    fn a_second_wake_may_take_a_shorter_way() {
+        fn wakes(crowd: &Arc<Crowd>) {
+            crowd.turn_begins();
+            for task in [1, 2] {
+                let afar = Arc::clone(crowd);
+                meanwhile(move || afar.wake(task, "another thread")).wait();
+            }
+            crowd.wake(2, "a task");
+        }
+        fn poll(crowd: &Crowd, tasks: [u32; 2]) {
+            crowd.turn_begins();
+            let cx = &mut Context::from_waker(Waker::noop());
+            tasks.into_iter().for_each(|task| _ = crowd.poll(task, cx, |_| Poll::<()>::Pending));
+        }
+        crate::run::silence_panics();
+        let shorter: fn(&Arc<Crowd>) = |crowd| {
+            wakes(crowd);
+            poll(crowd, [2, 1]);
+        };
+        assert_eq!(rule(&[0, 1, 2], shorter), None);
+        // Nor is it certain that it does.
+        let alike: fn(&Arc<Crowd>) = |crowd| {
+            wakes(crowd);
+            poll(crowd, [1, 2]);
+        };
+        assert_eq!(rule(&[0, 1, 2], alike), None);
+        let wrong: fn(&Arc<Crowd>) = |crowd| {
+            crowd.wake(1, "a task");
+            wakes(crowd);
+            poll(crowd, [2, 1]);
+        };
+        assert_eq!(rule(&[0, 1, 2], wrong), Some("first in, first out"));
+    }
+
     #[test]
     fn each_poll_has_its_time() {
         crate::run::silence_panics();
-        let ends: fn(&Crowd) = Crowd::turn_ends;
+        let ends: fn(&Arc<Crowd>) = |crowd| crowd.turn_ends();
         assert_eq!(rule(&[0, 1, 2], ends), None);
         assert_eq!(rule(&[1], ends), Some("first in, first out"));
         assert_eq!(rule(&[0, 1], ends), Some("a turn polls what was ready"));
         assert_eq!(rule(&[0, 0], ends), Some("a turn polls what was ready"));
-        let again: fn(&Crowd) = |crowd| {
+        let again: fn(&Arc<Crowd>) = |crowd| {
             crowd.turn_begins();
             let _ = crowd.poll(1, &mut Context::from_waker(Waker::noop()), |_| Poll::<()>::Pending);
         };

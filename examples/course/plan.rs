@@ -44,6 +44,8 @@ pub struct Plan {
     pub spawns: Vec<Plan>,
     /// It never ends: it yields for ever.
     pub is_endless: bool,
+    /// It wakes itself in its last poll, too: its ticket stands in the queue when it has ended.
+    pub is_late: bool,
     /// Before another thread wakes it, that one watches how the loop sleeps. Nobody else may wake the loop meanwhile.
     pub watches: bool,
 }
@@ -108,7 +110,12 @@ impl Plan {
                 }
                 crowd.wake_waiters(task);
                 let way = if self.is_endless { Some(Way::Yield) } else { steps.next() };
-                let Some(way) = way else { return Poll::Ready(()) };
+                let Some(way) = way else {
+                    if self.is_late {
+                        crowd.wake(task, "itself");
+                    }
+                    return Poll::Ready(());
+                };
                 wait(way, task, &crowd, is_restless, self.watches);
                 Poll::Pending
             })
