@@ -13,6 +13,9 @@ const SAY: &str =
 /// How a check names the student's file.
 const STUDENT: &str = "#[path = \"exercise.rs\"]\nmod ";
 
+/// How a check says that the exercise is no part of the rung.
+const NO_PART: &str = "//! No part of the rung is the exercise.";
+
 fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets it");
     let lessons = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("lessons");
@@ -37,7 +40,10 @@ fn main() {
 
         // Rung 0 has no loop, and so no steps of one.
         let says = if rung.contains("\nmacro_rules! say") { cut(&rung, "macro_rules! say") } else { rung };
-        let glue = cut(&cut(&says, &format!("mod {part} {{")), "fn main() {");
+        // In a lesson about tests the exercise is no part of the rung.
+        let is_part = !check.contains(NO_PART);
+        let says = if is_part { cut(&says, &format!("mod {part} {{")) } else { says };
+        let glue = cut(&says, "fn main() {");
         let glue: Vec<&str> =
             glue.lines().filter(|line| !line.starts_with("//!") && !line.starts_with("#![")).collect();
         let here = Path::new(&out).join(&lesson);

@@ -199,6 +199,9 @@ fn plain(text: &str) -> String {
 fn a_solution_is_the_part_of_its_rung() {
     for lesson in lessons() {
         let check = file(lesson, "check.rs");
+        if check.contains("//! No part of the rung is the exercise.") {
+            continue;
+        }
         let part = check.split("#[path = \"exercise.rs\"]\nmod ").nth(1).unwrap().split(';').next().unwrap();
         let rung = file(lesson, "rung.rs");
         let part = rung.split(&format!("mod {part} {{\n")).nth(1).unwrap().split("\n}\n").next().unwrap();

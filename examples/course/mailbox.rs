@@ -1,0 +1,272 @@
+//! Mailboxes for one thread: some are right, each in its own manner, and some have one fault each. A test of mailboxes has
+//! to tell the ones from the others.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// A mailbox for numbers, which tasks of one thread share.
+///
+/// - Values come out in the order in which they were put, each one once. A take that is polled while a value is there is
+///   ready.
+/// - Otherwise it waits. Nobody is woken before a put.
+/// - A put wakes the take that has waited longest: its latest waker. It may wake others, too.
+/// - A take that was woken may be dropped before it is polled. Then the next one is woken in its place.
+pub trait Mailbox {
+    /// Puts a value in. It never waits.
+    fn put(&self, value: u32);
+
+    /// A future that is ready with the oldest value.
+    fn take(&self) -> Take;
+}
+
+/// The future of [`Mailbox::take`].
+pub type Take = Pin<Box<dyn Future<Output = u32>>>;
+
+/// What kind of a mailbox it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Right: copies the waker, looks for a value, and keeps the waker.
+    LooksLast,
+    /// Right: looks, keeps the waker, and looks again.
+    LooksAgain,
+    /// Right: when a value has come in the middle of a poll, it says Pending and wakes its own task.
+    ComesBack,
+    /// Right: a put wakes all that wait.
+    WakesAll,
+    /// Wrong: no value is ever there.
+    LosesValues,
+    /// Wrong: a put wakes nobody.
+    NeverWakes,
+    /// Wrong: a take that waits wakes its own task.
+    WakesItself,
+    /// Wrong: the last value comes first.
+    LastFirst,
+    /// Wrong: a take that is polled by another task keeps its first waker.
+    KeepsFirstWaker,
+    /// Wrong: it has room for one waker.
+    OneSlot,
+    /// Wrong: only a put into an empty mailbox wakes.
+    WakesWhenEmpty,
+    /// Wrong: a take that was woken and is dropped takes its wake along.
+    ForgetsAtDrop,
+    /// Wrong: looks, and then keeps the waker.
+    LooksFirst,
+    /// Wrong: a put wakes, and then stores the value.
+    WakesFirst,
+    /// Wrong: a put has borrowed the mailbox while it wakes.
+    WakesInBorrow,
+}
+
+impl Kind {
+    /// Those that are right.
+    pub const RIGHT: [Kind; 4] = [Kind::LooksLast, Kind::LooksAgain, Kind::ComesBack, Kind::WakesAll];
+
+    /// Those that are wrong: what is found more easily comes first.
+    pub const WRONG: [Kind; 11] = [
+        Kind::LosesValues,
+        Kind::NeverWakes,
+        Kind::WakesItself,
+        Kind::LastFirst,
+        Kind::KeepsFirstWaker,
+        Kind::OneSlot,
+        Kind::WakesWhenEmpty,
+        Kind::ForgetsAtDrop,
+        Kind::LooksFirst,
+        Kind::WakesFirst,
+        Kind::WakesInBorrow,
+    ];
+
+    /// A mailbox of this kind, empty.
+    pub fn make(self) -> Rc<dyn Mailbox> {
+        Rc::new(Shared(Rc::new(Room { kind: self, inside: RefCell::default() })))
+    }
+}
+
+/// What the takes share with their mailbox.
+struct Room {
+    kind: Kind,
+    inside: RefCell<Inside>,
+}
+
+#[derive(Default)]
+struct Inside {
+    values: VecDeque<u32>,
+    /// The takes that wait and are not woken, by number. The first has waited longest.
+    waiting: VecDeque<(u64, Waker)>,
+    /// The takes that were woken, and have not been polled since.
+    woken: Vec<u64>,
+    /// The number of the next take.
+    next: u64,
+}
+
+impl Inside {
+    /// The waker of the take that has waited longest. It does not wait any more.
+    fn next_waker(&mut self) -> Option<Waker> {
+        let (take, waker) = self.waiting.pop_front()?;
+        self.woken.push(take);
+        Some(waker)
+    }
+}
+
+impl Room {
+    fn has_value(&self) -> bool {
+        !self.inside.borrow().values.is_empty()
+    }
+
+    /// Who is to be woken by a put. `was_empty`: no value was there before it.
+    fn wakers(&self, inside: &mut Inside, was_empty: bool) -> Vec<Waker> {
+        match self.kind {
+            Kind::NeverWakes => Vec::new(),
+            Kind::WakesWhenEmpty if !was_empty => Vec::new(),
+            Kind::WakesAll => std::iter::from_fn(|| inside.next_waker()).collect(),
+            _ => inside.next_waker().into_iter().collect(),
+        }
+    }
+
+    fn store(&self, inside: &mut Inside, value: u32) {
+        match self.kind {
+            Kind::LosesValues => {}
+            Kind::LastFirst => inside.values.push_front(value),
+            _ => inside.values.push_back(value),
+        }
+    }
+}
+
+struct Shared(Rc<Room>);
+
+impl Mailbox for Shared {
+    fn put(&self, value: u32) {
+        let room = &*self.0;
+        let mut inside = room.inside.borrow_mut();
+        let was_empty = inside.values.is_empty();
+        let wakers = room.wakers(&mut inside, was_empty);
+        match room.kind {
+            Kind::WakesFirst => {
+                drop(inside);
+                wakers.into_iter().for_each(Waker::wake);
+                room.store(&mut room.inside.borrow_mut(), value);
+            }
+            Kind::WakesInBorrow => {
+                room.store(&mut inside, value);
+                wakers.into_iter().for_each(Waker::wake);
+            }
+            _ => {
+                room.store(&mut inside, value);
+                drop(inside);
+                wakers.into_iter().for_each(Waker::wake);
+            }
+        }
+    }
+
+    fn take(&self) -> Take {
+        let number = self.0.inside.borrow().next;
+        self.0.inside.borrow_mut().next += 1;
+        Box::pin(Taking { room: Rc::clone(&self.0), number })
+    }
+}
+
+impl fmt::Debug for dyn Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Which kind it is, is for the test to find out.
+        f.write_str("Mailbox")
+    }
+}
+
+/// A take under way.
+struct Taking {
+    room: Rc<Room>,
+    number: u64,
+}
+
+impl Taking {
+    /// The oldest value, if there is one. Then this take waits no more.
+    fn value(&self) -> Option<u32> {
+        let mut inside = self.room.inside.borrow_mut();
+        let value = inside.values.pop_front()?;
+        let old = self.leave(&mut inside);
+        drop(inside);
+        drop(old);
+        Some(value)
+    }
+
+    /// Takes this take out of those that wait.
+    fn leave(&self, inside: &mut Inside) -> Option<Waker> {
+        let place = inside.waiting.iter().position(|(take, _)| *take == self.number)?;
+        inside.waiting.remove(place).map(|(_, waker)| waker)
+    }
+
+    /// Keeps the waker of this poll.
+    fn keep(&self, waker: Waker) {
+        let mut inside = self.room.inside.borrow_mut();
+        if self.room.kind == Kind::OneSlot {
+            inside.waiting.retain(|(take, _)| *take == self.number);
+        }
+        let mine = inside.waiting.iter_mut().find(|(take, _)| *take == self.number);
+        let old = match mine {
+            Some(_) if self.room.kind == Kind::KeepsFirstWaker => Some(waker),
+            Some((_, kept)) => Some(std::mem::replace(kept, waker)),
+            None => {
+                inside.waiting.push_back((self.number, waker));
+                None
+            }
+        };
+        drop(inside);
+        // A waker is dropped outside of the borrow: that is code of others.
+        drop(old);
+    }
+}
+
+impl Future for Taking {
+    type Output = u32;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
+        let kind = self.room.kind;
+        let number = self.number;
+        self.room.inside.borrow_mut().woken.retain(|take| *take != number);
+        if matches!(kind, Kind::LooksAgain | Kind::ComesBack | Kind::LooksFirst)
+            && let Some(value) = self.value()
+        {
+            return Poll::Ready(value);
+        }
+        let waker = cx.waker().clone();
+        match kind {
+            Kind::LooksAgain | Kind::ComesBack | Kind::LooksFirst => self.keep(waker),
+            _ => match self.value() {
+                Some(value) => return Poll::Ready(value),
+                None => self.keep(waker),
+            },
+        }
+        match kind {
+            Kind::LooksAgain => {
+                if let Some(value) = self.value() {
+                    return Poll::Ready(value);
+                }
+            }
+            Kind::ComesBack if self.room.has_value() => cx.waker().wake_by_ref(),
+            Kind::WakesItself => cx.waker().wake_by_ref(),
+            _ => {}
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        // Borrowed already: a poll inside a wake has panicked, and a second panic would end the process.
+        let Ok(mut inside) = self.room.inside.try_borrow_mut() else { return };
+        let old = self.leave(&mut inside);
+        let was_woken = inside.woken.iter().position(|take| *take == self.number);
+        let next = was_woken.and_then(|place| {
+            inside.woken.remove(place);
+            let passes_on = self.room.kind != Kind::ForgetsAtDrop && !inside.values.is_empty();
+            if passes_on { inside.next_waker() } else { None }
+        });
+        drop(inside);
+        drop(old);
+        next.into_iter().for_each(Waker::wake);
+    }
+}
