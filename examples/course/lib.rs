@@ -16,6 +16,7 @@ mod spy;
 mod meanwhile;
 mod crowd;
 mod plan;
+mod timers;
 mod text;
 mod check;
 mod grade;
@@ -39,6 +40,7 @@ pub use run::{Broken, Event, Run, broken, from_afar};
 pub use spy::{Moment, Spy, forget, once_at};
 pub use system::Look;
 pub use text::{COLUMNS, wrap};
+pub use timers::{MS, Sleeps};
 pub use watch::{Outcome, SPIN, Watched, watch};
 
 #[doc(hidden)]
