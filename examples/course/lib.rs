@@ -18,6 +18,7 @@ mod crowd;
 mod plan;
 mod mailbox;
 mod taker;
+mod timers;
 mod text;
 mod check;
 mod grade;
@@ -43,6 +44,7 @@ pub use spy::{Moment, Spy, forget, once_at};
 pub use system::Look;
 pub use taker::{Taker, at_next_copy, at_next_wake};
 pub use text::{COLUMNS, wrap};
+pub use timers::{MS, Sleeps};
 pub use watch::{Outcome, SPIN, Watched, watch};
 
 #[doc(hidden)]
