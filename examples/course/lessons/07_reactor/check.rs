@@ -1,0 +1,441 @@
+//! The check of lesson 7: tasks read and write a scripted socket, and the check says what lies there and when the system
+//! tells of it. Then two sockets of the system, on the rung's own loop.
+#![allow(dead_code, unused_imports, unused_macros, unused_variables)]
+
+use course::{Broken, Dice, Judged, Run, Spy, broken, watch};
+use mio::{Interest, Registry, Token, event::Source};
+use reactor::{READ, WRITE};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Result, Write};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+include!(concat!(env!("OUT_DIR"), "/07_reactor/glue.rs"));
+
+// The exercise is not as short as it can be.
+#[allow(clippy::match_single_binding, clippy::single_match, clippy::needless_return, clippy::never_loop)]
+#[path = "exercise.rs"]
+mod io;
+
+/// One step of a program.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    /// This task reads, or writes: a poll. A wait in the other direction is given up before.
+    Poll(u32, usize),
+    /// So much comes to lie there, and the system tells of it once. Nothing, and it tells all the same.
+    Edge(usize, u32),
+    /// The next attempt fails; the system tells of it.
+    Fails(usize),
+    /// The task waits no more: its future is dropped.
+    Cancel,
+    /// The socket is dropped, and the next step has a new one.
+    Drop,
+}
+
+/// The tasks that poll.
+const TASKS: u32 = 3;
+
+/// What a read and a write are called, and what they wait for.
+const CALLED: [&str; 2] = ["read", "write"];
+
+/// Checks the answer.
+pub fn main() {
+    course::run(7, program)
+}
+
+/// One program: one socket.
+fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
+    use Act::{Cancel, Drop, Edge, Fails, Poll};
+    let (read, write) = (Poll(1, READ), Poll(1, WRITE));
+    // The smallest are always the same: what they refuse is easy to see. Then come dice.
+    let (lies, acts) = match number {
+        1 => ([3, 0], vec![read, read, read]),
+        2 => ([1, 0], vec![read, read]),
+        3 => ([0, 0], vec![read, read, Edge(READ, 2), read, read, read]),
+        4 => ([0, 0], vec![read, Poll(2, READ), Edge(READ, 1), Poll(2, READ)]),
+        5 => ([0, 0], vec![write, Edge(WRITE, 1), write, read, Poll(2, WRITE), Edge(WRITE, 1), Poll(2, WRITE)]),
+        6 => ([0, 2], vec![read, write, write]),
+        7 => ([0, 0], vec![read, Edge(READ, 0), read, Edge(READ, 1), read]),
+        8 => ([1, 0], vec![read, Fails(READ), read]),
+        9 => ([0, 0], vec![read, Drop, read, Edge(READ, 1), read]),
+        _ => roll(dice, size),
+    };
+    // A hundred pieces at most: to write many small ones takes the processor time of a spin.
+    let (bytes, piece, room) = (dice.roll(1..=100_000), dice.roll(1_000..=20_000), dice.roll(1_000..=20_000));
+    let is_of_the_system = cfg!(unix) && (number == 10 || number > 10 && dice.one_in(20));
+    let body = move || match is_of_the_system {
+        #[cfg(unix)]
+        true => real(bytes as usize, piece as usize, room as usize),
+        _ => runtime::Runtime::virtual_clock().block_on(async { drive(lies, &acts) }),
+    };
+    Judged::new(watch(body), &(), sleeps).spinning_says(
+        "a poll comes back",
+        "20 ms of processor time, and nothing comes back. Between two attempts a task waits for the system's word, and \
+         meanwhile the loop runs others.",
+    )
+}
+
+/// Any program.
+fn roll(dice: &mut Dice, size: f64) -> ([u32; 2], Vec<Act>) {
+    let lies = [dice.roll(0..=3) as u32, dice.roll(0..=3) as u32];
+    let acts = (0..dice.roll(1..=(size * 20.0).ceil() as u64)).map(|_| {
+        let (task, way) = (dice.roll(1..=u64::from(TASKS)) as u32, *dice.pick(&[READ, READ, WRITE]));
+        match dice.roll(1..=20) {
+            1..=11 => Act::Poll(task, way),
+            12..=17 => Act::Edge(way, dice.roll(0..=3) as u32),
+            18 => Act::Fails(way),
+            19 => Act::Cancel,
+            _ => Act::Drop,
+        }
+    });
+    (lies, acts.collect())
+}
+
+/// What an attempt gives. A chunk that is read, or a room that is written to, has a number.
+type Given = std::result::Result<u32, ErrorKind>;
+
+/// What the check knows of one direction of a socket.
+#[derive(Default)]
+struct Way {
+    lies: RefCell<VecDeque<Given>>,
+    /// No attempt has blocked since the system told last. (At first nobody knows: an attempt is worth it.)
+    told: Cell<bool>,
+}
+
+/// What the check knows of a socket.
+#[derive(Default)]
+struct State {
+    ways: [Way; 2],
+    token: Cell<Option<Token>>,
+    /// What the last poll's attempt has given, if it did not block.
+    given: Cell<Option<Given>>,
+    attempts: Cell<u32>,
+    next: Cell<u32>,
+    /// Who polls.
+    task: Cell<u32>,
+}
+
+/// The socket that the answer watches.
+struct Scripted(Rc<State>);
+
+impl Source for Scripted {
+    fn register(&mut self, _: &Registry, token: Token, _: Interest) -> Result<()> {
+        self.0.token.set(Some(token));
+        Ok(())
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interest: Interest) -> Result<()> {
+        self.register(registry, token, interest)
+    }
+
+    fn deregister(&mut self, _: &Registry) -> Result<()> {
+        self.0.token.set(None);
+        Ok(())
+    }
+}
+
+impl Scripted {
+    /// What the answer calls to read or to write.
+    fn attempt(&mut self, way: usize) -> Result<u32> {
+        let Scripted(state) = self;
+        let given = state.ways[way].lies.borrow_mut().pop_front();
+        let note = match given {
+            None => "WouldBlock".to_owned(),
+            Some(Ok(number)) if way == READ => format!("chunk {number} is read"),
+            Some(Ok(number)) => format!("write {number} is done"),
+            Some(Err(_)) => "an error: it is reset".to_owned(),
+        };
+        Run::current().tell_here("Attempt", state.task.get(), note);
+        state.attempts.set(state.attempts.get() + 1);
+        if core().reactor.try_borrow_mut().is_err() {
+            let says = "retry has borrowed the reactor while it calls attempt. That is code of others: if it closes \
+                        another socket, it needs the reactor, and panics.";
+            broken("no borrow while other code runs", says, None);
+        }
+        if state.given.get().is_some() {
+            let says = "An attempt has given a result, and another one is made in the same poll. What becomes of the \
+                        first? Whoever called retry wants each.";
+            broken("a result is passed on", says, None);
+        }
+        if !state.ways[way].told.get() {
+            let says = format!(
+                "The last attempt to {} would block, and the system has told nothing since. So nothing can have changed: \
+                 this attempt is a system call for nothing.",
+                CALLED[way]
+            );
+            broken("no attempt without an edge", says, None);
+        }
+        if given.is_none() {
+            state.ways[way].told.set(false);
+        }
+        state.given.set(given);
+        given.unwrap_or(Err(ErrorKind::WouldBlock)).map_err(Into::into)
+    }
+}
+
+impl State {
+    /// Something comes to lie there; nobody is told.
+    fn comes(&self, way: usize, given: ErrorKind) {
+        self.ways[way].lies.borrow_mut().push_back(Err(given));
+    }
+
+    fn chunk_comes(&self, way: usize) {
+        self.next.set(self.next.get() + 1);
+        self.ways[way].lies.borrow_mut().push_back(Ok(self.next.get()));
+    }
+}
+
+fn core() -> Rc<run::Core> {
+    run::current().expect("the check runs inside of a loop")
+}
+
+/// A read or a write under way.
+type Waiting = Pin<Box<dyn Future<Output = Result<u32>>>>;
+
+/// The answer's socket.
+type Socket = Rc<RefCell<io::Watched<Scripted>>>;
+
+/// A program at work.
+struct Desk {
+    spies: Vec<Spy>,
+    state: Rc<State>,
+    socket: Option<Socket>,
+    /// The future that has said Pending, its direction, and who has polled it.
+    waits: Option<(Waiting, usize, u32)>,
+    polls: u32,
+}
+
+/// A socket at which so much lies.
+fn open(lies: [u32; 2]) -> (Rc<State>, Option<Socket>) {
+    let state = Rc::new(State::default());
+    for way in [READ, WRITE] {
+        state.ways[way].told.set(true);
+        (0..lies[way]).for_each(|_| state.chunk_comes(way));
+    }
+    let watched = io::Watched::new(Scripted(Rc::clone(&state))).expect("a scripted socket can be watched");
+    if state.token.get().is_none() {
+        broken("new registers the socket", "new has not called register: the system will tell nothing.", None);
+    }
+    (state, Some(Rc::new(RefCell::new(watched))))
+}
+
+fn drive(lies: [u32; 2], acts: &[Act]) {
+    let spies = (1..=TASKS).map(Spy::new).collect();
+    let (state, socket) = open(lies);
+    let mut desk = Desk { spies, state, socket, waits: None, polls: 0 };
+    for act in acts {
+        match *act {
+            Act::Poll(task, way) => desk.poll(task, way),
+            Act::Edge(way, chunks) => {
+                (0..chunks).for_each(|_| desk.state.chunk_comes(way));
+                desk.edge(way, chunks);
+            }
+            Act::Fails(way) => {
+                desk.state.comes(way, ErrorKind::ConnectionReset);
+                desk.edge(way, 1);
+            }
+            Act::Cancel => drop(desk.waits.take()),
+            Act::Drop => desk.drops(),
+        }
+    }
+}
+
+impl Desk {
+    fn poll(&mut self, task: u32, way: usize) {
+        let (run, called) = (Run::current(), CALLED[way]);
+        let kept = self.waits.take().filter(|(_, of, _)| *of == way);
+        let mut future = kept.map_or_else(
+            || {
+                let socket = self.socket.clone().expect("a socket that is dropped has a successor");
+                #[allow(clippy::await_holding_refcell_ref, reason = "nobody else borrows it meanwhile")]
+                let future = async move { socket.borrow_mut().retry(way, |source| source.attempt(way)).await };
+                Box::pin(future) as Waiting
+            },
+            |(future, ..)| future,
+        );
+        self.polls += 1;
+        self.state.given.set(None);
+        self.state.attempts.set(0);
+        self.state.task.set(task);
+        let spy = &self.spies[task as usize - 1];
+        let woken = spy.wakes();
+        run.tell("PollBegin", task, format!("poll {}, a {called} by task {task}", self.polls));
+        let waker = spy.waker();
+        let answer = future.as_mut().poll(&mut Context::from_waker(&waker));
+        drop(waker);
+        if spy.wakes() > woken {
+            let says = format!(
+                "Task {task} was woken in its poll, and the system has told nothing. It is polled again at once, and \
+                 again: that is a spin."
+            );
+            broken("no wake before an edge", says, None);
+        }
+        run.tell_answer(task, &answer);
+        match answer {
+            Poll::Ready(result) => self.judge_ready(result, called),
+            Poll::Pending => {
+                self.judge_pending(task, way);
+                self.waits = Some((future, way, task));
+            }
+        }
+    }
+
+    /// The result has to be the attempt's.
+    fn judge_ready(&self, result: Result<u32>, called: &str) {
+        let result = result.map_err(|error| error.kind());
+        let says = match (self.state.given.get(), result) {
+            (Some(given), result) if given == result => return,
+            (_, Err(ErrorKind::WouldBlock)) => {
+                let says = format!(
+                    "The {called} has returned WouldBlock to its caller. It means: nothing now. The caller cannot wait, \
+                     and retry can."
+                );
+                broken("WouldBlock is no result", says, None)
+            }
+            (Some(_), _) => "The attempt has given another result than retry has returned.".to_owned(),
+            (None, _) => "No attempt has given a result in this poll, and it says Ready.".to_owned(),
+        };
+        broken("a result is passed on", says, None)
+    }
+
+    /// Nothing is there, and somebody is left to wake the task.
+    fn judge_pending(&self, task: u32, way: usize) {
+        let side = &self.state.ways[way];
+        if self.state.given.get().is_some() {
+            let says = "The attempt has given a result, not WouldBlock, and the poll says Pending. Whoever called retry \
+                        does not get it.";
+            broken("a result is passed on", says, None);
+        }
+        let lies = side.lies.borrow().len();
+        if side.told.get() && lies > 0 {
+            let (tries, s) = (self.state.attempts.get(), if lies == 1 { "" } else { "s" });
+            assert_eq!(tries, 0, "an attempt takes what lies there");
+            let there = if way == READ { "lie there unread" } else { "would find room" };
+            let what = if way == READ { "chunk" } else { "write" };
+            let says = format!(
+                "{lies} {what}{s} {there}, and the poll says Pending without an attempt. No attempt has blocked since \
+                 the flag went up, and the system does not tell twice: task {task} waits for ever."
+            );
+            broken("an edge is good until WouldBlock", says, None);
+        }
+        self.keeps(task, way);
+    }
+
+    /// The waker of this poll lies where an edge of this direction finds it.
+    fn keeps(&self, task: u32, way: usize) {
+        let token = self.state.token.get().expect("it is registered");
+        let is_of = |way, task: u32| {
+            let waker = self.spies[task as usize - 1].waker();
+            core().reactor.borrow_mut().side(token, way).waker.as_ref().is_some_and(|kept| kept.will_wake(&waker))
+        };
+        if is_of(way, task) {
+            return;
+        }
+        let other = (1..=TASKS).find(|&other| is_of(way, other));
+        let says = match other {
+            Some(other) => format!(
+                "Task {task} has polled, and what is kept is the waker of task {other}. The socket is another's now: \
+                 task {task} would never be woken."
+            ),
+            None if is_of(1 - way, task) => format!(
+                "Task {task} waits to {}, and its waker lies on the other side: an edge of the {}s finds nobody.",
+                CALLED[way], CALLED[way]
+            ),
+            None => "The poll says Pending, and the reactor has no waker of it: whom is it to wake at the next edge?"
+                .to_owned(),
+        };
+        broken("Pending keeps the waker of this poll", says, None)
+    }
+
+    /// What the reactor does when the system tells.
+    fn edge(&mut self, way: usize, chunks: u32) {
+        self.state.ways[way].told.set(true);
+        let what = match (way, chunks) {
+            (_, 0) => "an edge, and nothing is there".to_owned(),
+            (READ, _) => format!("an edge: {chunks} to read"),
+            _ => "an edge: room to write".to_owned(),
+        };
+        Run::current().tell("IoReady", 0, what);
+        let (core, token) = (core(), self.state.token.get().expect("it is registered"));
+        let mut reactor = core.reactor.borrow_mut();
+        let side = reactor.side(token, way);
+        side.ready = true;
+        let waker = side.waker.take();
+        drop(reactor);
+        waker.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// The socket is dropped, and what waits there before; nobody keeps anything of it.
+    fn drops(&mut self) {
+        self.waits = None;
+        Run::current().tell("Drop", 0, "the socket");
+        self.socket = None;
+        let holder = (1..=TASKS).find(|&task| self.spies[task as usize - 1].holders() > 0);
+        let is_empty = core().reactor.borrow().sources.is_empty();
+        let says = match (is_empty, self.state.token.get(), holder) {
+            (true, None, None) => {
+                (self.state, self.socket) = open([0, 0]);
+                return;
+            }
+            (true, None, Some(task)) => format!("The socket is dropped, and a waker of task {task} is still held."),
+            _ => "The socket is dropped, and the reactor keeps its place, and the wakers in it. A server that runs for a \
+                  week has no memory left."
+                .to_owned(),
+        };
+        broken("what is dropped is forgotten", says, Some("IoDeregistered"))
+    }
+}
+
+/// Two sockets of the system: so many bytes go through, written and read in pieces. What is written can be read at once.
+#[cfg(unix)]
+fn real(bytes: usize, piece: usize, room: usize) {
+    let run = Run::current();
+    run.tell("Sockets", 0, format!("{bytes} bytes, in pieces of {piece}"));
+    let text: Vec<u8> = (0..bytes).map(|number| (number % 251) as u8).collect();
+    let sent = text.clone();
+    let came = runtime::block_on(async move {
+        let (ours, theirs) = mio::net::UnixStream::pair().expect("the system has sockets");
+        let (mut reader, mut writer) = (io::Watched::new(ours).unwrap(), io::Watched::new(theirs).unwrap());
+        runtime::spawn(async move {
+            let mut rest = &sent[..];
+            while !rest.is_empty() {
+                let most = piece.min(rest.len());
+                rest = &rest[writer.retry(WRITE, |socket| socket.write(&rest[..most])).await.unwrap()..];
+            }
+        });
+        let (mut came, mut buffer) = (Vec::new(), vec![0; room]);
+        loop {
+            let length = reader.retry(READ, |socket| socket.read(&mut buffer)).await.unwrap();
+            came.extend_from_slice(&buffer[..length]);
+            if length == 0 {
+                return came;
+            }
+        }
+    });
+    if came != text {
+        let says = format!("{bytes} bytes were written to a socket, and {} were read, or others.", came.len());
+        broken("a result is passed on", says, None);
+    }
+}
+
+/// The answer sleeps, and nobody is left to wake it. Where?
+fn sleeps(run: &Run) -> Broken {
+    run.with_events(|events| {
+        let last = |name: &str| events.iter().rposition(|event| event.name == name);
+        let (rule, says) = match (last("Sockets"), last("PollBegin") > last("PollEnd")) {
+            (Some(_), _) => (
+                "no wake is lost",
+                "One task writes into a socket of the system, another reads from it. The loop sleeps, and not all has \
+                 been read.",
+            ),
+            (None, true) => (
+                "a poll does not sleep",
+                "The poll sleeps. Nothing else runs on this thread meanwhile. Keep the waker and say Pending.",
+            ),
+            (None, false) => ("a drop comes back", "The drop of the socket sleeps."),
+        };
+        Broken { rule, says: says.to_owned(), missing: Some("PollEnd") }
+    })
+}
