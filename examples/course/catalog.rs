@@ -74,6 +74,13 @@ impl Course {
         self.folder.join("progress.txt")
     }
 
+    /// The folder for pages and their traces: `target/course` of the workspace.
+    pub fn pages(&self) -> PathBuf {
+        let top = self.folder.ancestors().find(|folder| folder.join("Cargo.lock").exists()).unwrap_or(&self.folder);
+        let target = std::env::var_os("CARGO_TARGET_DIR").map(|target| top.join(target));
+        target.unwrap_or_else(|| top.join("target")).join("course")
+    }
+
     /// All lessons, whether they are there or not.
     pub fn lessons(&self) -> Vec<Lesson> {
         let lessons = self.folder.join("lessons");

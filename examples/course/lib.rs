@@ -9,7 +9,11 @@
 // The library of a check, from the bottom up.
 mod dice;
 mod system;
+mod fields;
+mod scope;
 mod run;
+mod trace;
+mod record;
 mod watch;
 mod probe;
 mod spy;
@@ -24,6 +28,7 @@ mod catalog;
 mod progress;
 mod compile;
 mod orders;
+mod step;
 pub mod commands;
 
 pub use catalog::{Course, Lesson};
@@ -42,13 +47,23 @@ pub use text::{COLUMNS, wrap};
 pub use watch::{Outcome, SPIN, Watched, watch};
 
 #[doc(hidden)]
+pub use fields::{Field, Told, Value, ViaDebug, ViaNothing};
+pub use record::{LookAtQueue, record};
+#[doc(hidden)]
 pub use run::said;
 
-/// Tells one step of the loop: `say!(Park {})`. In a check the step appears in the messages, with its line. Elsewhere a
-/// rung makes nothing of it.
+/// Tells one step of the loop: `say!(Park {})`, `say!(Push { task: ticket })`. In a check the step appears in the messages,
+/// with its line, and on the page of the program with all its fields. Elsewhere a rung makes nothing of it.
 #[macro_export]
 macro_rules! say {
+    ($name:ident { $($field:ident: $value:expr),* $(,)? }) => {{
+        #[allow(unused_imports)]
+        use $crate::{ViaDebug as _, ViaNothing as _};
+        let fields = ::std::vec![$((stringify!($field), (&$crate::Told(&$value)).value())),*];
+        $crate::said(stringify!($name), file!(), line!(), fields)
+    }};
+    // What has another form is told without its fields.
     ($name:ident $($rest:tt)*) => {
-        $crate::said(stringify!($name), file!(), line!())
+        $crate::said(stringify!($name), file!(), line!(), ::std::vec::Vec::new())
     };
 }

@@ -216,6 +216,9 @@ fn what_the_runner_says_fits_into_60_columns() {
         &["x"],
         &["check", "14"],
         &["1"],
+        &["step", "1", "--mine"],
+        &["step", "--what-if"],
+        &["step", "1", "--mine", "--what-if", "lifo"],
     ];
     for words in commands {
         for line in command(&folder, words).1.lines() {
@@ -280,6 +283,26 @@ fn a_student_goes_from_the_clone_to_accepted() {
         "{said}"
     );
     assert_eq!(error, "", "no warning stands between a student and the message");
+    let seed = said.split("--seed ").nth(1).unwrap().lines().next().unwrap();
+    let step = format!("  Step through it:\n    cargo run -p course -- step 1 --mine --seed {seed}\n");
+    assert!(said.ends_with(&step), "{said}");
+
+    // The trace of it. This workspace has no `step`, which makes the page.
+    let (code, said, error) = run(&["step", "1", "--mine", "--seed", seed]);
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains("REFUSED") && said.contains("The page was not made"), "{said}");
+    assert!(error.contains("step"), "{error}");
+    let pages = Path::new(env!("CARGO_TARGET_TMPDIR")).join("course-target/course/01");
+    let trace = fs::read_to_string(pages.join("trace.jsonl")).unwrap();
+    assert!(
+        trace.contains(&format!("\"kind\":\"PollBegin\",\"cause\":0,\"runtime\":[\"exercise.rs\",{}]", task - 1)),
+        "{trace}"
+    );
+    assert!(
+        trace.lines().last().unwrap().contains("the check refuses this. Broken rule: a poll needs a wake."),
+        "{trace}"
+    );
+    assert!(!fs::read_to_string(pages.join("rung.rs")).unwrap().contains("fn block_on"), "the answer is left out");
 
     // An error of the compiler is the compiler's.
     fs::write(&exercise, text.replace("//Poll", "Pol")).unwrap();

@@ -27,7 +27,8 @@ class Tasks {
     const number = state.slab[slot];
     if (number === undefined) return null;
     const task = state.tasks[number];
-    const held = heldText(task) || "nobody";
+    // A loop of somebody's own may not tell its tickets.
+    const held = heldText(task) || (this.app.history.events[0].tickets === false ? "not told" : "nobody");
     const life = taskState(state, number) + (task.aborted ? ", aborted" : "");
     return [slot, task.generation, chip(this.app, number), life, task.polls, held, waitingText(state, this.waiting ?? waits(state), number)];
   }
