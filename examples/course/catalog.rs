@@ -25,6 +25,25 @@ const LESSONS: [(u32, &str, u32); 15] = [
     (14, "A bad benchmark, an ok one", 60),
 ];
 
+/// The programs of `step` that show the lessons on the real loop, by the number of the lesson.
+pub const PROGRAMS_OF_STEP: [&str; 15] = [
+    "by_hand",
+    "sleep",
+    "lost_wake",
+    "fair",
+    "stale",
+    "threads",
+    "two",
+    "sockets",
+    "gather",
+    "timeout",
+    "ends",
+    "semaphore",
+    "blocks",
+    "sockets",
+    "deadlock",
+];
+
 /// The course in its folder.
 #[derive(Debug, Clone)]
 pub struct Course {

@@ -31,7 +31,7 @@ mod orders;
 mod step;
 pub mod commands;
 
-pub use catalog::{Course, Lesson};
+pub use catalog::{Course, Lesson, PROGRAMS_OF_STEP};
 pub use check::{ACCEPTED, Judged, PROGRAMS, REFUSED, run};
 pub use crowd::Crowd;
 pub use dice::Dice;

@@ -1,23 +1,61 @@
 //! The command `step`: a program as a page to step through. The lesson's program on the real loop, or, with `--mine`, a
 //! program of the check on the student's own.
 
-use crate::catalog::{Lesson, typed};
+use crate::catalog::{Lesson, PROGRAMS_OF_STEP, typed};
 use crate::check::{ACCEPTED, REFUSED};
 use crate::commands::{Desk, NOT_ACCEPTED, OK, USAGE, check_with};
 use crate::orders::Orders;
 use std::env;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+
+/// How `step` ends when its program did not come to its end, as one that hangs. There is a page.
+const PANICKED: i32 = 3;
 
 impl Desk<'_> {
     pub(crate) fn step(&mut self, orders: &Orders) -> io::Result<u8> {
         match (orders.mine, &orders.what_if) {
             (true, Some(_)) => self.refuse("--what-if is a fault of the real loop: it does not go with --mine."),
             (true, None) => self.with_lesson(orders.lesson, |desk, lesson| desk.step_mine(lesson, orders.seed)),
-            (false, _) => self.refuse("step: say --mine."),
+            (false, _) => self.step_real(orders),
         }
+    }
+
+    /// Makes the page of the program of `step` that shows a lesson on the real loop, with a fault if one is named.
+    fn step_real(&mut self, orders: &Orders) -> io::Result<u8> {
+        if orders.seed.is_some() {
+            return self.refuse("--seed goes with --mine: the real loop's program is always the same.");
+        }
+        let current = self.current().map_or(0, |lesson| lesson.number);
+        let number = orders.lesson.unwrap_or(current);
+        let Some(program) = PROGRAMS_OF_STEP.get(number as usize) else {
+            return self.refuse("There is no such lesson.");
+        };
+        let page = self.course.pages().join(match &orders.what_if {
+            Some(_) => format!("{number:02}-{program}-what-if.html"),
+            None => format!("{number:02}-{program}.html"),
+        });
+        fs::create_dir_all(self.course.pages())?;
+        let mut words = vec![PathBuf::from(program), "--out".into(), page.clone()];
+        if let Some(fault) = &orders.what_if {
+            words.extend(["--what-if".into(), PathBuf::from(fault)]);
+        }
+        let Some(said) = self.real_step(&words, orders.what_if.is_some())? else { return Ok(USAGE) };
+        // Where the page is comes below.
+        for line in said.lines().filter(|line| !line.contains(". Open it in a browser:") && !line.contains("Both side"))
+        {
+            match line.split_once("file://") {
+                Some((question, link)) => {
+                    let event = link.rsplit('=').next().unwrap_or_default();
+                    self.tell(&format!("- {} (event {event})", question.trim()))?;
+                }
+                None => _ = self.tell(line)?,
+            }
+        }
+        self.say("\n")?;
+        self.open(&page, 0)
     }
 
     /// Makes the page of the first program that the check refuses, or of a small one.
@@ -54,7 +92,7 @@ impl Desk<'_> {
             false => format!("lesson {number}: your loop, accepted"),
         };
         let words = ["--title", &title, "--file"].map(PathBuf::from);
-        if !self.real_step(&[&words[..], &[trace, "--out".into(), page.clone()]].concat(), false)? {
+        if self.real_step(&[&words[..], &[trace, "--out".into(), page.clone()]].concat(), false)?.is_none() {
             return Ok(USAGE);
         }
         let event = if is_refused { broken_at(&lines) } else { 0 };
@@ -71,23 +109,29 @@ impl Desk<'_> {
     fn open(&mut self, page: &Path, event: u64) -> io::Result<u8> {
         self.say(&format!("  {}\n", typed(page)))?;
         let whole = page.canonicalize()?;
-        self.say(&format!("\n  Open it in a browser:\n  file://{}#e={event}\n", whole.display()))
+        let event = if event > 0 { format!("#e={event}") } else { String::new() };
+        self.say(&format!("\n  Open it in a browser:\n  file://{}{event}\n", whole.display()))
     }
 
-    /// Runs `step`, the program that makes pages, as a child. It is built first, once.
-    fn real_step(&mut self, words: &[PathBuf], explore: bool) -> io::Result<bool> {
+    /// Runs `step`, the program that makes pages, as a child: what it says. It is built first, once. `None`: there is no page;
+    /// why is said.
+    fn real_step(&mut self, words: &[PathBuf], explore: bool) -> io::Result<Option<String>> {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(["run", "--quiet", "-p", "step", "--example", "step"]);
         if explore {
             cargo.args(["--features", "explore"]);
         }
-        cargo.arg("--").args(words).current_dir(env!("CARGO_MANIFEST_DIR")).stdout(Stdio::null());
+        cargo.arg("--").args(words).current_dir(env!("CARGO_MANIFEST_DIR"));
         self.tell("(The page is being made. The first time that takes a moment: the real loop is compiled.)")?;
-        let is_made = cargo.status()?.success();
-        if !is_made {
-            self.tell("The page was not made. What stands above says why.")?;
+        let output = cargo.output()?;
+        match output.status.code() {
+            Some(0 | PANICKED) => Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned())),
+            _ => {
+                io::stderr().write_all(&output.stderr)?;
+                self.tell("The page was not made. What stands above says why.")?;
+                Ok(None)
+            }
         }
-        Ok(is_made)
     }
 }
 

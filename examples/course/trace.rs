@@ -85,6 +85,8 @@ struct Writer<'a> {
     ended: HashSet<u64>,
     /// Whether the loop says what it does with its queue.
     has_queue: bool,
+    /// The task whose last poll was the latest one, and said Ready.
+    done: Option<Value>,
     /// The poll and the turn under way.
     poll: Option<u64>,
     turn: Option<u64>,
@@ -112,6 +114,7 @@ impl<'a> Writer<'a> {
             popped: HashMap::new(),
             ended: HashSet::new(),
             has_queue: false,
+            done: None,
             poll: None,
             turn: None,
             timers: HashMap::new(),
@@ -189,6 +192,10 @@ impl<'a> Writer<'a> {
                 _ => {}
             }
         }
+        // It ends because its poll has said Ready. How others end, a rung does not say.
+        if name == "TaskEnd" && task.is_some() && task == self.done {
+            fields.push(text("how", "done"));
+        }
         // A task that nobody knows.
         if task == Some(Value::Null) {
             fields = vec![text("text", &format!("{name}, of a task that is not known"))];
@@ -198,7 +205,7 @@ impl<'a> Writer<'a> {
         if name == "TurnBegin" {
             self.turns += 1;
         }
-        let cause = self.cause(name, task, event);
+        let cause = self.cause(name, task, event, &fields);
         let runtime = self.line_of(name, event);
         let when = (event.turn.max(self.turns), event.at.as_nanos() as u64);
         self.write(name, cause, &runtime, None, when, &fields);
@@ -213,7 +220,14 @@ impl<'a> Writer<'a> {
         // The wake that is about to be made goes into the answer's, or the glue's.
         let wake = self.wake.clone().filter(|_| name == "Wake");
         let line = place.or(wake).unwrap_or((event.told_at.0.replace('\\', "/"), event.told_at.1));
-        let line = (if line.0 == "glue.rs" { "rung.rs".to_owned() } else { line.0 }, line.1);
+        // What lies beside the trace has a short name there.
+        let name_there = match file_name(&line.0) {
+            "glue.rs" => "rung.rs".to_owned(),
+            "check.rs" => "check.rs".to_owned(),
+            name if name.ends_with(".check.rs") => "check.rs".to_owned(),
+            _ => line.0,
+        };
+        let line = (name_there, line.1);
         if event.name != "Wake" && line.0 == "exercise.rs" {
             self.last_line = Some(line.clone());
         }
@@ -257,7 +271,7 @@ impl<'a> Writer<'a> {
     }
 
     /// What led to this event, and its part in what comes after.
-    fn cause(&mut self, name: &str, task: Option<u64>, event: &Event) -> Option<u64> {
+    fn cause(&mut self, name: &str, task: Option<u64>, event: &Event, fields: &[(&str, Value)]) -> Option<u64> {
         let here = event.inside.event.and_then(|number| self.seqs.get(&number).copied());
         match (name, task) {
             ("Spawn" | "Wake", Some(task)) => {
@@ -287,7 +301,11 @@ impl<'a> Writer<'a> {
                 self.calls.remove(&task);
                 popped.or(first.map(|call| call.seq))
             }
-            ("PollEnd", _) => self.poll.take().or(here),
+            ("PollEnd", Some(task)) => {
+                let is_ready = fields.contains(&("ready", Value::Bool(true)));
+                self.done = is_ready.then_some(Value::Number(task));
+                self.poll.take().or(here)
+            }
             ("TurnBegin", _) => {
                 self.turn = Some(self.seq);
                 None

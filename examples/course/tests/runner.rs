@@ -189,6 +189,18 @@ fn reset_never_overwrites() {
 }
 
 #[test]
+fn every_lesson_has_a_program_of_step_which_the_readme_names() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    for (number, program) in course::PROGRAMS_OF_STEP.iter().enumerate() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../step/programs/{program}.rs"));
+        let source = fs::read_to_string(source).unwrap();
+        assert!(source.contains(&format!("name: \"{program}\",")), "{program}");
+        let row = readme.lines().find(|line| line.starts_with(&format!("| {number}. "))).unwrap();
+        assert!(row.ends_with(&format!(" [{program}](../step/programs/{program}.rs) |")), "{row}");
+    }
+}
+
+#[test]
 fn what_nobody_knows_is_said_with_what_there_is() {
     let folder = Folder::with_lessons("usage");
     for words in [&["chekc"][..], &["check", "one"], &["check", "99"], &["check", "--seed", "x"], &["check", "--seed"]]

@@ -28,7 +28,7 @@ class Tasks {
     if (number === undefined) return null;
     const task = state.tasks[number];
     // A loop of somebody's own may not tell its tickets.
-    const held = heldText(task) || (this.app.history.events[0].tickets === false ? "not told" : "nobody");
+    const held = heldText(task) || (state.untold ? "not told" : "nobody");
     const life = taskState(state, number) + (task.aborted ? ", aborted" : "");
     return [slot, task.generation, chip(this.app, number), life, task.polls, held, waitingText(state, this.waiting ?? waits(state), number)];
   }
@@ -64,6 +64,7 @@ function waitingText(state, waiting, number) {
   if (taskState(state, number) !== "waits") return known;
   const held = heldText(state.tasks[number]);
   if (known || held) return [known || held, state.asleep && !held && NOBODY].filter(Boolean).join("; ");
+  if (state.untold) return state.tasks[number].called ? "its poll: it was woken" : "";
   return state.woken === number ? "its place in the queue" : `a wake that cannot come: ${NOBODY}`;
 }
 
