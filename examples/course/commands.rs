@@ -47,6 +47,8 @@ pub fn command(course: &Course, words: &[&str], out: &mut dyn Write) -> u8 {
         }),
         ("hint", Ok(orders)) => desk.with_lesson(orders.lesson, Desk::hint),
         ("reset", Ok(orders)) => desk.with_lesson(orders.lesson, Desk::reset),
+        ("watch", Ok(orders)) => desk.watch(orders.lesson),
+        ("debug", Ok(orders)) => desk.debug(orders.lesson),
         ("step", Ok(orders)) => desk.step(&orders),
         ("solution", Ok(orders)) => desk.with_lesson(orders.lesson, Desk::solution),
         (name, Ok(_)) => desk.refuse(&format!("There is no command \"{name}\".")),
@@ -281,7 +283,7 @@ impl Desk<'_> {
         Ok(Ok((program, mine)))
     }
 
-    fn check(&mut self, lesson: &Lesson, seed: Option<u64>) -> io::Result<u8> {
+    pub(crate) fn check(&mut self, lesson: &Lesson, seed: Option<u64>) -> io::Result<u8> {
         let number = lesson.number;
         let (program, mine) = match self.built(lesson)? {
             Ok(built) => built,

@@ -29,6 +29,8 @@ mod progress;
 mod compile;
 mod orders;
 mod step;
+mod follow;
+mod debug;
 pub mod commands;
 
 pub use catalog::{Course, Lesson, PROGRAMS_OF_STEP};

@@ -5,6 +5,7 @@ pub(crate) const HELP: &str = "  cargo run -p course               what to do ne
   cargo run -p course -- list       all lessons
   cargo run -p course -- 1          begin with lesson 1
   cargo run -p course -- check      check your answer
+  cargo run -p course -- watch      checks at each save
   cargo run -p course -- hint       a hint; again: one more
   cargo run -p course -- reset      begin anew; your file is
                                     kept beside the new one,
@@ -13,6 +14,7 @@ pub(crate) const HELP: &str = "  cargo run -p course               what to do ne
   cargo run -p course -- solution   our answer
   cargo run -p course -- step       the lesson's program on
                                     the real loop, as a page
+  cargo run -p course -- debug      gdb on that program
 
   Each takes the number of a lesson, as in: check 1
   Without a number they mean the exercise that you saved

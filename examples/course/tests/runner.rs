@@ -3,8 +3,9 @@
 use course::{COLUMNS, Course, commands};
 use std::env;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// A folder that is removed in the end.
 struct Folder(PathBuf);
@@ -228,6 +229,8 @@ fn what_the_runner_says_fits_into_60_columns() {
         &["x"],
         &["check", "14"],
         &["1"],
+        &["watch", "14"],
+        &["debug", "99"],
         &["step", "1", "--mine"],
         &["step", "--what-if"],
         &["step", "1", "--mine", "--what-if", "lifo"],
@@ -243,13 +246,17 @@ fn what_the_runner_says_fits_into_60_columns() {
 
 /// `cargo run -p course -- …` in a clone; its exit code, and what it says.
 fn cargo_run(clone: &Path, words: &[&str]) -> (Option<i32>, String, String) {
+    let output = cargo_with(clone, words).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn cargo_with(clone: &Path, words: &[&str]) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["run", "--quiet", "--offline", "-p", "course", "--"]).args(words);
     // Built beside it, and kept for the next time; a target folder has one course at a time.
     cargo.current_dir(clone).env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("course-target"));
-    let output = cargo.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    cargo
 }
 
 #[test]
@@ -322,6 +329,29 @@ fn a_student_goes_from_the_clone_to_accepted() {
     assert_eq!(code, Some(2));
     assert!(error.contains(&format!("--> examples/course/lessons/01_block_on/exercise.rs:{task}:")), "{error}");
     assert!(said.contains("DOES NOT COMPILE"), "{said}");
+
+    // It is checked again when it is saved.
+    let mut watch = cargo_with(&clone.0, &["watch"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut until = |word: &str| lines.by_ref().find(|line| line.contains(word)).unwrap_or_else(|| panic!("no {word}"));
+    until("Lesson 1: ");
+    until("DOES NOT COMPILE");
+    assert_eq!(until("Watching"), "  Watching examples/course/lessons/01_block_on/exercise.rs");
+    assert_eq!(until("Save it"), "  Save it, and it is checked. To end: Ctrl-C.");
+    fs::copy(folder.join("solution.rs"), &exercise).unwrap();
+    until("ACCEPTED");
+    until("Watching");
+    // Accepted, and then changed: it is still the one that she works on.
+    fs::write(&exercise, text.replace("//Poll", "Poll")).unwrap();
+    until("REFUSED. Broken rule: a poll needs a wake");
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    run(&["reset", "1"]);
 
     // An answer that ends the process is not accepted.
     fs::copy(folder.join("mutants/ends_the_process.rs"), &exercise).unwrap();
