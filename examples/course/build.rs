@@ -6,9 +6,9 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
-/// In a check this macro tells the step.
-const SAY: &str =
-    "#[allow(unused_macros)]\nmacro_rules! say {\n    ($($step:tt)*) => { course::say!($($step)*) };\n}\n";
+/// In a check this macro tells the step. It is one line, which takes the place of a line of the rung: what is left of a
+/// rung keeps the numbers of its lines.
+const SAY: &str = "#[allow(unused_macros)] macro_rules! say { ($($step:tt)*) => { course::say!($($step)*) }; }";
 
 /// How a check names the student's file.
 const STUDENT: &str = "#[path = \"exercise.rs\"]\nmod ";
@@ -23,6 +23,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     for lesson in names(&lessons) {
         let folder = lessons.join(&lesson);
+        record(&folder.join("rung.rs"), &Path::new(&out).join(&lesson));
         let Ok(check) = fs::read_to_string(folder.join("check.rs")) else {
             // Nobody writes an exercise there. Somebody may add a check.
             println!("cargo::rerun-if-changed={}", folder.display());
@@ -38,17 +39,15 @@ fn main() {
             }
         }
 
-        // Rung 0 has no loop, and so no steps of one.
-        let says = if rung.contains("\nmacro_rules! say") { cut(&rung, "macro_rules! say") } else { rung };
         // In a lesson about tests the exercise is no part of the rung.
+        let recorded = recording(&rung);
         let is_part = !check.contains(NO_PART);
-        let says = if is_part { cut(&says, &format!("mod {part} {{")) } else { says };
-        let glue = cut(&says, "fn main() {");
-        let glue: Vec<&str> =
-            glue.lines().filter(|line| !line.starts_with("//!") && !line.starts_with("#![")).collect();
+        let recorded = if is_part { cut(&recorded, &format!("mod {part} {{")) } else { recorded };
+        let glue = cut(&recorded, "fn main() {");
+        let glue: Vec<&str> = glue.lines().map(|line| if is_inner(line) { "" } else { line }).collect();
         let here = Path::new(&out).join(&lesson);
         fs::create_dir_all(&here).expect("the output folder can be written");
-        write(&here.join("glue.rs"), &format!("{SAY}{}", glue.join("\n")));
+        write(&here.join("glue.rs"), &glue.join("\n"));
 
         // Answers that are right in another way than the solution, and those that are wrong.
         let right = folder.join("right");
@@ -78,6 +77,20 @@ fn main() {
     write(&Path::new(&out).join("answers.rs"), &format!("{modules}{table}"));
 }
 
+/// Writes a copy of a rung that tells its steps, for the tests. It goes into a module.
+fn record(rung: &Path, to: &Path) {
+    println!("cargo::rerun-if-changed={}", rung.display());
+    let copy: Vec<String> =
+        recording(&read(rung)).lines().map(|line| if is_inner(line) { "" } else { line }.to_owned()).collect();
+    fs::create_dir_all(to).expect("the output folder can be written");
+    write(&to.join("recording.rs"), &copy.join("\n"));
+}
+
+/// Whether a line says something of the whole file.
+fn is_inner(line: &str) -> bool {
+    line.starts_with("//!") || line.starts_with("#![")
+}
+
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -94,8 +107,27 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// `source` without the item that begins with the line `head…`, public or not. It ends with that line, or with the next
-/// line `}`.
+/// A rung whose `say!` tells the steps. A ticket can be shown, so that it can be told.
+fn recording(rung: &str) -> String {
+    let lines: Vec<&str> = rung.lines().collect();
+    let line = |(index, line): (usize, &&str)| {
+        let is_ticket = lines.get(index + 1).is_some_and(|next| next.trim() == "pub struct Ticket {");
+        match line.strip_prefix("macro_rules! say") {
+            Some(_) => SAY.to_owned(),
+            None if is_ticket && !line.contains("Debug") => line.replace("#[derive(", "#[derive(Debug, "),
+            None => (*line).to_owned(),
+        }
+    };
+    let mut said: Vec<String> = lines.iter().enumerate().map(line).collect();
+    // Rung 0 has no loop, and so no steps of one: the line comes in the place of its first one, which is a doc.
+    if !rung.contains("\nmacro_rules! say") {
+        said[0] = SAY.to_owned();
+    }
+    said.join("\n")
+}
+
+/// `source` without the item that begins with the line `head…`, public or not: its lines are empty. It ends with that line,
+/// or with the next line `}`.
 fn cut(source: &str, head: &str) -> String {
     let lines: Vec<&str> = source.lines().collect();
     let is_head = |line: &&str| line.strip_prefix("pub ").unwrap_or(line).starts_with(head);
@@ -105,5 +137,6 @@ fn cut(source: &str, head: &str) -> String {
     // The docs and attributes of the item go with it.
     let above = lines[..head_at].iter().rev().take_while(|line| line.starts_with("///") || line.starts_with("#["));
     let begin = head_at - above.count();
-    [&lines[..begin], &lines[end + 1..]].concat().join("\n")
+    let cut = |(index, line)| if (begin..=end).contains(&index) { "" } else { line };
+    lines.into_iter().enumerate().map(cut).collect::<Vec<_>>().join("\n")
 }

@@ -25,6 +25,25 @@ const LESSONS: [(u32, &str, u32); 15] = [
     (14, "A bad benchmark, an ok one", 60),
 ];
 
+/// The programs of `step` that show the lessons on the real loop, by the number of the lesson.
+pub const PROGRAMS_OF_STEP: [&str; 15] = [
+    "by_hand",
+    "sleep",
+    "lost_wake",
+    "fair",
+    "stale",
+    "threads",
+    "two",
+    "sockets",
+    "gather",
+    "timeout",
+    "ends",
+    "semaphore",
+    "blocks",
+    "sockets",
+    "deadlock",
+];
+
 /// The course in its folder.
 #[derive(Debug, Clone)]
 pub struct Course {
@@ -72,6 +91,13 @@ impl Course {
     /// The file that keeps how far the student is.
     pub fn progress_file(&self) -> PathBuf {
         self.folder.join("progress.txt")
+    }
+
+    /// The folder for pages and their traces: `target/course` of the workspace.
+    pub fn pages(&self) -> PathBuf {
+        let top = self.folder.ancestors().find(|folder| folder.join("Cargo.lock").exists()).unwrap_or(&self.folder);
+        let target = std::env::var_os("CARGO_TARGET_DIR").map(|target| top.join(target));
+        target.unwrap_or_else(|| top.join("target")).join("course")
     }
 
     /// All lessons, whether they are there or not.

@@ -4,10 +4,13 @@ use crate::dice::Dice;
 use crate::run::{Broken, Event, Run, silence_panics};
 use crate::system::Look;
 use crate::text::{COLUMNS, wrap};
+use crate::trace::{self, Head};
 use crate::watch::{Outcome, SPIN, Watched};
 use std::env;
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +19,9 @@ use std::{fs::File, os::fd::AsFd};
 
 /// Programs of a check.
 pub const PROGRAMS: u64 = 300;
+
+/// The programs up to this number are small.
+const SMALL: u64 = 8;
 
 /// Events that a message shows at most.
 const SHOWN: usize = 8;
@@ -97,6 +103,10 @@ struct Orders {
     checks: u64,
     /// One line for a program instead of a message for a reader.
     terse: bool,
+    /// Where the trace of the first program that is refused goes; if none is, of a small one.
+    trace: Option<PathBuf>,
+    /// The message says how to step through the program.
+    steps: bool,
 }
 
 impl Orders {
@@ -107,6 +117,8 @@ impl Orders {
             programs: number("COURSE_PROGRAMS").unwrap_or(PROGRAMS),
             checks: number("COURSE_CHECKS").unwrap_or(1),
             terse: env::var_os("COURSE_TERSE").is_some(),
+            trace: env::var_os("COURSE_TRACE").map(PathBuf::from),
+            steps: env::var_os("COURSE_STEPS").is_some(),
         }
     }
 }
@@ -115,7 +127,8 @@ impl Orders {
 /// it, and ends the process.
 pub fn run(lesson: u32, program: impl Fn(&mut Dice, u64, f64) -> Judged) -> ! {
     silence_panics();
-    let Orders { mut seed, programs, checks, terse } = Orders::from_environment();
+    let Orders { mut seed, programs, checks, terse, trace, steps } = Orders::from_environment();
+    let wake = trace.as_deref().and_then(where_wake_is);
     let begin = Instant::now();
     let mut all = Duration::ZERO;
     for check in 0..checks {
@@ -123,23 +136,46 @@ pub fn run(lesson: u32, program: impl Fn(&mut Dice, u64, f64) -> Judged) -> ! {
             seed = Dice::fresh_seed();
         }
         let mut cpu = Duration::ZERO;
+        // Of the small programs, the one in which most happens.
+        let mut small: Option<(usize, String)> = None;
         for number in 1..=programs {
             let started = Instant::now();
             let size = number as f64 / programs as f64;
             let Judged { broken, watched } = program(&mut Dice::of(seed, number), number, size);
+            let took = started.elapsed();
             cpu += watched.cpu;
             let broken = broken.or_else(|| too_long(cpu, &watched.run));
-            let Some(broken) = broken else { continue };
+            let head = Head { lesson, program: number, seed, broken: None, wake: wake.as_ref() };
+            let write = |broken| trace::lines(&watched.run, &Head { broken, ..head });
+            let Some(broken) = broken else {
+                let is_more = |events| small.as_ref().is_none_or(|(most, _)| events > *most);
+                let events = watched.run.with_events(|events| events.len());
+                if trace.is_some() && number <= SMALL && is_more(events) {
+                    small = Some((events, write(None)));
+                }
+                continue;
+            };
+            if let Some(path) = &trace {
+                let _ = fs::write(path, write(Some(&broken)));
+            }
             if terse {
                 let Broken { rule, says, .. } = &broken;
                 say(format!("refused|{rule}|{number}|{}|{seed}|{says}\n", cpu.as_millis()));
             } else {
-                say(message(lesson, number, seed, started.elapsed(), &broken, &watched.run));
+                let mut text = message(lesson, number, seed, took, &broken, &watched.run);
+                if steps {
+                    let command = format!("cargo run -p course -- step {lesson} --mine --seed {seed}");
+                    let _ = writeln!(text, "  Step through it:\n    {command}");
+                }
+                say(text);
             }
             // Not by a return: threads of the answer may still be about.
             process::exit(REFUSED);
         }
         all += cpu;
+        if let (Some(path), Some((_, lines))) = (&trace, small) {
+            let _ = fs::write(path, lines);
+        }
     }
     if terse {
         say(format!("accepted||{programs}|{}|{seed}|\n", all.as_millis()));
@@ -152,6 +188,16 @@ pub fn run(lesson: u32, program: impl Fn(&mut Dice, u64, f64) -> Judged) -> ! {
         say(wrap("This system does not tell whether a thread sleeps: a loop that spins or naps was not found out.", 2));
     }
     process::exit(ACCEPTED);
+}
+
+/// The function that a waker calls: in the answer, or in the rest of its rung. Both lie beside the trace.
+fn where_wake_is(trace: &Path) -> Option<(String, u32)> {
+    let find = |file: &&str| {
+        let text = fs::read_to_string(trace.with_file_name(file)).ok()?;
+        let line = text.lines().position(|line| line.trim_start().starts_with("fn wake("))?;
+        Some(((*file).to_owned(), line as u32 + 1))
+    };
+    ["exercise.rs", "rung.rs"].iter().find_map(find)
 }
 
 /// Whoever closed the pipe has read enough. Past the lock of stdout: an answer that hangs may hold it for ever.

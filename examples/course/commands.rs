@@ -9,7 +9,8 @@ use crate::progress::Progress;
 use crate::text::wrap;
 use std::fs;
 use std::io::{self, Write};
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
 
 /// The answer was accepted, or the command did what was asked.
 pub const OK: u8 = 0;
@@ -46,6 +47,9 @@ pub fn command(course: &Course, words: &[&str], out: &mut dyn Write) -> u8 {
         }),
         ("hint", Ok(orders)) => desk.with_lesson(orders.lesson, Desk::hint),
         ("reset", Ok(orders)) => desk.with_lesson(orders.lesson, Desk::reset),
+        ("watch", Ok(orders)) => desk.watch(orders.lesson),
+        ("debug", Ok(orders)) => desk.debug(orders.lesson),
+        ("step", Ok(orders)) => desk.step(&orders),
         ("solution", Ok(orders)) => desk.with_lesson(orders.lesson, Desk::solution),
         (name, Ok(_)) => desk.refuse(&format!("There is no command \"{name}\".")),
     };
@@ -61,25 +65,25 @@ pub fn command(course: &Course, words: &[&str], out: &mut dyn Write) -> u8 {
 }
 
 /// One command at work.
-struct Desk<'a> {
-    course: &'a Course,
-    progress: Progress,
+pub(crate) struct Desk<'a> {
+    pub(crate) course: &'a Course,
+    pub(crate) progress: Progress,
     out: &'a mut dyn Write,
 }
 
 impl Desk<'_> {
-    fn say(&mut self, text: &str) -> io::Result<u8> {
+    pub(crate) fn say(&mut self, text: &str) -> io::Result<u8> {
         self.out.write_all(text.as_bytes())?;
         self.out.flush()?;
         Ok(OK)
     }
 
     /// A sentence or more, wrapped.
-    fn tell(&mut self, text: &str) -> io::Result<u8> {
+    pub(crate) fn tell(&mut self, text: &str) -> io::Result<u8> {
         self.say(&wrap(text, 2))
     }
 
-    fn refuse(&mut self, wrong: &str) -> io::Result<u8> {
+    pub(crate) fn refuse(&mut self, wrong: &str) -> io::Result<u8> {
         self.tell(wrong)?;
         self.say(&format!("\n{HELP}"))?;
         Ok(USAGE)
@@ -87,7 +91,7 @@ impl Desk<'_> {
 
     /// The lesson to work on: the one whose exercise was saved last, if it has changed since it was accepted. Otherwise the
     /// first one whose exercise is not accepted, or the last one that has an exercise.
-    fn current(&self) -> Option<Lesson> {
+    pub(crate) fn current(&self) -> Option<Lesson> {
         let lessons: Vec<Lesson> = self.course.lessons().into_iter().filter(Lesson::has_exercise).collect();
         let touched = lessons.iter().filter(|it| it.state(&self.progress) != State::NotBegun);
         let saved_last = touched.max_by_key(|it| it.saved());
@@ -98,7 +102,7 @@ impl Desk<'_> {
         open.or(lessons.last()).cloned()
     }
 
-    fn with_lesson(
+    pub(crate) fn with_lesson(
         &mut self,
         number: Option<u32>,
         act: impl FnOnce(&mut Self, &Lesson) -> io::Result<u8>,
@@ -250,20 +254,21 @@ impl Desk<'_> {
         self.say(&format!("  This is {}\n", typed(&path)))
     }
 
-    fn check(&mut self, lesson: &Lesson, seed: Option<u64>) -> io::Result<u8> {
+    /// The check of an exercise, built around it, and the text of the exercise. Otherwise the exit code; why is said.
+    pub(crate) fn built(&mut self, lesson: &Lesson) -> io::Result<Result<(PathBuf, String), u8>> {
         let number = lesson.number;
         let path = lesson.file("exercise.rs");
         let Ok(mine) = fs::read_to_string(&path) else {
             self.tell(&format!("There is no {}. To get it back:", typed(&path)))?;
             self.say(&format!("  cargo run -p course -- reset {number}\n"))?;
-            return Ok(NOT_ACCEPTED);
+            return Ok(Err(NOT_ACCEPTED));
         };
         if lesson.state(&self.progress) == State::NotBegun {
             self.say("  NOT BEGUN\n")?;
             self.tell("exercise.rs is as it came. If you have changed it: is it saved, and is it this file?")?;
             self.say(&format!("\n  {}\n\n", typed(&path)))?;
             self.begin(lesson, State::NotBegun)?;
-            return Ok(NOT_ACCEPTED);
+            return Ok(Err(NOT_ACCEPTED));
         }
         let Some(program) = compile(number)? else {
             self.say("\n  DOES NOT COMPILE\n")?;
@@ -273,15 +278,18 @@ impl Desk<'_> {
             )?;
             self.say("\n  Or begin anew (your file is kept):\n")?;
             self.say(&format!("  cargo run -p course -- reset {number}\n"))?;
-            return Ok(NOT_COMPILED);
+            return Ok(Err(NOT_COMPILED));
         };
-        let mut child = Command::new(program);
-        child.env_remove("COURSE_TERSE").env_remove("COURSE_PROGRAMS").env_remove("COURSE_CHECKS");
-        match seed {
-            Some(seed) => child.env("COURSE_SEED", seed.to_string()),
-            None => child.env_remove("COURSE_SEED"),
+        Ok(Ok((program, mine)))
+    }
+
+    pub(crate) fn check(&mut self, lesson: &Lesson, seed: Option<u64>) -> io::Result<u8> {
+        let number = lesson.number;
+        let (program, mine) = match self.built(lesson)? {
+            Ok(built) => built,
+            Err(code) => return Ok(code),
         };
-        let status = child.status()?;
+        let status = check_with(program, seed).env("COURSE_STEPS", "1").status()?;
         match status.code() {
             Some(ACCEPTED) => {
                 self.progress.accept(number, &mine);
@@ -289,12 +297,15 @@ impl Desk<'_> {
                 self.accepted(lesson)
             }
             Some(REFUSED) => Ok(NOT_ACCEPTED),
-            _ => {
-                self.say("  REFUSED. Broken rule: it comes back\n")?;
-                self.tell(&format!("The answer ended the whole process of the check ({}).", how(status)))?;
-                Ok(NOT_ACCEPTED)
-            }
+            _ => self.ended(status),
         }
+    }
+
+    /// The answer has ended the process of its check.
+    pub(crate) fn ended(&mut self, status: ExitStatus) -> io::Result<u8> {
+        self.say("  REFUSED. Broken rule: it comes back\n")?;
+        self.tell(&format!("The answer ended the whole process of the check ({}).", how(status)))?;
+        Ok(NOT_ACCEPTED)
     }
 
     fn accepted(&mut self, lesson: &Lesson) -> io::Result<u8> {
@@ -310,4 +321,16 @@ impl Desk<'_> {
         self.say(&format!("  {}\n", typed(&lesson.file("solution.rs"))))?;
         self.say("  Then:  cargo run -p course\n")
     }
+}
+
+/// The process of a check that is built, with this seed or a fresh one.
+pub(crate) fn check_with(program: PathBuf, seed: Option<u64>) -> Command {
+    let mut child = Command::new(program);
+    for name in ["COURSE_TERSE", "COURSE_PROGRAMS", "COURSE_CHECKS", "COURSE_TRACE", "COURSE_STEPS", "COURSE_SEED"] {
+        child.env_remove(name);
+    }
+    if let Some(seed) = seed {
+        child.env("COURSE_SEED", seed.to_string());
+    }
+    child
 }

@@ -9,7 +9,11 @@
 // The library of a check, from the bottom up.
 mod dice;
 mod system;
+mod fields;
+mod scope;
 mod run;
+mod trace;
+mod record;
 mod watch;
 mod probe;
 mod spy;
@@ -27,9 +31,12 @@ mod catalog;
 mod progress;
 mod compile;
 mod orders;
+mod step;
+mod follow;
+mod debug;
 pub mod commands;
 
-pub use catalog::{Course, Lesson};
+pub use catalog::{Course, Lesson, PROGRAMS_OF_STEP};
 pub use check::{ACCEPTED, Judged, PROGRAMS, REFUSED, run};
 pub use crowd::Crowd;
 pub use dice::Dice;
@@ -48,13 +55,23 @@ pub use timers::{MS, Sleeps};
 pub use watch::{Outcome, SPIN, Watched, watch};
 
 #[doc(hidden)]
+pub use fields::{Field, Told, Value, ViaDebug, ViaNothing};
+pub use record::{LookAtQueue, record};
+#[doc(hidden)]
 pub use run::said;
 
-/// Tells one step of the loop: `say!(Park {})`. In a check the step appears in the messages, with its line. Elsewhere a
-/// rung makes nothing of it.
+/// Tells one step of the loop: `say!(Park {})`, `say!(Push { task: ticket })`. In a check the step appears in the messages,
+/// with its line, and on the page of the program with all its fields. Elsewhere a rung makes nothing of it.
 #[macro_export]
 macro_rules! say {
+    ($name:ident { $($field:ident: $value:expr),* $(,)? }) => {{
+        #[allow(unused_imports)]
+        use $crate::{ViaDebug as _, ViaNothing as _};
+        let fields = ::std::vec![$((stringify!($field), (&$crate::Told(&$value)).value())),*];
+        $crate::said(stringify!($name), file!(), line!(), fields)
+    }};
+    // What has another form is told without its fields.
     ($name:ident $($rest:tt)*) => {
-        $crate::said(stringify!($name), file!(), line!())
+        $crate::said(stringify!($name), file!(), line!(), ::std::vec::Vec::new())
     };
 }

@@ -5,18 +5,24 @@ pub(crate) const HELP: &str = "  cargo run -p course               what to do ne
   cargo run -p course -- list       all lessons
   cargo run -p course -- 1          begin with lesson 1
   cargo run -p course -- check      check your answer
+  cargo run -p course -- watch      checks at each save
   cargo run -p course -- hint       a hint; again: one more
   cargo run -p course -- reset      begin anew; your file is
                                     kept beside the new one,
                                     and the lesson counts as
                                     not begun
   cargo run -p course -- solution   our answer
+  cargo run -p course -- step       the lesson's program on
+                                    the real loop, as a page
+  cargo run -p course -- debug      gdb on that program
 
   Each takes the number of a lesson, as in: check 1
   Without a number they mean the exercise that you saved
   last, if it has changed since it was accepted; otherwise
   the first one that is not accepted.
   check takes a seed, as in: check 1 --seed 128402149
+  step --mine makes a page of your own loop, at the step
+  that breaks a rule. It takes a seed, too.
 ";
 
 /// What stands behind a command.
@@ -26,6 +32,10 @@ pub(crate) struct Orders {
     pub(crate) lesson: Option<u32>,
     /// The seed of a check.
     pub(crate) seed: Option<u64>,
+    /// The student's own loop, not the real one.
+    pub(crate) mine: bool,
+    /// A fault of the loop.
+    pub(crate) what_if: Option<String>,
 }
 
 impl Orders {
@@ -34,7 +44,13 @@ impl Orders {
         let mut orders = Orders::default();
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            if let Some(seed) = word.strip_prefix("--seed") {
+            if *word == "--mine" {
+                orders.mine = true;
+            } else if let Some(fault) = word.strip_prefix("--what-if") {
+                let fault = fault.strip_prefix('=').or_else(|| words.next().copied()).filter(|it| !it.is_empty());
+                let fault = fault.ok_or("--what-if takes a fault, as in: --what-if drop-wake:1")?;
+                orders.what_if = Some(fault.to_owned());
+            } else if let Some(seed) = word.strip_prefix("--seed") {
                 let seed = seed.strip_prefix('=').or_else(|| words.next().copied()).unwrap_or_default();
                 orders.seed = Some(seed.parse().map_err(|_| "--seed takes a number, as in: --seed 7".to_owned())?);
             } else {

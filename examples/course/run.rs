@@ -1,23 +1,28 @@
 //! A run: what happens while one program of a check is under way. Probes, helpers of other threads and the watcher
 //! write into it; the verdict is read from it.
 
+use crate::fields::{Field, Value};
+use crate::scope::{self, Inside};
 use crate::system::{Look, Thread};
 use std::backtrace::Backtrace;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic;
+use std::panic::{self, Location};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Events that a run keeps: the first few, and then the last ones. A message shows the first two and the last few; an
 /// answer that tells its steps for ever fills no memory.
 const KEPT: usize = 256;
 const KEPT_FROM_THE_BEGINNING: usize = 16;
+
+/// So far back at most is what the answer says looked for among what the probes have told.
+const SAID_SOON_AFTER: usize = 16;
 
 /// What the probes tell themselves. If an answer tells it, too, it is not kept twice.
 const TOLD_BY_PROBES: [&str; 3] = ["PollBegin", "PollEnd", "Wake"];
@@ -38,7 +43,22 @@ pub struct Event {
     pub note: Cow<'static, str>,
     /// Where in the answer it happened.
     place: Place,
+    /// What else the answer has said of it.
+    pub(crate) fields: Vec<Field>,
+    /// The line that the answer has told for the same step, in its own words.
+    pub(crate) said_at: Option<Line>,
+    /// The line that has told it. In the answer, if the answer said it; otherwise in the check.
+    pub(crate) told_at: Line,
+    /// Since the run began.
+    pub(crate) at: Duration,
+    /// The turn, if the check calls turns.
+    pub(crate) turn: u64,
+    /// What it happened in.
+    pub(crate) inside: Inside,
 }
+
+/// A file, and the number of a line.
+pub(crate) type Line = (&'static str, u32);
 
 /// A line of the answer.
 #[derive(Debug)]
@@ -64,7 +84,14 @@ impl Event {
     }
 }
 
-fn file_name(path: &str) -> &str {
+impl Event {
+    /// Whether the answer has said it, not the check.
+    pub(crate) fn is_said(&self) -> bool {
+        matches!(self.place, Place::Line(..))
+    }
+}
+
+pub(crate) fn file_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
@@ -106,12 +133,22 @@ pub struct Run {
     at_poll: AtomicBool,
     /// The program is over.
     over: AtomicBool,
+    /// The watcher has found out that the loop sleeps, with nobody left to wake it.
+    pub(crate) hangs: AtomicBool,
+    /// No probes: what is said is all that there is.
+    pub(crate) has_no_probes: bool,
+    /// Looks at the queue of a loop without probes.
+    look: Option<crate::record::LookAtQueue>,
+    began: Instant,
 }
 
 #[derive(Debug, Default)]
 struct State {
     events: VecDeque<Event>,
     next: u64,
+    turn: u64,
+    /// Of a loop without probes nothing is left out.
+    keeps_all: bool,
     broken: Option<Broken>,
     panicked: Option<String>,
     /// Other threads that are inside the answer's `wake`.
@@ -121,17 +158,20 @@ struct State {
 }
 
 impl State {
-    fn push(&mut self, name: &'static str, task: Option<u32>, note: Cow<'static, str>, place: Place) {
+    /// Adds an event; its number.
+    fn push(&mut self, event: Event) -> u64 {
         self.next += 1;
-        if self.events.len() == KEPT {
+        if self.events.len() == KEPT && !self.keeps_all {
             self.events.remove(KEPT_FROM_THE_BEGINNING);
         }
-        self.events.push_back(Event { number: self.next, name, task, note, place });
+        let number = self.next;
+        self.events.push_back(Event { number, turn: self.turn, ..event });
+        number
     }
 
     /// The loop is about to park, and has parked since its last poll. What ended that sleep? If it was a token of a
     /// stranger, that was told. If it was the token of a wake, nobody has told it.
-    fn tell_what_ended_the_park(&mut self) {
+    fn tell_what_ended_the_park(&mut self, at: Duration) {
         let from = self.events.iter().rposition(|event| event.name == "PollBegin").unwrap_or(0);
         let count = |is: fn(&Event) -> bool| self.events.range(from..).filter(|event| is(event)).count();
         let parks = count(|event| event.name == "Park");
@@ -140,7 +180,8 @@ impl State {
         let is_at_park = is_at_park.is_some_and(|event| event.name == "Park");
         let told = count(|event| event.name == "Token" && event.note.starts_with("the wake's"));
         if is_at_park && tokens < parks && told < count(|event| event.name == "Wake") {
-            self.push("Token", None, Cow::Borrowed("the wake's: it ends the sleep"), Place::Nowhere);
+            let note = Cow::Borrowed("the wake's: it ends the sleep");
+            self.push(Event { note, at, ..Event::new("Token", Place::Nowhere) });
         }
     }
 }
@@ -149,6 +190,9 @@ thread_local! {
     /// The run that this thread belongs to.
     static CURRENT: RefCell<Option<Arc<Run>>> = const { RefCell::new(None) };
 }
+
+/// See [`Run::is_of_all_threads`].
+static OF_ALL_THREADS: Mutex<Option<Arc<Run>>> = Mutex::new(None);
 
 impl Run {
     pub(crate) fn new() -> Run {
@@ -159,7 +203,22 @@ impl Run {
             told: AtomicU64::new(0),
             at_poll: AtomicBool::new(false),
             over: AtomicBool::new(false),
+            hangs: AtomicBool::new(false),
+            has_no_probes: false,
+            look: None,
+            began: Instant::now(),
         }
+    }
+
+    /// A run of a loop without probes: what it says is all that is known.
+    pub(crate) fn without_probes(look: crate::record::LookAtQueue) -> Run {
+        let state = Mutex::new(State { keeps_all: true, ..State::default() });
+        Run { state, has_no_probes: true, look: Some(look), ..Run::new() }
+    }
+
+    /// Whether what threads say that belong to no run belongs to this one.
+    pub(crate) fn is_of_all_threads(self: &Arc<Run>, is: bool) {
+        *OF_ALL_THREADS.lock().unwrap_or_else(PoisonError::into_inner) = is.then(|| Arc::clone(self));
     }
 
     /// The run of this thread.
@@ -185,12 +244,15 @@ impl Run {
     }
 
     /// A probe tells a step that the answer has called for: the message shows its line.
+    #[track_caller]
     pub fn tell_here(&self, name: &'static str, task: u32, note: impl Into<Cow<'static, str>>) {
-        self.push(name, Some(task), note.into(), Place::Stack(Box::new(Backtrace::force_capture())));
+        let place = Place::Stack(Box::new(Backtrace::force_capture()));
+        self.push(Event { task: Some(task), note: note.into(), ..Event::new(name, place) });
         self.told.fetch_add(1, SeqCst);
     }
 
     /// A probe tells a step.
+    #[track_caller]
     pub fn tell(&self, name: &'static str, task: u32, note: impl Into<Cow<'static, str>>) {
         // Only in a poll is the answer on the stack.
         let place = match name.starts_with("Poll") {
@@ -202,17 +264,36 @@ impl Run {
             "PollEnd" => self.at_poll.store(false, SeqCst),
             _ => {}
         }
-        self.push(name, Some(task), note.into(), place);
+        let said_at = if name == "PollBegin" { scope::said_before() } else { None };
+        let number = self.push(Event { task: Some(task), note: note.into(), said_at, ..Event::new(name, place) });
+        match name {
+            "PollBegin" => scope::poll_begins(number),
+            "PollEnd" => scope::poll_ends(),
+            "Wake" => scope::wakes(number),
+            _ => {}
+        }
         self.told.fetch_add(1, SeqCst);
     }
 
     /// A probe tells how a poll has ended.
+    #[track_caller]
     pub fn tell_answer<T>(&self, task: u32, answer: &Poll<T>) {
         self.tell("PollEnd", task, if answer.is_ready() { "Ready" } else { "Pending" });
     }
 
-    fn push(&self, name: &'static str, task: Option<u32>, note: Cow<'static, str>, place: Place) {
-        self.state().push(name, task, note, place);
+    fn push(&self, event: Event) -> u64 {
+        let mut state = self.state();
+        state.push(Event { at: self.began.elapsed(), ..event })
+    }
+
+    /// The check calls a turn: the events from here on belong to it.
+    pub fn turn_begins(&self) {
+        self.state().turn += 1;
+    }
+
+    /// When it began.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
     }
 
     /// Calls `f` with the events so far.
@@ -276,6 +357,8 @@ impl Run {
 
     /// Another thread calls into the answer: if the call does not come back, the watcher shall see it.
     pub(crate) fn call(&self, wake: impl FnOnce()) {
+        // What the answer says in this call belongs to the wake that was told last.
+        let _inside = scope::of_the_wake();
         if self.is_on_loop() {
             return wake();
         }
@@ -348,18 +431,71 @@ impl Drop for StillToAct<'_> {
 
 /// An answer tells a step: what [`say!`](crate::say) calls.
 #[doc(hidden)]
-pub fn said(name: &'static str, file: &'static str, line: u32) {
+pub fn said(name: &'static str, file: &'static str, line: u32, mut fields: Vec<Field>) {
     let run = CURRENT.try_with(|run| run.borrow().clone()).ok().flatten();
+    let run = run.or_else(|| OF_ALL_THREADS.lock().unwrap_or_else(PoisonError::into_inner).clone());
+    let Some(run) = run else { return };
     // What is done after a rule was broken, as in the drops while the loop is left, is no part of the story.
-    if let Some(run) = run
-        && !TOLD_BY_PROBES.contains(&name)
-        && !run.is_over()
-    {
-        let mut state = run.state();
-        if name == "Park" {
-            state.tell_what_ended_the_park();
+    if run.is_over() {
+        return;
+    }
+    let line = (file, line);
+    if TOLD_BY_PROBES.contains(&name) && !run.has_no_probes {
+        return run.is_said_of_what_is_told(name, line);
+    }
+    if let Some(queue) = run.look.filter(|_| run.is_on_loop()).and_then(|look| look()) {
+        fields.push(("queue", Value::List(queue)));
+    }
+    let at = run.began.elapsed();
+    let mut state = run.state();
+    if name == "Park" && !run.has_no_probes {
+        state.tell_what_ended_the_park(at);
+    }
+    let number = state.push(Event { fields, told_at: line, at, ..Event::new(name, Place::Line(line.0, line.1)) });
+    drop(state);
+    if run.has_no_probes {
+        match name {
+            "PollBegin" => scope::poll_begins(number),
+            "PollEnd" => scope::poll_ends(),
+            _ => {}
         }
-        state.push(name, None, Cow::Borrowed(""), Place::Line(file, line));
+    }
+}
+
+impl Run {
+    /// The answer says a step that the probes tell: its line is kept. It says that a poll begins before the probe does, and
+    /// all else after it.
+    fn is_said_of_what_is_told(&self, name: &'static str, line: Line) {
+        if name == "PollBegin" {
+            return scope::says(line);
+        }
+        let mut state = self.state();
+        let this = scope::thread();
+        let is_it = |event: &&mut Event| event.inside.thread == this && event.name == name;
+        if let Some(event) = state.events.iter_mut().rev().take(SAID_SOON_AFTER).find(is_it) {
+            event.said_at.get_or_insert(line);
+        }
+    }
+}
+
+impl Event {
+    /// A step of this thread, which has no number yet.
+    #[track_caller]
+    fn new(name: &'static str, place: Place) -> Event {
+        let caller = Location::caller();
+        Event {
+            number: 0,
+            name,
+            task: None,
+            note: Cow::Borrowed(""),
+            place,
+            fields: Vec::new(),
+            said_at: None,
+            told_at: (caller.file(), caller.line()),
+            at: Duration::ZERO,
+            turn: 0,
+            inside: scope::inside(),
+        }
     }
 }
 
@@ -429,7 +565,7 @@ mod tests {
     fn what_ends_a_park_is_seen_before_the_next_one() {
         let run = Arc::new(Run::new());
         run.enter();
-        let park = || said("Park", "exercise.rs", 33);
+        let park = || said("Park", "exercise.rs", 33, Vec::new());
         // A wake in the poll leaves a token, which ends the first park. The second has none.
         run.tell("PollBegin", 0, "poll 1");
         run.tell("Wake", 0, "another thread");
@@ -449,7 +585,7 @@ mod tests {
         let run = Arc::new(Run::new());
         run.enter();
         run.tell("PollBegin", 0, "poll 1");
-        (0..10_000).for_each(|_| said("Look", "exercise.rs", 33));
+        (0..10_000).for_each(|_| said("Look", "exercise.rs", 33, Vec::new()));
         run.with_events(|events| {
             assert_eq!(events.len(), super::KEPT);
             assert_eq!((events[0].name, events[0].number), ("PollBegin", 1));

@@ -92,7 +92,10 @@ pub fn watch<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> (O
             (None, Some((Ok(value), _))) => Outcome::Done(value),
             (None, Some((Err(_), _))) => Outcome::Panicked(run.panicked().unwrap_or_default()),
             (None, None) => match quiet.look(&run) {
-                Some(Ended::Parked) => Outcome::Parked,
+                Some(Ended::Parked) => {
+                    run.hangs.store(true, SeqCst);
+                    Outcome::Parked
+                }
                 Some(Ended::Spins) => Outcome::Spins,
                 None => continue,
             },

@@ -6,6 +6,7 @@ mod two;
 mod fair;
 mod by_hand;
 mod lost_wake;
+mod stale;
 mod blocks;
 mod channel;
 mod semaphore;
@@ -57,12 +58,13 @@ pub struct Question {
 }
 
 /// All of them; the first is the one that `step` takes when it is given no name.
-pub const PROGRAMS: [Program; 19] = [
+pub const PROGRAMS: [Program; 20] = [
     sleep::PROGRAM,
     two::PROGRAM,
     fair::PROGRAM,
     by_hand::PROGRAM,
     lost_wake::PROGRAM,
+    stale::PROGRAM,
     blocks::PROGRAM,
     channel::PROGRAM,
     semaphore::PROGRAM,

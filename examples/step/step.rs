@@ -61,6 +61,7 @@ Options:
       --json         Writes the events to the terminal as JSON, one a line, instead of a page
       --file <FILE>  Makes the page of a trace that is there already, as JSON lines: of a program that ran elsewhere, or of
                      a loop of your own. The sources that it names are looked for beside the file, then from here upwards
+      --title <TEXT> What the page of a file is called [default: the path of the file]
       --explore      Runs it under every schedule with at most three overtakings, until one fails: the page is of that one
       --what-if <FAULT>  Runs it once more with a fault in the loop, and writes both traces side by side: drop-wake:N,
                      wake-twice:N, forget-waker:N, lifo, until-empty or clear-late
@@ -81,7 +82,7 @@ enum Wish {
     /// To record a program, and what comes of it.
     Record(&'static Program, Output),
     /// To make a page of a trace that is there.
-    Read(PathBuf, PathBuf),
+    Read(PathBuf, PathBuf, Option<String>),
 }
 
 enum Output {
@@ -116,7 +117,7 @@ fn main() -> ExitCode {
 /// What the arguments ask for.
 fn wish(mut arguments: Parser) -> Result<Wish, lexopt::Error> {
     let (mut program, mut file, mut out, mut list, mut text, mut json) = (None, None, None, false, false, false);
-    let (mut explore, mut fault) = (false, None);
+    let (mut explore, mut fault, mut title) = (false, None, None);
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Wish::Help),
@@ -124,6 +125,7 @@ fn wish(mut arguments: Parser) -> Result<Wish, lexopt::Error> {
             Long("text") => text = true,
             Long("json") => json = true,
             Long("file") => file = Some(PathBuf::from(arguments.value()?)),
+            Long("title") => title = Some(arguments.value()?.string()?),
             Long("explore") => explore = true,
             Long("what-if") => fault = Some(arguments.value()?.parse::<Fault>()?),
             Long("out") => out = Some(PathBuf::from(arguments.value()?)),
@@ -146,7 +148,10 @@ fn wish(mut arguments: Parser) -> Result<Wish, lexopt::Error> {
                 "the argument '--file' cannot be used with a program, or with another output than a page".into()
             );
         }
-        return Ok(Wish::Read(file, page(out)));
+        return Ok(Wish::Read(file, page(out), title));
+    }
+    if title.is_some() {
+        return Err("the argument '--title' cannot be used without '--file'".into());
     }
     let output = match (out, text, json) {
         (out, ..) if explore => Output::Explored(page(out)),
@@ -175,7 +180,7 @@ fn run(wish: &Wish) -> io::Result<ExitCode> {
     let (program, output) = match wish {
         Wish::Help => return writeln!(out, "{HELP}").map(|()| ExitCode::SUCCESS),
         Wish::List => return list(out).map(|()| ExitCode::SUCCESS),
-        Wish::Read(file, page) => return read(file, page, out).map(|()| ExitCode::SUCCESS),
+        Wish::Read(file, page, title) => return read(file, page, title.as_deref(), out).map(|()| ExitCode::SUCCESS),
         Wish::Record(program, Output::Explored(path)) => return explored::every_schedule(program, path, out),
         Wish::Record(program, Output::WhatIf(fault, path)) => return explored::what_if(program, *fault, path, out),
         Wish::Record(program, output) => (*program, output),
@@ -238,7 +243,7 @@ fn page_at(recorder: &Recorder, program: &Program, path: &Path) -> io::Result<Pa
 }
 
 /// Makes the page of a trace that somebody else has written.
-fn read(file: &Path, page: &Path, mut out: impl Write) -> io::Result<()> {
+fn read(file: &Path, page: &Path, title: Option<&str>, mut out: impl Write) -> io::Result<()> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     let mut trace = trace::read(File::open(file).map_err(named)?).map_err(named)?;
     // Two programs have a `src/main.rs`: the one that lies beside the trace is meant.
@@ -248,6 +253,6 @@ fn read(file: &Path, page: &Path, mut out: impl Write) -> io::Result<()> {
             trace = trace.with_source(name, source);
         }
     }
-    trace.save_page(file.display().to_string(), page)?;
+    trace.save_page(title.map_or_else(|| file.display().to_string(), str::to_owned), page)?;
     writeln!(out, "{} events. Open it in a browser: file://{}", trace.len(), page.canonicalize()?.display())
 }

@@ -318,3 +318,69 @@ fn the_refusal_that_a_lesson_shows_is_what_the_check_says() {
         assert_eq!(same(shown), same(&said), "{lesson}");
     }
 }
+
+/// The values of a field of the events of a trace, as they stand there.
+fn values<'a>(lines: &'a str, name: &str) -> Vec<&'a str> {
+    let name = format!("\"{name}\":");
+    lines
+        .lines()
+        .map(|line| line.split_once(&name).map_or("", |(_, rest)| rest.split([',', '}']).next().unwrap()))
+        .collect()
+}
+
+/// Checks the first so many mutants of each lesson: the step that a message calls wrong is the one at which the page opens.
+fn check_links(most: usize) {
+    let trace = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("trace-{}-{most}.jsonl", std::process::id()));
+    for lesson in lessons() {
+        for (name, _) in mutants(lesson).into_iter().take(most) {
+            let _ = fs::remove_file(&trace);
+            let mut check = child(&format!("{lesson}/{name}"));
+            let output = check.env("COURSE_TRACE", &trace).output().unwrap();
+            // An answer that ends the process leaves none.
+            let Ok(lines) = fs::read_to_string(&trace) else { continue };
+            let said = String::from_utf8(output.stdout).unwrap();
+            let (seq, kind, cause) = (values(&lines, "seq"), values(&lines, "kind"), values(&lines, "cause"));
+            let numbers = (0..seq.len()).map(|number| number.to_string());
+            assert!(seq.iter().copied().eq(numbers), "{lesson}/{name}: the events have the numbers 0, 1, ...");
+            // The last one says which rule is broken.
+            let last = lines.lines().last().unwrap();
+            let rule = said.split("Broken rule: ").nth(1).unwrap().lines().next().unwrap();
+            assert!(last.contains(&format!("Broken rule: {rule}. ")), "{lesson}/{name}: {last}");
+            let told = |verdict: &str| {
+                let line = said.lines().rev().find(|line| line.trim_start().starts_with(verdict))?;
+                let mut words = line.split_whitespace().skip(1);
+                Some((words.next()?.parse::<usize>().ok()?, words.next()?.to_owned()))
+            };
+            // Where many steps were left out, the numbers of the message go on, and those of the page do not.
+            if said.contains("    ...  ") {
+                continue;
+            }
+            match told("BAD") {
+                Some((number, name_of_step)) => {
+                    assert_eq!(*cause.last().unwrap(), number.to_string(), "{lesson}/{name}: {said}{last}");
+                    let shown = kind[number].trim_matches('"');
+                    let is_note = shown == "Note" && lines.lines().nth(number).unwrap().contains(&name_of_step);
+                    assert!(shown == name_of_step || is_note, "{lesson}/{name}: {name_of_step} is {shown}");
+                }
+                None => {
+                    assert!(said.contains("    MISSING  "), "{lesson}/{name}: {said}");
+                    assert_eq!(*cause.last().unwrap(), "null", "{lesson}/{name}: no step broke the rule");
+                    let number = told("GOOD").map_or(0, |(number, _)| number);
+                    assert!(seq.len() - 1 - number <= 2, "{lesson}/{name}: the last step comes right before\n{said}");
+                }
+            }
+        }
+    }
+    let _ = fs::remove_file(&trace);
+}
+
+#[test]
+fn a_page_opens_at_the_step_that_the_message_calls_wrong() {
+    check_links(2);
+}
+
+#[test]
+#[ignore = "takes half a minute: each mutant of each lesson"]
+fn every_page_opens_at_the_step_that_the_message_calls_wrong() {
+    check_links(usize::MAX);
+}

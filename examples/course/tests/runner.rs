@@ -3,8 +3,9 @@
 use course::{COLUMNS, Course, commands};
 use std::env;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// A folder that is removed in the end.
 struct Folder(PathBuf);
@@ -189,6 +190,18 @@ fn reset_never_overwrites() {
 }
 
 #[test]
+fn every_lesson_has_a_program_of_step_which_the_readme_names() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    for (number, program) in course::PROGRAMS_OF_STEP.iter().enumerate() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../step/programs/{program}.rs"));
+        let source = fs::read_to_string(source).unwrap();
+        assert!(source.contains(&format!("name: \"{program}\",")), "{program}");
+        let row = readme.lines().find(|line| line.starts_with(&format!("| {number}. "))).unwrap();
+        assert!(row.ends_with(&format!(" [{program}](../step/programs/{program}.rs) |")), "{row}");
+    }
+}
+
+#[test]
 fn what_nobody_knows_is_said_with_what_there_is() {
     let folder = Folder::with_lessons("usage");
     for words in [&["chekc"][..], &["check", "one"], &["check", "99"], &["check", "--seed", "x"], &["check", "--seed"]]
@@ -216,6 +229,11 @@ fn what_the_runner_says_fits_into_60_columns() {
         &["x"],
         &["check", "14"],
         &["1"],
+        &["watch", "14"],
+        &["debug", "99"],
+        &["step", "1", "--mine"],
+        &["step", "--what-if"],
+        &["step", "1", "--mine", "--what-if", "lifo"],
     ];
     for words in commands {
         for line in command(&folder, words).1.lines() {
@@ -228,13 +246,17 @@ fn what_the_runner_says_fits_into_60_columns() {
 
 /// `cargo run -p course -- …` in a clone; its exit code, and what it says.
 fn cargo_run(clone: &Path, words: &[&str]) -> (Option<i32>, String, String) {
+    let output = cargo_with(clone, words).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn cargo_with(clone: &Path, words: &[&str]) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["run", "--quiet", "--offline", "-p", "course", "--"]).args(words);
     // Built beside it, and kept for the next time; a target folder has one course at a time.
     cargo.current_dir(clone).env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("course-target"));
-    let output = cargo.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    cargo
 }
 
 #[test]
@@ -280,6 +302,26 @@ fn a_student_goes_from_the_clone_to_accepted() {
         "{said}"
     );
     assert_eq!(error, "", "no warning stands between a student and the message");
+    let seed = said.split("--seed ").nth(1).unwrap().lines().next().unwrap();
+    let step = format!("  Step through it:\n    cargo run -p course -- step 1 --mine --seed {seed}\n");
+    assert!(said.ends_with(&step), "{said}");
+
+    // The trace of it. This workspace has no `step`, which makes the page.
+    let (code, said, error) = run(&["step", "1", "--mine", "--seed", seed]);
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains("REFUSED") && said.contains("The page was not made"), "{said}");
+    assert!(error.contains("step"), "{error}");
+    let pages = Path::new(env!("CARGO_TARGET_TMPDIR")).join("course-target/course/01");
+    let trace = fs::read_to_string(pages.join("trace.jsonl")).unwrap();
+    assert!(
+        trace.contains(&format!("\"kind\":\"PollBegin\",\"cause\":0,\"runtime\":[\"exercise.rs\",{}]", task - 1)),
+        "{trace}"
+    );
+    assert!(
+        trace.lines().last().unwrap().contains("the check refuses this. Broken rule: a poll needs a wake."),
+        "{trace}"
+    );
+    assert!(!fs::read_to_string(pages.join("rung.rs")).unwrap().contains("fn block_on"), "the answer is left out");
 
     // An error of the compiler is the compiler's.
     fs::write(&exercise, text.replace("//Poll", "Pol")).unwrap();
@@ -287,6 +329,29 @@ fn a_student_goes_from_the_clone_to_accepted() {
     assert_eq!(code, Some(2));
     assert!(error.contains(&format!("--> examples/course/lessons/01_block_on/exercise.rs:{task}:")), "{error}");
     assert!(said.contains("DOES NOT COMPILE"), "{said}");
+
+    // It is checked again when it is saved.
+    let mut watch = cargo_with(&clone.0, &["watch"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut until = |word: &str| lines.by_ref().find(|line| line.contains(word)).unwrap_or_else(|| panic!("no {word}"));
+    until("Lesson 1: ");
+    until("DOES NOT COMPILE");
+    assert_eq!(until("Watching"), "  Watching examples/course/lessons/01_block_on/exercise.rs");
+    assert_eq!(until("Save it"), "  Save it, and it is checked. To end: Ctrl-C.");
+    fs::copy(folder.join("solution.rs"), &exercise).unwrap();
+    until("ACCEPTED");
+    until("Watching");
+    // Accepted, and then changed: it is still the one that she works on.
+    fs::write(&exercise, text.replace("//Poll", "Poll")).unwrap();
+    until("REFUSED. Broken rule: a poll needs a wake");
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    run(&["reset", "1"]);
 
     // An answer that ends the process is not accepted.
     fs::copy(folder.join("mutants/ends_the_process.rs"), &exercise).unwrap();

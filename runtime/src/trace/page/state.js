@@ -25,6 +25,7 @@ function emptyState() {
     over: [],         // the gathers that have ended and whose cards are kept, the oldest first
     park: null,       // while the loop sleeps: { timeout, deadline, limit }
     quiescent: false,
+    untold: false,    // the loop does not tell its tickets
     asleep: false,    // nothing can happen any more, and the recorder has seen the whole run: who has a ticket, sleeps
   };
 }
@@ -59,6 +60,7 @@ const CHANGES = {
     atPoll(s, e.task, null);
     ofTask(s, e.task, "polls", (s.tasks[e.task]?.polls ?? 0) + 1);
     ofTask(s, e.task, "wait", null);
+    if (s.untold) ofTask(s, e.task, "called", false);
     ofTask(s, e.task, "on", null);
     leaveReceivers(s);
   },
@@ -79,6 +81,7 @@ const CHANGES = {
   PushRefused(s) { set(s, "woken", null); },
   Wake(s, e) {
     set(s, "woken", e.task);
+    if (s.untold) ofTask(s, e.task, "called", true);
     if (e.last) released(s, e.task);
   },
   TicketCloned(s, e) { cloned(s, e.task); },
@@ -331,6 +334,7 @@ function endGather(s, number, fate) {
 function apply(s, e) {
   s.turn = e.turn;
   s.at = e.at;
+  if (e.tickets === false) s.untold = true;
   const f = CHANGES[e.kind];
   if (f) f(s, e);
   return written();

@@ -27,7 +27,8 @@ class Tasks {
     const number = state.slab[slot];
     if (number === undefined) return null;
     const task = state.tasks[number];
-    const held = heldText(task) || "nobody";
+    // A loop of somebody's own may not tell its tickets.
+    const held = heldText(task) || (state.untold ? "not told" : "nobody");
     const life = taskState(state, number) + (task.aborted ? ", aborted" : "");
     return [slot, task.generation, chip(this.app, number), life, task.polls, held, waitingText(state, this.waiting ?? waits(state), number)];
   }
@@ -63,6 +64,7 @@ function waitingText(state, waiting, number) {
   if (taskState(state, number) !== "waits") return known;
   const held = heldText(state.tasks[number]);
   if (known || held) return [known || held, state.asleep && !held && NOBODY].filter(Boolean).join("; ");
+  if (state.untold) return state.tasks[number].called ? "its poll: it was woken" : "";
   return state.woken === number ? "its place in the queue" : `a wake that cannot come: ${NOBODY}`;
 }
 
