@@ -69,6 +69,18 @@ impl Course {
         Course { folder: folder.into() }
     }
 
+    /// The folder of the package.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder for what the runner makes: `target/course`.
+    pub fn target() -> PathBuf {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the package lies in a checkout");
+        target.unwrap_or_else(|| top.join("target")).join("course")
+    }
+
     /// The file that keeps how far the student is.
     pub fn progress_file(&self) -> PathBuf {
         self.folder.join("progress.txt")

@@ -1,5 +1,6 @@
 //! The commands of the runner. Each writes what a student reads and returns the exit code.
 
+use crate::also;
 use crate::catalog::{Course, Lesson, State, typed};
 use crate::check::{ACCEPTED, REFUSED};
 use crate::compile::compile;
@@ -22,6 +23,7 @@ pub const USAGE: u8 = 64;
 
 /// Does what `words` say.
 pub fn command(course: &Course, words: &[&str], out: &mut dyn Write) -> u8 {
+    let also = also::command(course, words, out);
     let mut desk = Desk { course, progress: Progress::read(&course.progress_file()), out };
     // A number alone: that lesson.
     let is_number = |word: &&str| word.parse::<u32>().is_ok();
@@ -30,6 +32,7 @@ pub fn command(course: &Course, words: &[&str], out: &mut dyn Write) -> u8 {
         _ => ("next", words),
     };
     let done = match (name, Orders::parse(rest)) {
+        _ if also.is_some() => also.expect("it is one of those"),
         ("help" | "--help" | "-h", _) => desk.say(HELP),
         (_, Err(wrong)) => desk.refuse(&wrong),
         ("next", Ok(Orders { lesson: None, .. })) => desk.next(),

@@ -24,6 +24,8 @@ mod catalog;
 mod progress;
 mod compile;
 mod orders;
+mod mark;
+mod also;
 pub mod commands;
 
 pub use catalog::{Course, Lesson};
