@@ -1,6 +1,7 @@
 //! A check: many programs with fresh seeds, small ones first, until one is refused or all are accepted.
 
 use crate::dice::Dice;
+use crate::log::RULE_FILE;
 use crate::run::{Broken, Event, Run, silence_panics};
 use crate::system::Look;
 use crate::text::{COLUMNS, wrap};
@@ -130,6 +131,10 @@ pub fn run(lesson: u32, program: impl Fn(&mut Dice, u64, f64) -> Judged) -> ! {
             cpu += watched.cpu;
             let broken = broken.or_else(|| too_long(cpu, &watched.run));
             let Some(broken) = broken else { continue };
+            // For the learner's log. If that cannot be written, the message comes all the same.
+            if let Some(file) = env::var_os(RULE_FILE) {
+                drop(std::fs::write(file, broken.rule));
+            }
             if terse {
                 let Broken { rule, says, .. } = &broken;
                 say(format!("refused|{rule}|{number}|{}|{seed}|{says}\n", cpu.as_millis()));

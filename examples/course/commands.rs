@@ -5,6 +5,7 @@ use crate::catalog::{Course, Lesson, State, typed};
 use crate::check::{ACCEPTED, REFUSED};
 use crate::compile::compile;
 use crate::grade::how;
+use crate::log;
 use crate::orders::{HELP, Orders};
 use crate::progress::Progress;
 use crate::text::wrap;
@@ -21,8 +22,17 @@ pub const NOT_COMPILED: u8 = 2;
 /// Nobody knows this command, or it cannot be done. The number that BSD's sysexits has for it.
 pub const USAGE: u8 = 64;
 
-/// Does what `words` say.
+/// Does what `words` say, and notes it in the learner's log.
 pub fn command(course: &Course, words: &[&str], out: &mut dyn Write) -> u8 {
+    let code = obey(course, words, out);
+    // Who marks a class does not learn by it.
+    if !words.iter().any(|word| word.starts_with("--json")) {
+        log::note(course, words.first().copied().unwrap_or("next"), code);
+    }
+    code
+}
+
+fn obey(course: &Course, words: &[&str], out: &mut dyn Write) -> u8 {
     let also = also::command(course, words, out);
     let mut desk = Desk { course, progress: Progress::read(&course.progress_file()), out };
     // A number alone: that lesson.
@@ -111,7 +121,10 @@ impl Desk<'_> {
             Some(number) => self.course.lessons().into_iter().find(|it| it.number == number),
         };
         match lesson {
-            Some(lesson) if lesson.has_exercise() => act(self, &lesson),
+            Some(lesson) if lesson.has_exercise() => {
+                log::is_about(lesson.number);
+                act(self, &lesson)
+            }
             Some(lesson) => {
                 self.no_exercise(&lesson)?;
                 Ok(USAGE)
@@ -280,6 +293,7 @@ impl Desk<'_> {
         };
         let mut child = Command::new(program);
         child.env_remove("COURSE_TERSE").env_remove("COURSE_PROGRAMS").env_remove("COURSE_CHECKS");
+        child.env(log::RULE_FILE, log::rule_file());
         match seed {
             Some(seed) => child.env("COURSE_SEED", seed.to_string()),
             None => child.env_remove("COURSE_SEED"),
@@ -293,6 +307,7 @@ impl Desk<'_> {
             }
             Some(REFUSED) => Ok(NOT_ACCEPTED),
             _ => {
+                drop(fs::write(log::rule_file(), "it comes back"));
                 self.say("  REFUSED. Broken rule: it comes back\n")?;
                 self.tell(&format!("The answer ended the whole process of the check ({}).", how(status)))?;
                 Ok(NOT_ACCEPTED)

@@ -24,7 +24,10 @@ mod catalog;
 mod progress;
 mod compile;
 mod orders;
+mod log;
 mod mark;
+pub mod quiz;
+mod report;
 mod also;
 pub mod commands;
 
