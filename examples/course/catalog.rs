@@ -77,8 +77,12 @@ impl Course {
     /// The folder for what the runner makes: `target/course`.
     pub fn target() -> PathBuf {
         let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-        let top = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the package lies in a checkout");
-        target.unwrap_or_else(|| top.join("target")).join("course")
+        target.unwrap_or_else(|| Course::top().join("target")).join("course")
+    }
+
+    /// The folder of the checkout.
+    pub fn top() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the package lies in a checkout")
     }
 
     /// The file that keeps how far the student is.

@@ -8,8 +8,13 @@ use std::process::{Command, Stdio};
 
 /// Builds the check of a lesson; cargo and the compiler say what they have to say. `None`: it does not compile.
 pub(crate) fn compile(lesson: u32) -> io::Result<Option<PathBuf>> {
+    build(&["-p", "course", "--example", &format!("check_{lesson:02}")])
+}
+
+/// Lets cargo build a program of the workspace.
+pub(crate) fn build(words: &[&str]) -> io::Result<Option<PathBuf>> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "-p", "course", "--example", &format!("check_{lesson:02}")]);
+    cargo.args(["build", "--quiet"]).args(words);
     // Messages for machines, which name the program, come on stdout; those for people as always.
     cargo.args(["--message-format", "json-render-diagnostics"]);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit());

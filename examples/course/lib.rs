@@ -28,6 +28,8 @@ mod log;
 mod mark;
 pub mod quiz;
 mod report;
+mod markdown;
+mod book;
 mod also;
 pub mod commands;
 

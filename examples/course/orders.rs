@@ -17,6 +17,7 @@ pub(crate) const HELP: &str = "  cargo run -p course               what to do ne
   last, if it has changed since it was accepted; otherwise
   the first one that is not accepted.
   check takes a seed, as in: check 1 --seed 128402149
+  All texts in one file, to read in a browser: book
   Before and after the course: quiz before, quiz after
   Where you were stuck, and for how long: report
   For a teacher, who marks a class: check --json FOLDER
