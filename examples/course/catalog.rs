@@ -88,6 +88,22 @@ impl Course {
         Course { folder: folder.into() }
     }
 
+    /// The folder of the package.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder for what the runner makes: `target/course`.
+    pub fn target() -> PathBuf {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+        target.unwrap_or_else(|| Course::top().join("target")).join("course")
+    }
+
+    /// The folder of the checkout.
+    pub fn top() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the package lies in a checkout")
+    }
+
     /// The file that keeps how far the student is.
     pub fn progress_file(&self) -> PathBuf {
         self.folder.join("progress.txt")

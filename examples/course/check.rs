@@ -1,6 +1,7 @@
 //! A check: many programs with fresh seeds, small ones first, until one is refused or all are accepted.
 
 use crate::dice::Dice;
+use crate::log::RULE_FILE;
 use crate::run::{Broken, Event, Run, silence_panics};
 use crate::system::Look;
 use crate::text::{COLUMNS, wrap};
@@ -157,6 +158,10 @@ pub fn run(lesson: u32, program: impl Fn(&mut Dice, u64, f64) -> Judged) -> ! {
             };
             if let Some(path) = &trace {
                 let _ = fs::write(path, write(Some(&broken)));
+            }
+            // For the learner's log. If that cannot be written, the message comes all the same.
+            if let Some(file) = env::var_os(RULE_FILE) {
+                let _ = fs::write(file, broken.rule);
             }
             if terse {
                 let Broken { rule, says, .. } = &broken;

@@ -1,14 +1,20 @@
 //! Builds the check of a lesson around the student's file.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Builds the check of a lesson; cargo and the compiler say what they have to say. `None`: it does not compile.
 pub(crate) fn compile(lesson: u32) -> io::Result<Option<PathBuf>> {
+    build(&["-p", "course", "--example", &format!("check_{lesson:02}")])
+}
+
+/// Lets cargo build a program of the workspace.
+pub(crate) fn build(words: &[&str]) -> io::Result<Option<PathBuf>> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "-p", "course", "--example", &format!("check_{lesson:02}")]);
+    cargo.args(["build", "--quiet"]).args(words);
     // Messages for machines, which name the program, come on stdout; those for people as always.
     cargo.args(["--message-format", "json-render-diagnostics"]);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit());
@@ -23,4 +29,76 @@ pub(crate) fn compile(lesson: u32) -> io::Result<Option<PathBuf>> {
         Some(PathBuf::from(path.replace("\\\\", "\\")))
     });
     Ok(program.filter(|_| output.status.success()))
+}
+
+/// What it takes to compile a check without cargo: the course and its crates, compiled, and what the build script has made.
+#[derive(Debug, Default)]
+pub(crate) struct Kit {
+    /// Crates by their names.
+    crates: BTreeMap<String, PathBuf>,
+    /// The build script's folder.
+    out_dir: PathBuf,
+}
+
+impl Kit {
+    /// Lets cargo build the course, and takes note of what it has built. `None`: it does not compile.
+    pub(crate) fn build() -> io::Result<Option<Kit>> {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--quiet", "-p", "course", "--lib", "--message-format", "json-render-diagnostics"]);
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit());
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        let output = cargo.output()?;
+        let mut kit = Kit::default();
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            let text = |name: &str| {
+                let rest = line.split(&format!("\"{name}\":\"")).nth(1)?;
+                Some(rest.split('"').next()?.replace("\\\\", "\\"))
+            };
+            if line.contains("\"reason\":\"compiler-artifact\"") {
+                let files = line.split("\"filenames\":[").nth(1).and_then(|rest| rest.split(']').next());
+                let files =
+                    files.unwrap_or_default().split(',').map(|file| file.trim_matches('"').replace("\\\\", "\\"));
+                let file = files
+                    .map(PathBuf::from)
+                    .find(|file| file.extension().is_some_and(|it| it == "rlib" || it == env::consts::DLL_EXTENSION));
+                let name = line.split("\"target\":{").nth(1).and_then(|rest| rest.split("\"name\":\"").nth(1));
+                let name = name.and_then(|rest| rest.split('"').next());
+                if let (Some(name), Some(file)) = (name, file) {
+                    kit.crates.insert(name.replace('-', "_"), file);
+                }
+            } else if text("package_id").is_some_and(|id| id.contains("/course#") || id.contains("#course@"))
+                && let Some(folder) = text("out_dir")
+            {
+                kit.out_dir = PathBuf::from(folder);
+            }
+        }
+        Ok(output.status.success().then_some(kit))
+    }
+
+    /// The compiler, with all that it needs to make `program` of the file of a check. It reports each error in a line.
+    pub(crate) fn rustc(&self, check: &Path, program: &Path) -> Command {
+        let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+        rustc.args(["--edition", "2024", "--crate-type", "bin", "--error-format", "short"]);
+        // As in Cargo.toml. What is only a warning keeps nobody from an accepted answer.
+        rustc.args(["-A", "warnings", "-D", "unsafe_code", "-C", "debuginfo=line-tables-only"]);
+        if !cfg!(debug_assertions) {
+            rustc.arg("-O");
+        }
+        rustc.args(env::var("RUSTFLAGS").unwrap_or_default().split_whitespace());
+        let mut folders: Vec<&Path> = self.crates.values().filter_map(|file| file.parent()).collect();
+        folders.sort();
+        folders.dedup();
+        for folder in folders {
+            for below in [folder.to_owned(), folder.join("deps")] {
+                rustc.arg("-L").arg(format!("dependency={}", below.display()));
+            }
+        }
+        for (name, file) in &self.crates {
+            rustc.arg("--extern").arg(format!("{name}={}", file.display()));
+        }
+        rustc.arg("-o").arg(program).arg(check).env("OUT_DIR", &self.out_dir);
+        rustc
+    }
 }

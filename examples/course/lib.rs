@@ -34,6 +34,13 @@ mod orders;
 mod step;
 mod follow;
 mod debug;
+mod log;
+mod mark;
+pub mod quiz;
+mod report;
+mod markdown;
+mod book;
+mod also;
 pub mod commands;
 
 pub use catalog::{Course, Lesson, PROGRAMS_OF_STEP};

@@ -23,6 +23,10 @@ pub(crate) const HELP: &str = "  cargo run -p course               what to do ne
   check takes a seed, as in: check 1 --seed 128402149
   step --mine makes a page of your own loop, at the step
   that breaks a rule. It takes a seed, too.
+  All texts in one file, to read in a browser: book
+  Before and after the course: quiz before, quiz after
+  Where you were stuck, and for how long: report
+  For a teacher, who marks a class: check --json FOLDER
 ";
 
 /// What stands behind a command.

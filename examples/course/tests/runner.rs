@@ -371,4 +371,13 @@ fn a_student_goes_from_the_clone_to_accepted() {
     fs::write(&exercise, &text).unwrap();
     assert!(run(&["list"]).1.contains("changed since"));
     assert_eq!(run(&["check"]).0, Some(1));
+
+    // All this is in the log, with the rules.
+    let log = fs::read_to_string(exercise.ancestors().nth(3).unwrap().join("log.txt")).unwrap();
+    let checks: Vec<&str> =
+        log.lines().filter_map(|line| line.split_once(' ')?.1.split_once(" 01 check").map(|it| it.1)).collect();
+    assert_eq!(checks[..4], [" a poll needs a wake", "", " it comes back", ""], "{log}");
+    let (code, said, _) = run(&["report"]);
+    assert_eq!(code, Some(0));
+    assert!(said.contains("refused 1 x") && said.contains("a poll needs a wake"), "{said}");
 }

@@ -1,0 +1,480 @@
+//! The book: `target/course/book.html`, one file with the texts of all lessons, which needs neither server nor network. What
+//! a lesson asks is answered when the reader wants it, and where a program of the real loop shows what the lesson is about,
+//! one steps through it in the text.
+
+use crate::catalog::{Course, Lesson, typed};
+use crate::commands::{OK, USAGE};
+use crate::compile::build;
+use crate::mark::quoted;
+use crate::markdown::{escaped, html, items};
+use crate::progress::hash;
+use crate::text::wrap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const STYLE: &str = include_str!("book/book.css");
+const SCRIPT: &str = include_str!("book/book.js");
+
+/// The programs of `step` that show what a lesson is about.
+const STEPPERS: [(u32, &str); 12] = [
+    (1, "by_hand"),
+    (2, "lost_wake"),
+    (3, "fair"),
+    (4, "ends"),
+    (5, "threads"),
+    (6, "two"),
+    (7, "sockets"),
+    (8, "gather"),
+    (9, "timeout"),
+    (10, "tasks"),
+    (11, "semaphore"),
+    (12, "blocks"),
+];
+
+/// A program that runs once more, with a fault in the loop.
+const WHAT_IFS: [(u32, &str, &str, &str); 3] = [
+    (1, "by_hand", "drop-wake:1", "What if the first wake were lost?"),
+    (2, "by_hand", "forget-waker:1", "What if the first waker that is kept were forgotten?"),
+    (3, "fair", "lifo", "What if the queue were last in, first out?"),
+];
+
+/// Bytes of the book at most.
+pub(crate) const MOST: usize = 3 << 20;
+
+/// A page of `step`, or its side-by-side of a what-if.
+struct Shown {
+    lesson: u32,
+    program: &'static str,
+    what: What,
+}
+
+enum What {
+    Page(String),
+    WhatIf { title: &'static str, page: String },
+}
+
+/// `book`, and `book --text`, which has no steppers and is there at once.
+pub(crate) fn book(course: &Course, words: &[&str], out: &mut dyn Write) -> io::Result<u8> {
+    let with_steppers = match words {
+        [] => true,
+        ["--text"] => false,
+        _ => {
+            let wrong = format!("\"{}\": book takes nothing, or --text for a book without steppers.", words.join(" "));
+            out.write_all(wrap(&wrong, 2).as_bytes())?;
+            return Ok(USAGE);
+        }
+    };
+    let shown = if with_steppers { record(out)? } else { Vec::new() };
+    let text = render(course, &shown);
+    let folder = Course::target();
+    let path = folder.join("book.html");
+    let name =
+        |error: io::Error| io::Error::new(error.kind(), format!("{} cannot be written: {error}", path.display()));
+    fs::create_dir_all(&folder).map_err(name)?;
+    // Aside first: a book that is open is never half of a book.
+    let aside = folder.join(format!("book-{}.new", std::process::id()));
+    fs::write(&aside, &text).and_then(|()| fs::rename(&aside, &path)).map_err(name)?;
+    let steppers = shown.iter().filter(|it| matches!(it.what, What::Page(_))).count();
+    let what_ifs = shown.len() - steppers;
+    writeln!(out, "  {}", typed(&path))?;
+    let says = format!(
+        "{} lessons, {steppers} steppers, {what_ifs} what-ifs, {} kB. Open it in a browser: it is one file, and needs no network.",
+        course.lessons().len(),
+        text.len() / 1_000
+    );
+    out.write_all(wrap(&says, 2).as_bytes())?;
+    if text.len() > MOST {
+        out.write_all(wrap("It is larger than 3 MB: for a slow machine write it with --text.", 2).as_bytes())?;
+    }
+    Ok(OK)
+}
+
+/// Lets `step` record its programs on the real loop. Where that cannot be done, the book is one without steppers.
+fn record(out: &mut dyn Write) -> io::Result<Vec<Shown>> {
+    out.write_all(b"  Building the real loop for the steppers ...\n")?;
+    out.flush()?;
+    let words = ["-p", "step", "--example", "step", "--features", "explore"];
+    let Some(step) = build(&words)? else {
+        let says = "The programs of the real loop do not compile: the messages above are the compiler's. The book has no \
+                    steppers.";
+        out.write_all(wrap(says, 2).as_bytes())?;
+        return Ok(Vec::new());
+    };
+    let folder = Course::target().join(format!("steps-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let mut shown = Vec::new();
+    let mut missing = Vec::new();
+    let pages = STEPPERS.iter().map(|(lesson, program)| (*lesson, *program, None));
+    let what_ifs = WHAT_IFS.iter().map(|(lesson, program, fault, title)| (*lesson, *program, Some((*fault, *title))));
+    for (lesson, program, what_if) in pages.chain(what_ifs) {
+        match page(&step, program, what_if.map(|(fault, _)| fault), &folder) {
+            Some(page) => {
+                let what = what_if.map_or(What::Page(page.clone()), |(_, title)| What::WhatIf { title, page });
+                shown.push(Shown { lesson, program, what });
+            }
+            None => missing.push(program),
+        }
+    }
+    let _ = fs::remove_dir_all(folder);
+    if !missing.is_empty() {
+        let says = format!("These programs wrote no page, and are left out: {}.", missing.join(", "));
+        out.write_all(wrap(&says, 2).as_bytes())?;
+    }
+    Ok(shown)
+}
+
+/// The page that `step` writes of a program. One that hangs, as some have to, writes it, too.
+fn page(step: &Path, program: &str, fault: Option<&str>, folder: &Path) -> Option<String> {
+    let path: PathBuf = folder.join("page.html");
+    let _ = fs::remove_file(&path);
+    let mut command = Command::new(step);
+    command.arg(program).arg("--out").arg(&path);
+    command.args(fault.map(|fault| ["--what-if", fault]).into_iter().flatten());
+    // The sources are looked for from here upwards.
+    command.current_dir(Course::top()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().ok()?;
+    fs::read_to_string(path).ok()
+}
+
+/// The whole file.
+fn render(course: &Course, shown: &[Shown]) -> String {
+    let (mut list, mut articles, mut shared) = (String::new(), String::new(), Shared::default());
+    for lesson in course.lessons() {
+        let Lesson { number, title, minutes, .. } = &lesson;
+        let title = escaped(title);
+        let _ = writeln!(list, "<li><a href=\"#lesson-{number}\">{number}. {title}</a></li>");
+        let _ = writeln!(articles, "<article id=\"lesson-{number}\" tabindex=\"-1\">");
+        let here: Vec<&Shown> = shown.iter().filter(|it| it.lesson == *number).collect();
+        let steps: String = here.iter().map(|it| shared.html(it)).collect();
+        let text = fs::read_to_string(lesson.file("lesson.md")).ok();
+        let rung = fs::read_to_string(lesson.file("rung.rs")).ok();
+        match (text, rung) {
+            (Some(text), _) => articles += &lesson_html(*number, &text.replace("\r\n", "\n"), &steps),
+            (None, Some(rung)) => {
+                let head: Vec<&str> = rung.lines().map_while(|line| line.strip_prefix("//!")).collect();
+                let head: String =
+                    head.iter().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect();
+                let _ = writeln!(articles, "<h2>Lesson {number}: {title}</h2>");
+                let _ = writeln!(
+                    articles,
+                    "<p class=\"note\">This lesson has no exercise yet. It is a rung to read and run: <code>cargo run -p course --example rung_{number:02}</code></p>"
+                );
+                // A head of a rung has headings of its own, which stand below the lesson's.
+                articles += &html(&head.replace("\n# ", "\n## "));
+                articles += &steps;
+            }
+            (None, None) => {
+                let _ = writeln!(
+                    articles,
+                    "<h2>Lesson {number}: {title}</h2>\n<p class=\"note\">Not written yet ({minutes} min).</p>"
+                );
+            }
+        }
+        articles += "</article>\n";
+    }
+    let shared = shared.json().map(|json| format!("<script type=\"application/json\" id=\"shared\">{json}</script>\n"));
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>glassloop, the course</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n\
+         <h1>glassloop, the course</h1>\n\
+         <p>You build an event loop. The exercises are in your editor: <code>cargo run -p course</code> says what to do. \
+         This book has the texts.</p>\n\
+         <p>Where a text asks you something, write first. Then unfold the answer (Ctrl+Enter). What you write stays on this \
+         machine, in this browser.</p>\n\
+         <p class=\"note\">Keys: n and p for the next lesson and the one before, Tab and Enter for all the rest. \
+         <button type=\"button\" id=\"forget\">Forget my answers</button> <span id=\"forgotten\" role=\"status\"></span></p>\n\
+         <nav aria-label=\"Lessons\"><ol>\n{list}</ol></nav>\n</header>\n<main>\n{articles}</main>\n{}\
+         <script>\n{SCRIPT}</script>\n</body>\n</html>\n",
+        shared.unwrap_or_default()
+    )
+}
+
+/// A lesson, whose answers are folded where they are asked for.
+fn lesson_html(number: u32, text: &str, steps: &str) -> String {
+    let (body, answers) = text.split_once("\n### Answers\n").unwrap_or((text, ""));
+    let (guess, answers) = items(answers);
+    let guess = guess.replacen("<p>Predict: ", "<p>", 1);
+    let mut made = String::new();
+    for (index, section) in body.split("\n## ").enumerate() {
+        let section = if index == 0 { section.to_owned() } else { format!("## {section}") };
+        if section.starts_with("## Predict") {
+            made += &html(&section);
+            made += &question(number, "predict", "", &guess, &section);
+        } else if section.starts_with("## Three questions") {
+            made += steps;
+            let (before, questions) = items(&section);
+            made += &before;
+            // A text that is not as it should be is shown as it is.
+            if questions.len() != answers.len() {
+                made += &html(&section);
+                made += &answers.concat();
+                continue;
+            }
+            for (index, (asked, answer)) in questions.iter().zip(&answers).enumerate() {
+                let name = format!("{}", index + 1);
+                made += &question(number, &name, &format!("<div>{name}. {asked}</div>"), answer, asked);
+            }
+        } else {
+            made += &html(&section);
+        }
+    }
+    made
+}
+
+/// Something to be answered. What was written is kept under the lesson and a hash: if the text changes, it is asked anew.
+fn question(lesson: u32, name: &str, asked: &str, answer: &str, text: &str) -> String {
+    let key = format!("{lesson:02}/{name}/{:016x}", hash(&format!("{text}{answer}")));
+    format!(
+        "<div class=\"question\" data-key=\"{key}\">{asked}\
+         <textarea rows=\"3\" aria-label=\"Your answer\" placeholder=\"Your answer\"></textarea>\n\
+         <details><summary>Show the answer</summary>\n<div class=\"answer\">{answer}</div></details></div>\n"
+    )
+}
+
+/// What all steppers share: the page without a trace, its words, and each source once.
+#[derive(Default)]
+struct Shared {
+    page: Option<String>,
+    words: String,
+    /// The elements of `sources`, in JSON.
+    sources: Vec<String>,
+}
+
+impl Shared {
+    /// The HTML of a stepper or a what-if.
+    fn html(&mut self, shown: &Shown) -> String {
+        match &shown.what {
+            What::Page(page) => self.stepper(shown.program, page).unwrap_or_default(),
+            What::WhatIf { title, page } => {
+                let both = page.split("<div class=\"both\">").nth(1).and_then(|rest| rest.split("</body>").next());
+                let body = both.unwrap_or_default();
+                let differ = page.split("<p>").nth(1).and_then(|rest| rest.split("</p>").next()).unwrap_or_default();
+                // Scripts of that page would find two of everything here.
+                let body = body.split("<script").next().unwrap_or_default();
+                let title = escaped(title);
+                format!(
+                    "<details class=\"what-if\"><summary>{title} The program {}, on the loop as it is and on the broken one</summary>\n\
+                     <p class=\"note\">{differ}</p>\n<div class=\"both\">{body}</details>\n",
+                    shown.program
+                )
+            }
+        }
+    }
+
+    /// `None`: the page is none that this book knows how to take apart.
+    fn stepper(&mut self, program: &str, page: &str) -> Option<String> {
+        const DATA: &str = "<script type=\"application/json\" id=\"data\">";
+        let (before, rest) = page.split_once(DATA)?;
+        let (data, after) = rest.split_once("</script>")?;
+        let (head, rest) = data.split_once(",\"words\":")?;
+        // A quote inside of a text has a backslash before it, so these are no parts of a text.
+        let (words, rest) = rest.split_once(",\"sources\":[")?;
+        let (sources, events) = rest.split_once("],\"events\":")?;
+        let places: Vec<String> = pairs(sources).into_iter().map(|source| self.place(source).to_string()).collect();
+        self.page.get_or_insert_with(|| format!("{before}{DATA}/*data*/</script>{after}"));
+        words.clone_into(&mut self.words);
+        let about = head.split("\"title\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or(program);
+        Some(format!(
+            "<h3>Step through it: {program}</h3>\n<p class=\"note\">On the real loop: {}. The arrow keys step when the pointer \
+             has clicked there; p asks before each step.</p>\n\
+             <div class=\"stepper\" data-program=\"{program}\"><p class=\"later note\">The stepper is drawn when it is near.</p>\
+             <script type=\"application/json\">{head},\"sources\":[{}],\"events\":{events}</script></div>\n",
+            escaped(about),
+            places.join(",")
+        ))
+    }
+
+    fn place(&mut self, source: &str) -> usize {
+        self.sources.iter().position(|it| it == source).unwrap_or_else(|| {
+            self.sources.push(source.to_owned());
+            self.sources.len() - 1
+        })
+    }
+
+    fn json(&self) -> Option<String> {
+        let page = quoted(self.page.as_ref()?);
+        let (words, sources) = (&self.words, self.sources.join(","));
+        Some(format!("{{\"page\":{page},\"words\":{words},\"sources\":[{sources}]}}"))
+    }
+}
+
+/// The elements of a JSON list of lists of texts.
+fn pairs(list: &str) -> Vec<&str> {
+    let (mut all, mut begin, mut in_text, mut is_escaped) = (Vec::new(), 0, false, false);
+    for (at, byte) in list.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' if !in_text => begin = at,
+            b']' if !in_text => all.push(&list[begin..=at]),
+            _ => {}
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST, Shared, Shown, What, lesson_html, pairs, render};
+    use crate::Course;
+    use std::fs;
+    use std::process::{Command, Stdio};
+
+    /// The page of `step` that lies in the repository.
+    fn recorded() -> String {
+        fs::read_to_string(Course::top().join("examples/step.html")).unwrap()
+    }
+
+    fn whole_book() -> String {
+        let shown = [2, 3].map(|lesson| Shown { lesson, program: "sleep", what: What::Page(recorded()) });
+        render(&Course::new(env!("CARGO_MANIFEST_DIR")), &shown)
+    }
+
+    #[test]
+    fn the_book_has_every_lesson_makes_no_request_and_is_small() {
+        let book = whole_book();
+        let course = Course::new(env!("CARGO_MANIFEST_DIR"));
+        for lesson in course.lessons() {
+            let begin = format!("<article id=\"lesson-{}\"", lesson.number);
+            let article = book.split(&begin).nth(1).unwrap_or_else(|| panic!("no lesson {}", lesson.number));
+            let article = article.split("</article>").next().unwrap();
+            assert!(book.contains(&format!("href=\"#lesson-{}\"", lesson.number)));
+            // A prediction and three questions, each folded.
+            if lesson.file("lesson.md").exists() {
+                assert_eq!(article.matches("<details><summary>Show the answer").count(), 4, "{}", lesson.number);
+                assert!(!article.contains("Answers</h"), "{}", lesson.number);
+            }
+        }
+        assert!(book.len() < MOST);
+        // Twice the same program: its sources are there once.
+        assert_eq!(book.matches("class=\"stepper\"").count(), 2);
+        let source = "One pass through the loop";
+        assert_eq!(recorded().matches(source).count(), book.matches(source).count(), "each source once");
+        for request in [
+            "src=\"http",
+            "href=\"http",
+            "src='http",
+            "url(http",
+            "@import",
+            "fetch(",
+            "XMLHttpRequest",
+            "<link",
+            "import(",
+        ] {
+            assert!(!book.contains(request), "{request}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_is_taken_apart_can_be_put_together_again() {
+        let (page, mut shared) = (recorded(), Shared::default());
+        let stepper = shared.stepper("sleep", &page).unwrap();
+        let data =
+            stepper.split("<script type=\"application/json\">").nth(1).unwrap().split("</script>").next().unwrap();
+        let numbers: Vec<String> = (0..shared.sources.len()).map(|at| at.to_string()).collect();
+        let places = format!(",\"sources\":[{}]", numbers.join(","));
+        assert!(data.contains(&places));
+        let whole = format!(",\"words\":{},\"sources\":[{}]", shared.words, shared.sources.join(","));
+        let again = shared.page.unwrap().replace("/*data*/", &data.replace(&places, &whole));
+        assert!(again == page);
+    }
+
+    /// What a script in the book finds out, in a browser. `None`: there is no browser.
+    fn browse(name: &str, book: &str, script: &str) -> Option<String> {
+        let folder = std::env::temp_dir().join(format!("course-book-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let probe = format!(
+            "<script>(async () => {{ const found = []; const soon = (ms) => new Promise((done) => setTimeout(done, ms));\n{script}\n\
+             const pre = document.createElement(\"pre\"); pre.id = \"probe\"; pre.textContent = found.join(\"|\"); document.body.append(pre); }})();</script>\n</body>"
+        );
+        let (before, after) = book.rsplit_once("</body>").unwrap();
+        fs::write(folder.join("book.html"), [before, &probe, after].concat()).unwrap();
+        let output = ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| {
+            let mut browser = Command::new(name);
+            browser.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]);
+            browser.args(["--virtual-time-budget=20000", "--dump-dom"]);
+            browser.arg(format!("--user-data-dir={}", folder.join("profile").display()));
+            browser.arg(format!("file://{}", folder.join("book.html").display()));
+            browser.stderr(Stdio::null()).output().ok()
+        });
+        let _ = fs::remove_dir_all(&folder);
+        let Some(output) = output else {
+            eprintln!("{name} is left out: there is no chromium");
+            return None;
+        };
+        let page = String::from_utf8(output.stdout).unwrap();
+        let found = page.split("<pre id=\"probe\">").nth(1).and_then(|rest| rest.split("</pre>").next());
+        Some(found.unwrap_or_else(|| panic!("the script came to no end: {page}")).to_owned())
+    }
+
+    #[test]
+    fn in_a_browser_answers_unfold_are_kept_and_forgotten_and_a_stepper_is_drawn() {
+        let script = r##"
+            const [question] = document.querySelectorAll(".question");
+            const text = question.querySelector("textarea"), answer = question.querySelector("details");
+            const press = (where, key, more) => where.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, ...more }));
+            found.push(document.documentElement.dataset.ready, answer.open, answer.querySelector("summary").textContent);
+            text.value = "made, hello";
+            text.dispatchEvent(new Event("input"));
+            press(text, "n");
+            found.push(answer.querySelector("summary").textContent, document.activeElement.tagName);
+            press(text, "Enter", { ctrlKey: true });
+            await soon(100);
+            found.push(answer.open, Object.keys(localStorage).length, Object.values(localStorage)[0]);
+            press(document.body, "n");
+            found.push(document.activeElement.id);
+            document.getElementById("forget").click();
+            await soon(100);
+            found.push(answer.open, text.value, Object.keys(localStorage).length);
+            observer.disconnect();
+            const stepper = [...document.querySelectorAll(".stepper")].find((it) => !it.querySelector("iframe"));
+            draw(stepper);
+            found.push(stepper.querySelector("iframe").src.slice(0, 5), stepper.querySelector(".later") === null);
+            found.push(performance.getEntriesByType("resource").length);
+        "##;
+        let Some(found) = browse("steps", &whole_book(), script) else { return };
+        let found: Vec<&str> = found.split('|').collect();
+        assert_eq!(found[..3], ["true", "false", "Show the answer without a guess"]);
+        assert_eq!(found[3..5], ["Compare with the answer", "BODY"], "a letter in a text is no command");
+        assert_eq!(found[5..8], ["true", "1", r#"{"text":"made, hello","open":true}"#]);
+        assert_eq!(found[8], "lesson-0");
+        assert_eq!(found[9..12], ["false", "", "0"]);
+        assert_eq!(found[12..], ["blob:", "true", "0"], "a stepper is drawn, and nothing is loaded");
+    }
+
+    #[test]
+    fn answers_are_folded_where_they_are_asked_for() {
+        let text = "# Lesson 9\n\nText.\n\n## Predict\n\nWhat?\n\n## An ok x\n\nx\n\n## Three questions\n\n1. One?\n2. Two?\n\n\
+                    ### Answers\n\nPredict: so.\n\n1. I.\n2. II.\n";
+        let made = lesson_html(9, text, "<steps>");
+        let order = [
+            "Text.",
+            "What?",
+            "<textarea",
+            "<details>",
+            "<p>so.</p>",
+            "An ok x",
+            "<steps>",
+            "1. One?",
+            ">I.<",
+            "2. Two?",
+            ">II.<",
+        ];
+        let places: Vec<usize> =
+            order.iter().map(|word| made.find(word).unwrap_or_else(|| panic!("no {word}: {made}"))).collect();
+        assert!(places.is_sorted(), "{made}");
+        assert_eq!(made.matches("<details>").count(), 3);
+        assert!(!made.contains("Answers") && !made.contains("Predict: "), "{made}");
+    }
+
+    #[test]
+    fn a_list_of_pairs_is_taken_apart() {
+        assert_eq!(pairs(r#"["a","x]\"["],["b",""]"#), [r#"["a","x]\"["]"#, r#"["b",""]"#]);
+        assert!(pairs("").is_empty());
+    }
+}
