@@ -104,6 +104,8 @@ pub struct Run {
     at_poll: AtomicBool,
     /// The program is over.
     over: AtomicBool,
+    /// What the rung's own parts say is left out.
+    without_the_rung: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -157,6 +159,7 @@ impl Run {
             told: AtomicU64::new(0),
             at_poll: AtomicBool::new(false),
             over: AtomicBool::new(false),
+            without_the_rung: AtomicBool::new(false),
         }
     }
 
@@ -210,7 +213,11 @@ impl Run {
     }
 
     fn push(&self, name: &'static str, task: Option<u32>, note: Cow<'static, str>, place: Place) {
-        self.state().push(name, task, note, place);
+        let mut state = self.state();
+        // What comes after a rule was broken is no part of the story.
+        if state.broken.is_none() {
+            state.push(name, task, note, place);
+        }
     }
 
     /// Calls `f` with the events so far.
@@ -229,6 +236,16 @@ impl Run {
     /// Notes that a rule is broken. The first one counts.
     pub fn note_broken(&self, broken: Broken) {
         self.state().broken.get_or_insert(broken);
+    }
+
+    /// From now on the steps of the rung's own parts are left out of the story: the answer is about something else.
+    pub fn leaves_out_the_rung(&self) {
+        self.without_the_rung.store(true, SeqCst);
+    }
+
+    /// Whether a rule is broken already.
+    pub fn is_refused(&self) -> bool {
+        self.state().broken.is_some()
     }
 
     pub(crate) fn broken(&self) -> Option<Broken> {
@@ -315,6 +332,16 @@ impl Run {
         }
     }
 
+    /// The check does something by itself: the loop does not spin meanwhile.
+    pub(crate) fn goes_on(&self) {
+        self.told.fetch_add(1, SeqCst);
+    }
+
+    /// A look at the loop, if it sleeps in a poll.
+    pub(crate) fn sleeps_in_poll(&self) -> Option<Look> {
+        self.look().filter(|look| look.asleep && self.at_poll.load(SeqCst))
+    }
+
     /// Waits until the loop sleeps outside of a poll. `None`: the program is over before.
     pub fn wait_for_sleep(&self) -> Option<Look> {
         let mut before = None;
@@ -352,6 +379,7 @@ pub fn said(name: &'static str, file: &'static str, line: u32) {
     if let Some(run) = run
         && !TOLD_BY_PROBES.contains(&name)
         && !run.is_over()
+        && !(run.without_the_rung.load(SeqCst) && file.ends_with("glue.rs"))
     {
         let mut state = run.state();
         if name == "Park" {
