@@ -140,6 +140,8 @@ pub struct Run {
     /// Looks at the queue of a loop without probes.
     look: Option<crate::record::LookAtQueue>,
     began: Instant,
+    /// What the rung's own parts say is left out.
+    without_the_rung: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -207,6 +209,7 @@ impl Run {
             has_no_probes: false,
             look: None,
             began: Instant::now(),
+            without_the_rung: AtomicBool::new(false),
         }
     }
 
@@ -283,6 +286,10 @@ impl Run {
 
     fn push(&self, event: Event) -> u64 {
         let mut state = self.state();
+        // What comes after a rule was broken is no part of the story.
+        if state.broken.is_some() {
+            return state.next;
+        }
         state.push(Event { at: self.began.elapsed(), ..event })
     }
 
@@ -312,6 +319,16 @@ impl Run {
     /// Notes that a rule is broken. The first one counts.
     pub fn note_broken(&self, broken: Broken) {
         self.state().broken.get_or_insert(broken);
+    }
+
+    /// From now on the steps of the rung's own parts are left out of the story: the answer is about something else.
+    pub fn leaves_out_the_rung(&self) {
+        self.without_the_rung.store(true, SeqCst);
+    }
+
+    /// Whether a rule is broken already.
+    pub fn is_refused(&self) -> bool {
+        self.state().broken.is_some()
     }
 
     pub(crate) fn broken(&self) -> Option<Broken> {
@@ -400,6 +417,16 @@ impl Run {
         }
     }
 
+    /// The check does something by itself: the loop does not spin meanwhile.
+    pub(crate) fn goes_on(&self) {
+        self.told.fetch_add(1, SeqCst);
+    }
+
+    /// A look at the loop, if it sleeps in a poll.
+    pub(crate) fn sleeps_in_poll(&self) -> Option<Look> {
+        self.look().filter(|look| look.asleep && self.at_poll.load(SeqCst))
+    }
+
     /// Waits until the loop sleeps outside of a poll. `None`: the program is over before.
     pub fn wait_for_sleep(&self) -> Option<Look> {
         let mut before = None;
@@ -436,7 +463,8 @@ pub fn said(name: &'static str, file: &'static str, line: u32, mut fields: Vec<F
     let run = run.or_else(|| OF_ALL_THREADS.lock().unwrap_or_else(PoisonError::into_inner).clone());
     let Some(run) = run else { return };
     // What is done after a rule was broken, as in the drops while the loop is left, is no part of the story.
-    if run.is_over() {
+    // Nor what the rung's own parts say, if the check says so.
+    if run.is_over() || run.without_the_rung.load(SeqCst) && file.ends_with("glue.rs") {
         return;
     }
     let line = (file, line);

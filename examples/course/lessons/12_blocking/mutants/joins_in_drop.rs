@@ -1,0 +1,36 @@
+//! refused: the loop goes on | no poll waits for a wake
+//!
+//! Waits for the thread when the future is dropped.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::{future::poll_fn, sync::Arc, sync::Mutex, task::Poll, task::Waker, thread};
+
+/// Runs `job` on a thread of its own, and gives its result.
+pub async fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    // The result, and whom to wake when it is there.
+    let place = Arc::new(Mutex::new((None, None::<Waker>)));
+    let threads = Arc::clone(&place);
+    let _joins = Joins(Some(thread::spawn(move || {
+        let result = catch_unwind(AssertUnwindSafe(job));
+        let mut place = threads.lock().unwrap();
+        place.0 = Some(result); // (a)
+        let task = place.1.take();
+        drop(place);
+        task.into_iter().for_each(Waker::wake); // (b)
+    })));
+    let result = poll_fn(|cx| {
+        let mut place = place.lock().unwrap();
+        place.1 = Some(cx.waker().clone()); // (y)
+        place.0.take().map_or(Poll::Pending, Poll::Ready) // (x)
+    });
+    result.await.unwrap_or_else(|payload| resume_unwind(payload))
+}
+
+/// Waits for a thread when it is dropped.
+struct Joins(Option<thread::JoinHandle<()>>);
+
+impl Drop for Joins {
+    fn drop(&mut self) {
+        let _ = self.0.take().map(thread::JoinHandle::join);
+    }
+}

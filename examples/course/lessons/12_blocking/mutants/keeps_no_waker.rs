@@ -1,0 +1,41 @@
+//! refused: Pending keeps the waker of this poll
+//!
+//! Has a thread for the job, and keeps no waker.
+
+use std::future::poll_fn;
+use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::thread;
+
+/// What the job's thread and the task share: the result,
+/// and whom to wake when it is there. (`thread::Result` is
+/// Ok with a value, or Err with what a panic carried.)
+type Place<T> = (Option<thread::Result<T>>, Option<Waker>);
+
+/// Runs `job` on a thread of its own, and gives its result.
+pub async fn spawn_blocking<T: Send + 'static>(
+    // It may take long: it blocks.
+    job: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let place: Arc<Mutex<Place<T>>> = Arc::default();
+    // Step 1: on a thread. Step 3: wake. Step 4: a panic.
+    let threads = Arc::clone(&place);
+    thread::spawn(move || {
+        let result = Ok(job());
+        threads.lock().unwrap().0 = Some(result);
+    });
+    let result = poll_fn(|cx| {
+        let mut place = place.lock().unwrap();
+        // Step 2: keep the waker.
+        match place.0.take() {
+            Some(result) => Poll::Ready(result),
+            None => Poll::Pending,
+        }
+    });
+    match result.await {
+        Ok(value) => value,
+        Err(_) => panic!("the job has panicked"),
+    }
+}

@@ -1,0 +1,25 @@
+//! refused: the result is there before the wake
+//!
+//! Wakes the task, and puts the result there afterwards.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::{future::poll_fn, sync::Arc, sync::Mutex, task::Poll, task::Waker, thread};
+
+/// Runs `job` on a thread of its own, and gives its result.
+pub async fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    // The result, and whom to wake when it is there.
+    let place = Arc::new(Mutex::new((None, None::<Waker>)));
+    let threads = Arc::clone(&place);
+    thread::spawn(move || {
+        let result = catch_unwind(AssertUnwindSafe(job));
+        let task = threads.lock().unwrap().1.take();
+        task.into_iter().for_each(Waker::wake); // (b)
+        threads.lock().unwrap().0 = Some(result); // (a)
+    });
+    let result = poll_fn(|cx| {
+        let mut place = place.lock().unwrap();
+        place.1 = Some(cx.waker().clone()); // (y)
+        place.0.take().map_or(Poll::Pending, Poll::Ready) // (x)
+    });
+    result.await.unwrap_or_else(|payload| resume_unwind(payload))
+}
