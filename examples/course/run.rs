@@ -122,6 +122,10 @@ struct State {
 
 impl State {
     fn push(&mut self, name: &'static str, task: Option<u32>, note: Cow<'static, str>, place: Place) {
+        // What a probe sees after a rule was broken, as in the drops while the loop is left, is no part of the story.
+        if self.broken.is_some() {
+            return;
+        }
         self.next += 1;
         if self.events.len() == KEPT {
             self.events.remove(KEPT_FROM_THE_BEGINNING);
