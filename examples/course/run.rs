@@ -162,6 +162,10 @@ struct State {
 impl State {
     /// Adds an event; its number.
     fn push(&mut self, event: Event) -> u64 {
+        // What a probe sees after a rule was broken, as in the drops while the loop is left, is no part of the story.
+        if self.broken.is_some() {
+            return self.next;
+        }
         self.next += 1;
         if self.events.len() == KEPT && !self.keeps_all {
             self.events.remove(KEPT_FROM_THE_BEGINNING);
@@ -286,10 +290,6 @@ impl Run {
 
     fn push(&self, event: Event) -> u64 {
         let mut state = self.state();
-        // What comes after a rule was broken is no part of the story.
-        if state.broken.is_some() {
-            return state.next;
-        }
         state.push(Event { at: self.began.elapsed(), ..event })
     }
 

@@ -1,0 +1,448 @@
+//! The check of lesson 10: tasks that return, panic and are aborted when the check says so, on the rung's own loop, and
+//! joiners that poll their handles.
+#![allow(dead_code, unused_imports, unused_macros, unused_variables)]
+
+use course::{Broken, Dice, Judged, Moment, Run, Spy, broken, forget, once_at, watch};
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+include!(concat!(env!("OUT_DIR"), "/10_join/glue.rs"));
+
+// The exercise is not as short as it can be.
+#[allow(clippy::match_single_binding, clippy::single_match)]
+#[path = "exercise.rs"]
+mod join;
+
+/// One step of a program. Tasks are numbered from 1; a joiner is a task of which only the waker is there.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    /// A new task.
+    Spawn,
+    /// This joiner polls the handle of this task.
+    Join(usize, u32),
+    /// The task is woken; in its poll it returns a value.
+    Return(usize),
+    /// The task is woken; in its poll it panics.
+    Panic(usize),
+    /// The task is woken, for nothing: it says Pending.
+    Wake(usize),
+    /// Its handle aborts it.
+    Abort(usize),
+    /// Its handle is dropped.
+    Drop(usize),
+    /// The loop has a turn.
+    Turn,
+}
+
+/// The joiners. Their numbers are above those of all tasks.
+const JOINERS: std::ops::RangeInclusive<u32> = 11..=13;
+
+/// So many tasks at most.
+const TASKS: u64 = 9;
+
+/// Checks the answer.
+pub fn main() {
+    course::run(10, program)
+}
+
+/// One program: a loop and its tasks.
+fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
+    use Act::{Abort, Drop, Join, Panic, Return, Spawn, Turn, Wake};
+    // The smallest are always the same: what they refuse is easy to see. Then come dice.
+    let acts = match number {
+        1 => vec![Spawn, Join(1, 11), Return(1), Turn],
+        2 => vec![Spawn, Return(1), Turn, Join(1, 11)],
+        3 => vec![Spawn, Join(1, 11), Join(1, 12), Wake(1), Turn, Return(1), Turn],
+        4 => vec![Spawn, Spawn, Join(1, 11), Join(2, 12), Panic(1), Turn, Return(2), Turn],
+        5 => vec![Spawn, Turn, Join(1, 11), Abort(1), Turn],
+        6 => vec![Spawn, Turn, Abort(1), Return(1), Turn, Join(1, 11)],
+        7 => vec![Spawn, Turn, Drop(1), Turn, Return(1), Turn],
+        8 => vec![Spawn, Return(1), Turn, Spawn, Turn, Abort(1), Turn, Join(1, 11), Return(2), Turn, Join(2, 11)],
+        9 => vec![Spawn, Join(1, 11), Abort(1), Abort(1), Turn],
+        10 => vec![Spawn, Turn, Join(1, 11)],
+        _ => roll(dice, size),
+    };
+    Judged::new(watch(move || drive(&acts)), &(), sleeps).spinning_says(
+        "a poll comes back",
+        "20 ms of processor time, and nothing comes back: poll and abort look, do one thing, and return.",
+    )
+}
+
+/// Any program.
+fn roll(dice: &mut Dice, size: f64) -> Vec<Act> {
+    let mut tasks = 1;
+    let mut acts = vec![Act::Spawn];
+    for _ in 0..dice.roll(1..=(size * 25.0).ceil() as u64) {
+        let task = dice.roll(1..=tasks) as usize;
+        let act = match dice.roll(1..=20) {
+            1..=2 if tasks < TASKS => {
+                tasks += 1;
+                Act::Spawn
+            }
+            3..=7 => Act::Join(task, dice.roll(u64::from(*JOINERS.start())..=u64::from(*JOINERS.end())) as u32),
+            8..=10 => Act::Return(task),
+            11 => Act::Panic(task),
+            12 => Act::Wake(task),
+            13..=14 => Act::Abort(task),
+            15 => Act::Drop(task),
+            _ => Act::Turn,
+        };
+        acts.push(act);
+    }
+    acts
+}
+
+/// What a task's panic carries.
+struct Fallen;
+
+/// How a task has ended, or has to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    Value(u32),
+    Panicked,
+    Cancelled,
+}
+
+impl End {
+    /// What a joiner is told.
+    fn of(result: Result<u32, join::JoinError>) -> End {
+        match result {
+            Ok(value) => End::Value(value),
+            Err(join::JoinError::Cancelled) => End::Cancelled,
+            Err(join::JoinError::Panicked(_)) => End::Panicked,
+        }
+    }
+
+    fn words(self) -> String {
+        match self {
+            End::Value(value) => format!("value {value}"),
+            End::Panicked => "its panic".to_owned(),
+            End::Cancelled => "Cancelled".to_owned(),
+        }
+    }
+}
+
+/// What the check knows of a task.
+#[derive(Default)]
+struct State {
+    number: u32,
+    polls: Cell<u32>,
+    waker: Cell<Option<Waker>>,
+    /// What it does when it is polled next.
+    next: Cell<Option<End>>,
+    is_aborted: Cell<bool>,
+    is_dropped: Cell<bool>,
+    /// How it has ended.
+    end: Cell<Option<End>>,
+    /// Who polled its handle last, and got Pending.
+    joiner: Cell<Option<u32>>,
+    /// What a joiner was told that polled in its wake.
+    told: Cell<Option<Poll<End>>>,
+    handle: RefCell<Option<Handle>>,
+    /// The wakers of its joiners.
+    spies: Vec<Spy>,
+}
+
+type Handle = Pin<Box<join::JoinHandle<u32>>>;
+
+impl State {
+    fn spy(&self, joiner: u32) -> &Spy {
+        &self.spies[(joiner - JOINERS.start()) as usize]
+    }
+}
+
+/// The future of a task. The check sees its polls and its drop.
+struct Work(Rc<State>);
+
+impl Future for Work {
+    type Output = u32;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
+        let Work(state) = &*self;
+        let (run, task) = (Run::current(), state.number);
+        state.polls.set(state.polls.get() + 1);
+        run.tell("PollBegin", task, format!("poll {} of task {task}", state.polls.get()));
+        if state.is_aborted.get() {
+            let says = format!("Task {task} is polled after its abort. It has to be dropped instead of its next poll.");
+            broken("an aborted task is dropped", says, None);
+        }
+        match state.next.take() {
+            None => {
+                state.waker.set(Some(cx.waker().clone()));
+                run.tell("PollEnd", task, "Pending");
+                Poll::Pending
+            }
+            Some(End::Value(value)) => {
+                state.end.set(Some(End::Value(value)));
+                run.tell("PollEnd", task, "Ready");
+                Poll::Ready(value)
+            }
+            Some(_) => {
+                state.end.set(Some(End::Panicked));
+                run.tell("Panic", task, format!("task {task}"));
+                panic_any(Fallen)
+            }
+        }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let Work(state) = self;
+        Run::current().tell("Dropped", state.number, format!("the future of task {}", state.number));
+        state.is_dropped.set(true);
+        if state.end.get().is_none() {
+            state.end.set(Some(End::Cancelled));
+        }
+    }
+}
+
+fn drive(acts: &[Act]) {
+    let desk = Rc::new(Desk::default());
+    let runtime = runtime::Runtime::virtual_clock();
+    let driven = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            for act in acts {
+                desk.act(*act).await;
+            }
+        });
+    }));
+    if let Err(payload) = driven {
+        if payload.is::<Fallen>() {
+            Run::current().tell("Panic", 0, "out of block_on");
+            let says = "A task has panicked, and its panic has gone through the loop. All other tasks are gone with it. \
+                        Its joiner alone should hear of it.";
+            broken("a panic is its task's result", says, None);
+        }
+        resume_unwind(payload);
+    }
+    // Whoever has not ended is dropped with the loop, and its joiner hears of it.
+    Run::current().tell("Drop", 0, "the loop, and its tasks");
+    desk.listens();
+    drop(runtime);
+    desk.judge();
+    for task in desk.tasks() {
+        desk.join(&task, *JOINERS.start());
+    }
+}
+
+/// A program at work.
+#[derive(Default)]
+struct Desk {
+    tasks: RefCell<Vec<Rc<State>>>,
+}
+
+impl Desk {
+    fn tasks(&self) -> Vec<Rc<State>> {
+        self.tasks.borrow().clone()
+    }
+
+    async fn act(self: &Rc<Desk>, act: Act) {
+        let run = Run::current();
+        let task = |number: usize| Rc::clone(&self.tasks.borrow()[number - 1]);
+        match act {
+            Act::Spawn => self.spawn(),
+            Act::Join(of, joiner) => self.join(&task(of), joiner),
+            Act::Return(of) => self.wakes(&task(of), Some(End::Value(of as u32 * 10))),
+            Act::Panic(of) => self.wakes(&task(of), Some(End::Panicked)),
+            Act::Wake(of) => self.wakes(&task(of), None),
+            Act::Abort(of) => self.abort(&task(of)),
+            Act::Drop(of) => {
+                let task = task(of);
+                run.tell("Drop", task.number, format!("the handle of task {of}"));
+                task.joiner.set(None);
+                drop(task.handle.take());
+                self.goes_on(&task);
+            }
+            Act::Turn => {
+                self.listens();
+                task::yield_now().await;
+                self.judge();
+            }
+        }
+    }
+
+    fn spawn(&self) {
+        let number = self.tasks.borrow().len() as u32 + 1;
+        let state = Rc::new(State { number, spies: JOINERS.map(Spy::new).collect(), ..State::default() });
+        Run::current().tell("Spawn", number, format!("task {number}"));
+        *state.handle.borrow_mut() = Some(Box::pin(runtime::spawn(Work(Rc::clone(&state)))));
+        self.tasks.borrow_mut().push(state);
+    }
+
+    fn wakes(&self, task: &State, next: Option<End>) {
+        if task.end.get().is_none() && next.is_some() {
+            task.next.set(next);
+        }
+        // Before its first poll it has no waker, and stands in the queue.
+        task.waker.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Before the loop runs: who is woken polls its handle at once, before `wake` has come back.
+    fn listens(self: &Rc<Desk>) {
+        let desk = Rc::clone(self);
+        once_at(Moment::Wake, move || {
+            // Of all that are not over yet, the one that has ended.
+            let ended = desk.tasks().into_iter().find(|task| task.is_dropped.get() && task.joiner.get().is_some());
+            let Some(task) = ended else { return };
+            let Some(mut handle) = task.handle.take() else { return };
+            let joiner = task.joiner.get().expect("looked at above");
+            Run::current().tell("Join", task.number, format!("joiner {joiner} looks at once"));
+            let polled = handle.as_mut().poll(&mut Context::from_waker(Waker::noop())).map(End::of);
+            if polled.is_pending() {
+                let says = format!(
+                    "The end of task {} has woken its joiner, and the joiner finds no result. It says Pending again, \
+                     and nobody wakes it any more.",
+                    task.number
+                );
+                let rule = "the result comes before the wake";
+                Run::current().note_broken(Broken { rule, says, missing: None });
+            }
+            task.told.set(Some(polled));
+            drop(handle);
+        });
+    }
+
+    /// A joiner polls a handle.
+    fn join(&self, task: &Rc<State>, joiner: u32) {
+        let Some(mut handle) = task.handle.take() else { return };
+        let (run, spy, number) = (Run::current(), task.spy(joiner), task.number);
+        let woken = spy.wakes();
+        run.tell("PollBegin", number, format!("of handle {number}, by joiner {joiner}"));
+        let waker = spy.waker();
+        let polled = handle.as_mut().poll(&mut Context::from_waker(&waker)).map(End::of);
+        drop(waker);
+        run.tell_answer(number, &polled);
+        // After an abort the end may be still to come.
+        let end = task.end.get().filter(|_| task.is_dropped.get());
+        if spy.wakes() > woken {
+            let says = format!("Joiner {joiner} was woken in its own poll, and task {number} has not ended: a spin.");
+            broken("no wake before the end", says, None);
+        }
+        let says = match (polled, end) {
+            (Poll::Ready(told), Some(end)) if told == end => return,
+            (Poll::Ready(told), Some(end)) => {
+                format!("Task {number} has ended with {}, and its joiner is told: {}.", end.words(), told.words())
+            }
+            (Poll::Ready(told), None) => {
+                format!("Task {number} has not ended, and its joiner is told: {}.", told.words())
+            }
+            (Poll::Pending, Some(end)) => {
+                format!("Task {number} has ended with {}, and its handle says Pending.", end.words())
+            }
+            (Poll::Pending, None) => {
+                if spy.holders() == 0 {
+                    let says = format!("The handle says Pending, and nobody holds the waker of joiner {joiner}.");
+                    broken("Pending keeps the waker of this poll", says, None);
+                }
+                task.joiner.set(Some(joiner));
+                *task.handle.borrow_mut() = Some(handle);
+                return;
+            }
+        };
+        broken("the joiner gets the result", says, None)
+    }
+
+    fn abort(&self, task: &State) {
+        let handle = task.handle.borrow();
+        let Some(handle) = &*handle else { return };
+        Run::current().tell("Abort", task.number, format!("task {}", task.number));
+        let was_over = task.is_dropped.get();
+        if task.end.get().is_none() {
+            task.is_aborted.set(true);
+        }
+        handle.abort();
+        if task.is_dropped.get() && !was_over {
+            let says = format!(
+                "abort has dropped task {} itself. If a task aborts itself, its future is dropped in the middle of its \
+                 own poll.",
+                task.number
+            );
+            broken("abort only asks", says, None);
+        }
+    }
+
+    /// The task has not ended by the drop of its handle.
+    fn goes_on(&self, task: &State) {
+        if task.is_dropped.get() && task.end.get() == Some(End::Cancelled) && !task.is_aborted.get() {
+            let says = format!(
+                "Task {} is dropped, and nobody has aborted it. Its handle was dropped, or another task was aborted.",
+                task.number
+            );
+            broken("a dropped handle lets its task go on", says, None);
+        }
+    }
+
+    /// After a turn: each end was told, and nobody has ended who should not.
+    fn judge(&self) {
+        forget(Moment::Wake);
+        let is_over = run::current().is_none();
+        for task in self.tasks() {
+            if !is_over {
+                self.goes_on(&task);
+            }
+            if task.is_aborted.get() && !task.is_dropped.get() {
+                let says = format!("Task {} was aborted, a turn is over, and the task is still there.", task.number);
+                broken("an aborted task is dropped", says, Some("Dropped"));
+            }
+            if let (Some(end), false) = (task.end.get(), task.is_dropped.get()) {
+                let says = format!(
+                    "Task {} has ended with {}, a turn is over, and the task is still there: its joiner is told nothing.",
+                    task.number,
+                    end.words()
+                );
+                broken("the joiner gets the result", says, Some("Dropped"));
+            }
+            if !is_over && task.next.get().is_some() && !task.is_dropped.get() {
+                let says = format!("Task {} was woken, and a turn later it has not been polled.", task.number);
+                broken("a task goes on", says, Some("PollBegin"));
+            }
+            let (Some(joiner), true) = (task.joiner.get(), task.is_dropped.get()) else { continue };
+            task.joiner.set(None);
+            self.judge_wakes(&task, joiner);
+            let told = task.told.take();
+            // Several may end in one turn; one of the joiners polled at once, and the others poll now.
+            let is_gone = task.handle.borrow().is_none();
+            if is_gone {
+                let end = task.end.get().expect("a task that is dropped has ended");
+                if told == Some(Poll::Ready(end)) {
+                    continue;
+                }
+                let told = told.map(|told| if let Poll::Ready(told) = told { told.words() } else { "Pending".into() });
+                let says = format!(
+                    "Task {} has ended with {}, and its joiner is told: {}.",
+                    task.number,
+                    end.words(),
+                    told.unwrap_or_default()
+                );
+                broken("the joiner gets the result", says, None);
+            }
+            self.join(&task, joiner);
+        }
+    }
+
+    /// The end has woken the joiner that polled last, once, and no other.
+    fn judge_wakes(&self, task: &State, joiner: u32) {
+        let (wakes, number) = (task.spy(joiner).wakes(), task.number);
+        let other = JOINERS.into_iter().find(|&other| other != joiner && task.spy(other).wakes() > 0);
+        let says = match (wakes, other) {
+            (1, None) => return,
+            (0, None) => format!("Task {number} has ended, and joiner {joiner} is not woken: it waits for ever."),
+            (_, Some(other)) => {
+                format!("Joiner {other} was woken. But joiner {joiner} has polled last: the handle is its own now.")
+            }
+            _ => format!("Joiner {joiner} was woken {wakes} times by one end."),
+        };
+        broken("the end wakes who polled last", says, if (wakes, other) == (0, None) { Some("Wake") } else { None })
+    }
+}
+
+/// The answer sleeps, and nobody is left to wake it.
+fn sleeps(_: &Run) -> Broken {
+    let says = "The loop sleeps, or a poll does. Nobody is left to wake it.".to_owned();
+    Broken { rule: "a task goes on", says, missing: Some("PollEnd") }
+}
