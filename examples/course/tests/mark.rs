@@ -158,3 +158,15 @@ fn what_is_no_class_is_said_and_nothing_is_marked() {
     }
     assert!(!Course::new(&folder.0).folder().join("log.txt").exists());
 }
+
+#[test]
+fn the_page_for_the_teacher_has_two_wrong_answers_for_each_lesson_and_its_minutes() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("TEACHER.md")).unwrap();
+    for lesson in Course::new(env!("CARGO_MANIFEST_DIR")).lessons() {
+        let head = format!("\n**{}. ", lesson.number);
+        let part = page.split(&head).nth(1).unwrap_or_else(|| panic!("no lesson {}", lesson.number));
+        let part = part.split("\n**").next().unwrap().split("\n## ").next().unwrap();
+        assert_eq!(part.matches("\n- *").count(), 2, "lesson {}", lesson.number);
+        assert!(part.contains(&format!("{} min.", lesson.minutes)), "lesson {}", lesson.number);
+    }
+}
