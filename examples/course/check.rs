@@ -1,8 +1,9 @@
 //! A check: many programs with fresh seeds, small ones first, until one is refused or all are accepted.
 
 use crate::dice::Dice;
+use crate::event::Event;
 use crate::log::RULE_FILE;
-use crate::run::{Broken, Event, Run, silence_panics};
+use crate::run::{Broken, Run, silence_panics};
 use crate::system::Look;
 use crate::text::{COLUMNS, wrap};
 use crate::trace::{self, Head};

@@ -11,7 +11,9 @@ mod dice;
 mod system;
 mod fields;
 mod scope;
+mod event;
 mod run;
+mod said;
 mod trace;
 mod record;
 mod watch;
@@ -50,6 +52,7 @@ pub use catalog::{Course, Lesson, PROGRAMS_OF_STEP};
 pub use check::{ACCEPTED, Judged, PROGRAMS, REFUSED, run};
 pub use crowd::Crowd;
 pub use dice::Dice;
+pub use event::Event;
 pub use grade::{Verdict, grade, rules_of};
 pub use jobs::{Job, settles};
 pub use mailbox::{Kind, Mailbox, Take};
@@ -57,7 +60,7 @@ pub use meanwhile::{Meanwhile, meanwhile};
 pub use plan::{Plan, Spawned, Way as Waking, drive};
 pub use probe::{CountingWaker, Probe, Script, Step, WAYS, Way, naps};
 pub use progress::Progress;
-pub use run::{Broken, Event, Run, broken, from_afar};
+pub use run::{Broken, Run, broken, from_afar};
 pub use spy::{Moment, Spy, forget, once_at};
 pub use system::Look;
 pub use taker::{Taker, at_next_copy, at_next_wake};
@@ -69,7 +72,7 @@ pub use watch::{Outcome, SPIN, Watched, watch};
 pub use fields::{Field, Told, Value, ViaDebug, ViaNothing};
 pub use record::{LookAtQueue, record};
 #[doc(hidden)]
-pub use run::said;
+pub use said::said;
 
 /// Tells one step of the loop: `say!(Park {})`, `say!(Push { task: ticket })`. In a check the step appears in the messages,
 /// with its line, and on the page of the program with all its fields. Elsewhere a rung makes nothing of it.

@@ -1,15 +1,15 @@
 //! A run: what happens while one program of a check is under way. Probes, helpers of other threads and the watcher
 //! write into it; the verdict is read from it.
 
-use crate::fields::{Field, Value};
-use crate::scope::{self, Inside};
+use crate::event::{Event, Place};
+use crate::scope;
 use crate::system::{Look, Thread};
 use std::backtrace::Backtrace;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{self, Location};
+use std::panic;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
@@ -21,89 +21,8 @@ use std::time::{Duration, Instant};
 const KEPT: usize = 256;
 const KEPT_FROM_THE_BEGINNING: usize = 16;
 
-/// So far back at most is what the answer says looked for among what the probes have told.
-const SAID_SOON_AFTER: usize = 16;
-
-/// What the probes tell themselves. If an answer tells it, too, it is not kept twice.
-const TOLD_BY_PROBES: [&str; 3] = ["PollBegin", "PollEnd", "Wake"];
-
 /// Two looks at a sleeping thread are so far apart.
 pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_micros(100);
-
-/// One step of a run.
-#[derive(Debug)]
-pub struct Event {
-    /// Its number, from 1.
-    pub number: u64,
-    /// The name of the step, as in the trace of the real loop.
-    pub name: &'static str,
-    /// The task that it concerns.
-    pub task: Option<u32>,
-    /// What more there is to say, in a few words.
-    pub note: Cow<'static, str>,
-    /// Where in the answer it happened.
-    place: Place,
-    /// What else the answer has said of it.
-    pub(crate) fields: Vec<Field>,
-    /// The line that the answer has told for the same step, in its own words.
-    pub(crate) said_at: Option<Line>,
-    /// The line that has told it. In the answer, if the answer said it; otherwise in the check.
-    pub(crate) told_at: Line,
-    /// Since the run began.
-    pub(crate) at: Duration,
-    /// The turn, if the check calls turns.
-    pub(crate) turn: u64,
-    /// What it happened in.
-    pub(crate) inside: Inside,
-}
-
-/// A file, and the number of a line.
-pub(crate) type Line = (&'static str, u32);
-
-/// A line of the answer.
-#[derive(Debug)]
-enum Place {
-    /// Not in the answer, or nobody knows.
-    Nowhere,
-    /// The line that said it.
-    Line(&'static str, u32),
-    /// It is somewhere on this stack. To find it takes milliseconds, so it is done only for what is shown.
-    Stack(Box<Backtrace>),
-}
-
-impl Event {
-    /// File and line of the answer, as in `exercise.rs:38`. Empty if it is not known.
-    pub fn place(&self) -> String {
-        match &self.place {
-            Place::Nowhere => String::new(),
-            // What the check gives is no file that a student has.
-            Place::Line(file, _) if file_name(file) == "glue.rs" => String::new(),
-            Place::Line(file, line) => format!("{}:{line}", file_name(file)),
-            Place::Stack(stack) => line_of_the_answer(&stack.to_string()).unwrap_or_default(),
-        }
-    }
-}
-
-impl Event {
-    /// Whether the answer has said it, not the check.
-    pub(crate) fn is_said(&self) -> bool {
-        matches!(self.place, Place::Line(..))
-    }
-}
-
-pub(crate) fn file_name(path: &str) -> &str {
-    path.rsplit(['/', '\\']).next().unwrap_or(path)
-}
-
-/// The innermost line of a lesson's file on this stack that is not the check's own.
-fn line_of_the_answer(stack: &str) -> Option<String> {
-    let lines = stack.lines().filter_map(|line| line.trim().strip_prefix("at "));
-    let in_lessons = lines.filter(|line| line.replace('\\', "/").contains("/lessons/"));
-    let mut names = in_lessons.map(file_name).filter(|name| !name.starts_with("check.rs") && !name.contains(".check."));
-    let place = names.next()?;
-    // The column says nothing to a reader.
-    Some(place.rsplit_once(':')?.0.to_owned())
-}
 
 /// A rule that an answer broke.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,15 +57,15 @@ pub struct Run {
     /// No probes: what is said is all that there is.
     pub(crate) has_no_probes: bool,
     /// Looks at the queue of a loop without probes.
-    look: Option<crate::record::LookAtQueue>,
+    pub(crate) look: Option<crate::record::LookAtQueue>,
     began: Instant,
     /// What the rung's own parts say is left out.
-    without_the_rung: AtomicBool,
+    pub(crate) without_the_rung: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    events: VecDeque<Event>,
+pub(crate) struct State {
+    pub(crate) events: VecDeque<Event>,
     next: u64,
     turn: u64,
     /// Of a loop without probes nothing is left out.
@@ -161,7 +80,7 @@ struct State {
 
 impl State {
     /// Adds an event; its number.
-    fn push(&mut self, event: Event) -> u64 {
+    pub(crate) fn push(&mut self, event: Event) -> u64 {
         // What a probe sees after a rule was broken, as in the drops while the loop is left, is no part of the story.
         if self.broken.is_some() {
             return self.next;
@@ -177,7 +96,7 @@ impl State {
 
     /// The loop is about to park, and has parked since its last poll. What ended that sleep? If it was a token of a
     /// stranger, that was told. If it was the token of a wake, nobody has told it.
-    fn tell_what_ended_the_park(&mut self, at: Duration) {
+    pub(crate) fn tell_what_ended_the_park(&mut self, at: Duration) {
         let from = self.events.iter().rposition(|event| event.name == "PollBegin").unwrap_or(0);
         let count = |is: fn(&Event) -> bool| self.events.range(from..).filter(|event| is(event)).count();
         let parks = count(|event| event.name == "Park");
@@ -196,9 +115,6 @@ thread_local! {
     /// The run that this thread belongs to.
     static CURRENT: RefCell<Option<Arc<Run>>> = const { RefCell::new(None) };
 }
-
-/// See [`Run::is_of_all_threads`].
-static OF_ALL_THREADS: Mutex<Option<Arc<Run>>> = Mutex::new(None);
 
 impl Run {
     pub(crate) fn new() -> Run {
@@ -223,9 +139,9 @@ impl Run {
         Run { state, has_no_probes: true, look: Some(look), ..Run::new() }
     }
 
-    /// Whether what threads say that belong to no run belongs to this one.
-    pub(crate) fn is_of_all_threads(self: &Arc<Run>, is: bool) {
-        *OF_ALL_THREADS.lock().unwrap_or_else(PoisonError::into_inner) = is.then(|| Arc::clone(self));
+    /// The run of this thread, if it belongs to one.
+    pub(crate) fn of_this_thread() -> Option<Arc<Run>> {
+        CURRENT.try_with(|run| run.borrow().clone()).ok().flatten()
     }
 
     /// The run of this thread.
@@ -246,7 +162,7 @@ impl Run {
         let _ = self.thread.set((Thread::current(), thread::current()));
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -456,77 +372,6 @@ impl Drop for StillToAct<'_> {
     }
 }
 
-/// An answer tells a step: what [`say!`](crate::say) calls.
-#[doc(hidden)]
-pub fn said(name: &'static str, file: &'static str, line: u32, mut fields: Vec<Field>) {
-    let run = CURRENT.try_with(|run| run.borrow().clone()).ok().flatten();
-    let run = run.or_else(|| OF_ALL_THREADS.lock().unwrap_or_else(PoisonError::into_inner).clone());
-    let Some(run) = run else { return };
-    // What is done after a rule was broken, as in the drops while the loop is left, is no part of the story.
-    // Nor what the rung's own parts say, if the check says so.
-    if run.is_over() || run.without_the_rung.load(SeqCst) && file.ends_with("glue.rs") {
-        return;
-    }
-    let line = (file, line);
-    if TOLD_BY_PROBES.contains(&name) && !run.has_no_probes {
-        return run.is_said_of_what_is_told(name, line);
-    }
-    if let Some(queue) = run.look.filter(|_| run.is_on_loop()).and_then(|look| look()) {
-        fields.push(("queue", Value::List(queue)));
-    }
-    let at = run.began.elapsed();
-    let mut state = run.state();
-    if name == "Park" && !run.has_no_probes {
-        state.tell_what_ended_the_park(at);
-    }
-    let number = state.push(Event { fields, told_at: line, at, ..Event::new(name, Place::Line(line.0, line.1)) });
-    drop(state);
-    if run.has_no_probes {
-        match name {
-            "PollBegin" => scope::poll_begins(number),
-            "PollEnd" => scope::poll_ends(),
-            _ => {}
-        }
-    }
-}
-
-impl Run {
-    /// The answer says a step that the probes tell: its line is kept. It says that a poll begins before the probe does, and
-    /// all else after it.
-    fn is_said_of_what_is_told(&self, name: &'static str, line: Line) {
-        if name == "PollBegin" {
-            return scope::says(line);
-        }
-        let mut state = self.state();
-        let this = scope::thread();
-        let is_it = |event: &&mut Event| event.inside.thread == this && event.name == name;
-        if let Some(event) = state.events.iter_mut().rev().take(SAID_SOON_AFTER).find(is_it) {
-            event.said_at.get_or_insert(line);
-        }
-    }
-}
-
-impl Event {
-    /// A step of this thread, which has no number yet.
-    #[track_caller]
-    fn new(name: &'static str, place: Place) -> Event {
-        let caller = Location::caller();
-        Event {
-            number: 0,
-            name,
-            task: None,
-            note: Cow::Borrowed(""),
-            place,
-            fields: Vec::new(),
-            said_at: None,
-            told_at: (caller.file(), caller.line()),
-            at: Duration::ZERO,
-            turn: 0,
-            inside: scope::inside(),
-        }
-    }
-}
-
 /// An action of another thread that is still to come: until it has ended, a loop that sleeps is no hang.
 ///
 /// There is no handle to join it by. Whoever joined would sleep until the *thread* has ended, which is later than the
@@ -563,25 +408,23 @@ pub fn broken(rule: &'static str, says: impl fmt::Display, missing: Option<&'sta
 /// processor time that the watcher would call it a spin.
 pub(crate) fn silence_panics() {
     let usual = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        let run = CURRENT.try_with(|run| run.borrow().clone()).ok().flatten();
-        match run {
-            Some(_) if info.payload().is::<Leave>() => {}
-            Some(run) => {
-                let payload = info.payload();
-                let text = payload.downcast_ref::<&str>().copied();
-                let text = text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)");
-                let place = info.location().map(|at| format!(" ({}:{})", file_name(at.file()), at.line()));
-                run.note_panic(format!("\"{text}\"{}", place.unwrap_or_default()));
-            }
-            None => usual(info),
+    panic::set_hook(Box::new(move |info| match Run::of_this_thread() {
+        Some(_) if info.payload().is::<Leave>() => {}
+        Some(run) => {
+            let payload = info.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)");
+            let place = info.location().map(|at| format!(" ({}:{})", crate::event::file_name(at.file()), at.line()));
+            run.note_panic(format!("\"{text}\"{}", place.unwrap_or_default()));
         }
+        None => usual(info),
     }));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Run, line_of_the_answer, said};
+    use super::Run;
+    use crate::said::said;
     use std::sync::Arc;
 
     /// The names of what is told.
@@ -619,14 +462,5 @@ mod tests {
             assert_eq!((events[0].name, events[0].number), ("PollBegin", 1));
             assert_eq!(events.back().unwrap().number, 10_001);
         });
-    }
-
-    #[test]
-    fn a_stack_gives_the_innermost_line_of_the_answer() {
-        let stack = "   0: course::probe\n             at ./probe.rs:1:2\n   1: run::block_on\n             \
-                     at ./lessons/01_block_on/check.rs:90:3\n   2: x\n             at ./lessons/01_block_on/exercise.rs:38:9\n   \
-                     3: y\n             at ./lessons/01_block_on/exercise.rs:40:1";
-        assert_eq!(line_of_the_answer(stack).as_deref(), Some("exercise.rs:38"));
-        assert_eq!(line_of_the_answer("no lines"), None);
     }
 }

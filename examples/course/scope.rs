@@ -1,7 +1,7 @@
 //! What a step happens in: a poll, or the wake that the check is making. It is known, not guessed: each thread keeps what it
 //! is inside of.
 
-use crate::run::Line;
+use crate::event::Line;
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
