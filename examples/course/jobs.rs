@@ -4,6 +4,7 @@
 use crate::run::{BETWEEN_LOOKS, Broken, Run, broken};
 use crate::spy::{Moment, forget, once_at};
 use crate::system::{Look, Thread};
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,6 +43,23 @@ pub fn settles(mut is_so: impl FnMut() -> bool) -> bool {
         quiet += u32::from(looks && Look::is_known() && !Thread::another_runs());
     }
     is_so()
+}
+
+impl Run {
+    /// From now on the steps of the rung's own parts are left out of the story: the answer is about something else.
+    pub fn leaves_out_the_rung(&self) {
+        self.without_the_rung.store(true, SeqCst);
+    }
+
+    /// The check does something by itself: the loop does not spin meanwhile.
+    pub(crate) fn goes_on(&self) {
+        self.told.fetch_add(1, SeqCst);
+    }
+
+    /// A look at the loop, if it sleeps in a poll.
+    pub(crate) fn sleeps_in_poll(&self) -> Option<Look> {
+        self.look().filter(|look| look.asleep && self.at_poll.load(SeqCst))
+    }
 }
 
 /// A job, as the check sees it.

@@ -49,7 +49,7 @@ pub struct Run {
     /// Events that the probes told. The answer cannot forge it.
     pub(crate) told: AtomicU64,
     /// A probe is at poll.
-    at_poll: AtomicBool,
+    pub(crate) at_poll: AtomicBool,
     /// The program is over.
     over: AtomicBool,
     /// The watcher has found out that the loop sleeps, with nobody left to wake it.
@@ -237,11 +237,6 @@ impl Run {
         self.state().broken.get_or_insert(broken);
     }
 
-    /// From now on the steps of the rung's own parts are left out of the story: the answer is about something else.
-    pub fn leaves_out_the_rung(&self) {
-        self.without_the_rung.store(true, SeqCst);
-    }
-
     /// Whether a rule is broken already.
     pub fn is_refused(&self) -> bool {
         self.state().broken.is_some()
@@ -331,16 +326,6 @@ impl Run {
         if let Some((_, thread)) = self.thread.get() {
             thread.unpark();
         }
-    }
-
-    /// The check does something by itself: the loop does not spin meanwhile.
-    pub(crate) fn goes_on(&self) {
-        self.told.fetch_add(1, SeqCst);
-    }
-
-    /// A look at the loop, if it sleeps in a poll.
-    pub(crate) fn sleeps_in_poll(&self) -> Option<Look> {
-        self.look().filter(|look| look.asleep && self.at_poll.load(SeqCst))
     }
 
     /// Waits until the loop sleeps outside of a poll. `None`: the program is over before.
