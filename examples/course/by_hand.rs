@@ -31,20 +31,20 @@ const TASKS: u32 = 3;
 
 /// What a job gives. It may be sent to another thread, and not be shared.
 #[derive(Debug)]
-pub struct Value(Cell<u64>);
+pub struct Produced(Cell<u64>);
 
 /// What the panic of a job carries.
 struct Burst(u64);
 
-impl Value {
+impl Produced {
     /// What a job does: waits until it may end, and gives this value, or panics with it.
-    pub fn of(job: &Arc<Job>, value: u64, panics: bool) -> Value {
+    pub fn of(job: &Arc<Job>, value: u64, panics: bool) -> Produced {
         job.work();
         if panics {
             // Without a word in the terminal.
             resume_unwind(Box::new(Burst(value)));
         }
-        Value(Cell::new(value))
+        Produced(Cell::new(value))
     }
 
     /// A poll has given it.
@@ -77,7 +77,7 @@ impl JobStep {
 }
 
 /// A future of the answer.
-pub type Polled = Pin<Box<dyn Future<Output = Value>>>;
+pub type Polled = Pin<Box<dyn Future<Output = Produced>>>;
 
 /// A future at work, polled by hand.
 #[expect(missing_debug_implementations, reason = "a future has none")]

@@ -47,7 +47,7 @@ mod book;
 mod also;
 pub mod commands;
 
-pub use by_hand::{ByHand, JobStep, Polled, Value};
+pub use by_hand::{ByHand, JobStep, Polled, Produced};
 pub use catalog::{Course, Lesson, PROGRAMS_OF_STEP};
 pub use check::{ACCEPTED, Judged, PROGRAMS, REFUSED, run};
 pub use crowd::Crowd;

@@ -2,7 +2,7 @@
 //! task ticks. The check polls by hand, but for the programs with a ticker: they run on the loop of the rung.
 #![allow(dead_code, unused_imports, unused_macros, unused_variables)]
 
-use course::{Broken, ByHand, Dice, Job, JobStep, Judged, Polled, Run, Value, broken, watch};
+use course::{Broken, ByHand, Dice, Job, JobStep, Judged, Polled, Produced, Run, broken, watch};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -62,7 +62,7 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
 /// The answer's future of a job that gives this value, or panics with it.
 fn spawn(job: &Arc<Job>, value: u64, panics: bool) -> Polled {
     let job = Arc::clone(job);
-    Box::pin(blocking::spawn_blocking(move || Value::of(&job, value, panics)))
+    Box::pin(blocking::spawn_blocking(move || Produced::of(&job, value, panics)))
 }
 
 /// Main's waker, as the answer gets it.
