@@ -5,8 +5,8 @@
 use crate::catalog::{Course, Lesson, typed};
 use crate::commands::{OK, USAGE};
 use crate::compile::build;
-use crate::mark::quoted;
 use crate::markdown::{escaped, html, items};
+use crate::marks::quoted;
 use crate::progress::hash;
 use crate::text::wrap;
 use std::fmt::Write as _;

@@ -122,8 +122,10 @@ fn a_class_is_marked_whatever_its_answers_do() {
     assert_eq!(row("Anna"), "  Anna     A  A  -  -");
     assert_eq!(row("Dan"), "  Dan      R  C  N  -");
     assert_eq!(row("Fay"), "  Fay      -  -  -  -");
+    // Where a line ends depends on the length of a path.
+    let flat = table.split_whitespace().collect::<Vec<_>>().join(" ");
     for text in ["lesson 1, it comes back: Dan", "There is no lesson 44.", "no text", "Eve/notes.txt", "--seed 7"] {
-        assert!(table.contains(text), "no {text}: {table}");
+        assert!(flat.contains(text), "no {text}: {table}");
     }
 
     // One lesson only.
