@@ -2,8 +2,8 @@
 //!
 //! - `cargo run --release -p benches --bin counts` compares with counts.json and fails when one is 5 % worse;
 //! - `… -- --write` writes counts.json anew, for a new toolchain or a change that is worth its cost;
-//! - `… -- --without-trace` builds a copy whose `trace!` calls are deleted and fails when the counts differ by 0.5 %:
-//!   with the feature off, the hooks must cost nothing.
+//! - `… -- --without-trace` does the same with a copy of the crates, then deletes the copy's `trace!` calls and fails when
+//!   the counts differ by 0.5 %: with the feature off, the hooks must cost nothing.
 
 use benches::machine::toolchain;
 use benches::untraced::Copy;
@@ -40,7 +40,7 @@ struct Arguments {
     /// Writes counts.json.
     #[arg(long)]
     write: bool,
-    /// Compares with a copy whose trace calls are deleted.
+    /// Counts a copy, compares it with counts.json, and then with the same copy without its trace calls.
     #[arg(long)]
     without_trace: bool,
     /// Runs one workload; what valgrind is started with.
@@ -62,7 +62,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     } else if arguments.write {
         write()?
     } else {
-        compare()?
+        compare(count_all(&env::current_exe()?)?)?
     };
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -112,7 +112,8 @@ fn write() -> Result<bool, Box<dyn Error>> {
     Ok(true)
 }
 
-fn compare() -> Result<bool, Box<dyn Error>> {
+/// Compares with counts.json.
+fn compare(counts: Vec<Count>) -> Result<bool, Box<dyn Error>> {
     let file: Value = serde_json::from_str(&fs::read_to_string(FILE)?)?;
     if file["toolchain"] != toolchain().as_str() {
         println!("counts.json was written with {}, this is {}: not comparable", file["toolchain"], toolchain());
@@ -120,7 +121,7 @@ fn compare() -> Result<bool, Box<dyn Error>> {
     }
     let before = |name: &str| file["instructions per operation"][name].as_f64();
     let mut good = true;
-    for (name, count) in count_all(&env::current_exe()?)? {
+    for (name, count) in counts {
         let Some(before) = before(name) else { return Err(format!("counts.json has no {name}: write it anew").into()) };
         good &= judge(name, before, count, count <= before * (1.0 + WORSE));
     }
@@ -133,10 +134,11 @@ fn compare() -> Result<bool, Box<dyn Error>> {
 fn without_trace() -> Result<bool, Box<dyn Error>> {
     let copy = Copy::new()?;
     let as_it_is = count_all(&copy.build()?)?;
+    let mut good = compare(as_it_is.clone())?;
     let deleted = copy.delete_trace_calls()?;
     println!("{deleted} calls deleted");
     let without = count_all(&copy.build()?)?;
-    let mut good = deleted > 0;
+    good &= deleted > 0;
     for ((name, traced), (_, untraced)) in as_it_is.into_iter().zip(without) {
         good &= judge(name, untraced, traced, (traced / untraced - 1.0).abs() <= UNTRACED);
     }

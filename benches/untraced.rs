@@ -2,6 +2,10 @@
 //!
 //! Both builds are made of the copy, at the same place: a path is part of what the compiler names things by, and may
 //! change how it groups and inlines them.
+//!
+//! The copy is built in the build folder of this program, so that the peers are not compiled a second time. Cargo names
+//! what it builds by the path within the workspace. So the members of the copy lie one folder deeper than ours, and its
+//! program has another name: neither takes the other's artifacts for its own.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -14,13 +18,19 @@ const MEMBERS: [&str; 3] = ["runtime", "gather", "benches"];
 /// Sources of another package that the benchmarks include.
 const RUNGS: &str = "examples/course/lessons";
 
+/// The folder in the copy's workspace in which all of them lie.
+const WITHIN: &str = "untraced";
+
+/// The counting program, and what it is called in the copy.
+const PROGRAM: &str = "name = \"counts\"";
+const COPIED_PROGRAM: &str = "counts_untraced";
+
 /// The copy.
 #[derive(Debug)]
 pub struct Copy {
-    /// Where it lies: in the build folder of this program.
+    /// Where its workspace lies: in the build folder of this program.
     folder: PathBuf,
-    /// Its build folder, which stays for the next time. It must not be this program's own: cargo names what it builds by
-    /// the path within the workspace, and would take one workspace's artifacts for the other's.
+    /// That build folder.
     target: PathBuf,
 }
 
@@ -32,17 +42,23 @@ impl Copy {
     pub fn new() -> Result<Copy, Box<dyn Error>> {
         let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("benches/ lies in the checkout")?;
         let program = env::current_exe()?;
-        let builds = program.ancestors().nth(2).ok_or("a program of cargo's lies in target/release")?;
-        let (folder, target) = (builds.join("untraced/copy"), builds.join("untraced/target"));
+        let target = program.ancestors().nth(2).ok_or("a program of cargo's lies in target/release")?.to_owned();
+        let folder = target.join("untraced");
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
         for copied in MEMBERS.into_iter().chain([RUNGS]) {
-            copy_folder(&top.join(copied), &folder.join(copied))?;
+            copy_folder(&top.join(copied), &folder.join(WITHIN).join(copied))?;
         }
-        fs::copy(top.join("Cargo.lock"), folder.join("Cargo.lock"))?;
+        // The second is for `machine.rs`, which reads the peers' versions from it.
+        for place in [&folder, &folder.join(WITHIN)] {
+            fs::copy(top.join("Cargo.lock"), place.join("Cargo.lock"))?;
+        }
         let manifest = fs::read_to_string(top.join("Cargo.toml"))?;
         fs::write(folder.join("Cargo.toml"), manifest_of_the_copy(&manifest))?;
+        let benches = folder.join(WITHIN).join("benches/Cargo.toml");
+        let manifest = fs::read_to_string(&benches)?;
+        fs::write(benches, manifest.replace(PROGRAM, &format!("name = {COPIED_PROGRAM:?}")))?;
         Ok(Copy { folder, target })
     }
 
@@ -52,14 +68,14 @@ impl Copy {
     /// When it does not build.
     pub fn build(&self) -> Result<PathBuf, Box<dyn Error>> {
         let built = Command::new("cargo")
-            .args(["build", "--quiet", "--release", "-p", "benches", "--bin", "counts", "--target-dir"])
+            .args(["build", "--quiet", "--release", "-p", "benches", "--bin", COPIED_PROGRAM, "--target-dir"])
             .arg(&self.target)
             .current_dir(&self.folder)
             .output()?;
         if !built.status.success() {
             return Err(format!("the copy does not build:\n{}", String::from_utf8_lossy(&built.stderr)).into());
         }
-        Ok(self.target.join("release/counts"))
+        Ok(self.target.join("release").join(COPIED_PROGRAM))
     }
 
     /// Deletes every call of the macro and gives their number.
@@ -69,7 +85,7 @@ impl Copy {
     pub fn delete_trace_calls(&self) -> io::Result<usize> {
         let mut deleted = 0;
         for (member, root) in [("runtime/src", "crate"), ("gather/src", "runtime")] {
-            for path in files(&self.folder.join(member))? {
+            for path in files(&self.folder.join(WITHIN).join(member))? {
                 if path.components().any(|part| part.as_os_str() == "trace") {
                     continue;
                 }
@@ -82,18 +98,18 @@ impl Copy {
     }
 }
 
-/// The workspace's manifest without the members that stay out.
+/// The workspace's manifest without the members that stay out, and with the paths of those that are in.
 fn manifest_of_the_copy(manifest: &str) -> String {
-    let members = format!("members = {MEMBERS:?}");
+    let members = format!("members = {:?}", MEMBERS.map(|member| format!("{WITHIN}/{member}")));
     let lines = manifest.lines().filter_map(|line| {
         if line.starts_with("members = ") {
-            return Some(members.as_str());
+            return Some(members.clone());
         }
         let path = line.split("path = \"").nth(1).and_then(|rest| rest.split('"').next());
         let is_out = line.starts_with("default-members = ") || path.is_some_and(|path| !MEMBERS.contains(&path));
-        (!is_out).then_some(line)
+        (!is_out).then(|| line.replace("path = \"", &format!("path = \"{WITHIN}/")))
     });
-    lines.map(|line| line.to_owned() + "\n").collect()
+    lines.map(|line| line + "\n").collect()
 }
 
 /// The source with every `trace!(…)` replaced by `()`, which does in a statement and in a match arm. A reason and a scope,
@@ -162,8 +178,8 @@ mod tests {
     fn the_manifest_keeps_the_members_that_are_copied() {
         let manifest = "[workspace]\nmembers = [\"runtime\", \"tests\"]\ndefault-members = [\"tests\"]\n\n\
             [workspace.dependencies]\ngather = { path = \"gather\" }\nstep = { path = \"examples/step\" }\nslab = \"1\"\n";
-        let kept = "[workspace]\nmembers = [\"runtime\", \"gather\", \"benches\"]\n\n\
-            [workspace.dependencies]\ngather = { path = \"gather\" }\nslab = \"1\"\n";
+        let kept = "[workspace]\nmembers = [\"untraced/runtime\", \"untraced/gather\", \"untraced/benches\"]\n\n\
+            [workspace.dependencies]\ngather = { path = \"untraced/gather\" }\nslab = \"1\"\n";
         assert_eq!(manifest_of_the_copy(manifest), kept);
     }
 }
