@@ -7,6 +7,8 @@
 mod browser;
 #[path = "page/cost.rs"]
 mod cost;
+#[path = "page/lines.rs"]
+mod lines;
 #[path = "page/node.rs"]
 mod node;
 #[path = "page/picture.rs"]
@@ -914,6 +916,51 @@ fn of_many_things_the_one_that_acts_is_seen() {
             assert!(seen[0].as_str().unwrap_or_default().contains(wanted), "{event}: {seen}");
             assert_eq!(seen[1], true, "{event}: it is there and not seen: {seen}");
             assert_eq!(seen[2], 0, "the page itself has moved");
+        }
+    });
+}
+
+/// The list has a row for each step where there is room, and says how many are above and below where there is not. The
+/// room comes from nobody who needs it: no table hides a row of its own for it.
+#[test]
+fn no_table_of_the_programs_hides_a_row_and_the_list_says_how_many_it_has_no_room_for() {
+    const ROWS: &str = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => {
+        const list = document.getElementById('events').getBoundingClientRect();
+        const seen = [...document.querySelectorAll('.row')].filter((it) => {
+            const { top, bottom } = it.getBoundingClientRect();
+            return top >= list.top - 1 && bottom <= list.bottom + 1;
+        });
+        const note = document.getElementById('events-hidden').textContent;
+        const number = (word) => Number(new RegExp(`([0-9]+) ${word}`).exec(note)?.[1] ?? 0);
+        const first = seen.length ? app.list.rows.indexOf(Number(seen[0].id.slice(6))) : 0;
+        const tables = [...document.querySelectorAll('.world .scroll')].filter((it) => !it.closest('.never') && it.scrollHeight > it.clientHeight + 1);
+        done({
+            seen: seen.length, all: app.list.rows.length, circle: document.getElementById('circle').clientHeight,
+            told: [number('above'), number('below')], so: [first, app.list.rows.length - first - seen.length],
+            is_all: note === 'all are shown', hiding: tables.map((it) => it.id),
+        });
+    }))))";
+    let pages = ["sleep", "gather", "deadlock"].map(|name| (name, Page::introduced(name, &format!("rows-{name}"))));
+    browse("rows", async |browser| {
+        for (width, height, whole) in [(1366, 768, 1), (1920, 1080, 2)] {
+            browser.look(width, height, "light").await;
+            let mut shown_whole = 0;
+            for (name, page) in &pages {
+                browser.open(&page.0).await;
+                for share in [0.0, 0.5, 1.0] {
+                    let beat = format!("app.history.beats[Math.floor((app.history.beats.length - 1) * {share})]");
+                    browser.eval(&format!("app.go({beat})")).await;
+                    let rows = browser.eval(ROWS).await;
+                    let context = format!("{name}, {width} x {height}, {share}: {rows}");
+                    assert_eq!(rows["hiding"], json!([]), "{context}");
+                    assert_eq!(rows["told"], rows["so"], "{context}");
+                    assert_eq!(rows["is_all"], rows["seen"] == rows["all"], "{context}");
+                    assert!(rows["seen"] == rows["all"] || rows["seen"].as_u64() >= Some(8), "{context}");
+                    assert!(rows["circle"].as_u64() > Some(100), "{context}");
+                    shown_whole += usize::from(share == 1.0 && rows["is_all"] == true);
+                }
+            }
+            assert!(shown_whole >= whole, "at {width} x {height} the list shows {shown_whole} of the programs whole");
         }
     });
 }

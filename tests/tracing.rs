@@ -1189,6 +1189,7 @@ fn where_the_program_acted_the_event_names_the_programs_line() {
         _ = timeout(SECOND, receiver.recv()).await;
         sender.send(()).await.unwrap();
         _ = timeout(SECOND, sender.send(())).await;
+        _ = receiver.recv().await;
     });
     let lines_of = |kind: &str| -> Vec<i64> {
         let of_kind = events.iter().filter(|event| event.kind.name() == kind);
@@ -1204,6 +1205,7 @@ fn where_the_program_acted_the_event_names_the_programs_line() {
     assert_eq!(lines_of("TimerArmed"), [6, 7, 8, 21, 23]);
     assert_eq!(lines_of("PermitWaiting"), [8, 8], "in line, and polled once more when the time was over");
     assert_eq!(lines_of("JobSubmitted"), [9]);
+    assert_eq!((lines_of("ChannelSent"), lines_of("ChannelTaken")), (vec![22], vec![24]), "where nobody waits, too");
     assert_eq!(lines_of("GatherStart"), [10, 11, 12, 17, 18]);
     let mut waits = lines_of("Waits");
     waits.dedup();

@@ -114,9 +114,8 @@ impl Sentences {
                 if it.cannot_tell && it.done + alive > it.started {
                     it.children = Some(it.done + alive);
                 }
-                let all = it.children.or((!it.cannot_tell).then_some(it.done + alive));
-                it.all = all;
-                let remaining = all.map(|all| all - it.done);
+                it.all = it.children.or((!it.cannot_tell).then_some(it.done + alive));
+                let remaining = it.all.map(|all| all - it.done);
                 fact("done", it.done.into());
                 fact("remaining", remaining.map_or("an unknown number".to_owned().into(), Json::from));
                 fact("one", Json::Bool(remaining == Some(1)));
@@ -151,7 +150,10 @@ impl Sentences {
                 let left = number("deadline").zip(number("at")).map_or(0, |(deadline, at)| deadline - at);
                 fact("in", time(left).into());
             }
-            "ChannelSent" | "ChannelTaken" => fact("bounded", Json::Bool(number("room").is_some())),
+            "ChannelSent" | "ChannelTaken" => {
+                fact("free", Json::Bool(number("room") > Some(0)));
+                fact("full", Json::Bool(number("room") == Some(0)));
+            }
             "ChannelClosed" => fact("bysender", Json::Bool(event["side"].is("sender"))),
             "GatherPoll" => _ = number("gather").and_then(|it| self.gathers.get_mut(&it)).map(|it| it.due = false),
             "ChildWoken" => {
@@ -187,9 +189,7 @@ impl Sentences {
             }
             "Park" => fact("parking", parking(&event).into()),
             "GatherDone" | "GatherDropped" => _ = self.gathers.remove(&number("gather").expect("a gather")),
-            "PermitTaken" | "PermitReleased" => {
-                self.semaphores.extend(number("semaphore").zip(number("left")));
-            }
+            "PermitTaken" | "PermitReleased" => self.semaphores.extend(number("semaphore").zip(number("left"))),
             "TurnEnd" => {
                 let seq = number("seq").expect("a number");
                 self.counts.insert(seq, self.counted());

@@ -320,6 +320,21 @@ fn what_runs_not_is_dimmed_and_lines_are_shown_whole() {
     });
 }
 
+/// An await of a task's end has no line of its own in the trace. The line lit before it is then not said to be the one at work.
+#[test]
+fn a_line_that_the_code_may_have_left_is_only_where_it_was_last_seen() {
+    let page = Page::introduced("sockets", "known");
+    browse("known", async |browser| {
+        browser.open(&page.0).await;
+        for (event, is_told) in [("e.kind === 'Note'", true), ("e.kind === 'Waits' && e.whom !== null", false)] {
+            browser.eval(&format!("app.go(app.history.events.find((e) => {event}).seq)")).await;
+            let is_known = browser.eval("document.getElementById('program').classList.contains('known')").await;
+            assert_eq!(is_known, !is_told, "{event}");
+            assert_eq!(browser.text("program-file").await.ends_with("· last seen"), !is_told, "{event}");
+        }
+    });
+}
+
 /// Goes through all steps: the panels that hide a row that they have, or a part of one, with the step and by how many pixels.
 const HIDDEN: &str = "(() => {
     const hidden = {};

@@ -165,7 +165,7 @@ impl Reactor {
     /// The waiting task has seen its event, or was dropped.
     pub(crate) fn leave(&mut self, key: SourceKey, direction: Direction, waiter: WaiterKey) -> Waker {
         let side = &mut self.sources[key.0 as usize].sides[direction as usize];
-        trace!(below IoLeft { source: key.0, direction: direction });
+        trace!(below IoLeft { source: key.0, direction: direction, ahead: (&self.waiters, waiter) });
         self.waiters.leave(&mut side.line, waiter)
     }
 

@@ -118,6 +118,13 @@ impl Waiters {
         line.map(|waiter| &self.entries[waiter.index()].waker)
     }
 
+    /// How many stand in the line before a waiter; `None` if it was called: for the trace.
+    #[cfg(feature = "trace")]
+    pub(crate) fn ahead(&self, key: WaiterKey) -> Option<usize> {
+        let before = std::iter::successors(self.entries[key.index()].before, |it| self.entries[it.index()].before);
+        (!self.is_called(key)).then(|| before.count())
+    }
+
     /// Whether this waiter has been called.
     pub(crate) fn is_called(&self, key: WaiterKey) -> bool {
         self.entries[key.index()].after == Some(key)

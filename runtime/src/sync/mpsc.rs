@@ -158,9 +158,10 @@ impl<T> State<T> {
 }
 
 /// Puts a value into the queue and wakes the receiver.
-pub(super) fn put<T>(mut state: impl DerefMut<Target = State<T>>, value: T) {
+/// `_at` is where the program sends it, for the trace.
+pub(super) fn put<T>(mut state: impl DerefMut<Target = State<T>>, value: T, _at: At) {
     state.queue.push_back(value);
-    let _sent = trace!(scope @channel_sent(state._mark, state.capacity, state.granted));
+    let _sent = trace!(scope @channel_sent(state._mark, state.capacity, state.granted, Some(_at)));
     let receiver = state.receiver.take();
     drop(state);
     wake(receiver);
@@ -204,6 +205,7 @@ impl<T, R: Reach> Sender<T, R> {
     ///
     /// # Errors
     /// The value comes back when the channel is full or closed, or when the receiver is gone.
+    #[track_caller]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let state = self.channel.lock();
         if state.closed {
@@ -212,7 +214,7 @@ impl<T, R: Reach> Sender<T, R> {
         if !state.has_room() {
             return Err(TrySendError::Full(value));
         }
-        put(state, value);
+        put(state, value, At::here());
         Ok(())
     }
 
@@ -280,10 +282,12 @@ impl<T> UnboundedSender<T> {
     ///
     /// # Errors
     /// The value comes back when the receiver is gone, or has closed the channel.
+    #[track_caller]
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
-        self.sender.try_send(value).map_err(|error| match error {
-            TrySendError::Full(value) | TrySendError::Closed(value) => SendError(value),
-        })
+        match self.sender.try_send(value) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(value) | TrySendError::Closed(value)) => Err(SendError(value)),
+        }
     }
 
     /// Whether the receiver is gone, or has closed the channel.
@@ -367,7 +371,7 @@ impl<T, R: Reach> Receiver<T, R> {
     fn poll_at(&mut self, _at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         budget::spend(cx, |cx| {
             // Cloned before the lock and dropped after it: both are foreign code.
-            let polled = self.take_or_wait(Some(cx.waker().clone()));
+            let polled = self.take_or_wait(Some(cx.waker().clone()), _at);
             if polled.is_pending() {
                 self.note_wait(_at);
             }
@@ -388,17 +392,18 @@ impl<T, R: Reach> Receiver<T, R> {
     ///
     /// # Errors
     /// [`TryRecvError::Empty`] when none is there yet, [`TryRecvError::Disconnected`] when none will come.
+    #[track_caller]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        match self.take_or_wait(None) {
+        match self.take_or_wait(None, Some(At::here())) {
             Poll::Ready(value) => value.ok_or(TryRecvError::Disconnected),
             Poll::Pending => Err(TryRecvError::Empty),
         }
     }
 
     /// Takes the next value if one is there, and else leaves a waker.
-    fn take_or_wait(&mut self, waker: Option<Waker>) -> Poll<Option<T>> {
+    fn take_or_wait(&mut self, waker: Option<Waker>, _at: Option<At>) -> Poll<Option<T>> {
         if let Some(value) = self.taken.pop_front() {
-            trace!(@channel_taken(self.channel.lock()._mark, UNBOUNDED, 0));
+            trace!(@channel_taken(self.channel.lock()._mark, UNBOUNDED, 0, _at));
             self.taken.give_back();
             return Poll::Ready(Some(value));
         }
@@ -413,13 +418,13 @@ impl<T, R: Reach> Receiver<T, R> {
         if state.capacity == UNBOUNDED {
             mem::swap(&mut state.queue, &mut self.taken);
             let value = self.taken.pop_front();
-            trace!(@channel_taken_if(value.is_some(), state._mark, UNBOUNDED, 0));
+            trace!(@channel_taken_if(value.is_some(), state._mark, UNBOUNDED, 0, _at));
             drop(guard);
             return Poll::Ready(value);
         }
         let granted = if state.queue.is_empty() { None } else { state.grant() };
         let value = state.queue.pop_front();
-        let _taken = trace!(scope @channel_taken_if(value.is_some(), state._mark, state.capacity, state.granted));
+        let _taken = trace!(scope @channel_taken_if(value.is_some(), state._mark, state.capacity, state.granted, _at));
         state.queue.give_back();
         drop(guard);
         wake(granted);

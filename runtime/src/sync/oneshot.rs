@@ -206,7 +206,7 @@ impl<T, R: Reach> Receiver<T, R> {
                 Poll::Pending
             }
             Found::Ended(value) => {
-                trace!(@channel_taken_if(value.is_some(), transfer.mark(), usize::MAX, 0));
+                trace!(@channel_taken_if(value.is_some(), transfer.mark(), usize::MAX, 0, None));
                 self.transfer = None;
                 Poll::Ready(value.ok_or(RecvError(())))
             }

@@ -234,7 +234,7 @@ impl Waiting {
         let mut state = semaphore.state.borrow_mut();
         let State { waiters, line, .. } = &mut *state;
         let was_granted = waiters.is_called(waiter);
-        trace!(below PermitLeft { semaphore: semaphore });
+        trace!(below PermitLeft { semaphore: semaphore, ahead: (&*waiters, waiter) });
         let waker = waiters.leave(line, waiter);
         drop(state);
         drop(waker);

@@ -63,7 +63,7 @@ impl<T, R: Reach> Send<'_, T, R> {
             this.waiter.is_none() && state.has_room()
         };
         if may_send {
-            put(guard, value);
+            put(guard, value, this._at);
             return Poll::Ready(Ok(()));
         }
         let old = state.waiters.wait(&mut state.line, &mut this.waiter, fresh);
@@ -90,8 +90,8 @@ impl<T, R: Reach> Drop for Send<'_, T, R> {
         let mut guard = self.sender.channel.lock();
         let state = &mut *guard;
         let was_granted = state.waiters.is_called(waiter);
+        let _left = trace!(below scope ChannelLeft { channel: state._mark, ahead: (&state.waiters, waiter) });
         let own = state.waiters.leave(&mut state.line, waiter);
-        let _left = trace!(scope ChannelLeft { channel: state._mark });
         let mut next = None;
         // When a channel is closed, all waiters are called, but no place is granted.
         if was_granted && !state.closed {

@@ -20,7 +20,8 @@ use std::thread;
 /// What was left for each loop. A loop stands here while a recorder listens to it.
 static LEFT: Mutex<Vec<Left>> = Mutex::new(Vec::new());
 
-/// Tickets that were cloned on threads without a recorder, while somebody listened: nobody can count those clones.
+/// Tickets that were cloned on threads without a recorder, while somebody listened: nobody can count those clones. What each
+/// loop keeps as `shared` would not do: a loop begins with none when another recorder takes it up.
 static CLONED: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
 
 /// What was left for one loop.

@@ -1,7 +1,7 @@
 //! What the channels tell. Their ends may be on threads without a recorder: the values are counted there, too.
 
 use super::{Kind, record_if};
-use crate::{ChannelMark, Reason};
+use crate::{At, ChannelMark, Reason};
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -26,28 +26,30 @@ fn room(capacity: usize, len: usize, granted: usize) -> Option<usize> {
     (capacity != usize::MAX).then(|| capacity.saturating_sub(len + granted))
 }
 
-/// A value went into a channel.
+/// A value went into a channel, at this place of the program.
 pub(crate) fn channel_sent(
     file: &'static str,
     line: u32,
     mark: ChannelMark,
     capacity: usize,
     granted: usize,
+    at: Option<At>,
 ) -> Reason {
     let len = count(mark, 1);
-    record_if(file, line, None, || Kind::ChannelSent { channel: mark.into(), len, room: room(capacity, len, granted) })
+    record_if(file, line, at, || Kind::ChannelSent { channel: mark.into(), len, room: room(capacity, len, granted) })
 }
 
-/// A value came out of it.
+/// A value came out of it, at this place of the program.
 pub(crate) fn channel_taken(
     file: &'static str,
     line: u32,
     mark: ChannelMark,
     capacity: usize,
     granted: usize,
+    at: Option<At>,
 ) -> Reason {
     let len = count(mark, -1);
-    record_if(file, line, None, || Kind::ChannelTaken { channel: mark.into(), len, room: room(capacity, len, granted) })
+    record_if(file, line, at, || Kind::ChannelTaken { channel: mark.into(), len, room: room(capacity, len, granted) })
 }
 
 /// A channel was asked for a value, and had one or not.
@@ -58,8 +60,9 @@ pub(crate) fn channel_taken_if(
     mark: ChannelMark,
     capacity: usize,
     granted: usize,
+    at: Option<At>,
 ) -> Reason {
-    if has_value { channel_taken(file, line, mark, capacity, granted) } else { Reason::unknown() }
+    if has_value { channel_taken(file, line, mark, capacity, granted, at) } else { Reason::unknown() }
 }
 
 /// One side is gone, or the receiver has closed the channel. `before` says that it was closed already.
@@ -79,7 +82,7 @@ pub(crate) fn channel_closed(
 /// The sender of a channel for one value has ended, with the value or without one.
 pub(crate) fn oneshot_ended(file: &'static str, line: u32, mark: ChannelMark, has_value: bool) -> Reason {
     if has_value {
-        channel_sent(file, line, mark, usize::MAX, 0)
+        channel_sent(file, line, mark, usize::MAX, 0, None)
     } else {
         channel_closed(file, line, mark, "sender", false)
     }

@@ -1,7 +1,9 @@
 //! JSON, written by hand: an event a line, and strings that no HTML page takes for its own.
 
 use super::Event;
-use super::kind::{ChannelNumber, GatherNumber, How, Nanos, PermitNumber, Place, SemaphoreNumber, TaskNumber, Woken};
+use super::kind::{
+    Ahead, ChannelNumber, GatherNumber, How, Nanos, PermitNumber, Place, SemaphoreNumber, TaskNumber, Woken,
+};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +36,10 @@ json! {
     ChannelNumber: |it, out| it.0.write(out);
     PermitNumber: |it, out| it.0.write(out);
     Place: |it, out| it.0.write(out);
+    Ahead: |it, out| match it.0 {
+        Some(ahead) => ahead.write(out),
+        None => out.push_str("false"),
+    };
     Nanos: |it, out| it.0.write(out);
     Duration: |it, out| number(it.as_nanos() as u64, out);
     &str: |it, out| text(it, out);

@@ -6,7 +6,7 @@ use crate::circle::join::Target;
 use crate::circle::reactor::Direction;
 use crate::circle::ready::{Body, Wait};
 use crate::circle::ticket::Ticket;
-use crate::parts::line::{Line, Waiters};
+use crate::parts::line::{Line, WaiterKey, Waiters};
 use crate::sync::Semaphore;
 use crate::{At, ChannelMark, Mark, PermitMark};
 use std::any::Any;
@@ -116,8 +116,8 @@ kinds! {
     IoShort { source: u32, direction: &'static str }
     /// (4) The task at poll waits at a source.
     IoWaits { source: u32, direction: &'static str }
-    /// (4) Somebody waits there no longer.
-    IoLeft { source: u32, direction: &'static str }
+    /// (4) Somebody waits there no longer, who was in line behind so many others (`ahead`).
+    IoLeft { source: u32, direction: &'static str, ahead: Ahead }
     /// A source is no longer under watch.
     IoDeregistered { source: u32 }
     /// Nothing is ready: the loop sleeps for at most `timeout`, the least of the time to the next deadline and the
@@ -142,8 +142,9 @@ kinds! {
     PermitTaken { semaphore: SemaphoreNumber, left: usize, permit: PermitNumber }
     /// The task at poll went into the line of a semaphore.
     PermitWaiting { semaphore: SemaphoreNumber }
-    /// Somebody who waited there was dropped; a permit granted meanwhile goes to the next.
-    PermitLeft { semaphore: SemaphoreNumber }
+    /// Somebody who waited there was dropped, who was in line behind so many others (`ahead`); a permit granted meanwhile
+    /// goes to the next.
+    PermitLeft { semaphore: SemaphoreNumber, ahead: Ahead }
     /// A permit was given back: the one that was taken as `permit`, or one that nobody had. `next` says that it is for
     /// the first in line.
     PermitReleased { semaphore: SemaphoreNumber, left: usize, permit: Option<PermitNumber>, next: bool }
@@ -156,8 +157,9 @@ kinds! {
     ChannelTaken { channel: ChannelNumber, len: usize, room: Option<usize> }
     /// A channel takes no more values: its receiver has closed it or is gone, or its last sender is gone (`side`).
     ChannelClosed { channel: ChannelNumber, side: &'static str }
-    /// Somebody who waited for room was dropped; a place that was promised meanwhile goes to the next.
-    ChannelLeft { channel: ChannelNumber }
+    /// Somebody who waited for room was dropped, who was in line behind so many others (`ahead`); a place that was promised
+    /// meanwhile goes to the next.
+    ChannelLeft { channel: ChannelNumber, ahead: Ahead }
     /// A gather is about to be polled for the first time.
     GatherStart { gather: GatherNumber, form: &'static str }
     /// The gather that starts takes its children from an iterator: so many, if that knows.
@@ -244,6 +246,10 @@ pub struct Woken(pub Vec<TaskNumber>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Place(pub u32);
 
+/// How many stood in a line before the one who leaves it; `None`: it was in the line no more, for it had been called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ahead(pub Option<usize>);
+
 /// Makes fields of what stands in the `trace!` lines.
 macro_rules! from {
     ($($source:ty => $target:ty: |$it:pat_param| $value:expr;)*) => {
@@ -282,6 +288,7 @@ from! {
         with_state(|state| state.channel(identity)).unwrap_or(ChannelNumber(u32::MAX))
     };
     &Waker => Woken: |waker| Woken(Ticket::of(waker).map(TaskNumber::from).into_iter().collect());
+    (&Waiters, WaiterKey) => Ahead: |(waiters, waiter)| Ahead(waiters.ahead(waiter));
     // Everybody in a line is about to be woken.
     (&Waiters, &Line) => Woken: |(waiters, line)| {
         Woken(waiters.wakers(line).filter_map(Ticket::of).map(TaskNumber::from).collect())

@@ -54,8 +54,8 @@ pub(crate) use channels::{channel_closed, channel_sent, channel_taken, channel_t
 pub use gathers::{again, child_spawned, task_counted, woke_itself};
 pub use heading::Heading;
 pub use kind::{
-    ChannelNumber, GatherNumber, How, Kind, MaybeDuration, Nanos, PermitNumber, Place, SemaphoreNumber, TaskNumber,
-    Woken,
+    Ahead, ChannelNumber, GatherNumber, How, Kind, MaybeDuration, Nanos, PermitNumber, Place, SemaphoreNumber,
+    TaskNumber, Woken,
 };
 pub use page::{Page, WORDS, page, save};
 #[cfg(feature = "explore")]

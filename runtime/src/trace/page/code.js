@@ -61,13 +61,14 @@ class Pane {
     this.file = file;
   }
 
-  // `isRunning` says that this line is at work now; else it is where the code was last.
-  show(place, isRunning) {
+  // `isRunning` says that the code of this file is at work now; else this line is where it was last. `isTold` says that it is
+  // at this very line; else it may have gone on since.
+  show(place, isRunning, isTold = true) {
     this.line?.classList.remove("lit");
     this.line = null;
-    const label = place ? `${place[0]}, line ${place[1]}${isRunning ? "" : " · at rest"}` : "";
+    const label = place ? `${place[0]}, line ${place[1]}${!isRunning ? " · at rest" : isTold ? "" : " · last seen"}` : "";
     draw(this.label, el("span", { title: label }, label));
-    attribute(this.view.parent, "class", !isRunning && "idle");
+    attribute(this.view.parent, "class", !isRunning ? "idle" : !isTold && "known");
     if (!place) return;
     this.open(place[0]);
     this.line = this.file.childNodes[place[1] - 1] ?? null;
@@ -86,8 +87,8 @@ class Code {
   }
 
   show(state, e) {
-    const { lines, running } = this.app.history;
-    this.program.show(e ? lines[e.seq] : lines[0], Boolean(e) && running[e.seq]);
+    const { lines, running, told } = this.app.history;
+    this.program.show(e ? lines[e.seq] : lines[0], Boolean(e) && running[e.seq], Boolean(e) && told[e.seq]);
     this.runtime.show(e ? e.runtime : null, true);
   }
 }

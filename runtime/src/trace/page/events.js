@@ -73,7 +73,7 @@ class EventList {
     const note = this.wanted ? `match ${upTo(this.wanted, index)} of ${this.wanted.length}` : length < app.history.length ? `${length} of ${app.history.length}: the others ride along` : app.history.length;
     draw($("events-note"), note);
     // The row before the first one that comes later.
-    this.view.reveal(Math.max(0, this.after(index) - 1) * ROW, ROW, 3 * ROW);
+    this.view.reveal(Math.max(0, this.after(index) - 1) * ROW, ROW, 3 * ROW, length * ROW);
     this.draw();
   }
 
@@ -95,11 +95,20 @@ class EventList {
     const first = Math.max(0, Math.min(Math.floor(top / ROW), last - Math.ceil(height / ROW)) - 3);
     const shown = this.rows.slice(first, last).filter((seq) => !app.predict.hides(seq));
     const { events } = app.history;
+    this.outside(top, height);
     this.said = new Map(shown.map((seq) => [seq, this.said.get(seq) ?? this.cells(events[seq])]));
     // Which of the rows is the one, for whoever hears the list.
     const isShown = shown.includes(app.index);
     attribute($("events"), "aria-activedescendant", isShown && `event-${app.index}`);
     draw(this.space, ...shown.map((seq, index) => this.row(events[seq], first + index, this.said.get(seq))));
+  }
+
+  // No row is hidden in silence: how many are above the first one that is seen, and below the last one.
+  outside(top, height) {
+    const above = Math.min(Math.ceil(top / ROW), this.rows.length);
+    const below = Math.max(0, this.rows.length - above - Math.floor(height / ROW));
+    const parts = [above && `${above} above`, below && `${below} below`].filter(Boolean);
+    draw($("events-hidden"), parts.length ? parts.join(", ") : "all are shown");
   }
 
   row(e, position, cells) {
@@ -136,7 +145,7 @@ class EventList {
     const whose = task === null ? el("span") : el("span", { class: "whose", title: history.name(task) }, sign(task));
     const link = reason === null ? el("span") : el("a", { href: `#e=${reason}`, title: words.text(history.events[reason]) }, `because ${reason}`);
     return [
-      el("span", {}, e.seq), el("span", {}, `turn ${e.turn}`), el("span", {}, time(e.at)), whose, el("b", {}, words.word(e)), el("span", {}, words.text(e)), link,
+      el("span", {}, e.seq), el("span", {}, `turn ${e.turn}`), el("span", {}, time(e.at)), whose, el("b", {}, words.word(e)), el("span", { title: words.text(e) }, words.text(e)), link,
     ];
   }
 

@@ -25,6 +25,7 @@ class History {
     this.panics = {};     // the end of a poll → whether it has panicked
     this.due = {};        // a child's wake → whether its parent was woken before
     this.running = [];    // event → whether the program runs: its line is the one that is shown
+    this.told = [];       // event → whether it says at which line; else the line is the last one that is known of the task
     this.polls = [];      // the polls that took long: { begin, end, nanos }
     this.most = {};       // part of the state → the most that it ever held
     this.hangs = this.events.some((e) => e.kind === "Quiescent");
@@ -67,6 +68,7 @@ class History {
       const owner = e.kind === "Spawn" ? e.task : state.poll ?? task;
       const told = e.program && !ours.has(folder(e.program)) ? e.program : null;
       const known = told ?? where[e.kind === "Spawn" ? state.poll : task] ?? null;
+      this.told.push(told !== null);
       this.running.push(known !== null && (told !== null || state.poll !== null || atPoll !== null));
       const line = known ?? this.lines[this.lines.length - 1] ?? null;
       if ((told || e.kind === "Spawn") && owner !== null) where[owner] = line;

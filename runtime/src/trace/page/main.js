@@ -1,5 +1,14 @@
 // The page itself: what is shown and which task is selected; everything else follows from these two.
 
+// Heights in pixels: what two panels keep, the gap between panels, a line of the sentence, and the rows that the list always has.
+const LEAST_CODE = 340;
+const LEAST_CIRCLE = 226;
+const GAP = 8;
+const SENTENCE = 25;
+const LEAST_ROWS = 8;
+// Where the style puts the panels below each other.
+const NARROW = matchMedia("(max-width: 1080px), (max-height: 620px)");
+
 class App {
   constructor(data) {
     this.history = new History(data);
@@ -24,6 +33,8 @@ class App {
     document.addEventListener("click", () => this.link(), true);
     if (matchMedia("(prefers-color-scheme: dark)").matches) this.theme();
     if (!this.fromLink()) this.show();
+    this.roomForEvents();
+    window.addEventListener("resize", () => requestAnimationFrame(() => this.roomForEvents()));
   }
 
   // A panel has room for the most that it ever shows in this run, so that none moves from step to step. One that never has
@@ -40,6 +51,23 @@ class App {
       section.style.setProperty("--room", `${({ queue: 34, gathers: 34, tasks: 72, remote: 64, pool: 60, semaphores: 52 }[id] ?? 58) + Math.min(count, 12) * 26}px`);
     }
     document.querySelector(".pair").style.setProperty("--room", `${54 + Math.min(12, Math.max(rows.timers, rows.queue, 1.4)) * 26}px`);
+  }
+
+  // The list of events has a row for each step, as far as the panels above it leave room. These keep what they need: the
+  // circle its picture, a table all of its rows, the code as many lines as make sense. Measured when the window changes, and
+  // never at a step.
+  roomForEvents() {
+    const page = document.documentElement;
+    const { beats } = this.history;
+    // On a narrow page the panels are below each other and each has its height: nothing is given up for the list.
+    if (NARROW.matches) return page.style.setProperty("--rows", Math.min(beats.length, 28));
+    const room = (panel) => (panel.id === "nevers" ? panel.offsetHeight : parseFloat(panel.style.getPropertyValue("--room")));
+    const waiting = [...document.querySelector(".waiting").children].map(room);
+    const needs = Math.max(LEAST_CODE, LEAST_CIRCLE + GAP + room(document.querySelector(".slab")), SENTENCE + waiting.reduce((sum, height) => sum + height + GAP, 0));
+    // A sentence of more lines takes its room from the code and the circle, so a longer one does not count here.
+    const both = document.querySelector("main").offsetHeight + $("events").offsetHeight + $("say").offsetHeight - SENTENCE;
+    const fit = Math.floor((both - needs) / ROW);
+    page.style.setProperty("--rows", Math.max(LEAST_ROWS, Math.min(beats.length, fit)));
   }
 
   get event() {

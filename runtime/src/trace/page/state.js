@@ -134,7 +134,7 @@ const CHANGES = {
     side(s, e, (it) => enterLine(s, it.waits));
     holds(s, e.direction, e.source);
   },
-  IoLeft(s, e) { side(s, e, (it) => leaveLine(s, it.waits)); },
+  IoLeft(s, e) { side(s, e, (it) => leftLine(s, it.waits, e)); },
   IoDeregistered(s, e) { set(s.sources, e.source, undefined); },
 
   Park(s, e) { set(s, "park", { timeout: e.timeout, deadline: e.deadline, limit: e.limit }); },
@@ -161,7 +161,7 @@ const CHANGES = {
     enterLine(s, semaphore(s, e).line);
     holds(s, "semaphore", e.semaphore);
   },
-  PermitLeft(s, e) { leaveLine(s, semaphore(s, e).line); },
+  PermitLeft(s, e) { leftLine(s, semaphore(s, e).line, e); },
   PermitReleased(s, e) {
     set(semaphore(s, e), "free", e.left);
     if (e.next) grant(semaphore(s, e).line);
@@ -190,9 +190,8 @@ const CHANGES = {
   },
   ChannelLeft(s, e) {
     const { send } = channel(s, e);
-    const had = send.some((it) => it.granted && sameActor(it, actor(s)));
-    leaveLine(s, send);
-    if (had) grant(send);
+    const left = leftLine(s, send, e);
+    if (left?.granted) grant(send);
   },
 
   GatherStart(s, e) {
@@ -315,9 +314,23 @@ function grant(line) {
 }
 
 function leaveLine(s, line) {
-  // Of a task that is dropped it is not known which of its children leaves: the first one in line.
-  const who = s.dropped === null ? actor(s) : line.find(({ task }) => task === s.dropped) ?? actor(s);
+  const who = actor(s);
   takeAll(line, (it) => sameActor(it, who));
+}
+
+// Somebody who waited is dropped, perhaps by another task or with its runtime. The event says how many stood before it. One
+// that was granted something stood there no longer: it is of whoever acts, or of the task that is dropped. Gives who left.
+function leftLine(s, line, { ahead }) {
+  const who = actor(s);
+  const task = s.dropped ?? who.task;
+  const waiting = line.filter((it) => !it.granted);
+  const granted = line.filter((it) => it.granted);
+  // In a trace that does not say so, it is of the task that acts.
+  const own = () => line.find((it) => sameActor(it, who)) ?? line.find((it) => it.task === task);
+  const called = () => granted.find((it) => sameActor(it, who)) ?? granted.find((it) => it.task === task) ?? granted[0];
+  const left = ahead === null ? own() : ahead === false ? called() : waiting[ahead];
+  if (left) take(line, line.indexOf(left));
+  return left;
 }
 
 function endGather(s, number, fate) {

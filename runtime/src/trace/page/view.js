@@ -121,10 +121,12 @@ class View {
     new ResizeObserver(() => requestAnimationFrame(() => { this.height = parent.clientHeight; moved(); })).observe(parent);
   }
 
-  // Scrolls so that a line is seen, with some room above and below it.
-  reveal(line, above, below) {
+  // Scrolls so that a line is seen, with some room above and below it; `end` is where the last line ends, if that is known.
+  reveal(line, above, below, end = null) {
     if (line >= this.top + above && line <= this.top + this.height - below) return;
-    this.top = Math.max(0, line - Math.round(this.height * 0.4 / this.row) * this.row);
+    const top = Math.max(0, line - Math.round(this.height * 0.4 / this.row) * this.row);
+    // The browser stops at the end.
+    this.top = Math.min(top, end === null ? top : Math.max(0, end - this.height));
     if (this.target === null) requestAnimationFrame(() => { this.parent.scrollTop = this.target; this.target = null; });
     this.target = this.top;
   }

@@ -63,7 +63,8 @@ class Words {
       case "for": return this.waitsFor(e);
       case "fate": return this.fate(e);
       case "in": return time(e.deadline - e.at);
-      case "bounded": return e.room !== null;
+      case "free": return e.room > 0;
+      case "full": return e.room === 0;
       case "bysender": return e.side === "sender";
       case "jobs": return e.message === "job end";
       case "did": return { wake: "woke it", abort: "aborted it", spawn: "spawned it", "nobody outside": "has nothing more to say" }[e.message] ?? `has ended job ${e.number}`;
