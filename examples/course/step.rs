@@ -3,7 +3,8 @@
 
 use crate::catalog::{Lesson, PROGRAMS_OF_STEP, typed};
 use crate::check::{ACCEPTED, REFUSED};
-use crate::commands::{Desk, NOT_ACCEPTED, OK, USAGE, check_with};
+use crate::checking::check_with;
+use crate::commands::{Desk, NOT_ACCEPTED, OK, USAGE};
 use crate::orders::Orders;
 use std::env;
 use std::fs;

@@ -2,11 +2,9 @@
 //! tells of it. Then two sockets of the system, on the rung's own loop.
 #![allow(dead_code, unused_imports, unused_macros, unused_variables)]
 
-use course::{Broken, Dice, Judged, Run, Spy, broken, watch};
-use mio::{Interest, Registry, Token, event::Source};
+use course::{Broken, CALLED, Dice, Judged, Run, Scripted, Spy, Wire, broken, watch};
 use reactor::{READ, WRITE};
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Result, Write};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -36,9 +34,6 @@ enum Act {
 
 /// The tasks that poll.
 const TASKS: u32 = 3;
-
-/// What a read and a write are called, and what they wait for.
-const CALLED: [&str; 2] = ["read", "write"];
 
 /// Checks the answer.
 pub fn main() {
@@ -93,100 +88,6 @@ fn roll(dice: &mut Dice, size: f64) -> ([u32; 2], Vec<Act>) {
     (lies, acts.collect())
 }
 
-/// What an attempt gives. A chunk that is read, or a room that is written to, has a number.
-type Given = std::result::Result<u32, ErrorKind>;
-
-/// What the check knows of one direction of a socket.
-#[derive(Default)]
-struct Way {
-    lies: RefCell<VecDeque<Given>>,
-    /// No attempt has blocked since the system told last. (At first nobody knows: an attempt is worth it.)
-    told: Cell<bool>,
-}
-
-/// What the check knows of a socket.
-#[derive(Default)]
-struct State {
-    ways: [Way; 2],
-    token: Cell<Option<Token>>,
-    /// What the last poll's attempt has given, if it did not block.
-    given: Cell<Option<Given>>,
-    attempts: Cell<u32>,
-    next: Cell<u32>,
-    /// Who polls.
-    task: Cell<u32>,
-}
-
-/// The socket that the answer watches.
-struct Scripted(Rc<State>);
-
-impl Source for Scripted {
-    fn register(&mut self, _: &Registry, token: Token, _: Interest) -> Result<()> {
-        self.0.token.set(Some(token));
-        Ok(())
-    }
-
-    fn reregister(&mut self, registry: &Registry, token: Token, interest: Interest) -> Result<()> {
-        self.register(registry, token, interest)
-    }
-
-    fn deregister(&mut self, _: &Registry) -> Result<()> {
-        self.0.token.set(None);
-        Ok(())
-    }
-}
-
-impl Scripted {
-    /// What the answer calls to read or to write.
-    fn attempt(&mut self, way: usize) -> Result<u32> {
-        let Scripted(state) = self;
-        let given = state.ways[way].lies.borrow_mut().pop_front();
-        let note = match given {
-            None => "WouldBlock".to_owned(),
-            Some(Ok(number)) if way == READ => format!("chunk {number} is read"),
-            Some(Ok(number)) => format!("write {number} is done"),
-            Some(Err(_)) => "an error: it is reset".to_owned(),
-        };
-        Run::current().tell_here("Attempt", state.task.get(), note);
-        state.attempts.set(state.attempts.get() + 1);
-        if core().reactor.try_borrow_mut().is_err() {
-            let says = "retry has borrowed the reactor while it calls attempt. That is code of others: if it closes \
-                        another socket, it needs the reactor, and panics.";
-            broken("no borrow while other code runs", says, None);
-        }
-        if state.given.get().is_some() {
-            let says = "An attempt has given a result, and another one is made in the same poll. What becomes of the \
-                        first? Whoever called retry wants each.";
-            broken("a result is passed on", says, None);
-        }
-        if !state.ways[way].told.get() {
-            let says = format!(
-                "The last attempt to {} would block, and the system has told nothing since. So nothing can have changed: \
-                 this attempt is a system call for nothing.",
-                CALLED[way]
-            );
-            broken("no attempt without an edge", says, None);
-        }
-        if given.is_none() {
-            state.ways[way].told.set(false);
-        }
-        state.given.set(given);
-        given.unwrap_or(Err(ErrorKind::WouldBlock)).map_err(Into::into)
-    }
-}
-
-impl State {
-    /// Something comes to lie there; nobody is told.
-    fn comes(&self, way: usize, given: ErrorKind) {
-        self.ways[way].lies.borrow_mut().push_back(Err(given));
-    }
-
-    fn chunk_comes(&self, way: usize) {
-        self.next.set(self.next.get() + 1);
-        self.ways[way].lies.borrow_mut().push_back(Ok(self.next.get()));
-    }
-}
-
 fn core() -> Rc<run::Core> {
     run::current().expect("the check runs inside of a loop")
 }
@@ -200,7 +101,7 @@ type Socket = Rc<RefCell<io::Watched<Scripted>>>;
 /// A program at work.
 struct Desk {
     spies: Vec<Spy>,
-    state: Rc<State>,
+    state: Rc<Wire>,
     socket: Option<Socket>,
     /// The future that has said Pending, its direction, and who has polled it.
     waits: Option<(Waiting, usize, u32)>,
@@ -208,13 +109,15 @@ struct Desk {
 }
 
 /// A socket at which so much lies.
-fn open(lies: [u32; 2]) -> (Rc<State>, Option<Socket>) {
-    let state = Rc::new(State::default());
+fn open(lies: [u32; 2]) -> (Rc<Wire>, Option<Socket>) {
+    let state = Rc::new(Wire::default());
     for way in [READ, WRITE] {
         state.ways[way].told.set(true);
         (0..lies[way]).for_each(|_| state.chunk_comes(way));
     }
-    let watched = io::Watched::new(Scripted(Rc::clone(&state))).expect("a scripted socket can be watched");
+    let watched =
+        io::Watched::new(Scripted { wire: Rc::clone(&state), is_held: || core().reactor.try_borrow_mut().is_err() })
+            .expect("a scripted socket can be watched");
     if state.token.get().is_none() {
         broken("new registers the socket", "new has not called register: the system will tell nothing.", None);
     }

@@ -2,10 +2,10 @@
 //! joiners that poll their handles.
 #![allow(dead_code, unused_imports, unused_macros, unused_variables)]
 
-use course::{Broken, Dice, Judged, Moment, Run, Spy, broken, forget, once_at, watch};
-use std::cell::{Cell, RefCell};
+use course::{Broken, Dice, End, Fallen, JOINERS, Judged, Moment, Run, Spy, Work, broken, forget, once_at, watch};
+use std::cell::RefCell;
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -37,9 +37,6 @@ enum Act {
     /// The loop has a turn.
     Turn,
 }
-
-/// The joiners. Their numbers are above those of all tasks.
-const JOINERS: std::ops::RangeInclusive<u32> = 11..=13;
 
 /// So many tasks at most.
 const TASKS: u64 = 9;
@@ -96,110 +93,17 @@ fn roll(dice: &mut Dice, size: f64) -> Vec<Act> {
     acts
 }
 
-/// What a task's panic carries.
-struct Fallen;
-
-/// How a task has ended, or has to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum End {
-    Value(u32),
-    Panicked,
-    Cancelled,
-}
-
-impl End {
-    /// What a joiner is told.
-    fn of(result: Result<u32, join::JoinError>) -> End {
-        match result {
-            Ok(value) => End::Value(value),
-            Err(join::JoinError::Cancelled) => End::Cancelled,
-            Err(join::JoinError::Panicked(_)) => End::Panicked,
-        }
-    }
-
-    fn words(self) -> String {
-        match self {
-            End::Value(value) => format!("value {value}"),
-            End::Panicked => "its panic".to_owned(),
-            End::Cancelled => "Cancelled".to_owned(),
-        }
+/// What a joiner is told.
+fn end(result: Result<u32, join::JoinError>) -> End {
+    match result {
+        Ok(value) => End::Value(value),
+        Err(join::JoinError::Cancelled) => End::Cancelled,
+        Err(join::JoinError::Panicked(_)) => End::Panicked,
     }
 }
 
 /// What the check knows of a task.
-#[derive(Default)]
-struct State {
-    number: u32,
-    polls: Cell<u32>,
-    waker: Cell<Option<Waker>>,
-    /// What it does when it is polled next.
-    next: Cell<Option<End>>,
-    is_aborted: Cell<bool>,
-    is_dropped: Cell<bool>,
-    /// How it has ended.
-    end: Cell<Option<End>>,
-    /// Who polled its handle last, and got Pending.
-    joiner: Cell<Option<u32>>,
-    /// What a joiner was told that polled in its wake.
-    told: Cell<Option<Poll<End>>>,
-    handle: RefCell<Option<Handle>>,
-    /// The wakers of its joiners.
-    spies: Vec<Spy>,
-}
-
-type Handle = Pin<Box<join::JoinHandle<u32>>>;
-
-impl State {
-    fn spy(&self, joiner: u32) -> &Spy {
-        &self.spies[(joiner - JOINERS.start()) as usize]
-    }
-}
-
-/// The future of a task. The check sees its polls and its drop.
-struct Work(Rc<State>);
-
-impl Future for Work {
-    type Output = u32;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
-        let Work(state) = &*self;
-        let (run, task) = (Run::current(), state.number);
-        state.polls.set(state.polls.get() + 1);
-        run.tell("PollBegin", task, format!("poll {} of task {task}", state.polls.get()));
-        if state.is_aborted.get() {
-            let says = format!("Task {task} is polled after its abort. It has to be dropped instead of its next poll.");
-            broken("an aborted task is dropped", says, None);
-        }
-        match state.next.take() {
-            None => {
-                state.waker.set(Some(cx.waker().clone()));
-                run.tell("PollEnd", task, "Pending");
-                Poll::Pending
-            }
-            Some(End::Value(value)) => {
-                state.end.set(Some(End::Value(value)));
-                run.tell("PollEnd", task, "Ready");
-                Poll::Ready(value)
-            }
-            Some(_) => {
-                state.end.set(Some(End::Panicked));
-                run.tell("Panic", task, format!("task {task}"));
-                panic_any(Fallen)
-            }
-        }
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        let Work(state) = self;
-        Run::current().tell("Dropped", state.number, format!("the future of task {}", state.number));
-        state.is_dropped.set(true);
-        if state.end.get().is_none() {
-            state.end.set(Some(End::Cancelled));
-        }
-    }
-}
+type State = course::Ending<Pin<Box<join::JoinHandle<u32>>>>;
 
 fn drive(acts: &[Act]) {
     let desk = Rc::new(Desk::default());
@@ -268,7 +172,7 @@ impl Desk {
 
     fn spawn(&self) {
         let number = self.tasks.borrow().len() as u32 + 1;
-        let state = Rc::new(State { number, spies: JOINERS.map(Spy::new).collect(), ..State::default() });
+        let state = Rc::new(State::new(number));
         Run::current().tell("Spawn", number, format!("task {number}"));
         *state.handle.borrow_mut() = Some(Box::pin(runtime::spawn(Work(Rc::clone(&state)))));
         self.tasks.borrow_mut().push(state);
@@ -292,7 +196,7 @@ impl Desk {
             let Some(mut handle) = task.handle.take() else { return };
             let joiner = task.joiner.get().expect("looked at above");
             Run::current().tell("Join", task.number, format!("joiner {joiner} looks at once"));
-            let polled = handle.as_mut().poll(&mut Context::from_waker(Waker::noop())).map(End::of);
+            let polled = handle.as_mut().poll(&mut Context::from_waker(Waker::noop())).map(end);
             if polled.is_pending() {
                 let says = format!(
                     "The end of task {} has woken its joiner, and the joiner finds no result. It says Pending again, \
@@ -314,7 +218,7 @@ impl Desk {
         let woken = spy.wakes();
         run.tell("PollBegin", number, format!("of handle {number}, by joiner {joiner}"));
         let waker = spy.waker();
-        let polled = handle.as_mut().poll(&mut Context::from_waker(&waker)).map(End::of);
+        let polled = handle.as_mut().poll(&mut Context::from_waker(&waker)).map(end);
         drop(waker);
         run.tell_answer(number, &polled);
         // After an abort the end may be still to come.

@@ -1,0 +1,119 @@
+//! A socket that a check scripts: what lies there, and what the attempts of an answer give. Nobody but the check says when
+//! the system tells of it.
+
+use crate::run::{Run, broken};
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Result};
+use std::rc::Rc;
+
+/// What a read and a write are called, and what they wait for.
+pub const CALLED: [&str; 2] = ["read", "write"];
+
+/// What an attempt gives. A chunk that is read, or a room that is written to, has a number.
+pub type Given = std::result::Result<u32, ErrorKind>;
+
+/// What the check knows of one direction of a socket.
+#[derive(Debug, Default)]
+pub struct Way {
+    /// What the next attempts give, first in, first out.
+    pub lies: RefCell<VecDeque<Given>>,
+    /// No attempt has blocked since the system told last. (At first nobody knows: an attempt is worth it.)
+    pub told: Cell<bool>,
+}
+
+/// What the check knows of a socket.
+#[derive(Debug, Default)]
+pub struct Wire {
+    /// Reads, and writes.
+    pub ways: [Way; 2],
+    /// Where it is registered.
+    pub token: Cell<Option<Token>>,
+    /// What the last poll's attempt has given, if it did not block.
+    pub given: Cell<Option<Given>>,
+    /// Attempts of the last poll.
+    pub attempts: Cell<u32>,
+    /// The number of the last chunk.
+    pub next: Cell<u32>,
+    /// Who polls.
+    pub task: Cell<u32>,
+}
+
+/// The socket that the answer watches.
+#[derive(Debug)]
+pub struct Scripted {
+    /// What is known of it.
+    pub wire: Rc<Wire>,
+    /// Whether the answer holds its reactor now.
+    pub is_held: fn() -> bool,
+}
+
+impl Source for Scripted {
+    fn register(&mut self, _: &Registry, token: Token, _: Interest) -> Result<()> {
+        self.wire.token.set(Some(token));
+        Ok(())
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interest: Interest) -> Result<()> {
+        self.register(registry, token, interest)
+    }
+
+    fn deregister(&mut self, _: &Registry) -> Result<()> {
+        self.wire.token.set(None);
+        Ok(())
+    }
+}
+
+impl Scripted {
+    /// What the answer calls to read or to write.
+    pub fn attempt(&mut self, way: usize) -> Result<u32> {
+        let state = Rc::clone(&self.wire);
+        let given = state.ways[way].lies.borrow_mut().pop_front();
+        let note = match given {
+            None => "WouldBlock".to_owned(),
+            Some(Ok(number)) if way == 0 => format!("chunk {number} is read"),
+            Some(Ok(number)) => format!("write {number} is done"),
+            Some(Err(_)) => "an error: it is reset".to_owned(),
+        };
+        Run::current().tell_here("Attempt", state.task.get(), note);
+        state.attempts.set(state.attempts.get() + 1);
+        if (self.is_held)() {
+            let says = "retry has borrowed the reactor while it calls attempt. That is code of others: if it closes \
+                        another socket, it needs the reactor, and panics.";
+            broken("no borrow while other code runs", says, None);
+        }
+        if state.given.get().is_some() {
+            let says = "An attempt has given a result, and another one is made in the same poll. What becomes of the \
+                        first? Whoever called retry wants each.";
+            broken("a result is passed on", says, None);
+        }
+        if !state.ways[way].told.get() {
+            let says = format!(
+                "The last attempt to {} would block, and the system has told nothing since. So nothing can have changed: \
+                 this attempt is a system call for nothing.",
+                CALLED[way]
+            );
+            broken("no attempt without an edge", says, None);
+        }
+        if given.is_none() {
+            state.ways[way].told.set(false);
+        }
+        state.given.set(given);
+        given.unwrap_or(Err(ErrorKind::WouldBlock)).map_err(Into::into)
+    }
+}
+
+impl Wire {
+    /// Something comes to lie there; nobody is told.
+    pub fn comes(&self, way: usize, given: ErrorKind) {
+        self.ways[way].lies.borrow_mut().push_back(Err(given));
+    }
+
+    /// A chunk comes to lie there, or room for one; nobody is told.
+    pub fn chunk_comes(&self, way: usize) {
+        self.next.set(self.next.get() + 1);
+        self.ways[way].lies.borrow_mut().push_back(Ok(self.next.get()));
+    }
+}

@@ -1,0 +1,143 @@
+//! Tasks that return, panic or wait when a check says so, and what is known of each.
+
+use crate::run::{Run, broken};
+use crate::spy::Spy;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::panic::panic_any;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// The joiners. Their numbers are above those of all tasks.
+pub const JOINERS: RangeInclusive<u32> = 11..=13;
+
+/// What a task's panic carries.
+#[derive(Debug)]
+pub struct Fallen;
+
+/// How a task has ended, or has to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum End {
+    /// With this value.
+    Value(u32),
+    /// With its panic.
+    Panicked,
+    /// It was aborted, or dropped with its loop.
+    Cancelled,
+}
+
+impl End {
+    /// The end in words.
+    pub fn words(self) -> String {
+        match self {
+            End::Value(value) => format!("value {value}"),
+            End::Panicked => "its panic".to_owned(),
+            End::Cancelled => "Cancelled".to_owned(),
+        }
+    }
+}
+
+/// What the check knows of a task.
+pub struct Ending<H> {
+    /// Its number.
+    pub number: u32,
+    /// Polls so far.
+    pub polls: Cell<u32>,
+    /// The waker of its last poll.
+    pub waker: Cell<Option<Waker>>,
+    /// What it does when it is polled next.
+    pub next: Cell<Option<End>>,
+    /// Its handle has aborted it.
+    pub is_aborted: Cell<bool>,
+    /// Its future is dropped.
+    pub is_dropped: Cell<bool>,
+    /// How it has ended.
+    pub end: Cell<Option<End>>,
+    /// Who polled its handle last, and got Pending.
+    pub joiner: Cell<Option<u32>>,
+    /// What a joiner was told that polled in its wake.
+    pub told: Cell<Option<Poll<End>>>,
+    /// Its handle, until somebody has got the result.
+    pub handle: RefCell<Option<H>>,
+    /// The wakers of its joiners.
+    pub spies: Vec<Spy>,
+}
+
+impl<H> fmt::Debug for Ending<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ending").field("number", &self.number).field("end", &self.end).finish_non_exhaustive()
+    }
+}
+
+impl<H> Ending<H> {
+    /// A task that has not begun, of this number.
+    pub fn new(number: u32) -> Ending<H> {
+        Ending {
+            number,
+            polls: Cell::default(),
+            waker: Cell::default(),
+            next: Cell::default(),
+            is_aborted: Cell::default(),
+            is_dropped: Cell::default(),
+            end: Cell::default(),
+            joiner: Cell::default(),
+            told: Cell::default(),
+            handle: RefCell::default(),
+            spies: JOINERS.map(Spy::new).collect(),
+        }
+    }
+
+    /// The waker of this joiner.
+    pub fn spy(&self, joiner: u32) -> &Spy {
+        &self.spies[(joiner - JOINERS.start()) as usize]
+    }
+}
+
+/// The future of a task. The check sees its polls and its drop.
+#[derive(Debug)]
+pub struct Work<H>(pub Rc<Ending<H>>);
+
+impl<H> Future for Work<H> {
+    type Output = u32;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
+        let Work(state) = &*self;
+        let (run, task) = (Run::current(), state.number);
+        state.polls.set(state.polls.get() + 1);
+        run.tell("PollBegin", task, format!("poll {} of task {task}", state.polls.get()));
+        if state.is_aborted.get() {
+            let says = format!("Task {task} is polled after its abort. It has to be dropped instead of its next poll.");
+            broken("an aborted task is dropped", says, None);
+        }
+        match state.next.take() {
+            None => {
+                state.waker.set(Some(cx.waker().clone()));
+                run.tell("PollEnd", task, "Pending");
+                Poll::Pending
+            }
+            Some(End::Value(value)) => {
+                state.end.set(Some(End::Value(value)));
+                run.tell("PollEnd", task, "Ready");
+                Poll::Ready(value)
+            }
+            Some(_) => {
+                state.end.set(Some(End::Panicked));
+                run.tell("Panic", task, format!("task {task}"));
+                panic_any(Fallen)
+            }
+        }
+    }
+}
+
+impl<H> Drop for Work<H> {
+    fn drop(&mut self) {
+        let Work(state) = self;
+        Run::current().tell("Dropped", state.number, format!("the future of task {}", state.number));
+        state.is_dropped.set(true);
+        if state.end.get().is_none() {
+            state.end.set(Some(End::Cancelled));
+        }
+    }
+}
