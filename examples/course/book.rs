@@ -2,7 +2,7 @@
 //! a lesson asks is answered when the reader wants it, and where a program of the real loop shows what the lesson is about,
 //! one steps through it in the text.
 
-use crate::catalog::{Course, Lesson, typed};
+use crate::catalog::{Course, Lesson, PROGRAMS_OF_STEP, typed};
 use crate::commands::{OK, USAGE};
 use crate::compile::build;
 use crate::markdown::{escaped, html, items};
@@ -12,31 +12,20 @@ use crate::text::wrap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const STYLE: &str = include_str!("book/book.css");
 const SCRIPT: &str = include_str!("book/book.js");
 
-/// The programs of `step` that show what a lesson is about.
-const STEPPERS: [(u32, &str); 12] = [
-    (1, "by_hand"),
-    (2, "lost_wake"),
-    (3, "fair"),
-    (4, "ends"),
-    (5, "threads"),
-    (6, "two"),
-    (7, "sockets"),
-    (8, "gather"),
-    (9, "timeout"),
-    (10, "tasks"),
-    (11, "semaphore"),
-    (12, "blocks"),
-];
+/// The lessons that show their program. What is special in the others' is not in a page: 0 has no loop, 13 is 7's, and 14 is
+/// about a debugger.
+const SHOWN: RangeInclusive<u32> = 1..=12;
 
 /// A program that runs once more, with a fault in the loop.
 const WHAT_IFS: [(u32, &str, &str, &str); 3] = [
-    (1, "by_hand", "drop-wake:1", "What if the first wake were lost?"),
+    (1, "sleep", "drop-wake:1", "What if the first wake were lost?"),
     (2, "by_hand", "forget-waker:1", "What if the first waker that is kept were forgotten?"),
     (3, "fair", "lifo", "What if the queue were last in, first out?"),
 ];
@@ -107,7 +96,7 @@ fn record(out: &mut dyn Write) -> io::Result<Vec<Shown>> {
     fs::create_dir_all(&folder)?;
     let mut shown = Vec::new();
     let mut missing = Vec::new();
-    let pages = STEPPERS.iter().map(|(lesson, program)| (*lesson, *program, None));
+    let pages = SHOWN.map(|lesson| (lesson, PROGRAMS_OF_STEP[lesson as usize], None));
     let what_ifs = WHAT_IFS.iter().map(|(lesson, program, fault, title)| (*lesson, *program, Some((*fault, *title))));
     for (lesson, program, what_if) in pages.chain(what_ifs) {
         match page(&step, program, what_if.map(|(fault, _)| fault), &folder) {
