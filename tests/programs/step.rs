@@ -163,7 +163,7 @@ fn step_writes_json_lines_that_are_the_same_in_every_run() {
     // What comes from the system or from other threads, comes when it comes.
     let repeat: Vec<&str> =
         names.iter().map(String::as_str).filter(|name| !["blocks", "sockets", "threads"].contains(name)).collect();
-    assert_eq!(repeat.len(), 16, "{repeat:?}");
+    assert_eq!(repeat.len(), 17, "{repeat:?}");
     for name in repeat {
         let status = if HANG.contains(&name) { 3 } else { 0 };
         let [one, two] = [run("step", &[name, "--json"]), run("step", &[name, "--json"])];

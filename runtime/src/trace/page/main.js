@@ -1,10 +1,12 @@
 // The page itself: what is shown and which task is selected; everything else follows from these two.
 
-// Heights in pixels: what two panels keep, the gap between panels, a line of the sentence, and the rows that the list always has.
+// Heights in pixels: what two panels keep, the gap between panels, a line of the sentence, what a sentence of more lines takes
+// besides, and the rows that the list always has.
 const LEAST_CODE = 340;
 const LEAST_CIRCLE = 226;
 const GAP = 8;
 const SENTENCE = 25;
+const SPARE = 8;
 const LEAST_ROWS = 8;
 // Where the style puts the panels below each other.
 const NARROW = matchMedia("(max-width: 1080px), (max-height: 620px)");
@@ -63,7 +65,7 @@ class App {
     if (NARROW.matches) return page.style.setProperty("--rows", Math.min(beats.length, 28));
     const room = (panel) => (panel.id === "nevers" ? panel.offsetHeight : parseFloat(panel.style.getPropertyValue("--room")));
     const waiting = [...document.querySelector(".waiting").children].map(room);
-    const needs = Math.max(LEAST_CODE, LEAST_CIRCLE + GAP + room(document.querySelector(".slab")), SENTENCE + waiting.reduce((sum, height) => sum + height + GAP, 0));
+    const needs = Math.max(LEAST_CODE, LEAST_CIRCLE + GAP + room(document.querySelector(".slab")), SENTENCE + SPARE + waiting.reduce((sum, height) => sum + height + GAP, 0));
     // A sentence of more lines takes its room from the code and the circle, so a longer one does not count here.
     const both = document.querySelector("main").offsetHeight + $("events").offsetHeight + $("say").offsetHeight - SENTENCE;
     const fit = Math.floor((both - needs) / ROW);
