@@ -87,10 +87,10 @@ impl Mark {
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(crate) fn new() -> io::Result<Folder> {
+    pub(crate) fn new(course: &Course) -> io::Result<Folder> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("mark-{}-{}", std::process::id(), COUNT.fetch_add(1, SeqCst));
-        let path = Course::target().join(name);
+        let path = course.pages().join(name);
         fs::create_dir_all(&path)?;
         Ok(Folder(path))
     }

@@ -5,8 +5,8 @@
 use crate::catalog::{Course, Lesson, PROGRAMS_OF_STEP, typed};
 use crate::commands::{OK, USAGE};
 use crate::compile::build;
+use crate::json::quoted;
 use crate::markdown::{escaped, html, items};
-use crate::marks::quoted;
 use crate::progress::hash;
 use crate::text::wrap;
 use std::fmt::Write as _;
@@ -56,9 +56,9 @@ pub(crate) fn book(course: &Course, words: &[&str], out: &mut dyn Write) -> io::
             return Ok(USAGE);
         }
     };
-    let shown = if with_steppers { record(out)? } else { Vec::new() };
+    let shown = if with_steppers { record(course, out)? } else { Vec::new() };
     let text = render(course, &shown);
-    let folder = Course::target();
+    let folder = course.pages();
     let path = folder.join("book.html");
     let name =
         |error: io::Error| io::Error::new(error.kind(), format!("{} cannot be written: {error}", path.display()));
@@ -82,7 +82,7 @@ pub(crate) fn book(course: &Course, words: &[&str], out: &mut dyn Write) -> io::
 }
 
 /// Lets `step` record its programs on the real loop. Where that cannot be done, the book is one without steppers.
-fn record(out: &mut dyn Write) -> io::Result<Vec<Shown>> {
+fn record(course: &Course, out: &mut dyn Write) -> io::Result<Vec<Shown>> {
     out.write_all(b"  Building the real loop for the steppers ...\n")?;
     out.flush()?;
     let words = ["-p", "step", "--example", "step", "--features", "explore"];
@@ -92,7 +92,7 @@ fn record(out: &mut dyn Write) -> io::Result<Vec<Shown>> {
         out.write_all(wrap(says, 2).as_bytes())?;
         return Ok(Vec::new());
     };
-    let folder = Course::target().join(format!("steps-{}", std::process::id()));
+    let folder = course.pages().join(format!("steps-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let mut shown = Vec::new();
     let mut missing = Vec::new();

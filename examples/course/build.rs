@@ -23,13 +23,13 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     for lesson in names(&lessons) {
         let folder = lessons.join(&lesson);
-        record(&folder.join("rung.rs"), &Path::new(&out).join(&lesson));
+        let here = Path::new(&out).join(&lesson);
+        let rung = record(&folder.join("rung.rs"), &here);
         let Ok(check) = fs::read_to_string(folder.join("check.rs")) else {
             // Nobody writes an exercise there. Somebody may add a check.
             println!("cargo::rerun-if-changed={}", folder.display());
             continue;
         };
-        let rung = read(&folder.join("rung.rs"));
         let part =
             check.split(STUDENT).nth(1).and_then(|rest| rest.split(';').next()).expect("check.rs names the part");
         // The exercise is left out: who writes it shall wait for nothing but its own check.
@@ -40,14 +40,9 @@ fn main() {
         }
 
         // In a lesson about tests the exercise is no part of the rung.
-        let recorded = recording(&rung);
         let is_part = !check.contains(NO_PART);
-        let recorded = if is_part { cut(&recorded, &format!("mod {part} {{")) } else { recorded };
-        let glue = cut(&recorded, "fn main() {");
-        let glue: Vec<&str> = glue.lines().map(|line| if is_inner(line) { "" } else { line }).collect();
-        let here = Path::new(&out).join(&lesson);
-        fs::create_dir_all(&here).expect("the output folder can be written");
-        write(&here.join("glue.rs"), &glue.join("\n"));
+        let around = if is_part { cut(&rung, &format!("mod {part} {{")) } else { rung };
+        write(&here.join("glue.rs"), &cut(&around, "fn main() {"));
 
         // Answers that are right in another way than the solution, and those that are wrong.
         let right = folder.join("right");
@@ -77,13 +72,15 @@ fn main() {
     write(&Path::new(&out).join("answers.rs"), &format!("{modules}{table}"));
 }
 
-/// Writes a copy of a rung that tells its steps, for the tests. It goes into a module.
-fn record(rung: &Path, to: &Path) {
+/// Writes a copy of a rung that tells its steps, for the tests, and gives it. It goes into a module.
+fn record(rung: &Path, to: &Path) -> String {
     println!("cargo::rerun-if-changed={}", rung.display());
     let copy: Vec<String> =
         recording(&read(rung)).lines().map(|line| if is_inner(line) { "" } else { line }.to_owned()).collect();
+    let copy = copy.join("\n");
     fs::create_dir_all(to).expect("the output folder can be written");
-    write(&to.join("recording.rs"), &copy.join("\n"));
+    write(&to.join("recording.rs"), &copy);
+    copy
 }
 
 /// Whether a line says something of the whole file.

@@ -93,12 +93,6 @@ impl Course {
         &self.folder
     }
 
-    /// The folder for what the runner makes: `target/course`.
-    pub fn target() -> PathBuf {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-        target.unwrap_or_else(|| Course::top().join("target")).join("course")
-    }
-
     /// The folder of the checkout.
     pub fn top() -> &'static Path {
         Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the package lies in a checkout")
@@ -109,7 +103,7 @@ impl Course {
         self.folder.join("progress.txt")
     }
 
-    /// The folder for pages and their traces: `target/course` of the workspace.
+    /// The folder for what the runner makes, pages and the book among it: `target/course` of the workspace.
     pub fn pages(&self) -> PathBuf {
         let top = self.folder.ancestors().find(|folder| folder.join("Cargo.lock").exists()).unwrap_or(&self.folder);
         let target = std::env::var_os("CARGO_TARGET_DIR").map(|target| top.join(target));

@@ -2,9 +2,9 @@
 
 use crate::catalog::{Course, PROGRAMS_OF_STEP};
 use crate::commands::{Desk, OK, USAGE};
-use std::env;
+use crate::compile::build;
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
 impl Desk<'_> {
@@ -19,12 +19,10 @@ impl Desk<'_> {
             return Ok(USAGE);
         }
         self.tell("(The program is being built. The first time that takes a moment: the real loop is compiled.)")?;
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "-p", "step", "--example", "step"]);
-        if !cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status()?.success() {
+        let Some(step) = build(&["-p", "step", "--example", "step"])? else {
             self.tell("It does not compile. What stands above says why.")?;
             return Ok(USAGE);
-        }
+        };
         self.say(&format!("\n  gdb on the program of lesson {number}, \"{program}\".\n"))?;
         self.tell("Say this to it:")?;
         // There nothing is ready. The program's own output would stand between.
@@ -35,7 +33,7 @@ impl Desk<'_> {
         self.say("  glass timers      who sleeps until when\n")?;
         self.say("  glass waits       who waits for whom\n  continue\n  quit\n\n")?;
         self.tell("(A warning of gdb's about a missing auto-load script is about Rust's own types. It does no harm.)")?;
-        let status = gdb(self.course, program).status()?;
+        let status = gdb(&step, program).status()?;
         Ok(if status.success() { OK } else { USAGE })
     }
 }
@@ -44,14 +42,12 @@ impl Desk<'_> {
 const LAST: u32 = 14;
 
 /// gdb on a program of `step`. Without the safe path it would not load the printers, and print numbers.
-fn gdb(course: &Course, program: &str) -> Command {
-    let pages = course.pages();
-    let target = pages.parent().unwrap_or(&pages);
-    let step: PathBuf = target.join("debug").join("examples").join("step");
+fn gdb(step: &Path, program: &str) -> Command {
+    let folder = step.parent().unwrap_or(step);
     let mut gdb = Command::new("gdb");
-    gdb.arg("-q").args(["-iex", &format!("set auto-load safe-path {}", target.display())]);
+    gdb.arg("-q").args(["-iex", &format!("set auto-load safe-path {}", folder.display())]);
     gdb.args(["-ex", "set confirm off"]).arg("--args").arg(step).args([program, "--text"]);
     // The printers name the sources from the top of the workspace.
-    gdb.current_dir(target.parent().unwrap_or(target));
+    gdb.current_dir(Course::top());
     gdb
 }

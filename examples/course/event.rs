@@ -49,40 +49,6 @@ pub(crate) enum Place {
 }
 
 impl Event {
-    /// File and line of the answer, as in `exercise.rs:38`. Empty if it is not known.
-    pub fn place(&self) -> String {
-        match &self.place {
-            Place::Nowhere => String::new(),
-            // What the check gives is no file that a student has.
-            Place::Line(file, _) if file_name(file) == "glue.rs" => String::new(),
-            Place::Line(file, line) => format!("{}:{line}", file_name(file)),
-            Place::Stack(stack) => line_of_the_answer(&stack.to_string()).unwrap_or_default(),
-        }
-    }
-}
-
-impl Event {
-    /// Whether the answer has said it, not the check.
-    pub(crate) fn is_said(&self) -> bool {
-        matches!(self.place, Place::Line(..))
-    }
-}
-
-pub(crate) fn file_name(path: &str) -> &str {
-    path.rsplit(['/', '\\']).next().unwrap_or(path)
-}
-
-/// The innermost line of a lesson's file on this stack that is not the check's own.
-fn line_of_the_answer(stack: &str) -> Option<String> {
-    let lines = stack.lines().filter_map(|line| line.trim().strip_prefix("at "));
-    let in_lessons = lines.filter(|line| line.replace('\\', "/").contains("/lessons/"));
-    let mut names = in_lessons.map(file_name).filter(|name| !name.starts_with("check.rs") && !name.contains(".check."));
-    let place = names.next()?;
-    // The column says nothing to a reader.
-    Some(place.rsplit_once(':')?.0.to_owned())
-}
-
-impl Event {
     /// A step of this thread, which has no number yet.
     #[track_caller]
     pub(crate) fn new(name: &'static str, place: Place) -> Event {
@@ -101,6 +67,36 @@ impl Event {
             inside: scope::inside(),
         }
     }
+
+    /// File and line of the answer, as in `exercise.rs:38`. Empty if it is not known.
+    pub fn place(&self) -> String {
+        match &self.place {
+            Place::Nowhere => String::new(),
+            // What the check gives is no file that a student has.
+            Place::Line(file, _) if file_name(file) == "glue.rs" => String::new(),
+            Place::Line(file, line) => format!("{}:{line}", file_name(file)),
+            Place::Stack(stack) => line_of_the_answer(&stack.to_string()).unwrap_or_default(),
+        }
+    }
+
+    /// Whether the answer has said it, not the check.
+    pub(crate) fn is_said(&self) -> bool {
+        matches!(self.place, Place::Line(..))
+    }
+}
+
+pub(crate) fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// The innermost line of a lesson's file on this stack that is not the check's own.
+fn line_of_the_answer(stack: &str) -> Option<String> {
+    let lines = stack.lines().filter_map(|line| line.trim().strip_prefix("at "));
+    let in_lessons = lines.filter(|line| line.replace('\\', "/").contains("/lessons/"));
+    let mut names = in_lessons.map(file_name).filter(|name| !name.starts_with("check.rs") && !name.contains(".check."));
+    let place = names.next()?;
+    // The column says nothing to a reader.
+    Some(place.rsplit_once(':')?.0.to_owned())
 }
 
 #[cfg(test)]

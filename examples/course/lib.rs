@@ -14,6 +14,7 @@ mod scope;
 mod event;
 mod run;
 mod said;
+mod json;
 mod trace;
 mod record;
 mod watch;

@@ -89,7 +89,7 @@ fn mark_all(
     let Some(kit) = Kit::build()? else {
         return refuse("The course itself does not compile: the messages above are the compiler's.", table);
     };
-    let bench = Bench { course, lessons: course.lessons(), kit, seed: orders.seed, folder: Folder::new()? };
+    let bench = Bench { course, lessons: course.lessons(), kit, seed: orders.seed, folder: Folder::new(course)? };
     let (next, (send, receive)) = (AtomicUsize::new(0), mpsc::channel());
     let workers = thread::available_parallelism().map_or(1, usize::from).min(found.len());
     let marks = thread::scope(|scope| {

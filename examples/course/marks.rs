@@ -2,6 +2,7 @@
 
 use crate::bench::{Found, Mark, Verdict};
 use crate::catalog::typed;
+use crate::json::quoted;
 use crate::mark::Orders;
 use crate::text::wrap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,24 +28,6 @@ pub(crate) fn json(found: &Found, mark: &Mark, orders: &Orders<'_>) -> String {
         or_null(mark.program.map(|it| it.to_string())),
         or_null(file.map(|it| quoted(&it.to_string_lossy()))),
     )
-}
-
-/// A text in JSON.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut json = String::from("\"");
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => json.extend(['\\', letter]),
-            '\n' => json.push_str("\\n"),
-            // The other control letters; and `<`, for a text that stands in a page.
-            letter if letter < ' ' || letter == '<' || letter == '\u{7f}' => {
-                let _ = write!(json, "\\u{:04x}", u32::from(letter));
-            }
-            letter => json.push(letter),
-        }
-    }
-    json.push('"');
-    json
 }
 
 /// What a teacher reads: a table, and by which rules answers were refused.
@@ -108,14 +91,4 @@ pub(crate) fn summary(found: &[Found], marks: &[Mark], ignored: &[String], order
     let _ =
         writeln!(text, "\n  The same programs again:\n  cargo run -p course -- check --json {folder} --seed {seed}");
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_text_in_json_keeps_its_line() {
-        assert_eq!(quoted("a \"b\" \\ \n</script>\u{1}"), r#""a \"b\" \\ \n\u003c/script>\u0001""#);
-    }
 }

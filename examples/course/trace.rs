@@ -6,13 +6,11 @@
 
 #[path = "causes.rs"]
 mod causes;
-#[path = "json.rs"]
-mod json;
 
 use crate::event::{Event, Line, file_name};
 use crate::fields::Value;
+use crate::json::{json, number, place, quoted, text};
 use crate::run::{Broken, Run};
-use json::{json, number, place, quoted, text};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering::SeqCst;
@@ -140,10 +138,10 @@ impl<'a> Writer<'a> {
             self.calls(0, 0);
             let fields =
                 [number("task", 0), number("slot", 0), number("generation", 0), text("name", "main"), NO_TICKETS];
-            self.write("Spawn", None, &line, None, (0, 0), &fields);
+            self.write("Spawn", None, &line, (0, 0), &fields);
         } else {
             let says = format!("lesson {lesson}, program {program} of the check, seed {seed}.");
-            self.write("Note", None, &line, None, (0, 0), &[text("text", &says), NO_TICKETS]);
+            self.write("Note", None, &line, (0, 0), &[text("text", &says), NO_TICKETS]);
         }
     }
 
@@ -154,12 +152,12 @@ impl<'a> Writer<'a> {
             (last.map_or(0, |event| event.turn).max(self.turns), last.map_or(0, |event| event.at.as_nanos() as u64));
         let line = self.last_line.clone().unwrap_or(("check.rs".to_owned(), 1));
         if self.run.hangs.load(SeqCst) && !self.is_parked && self.poll.is_none() {
-            self.write("Park", None, &line, None, when, &[]);
+            self.write("Park", None, &line, when, &[]);
         }
         let missing_text = missing.map(|missing| format!(" Missing: {missing}.")).unwrap_or_default();
         let cause = if missing.is_none() { self.seq.checked_sub(1) } else { None };
         let says = format!("the check refuses this. Broken rule: {rule}. {says}{missing_text}");
-        self.write("Note", cause, &line, None, when, &[text("text", &says)]);
+        self.write("Note", cause, &line, when, &[text("text", &says)]);
     }
 
     fn event(&mut self, event: &Event) {
@@ -215,7 +213,7 @@ impl<'a> Writer<'a> {
         let cause = self.cause(name, task, event, &fields);
         let runtime = self.line_of(name, event);
         let when = (event.turn.max(self.turns), event.at.as_nanos() as u64);
-        self.write(name, cause, &runtime, None, when, &fields);
+        self.write(name, cause, &runtime, when, &fields);
     }
 
     /// The line of the loop that did it.
@@ -276,7 +274,6 @@ impl<'a> Writer<'a> {
         kind: &str,
         cause: Option<u64>,
         runtime: &(String, u32),
-        program: Option<&(String, u32)>,
         (turn, at): (u64, u64),
         fields: &[(&str, Value)],
     ) {
@@ -284,10 +281,9 @@ impl<'a> Writer<'a> {
         let cause = cause.map_or("null".to_owned(), |cause| cause.to_string());
         let _ = write!(
             self.out,
-            "{{\"seq\":{seq},\"turn\":{turn},\"at\":{at},\"kind\":{},\"cause\":{cause},\"runtime\":{},\"program\":{}",
+            "{{\"seq\":{seq},\"turn\":{turn},\"at\":{at},\"kind\":{},\"cause\":{cause},\"runtime\":{},\"program\":null",
             quoted(kind),
             place(runtime),
-            program.map_or("null".to_owned(), place)
         );
         for (name, value) in fields {
             let _ = write!(self.out, ",{}:{}", quoted(name), json(value));
