@@ -11,24 +11,32 @@ pub(crate) fn compile(lesson: u32) -> io::Result<Option<PathBuf>> {
     build(&["-p", "course", "--example", &format!("check_{lesson:02}")])
 }
 
-/// Lets cargo build a program of the workspace.
+/// Lets cargo build a program of the workspace. `None`: it does not compile.
 pub(crate) fn build(words: &[&str]) -> io::Result<Option<PathBuf>> {
+    let (is_built, said) = cargo(words)?;
+    let program = said.lines().rev().find_map(|line| text(line, "executable"));
+    Ok(program.map(PathBuf::from).filter(|_| is_built))
+}
+
+/// Lets cargo build: whether it compiles, and the messages for machines, which name what was built. Those for people come as
+/// always.
+fn cargo(words: &[&str]) -> io::Result<(bool, String)> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--quiet"]).args(words);
-    // Messages for machines, which name the program, come on stdout; those for people as always.
     cargo.args(["--message-format", "json-render-diagnostics"]);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit());
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
     let output = cargo.output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let program = said.lines().rev().find_map(|line| {
-        let path = line.split("\"executable\":\"").nth(1)?.split('"').next()?;
-        // The only escape of JSON in a usual path.
-        Some(PathBuf::from(path.replace("\\\\", "\\")))
-    });
-    Ok(program.filter(|_| output.status.success()))
+    Ok((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
+}
+
+/// A text of a message.
+fn text(line: &str, name: &str) -> Option<String> {
+    let rest = line.split(&format!("\"{name}\":\"")).nth(1)?;
+    // The only escape of JSON in a usual path.
+    Some(rest.split('"').next()?.replace("\\\\", "\\"))
 }
 
 /// What it takes to compile a check without cargo: the course and its crates, compiled, and what the build script has made.
@@ -43,19 +51,9 @@ pub(crate) struct Kit {
 impl Kit {
     /// Lets cargo build the course, and takes note of what it has built. `None`: it does not compile.
     pub(crate) fn build() -> io::Result<Option<Kit>> {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "-p", "course", "--lib", "--message-format", "json-render-diagnostics"]);
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit());
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
-        let output = cargo.output()?;
+        let (is_built, said) = cargo(&["-p", "course", "--lib"])?;
         let mut kit = Kit::default();
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            let text = |name: &str| {
-                let rest = line.split(&format!("\"{name}\":\"")).nth(1)?;
-                Some(rest.split('"').next()?.replace("\\\\", "\\"))
-            };
+        for line in said.lines() {
             if line.contains("\"reason\":\"compiler-artifact\"") {
                 let files = line.split("\"filenames\":[").nth(1).and_then(|rest| rest.split(']').next());
                 let files =
@@ -68,13 +66,13 @@ impl Kit {
                 if let (Some(name), Some(file)) = (name, file) {
                     kit.crates.insert(name.replace('-', "_"), file);
                 }
-            } else if text("package_id").is_some_and(|id| id.contains("/course#") || id.contains("#course@"))
-                && let Some(folder) = text("out_dir")
+            } else if text(line, "package_id").is_some_and(|id| id.contains("/course#") || id.contains("#course@"))
+                && let Some(folder) = text(line, "out_dir")
             {
                 kit.out_dir = PathBuf::from(folder);
             }
         }
-        Ok(output.status.success().then_some(kit))
+        Ok(is_built.then_some(kit))
     }
 
     /// The compiler, with all that it needs to make `program` of the file of a check. It reports each error in a line.
