@@ -342,12 +342,13 @@ pub fn until(mut condition: impl FnMut() -> bool) {
 
 /// Returns when the loop of that thread is parked: it sleeps in epoll's system call.
 pub fn until_parked(thread: u32) {
-    until_in_epoll(&format!("/proc/self/task/{thread}/syscall"));
+    until_in_epoll(&format!("/proc/self/task/{thread}/syscall"), Duration::from_millis(1));
 }
 
-/// The same for the main thread of another process.
-pub fn until_process_parked(process: u32) {
-    until_in_epoll(&format!("/proc/{process}/syscall"));
+/// Returns when the main thread of another process is parked for at least so long: what would end its park sooner has
+/// ended it, and the process stays parked while the caller does something.
+pub fn until_process_parked_for(process: u32, at_least: Duration) {
+    until_in_epoll(&format!("/proc/{process}/syscall"), at_least);
 }
 
 /// Whether that thread of this process waits for another one: it sleeps in futex's system call.
@@ -356,7 +357,8 @@ pub fn waits_for_a_thread(thread: u32) -> bool {
     now.split_whitespace().next().and_then(|number| number.parse().ok()) == Some(libc::SYS_futex)
 }
 
-fn until_in_epoll(file: &str) {
+/// Returns when the thread of this file sleeps in epoll, and means to sleep at least so long.
+fn until_in_epoll(file: &str, at_least: Duration) {
     let calls = [
         #[cfg(target_arch = "x86_64")]
         libc::SYS_epoll_wait,
@@ -364,10 +366,13 @@ fn until_in_epoll(file: &str) {
     ];
     until(|| {
         let now = std::fs::read_to_string(file).expect("the thread is there");
-        // The number of the call and its arguments. With a timeout of 0, the fourth, it only asks, and does not sleep.
+        // The number of the call and its arguments. The fourth is the timeout in milliseconds: with 0 it only asks, and
+        // does not sleep, and a negative one, here a very large one, is no timeout.
         let mut words = now.split_whitespace();
         let call = words.next().and_then(|number| number.parse().ok());
-        call.is_some_and(|call| calls.contains(&call)) && words.nth(3).is_some_and(|timeout| timeout != "0x0")
+        let timeout = words.nth(3).and_then(|timeout| u64::from_str_radix(timeout.trim_start_matches("0x"), 16).ok());
+        call.is_some_and(|call| calls.contains(&call))
+            && timeout.is_some_and(|timeout| u128::from(timeout) >= at_least.as_millis())
     });
 }
 

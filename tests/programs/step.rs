@@ -6,6 +6,7 @@ use crate::process::{Program, binary, run};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// The programs that come to a point at which nothing can happen any more.
 const HANG: [&str; 2] = ["lost_wake", "deadlock"];
@@ -106,7 +107,8 @@ fn ctrl_c_leaves_the_page_of_a_program_of_ones_own() {
     _ = std::fs::remove_file(&path);
     let program = Program::spawn(Command::new(binary("own")).arg("3600000").current_dir(&folder));
     let id = program.child.id();
-    tests::until_process_parked(id);
+    // Not the two milliseconds in which the toast is made: their end is a turn of the loop, in which it does not sleep.
+    tests::until_process_parked_for(id, Duration::from_secs(60));
     assert!(Command::new("kill").args(["-INT", &id.to_string()]).status().expect("there is a kill").success());
     let done = program.finish();
     assert_eq!(done.code(), 130, "{done:?}");
