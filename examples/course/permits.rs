@@ -1,0 +1,332 @@
+//! A semaphore of an answer, polled by hand: whose each permit is is known at each step, and so is who has to be woken.
+
+use crate::asks::{Ask, Asking, AtOnce, State, Task};
+use crate::run::{Run, broken};
+use crate::spy::{Moment, forget, once_at};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+/// What led to a wake, or should have.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    Release,
+    /// This task was dropped: it was granted a permit.
+    GrantedDrop(u32),
+    /// This task was dropped: it had none.
+    WaiterDrop(u32),
+}
+
+/// A semaphore of the answer, and the tasks that ask it.
+pub struct Permits<P> {
+    /// The answer's `acquire`.
+    acquire: Box<dyn Fn() -> Asking<P>>,
+    permits: usize,
+    free: Cell<usize>,
+    /// Who is to get the next permits.
+    line: RefCell<VecDeque<Rc<Task<P>>>>,
+    tasks: RefCell<Vec<Rc<Task<P>>>>,
+    /// It is in the middle of a wake.
+    at_once: Cell<bool>,
+}
+
+impl<P: 'static> fmt::Debug for Permits<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permits").field("permits", &self.permits).field("free", &self.free).finish_non_exhaustive()
+    }
+}
+
+impl<P: 'static> Permits<P> {
+    /// Does these steps with a semaphore of so many permits, and judges each.
+    ///
+    /// # Panics
+    /// If a step goes wrong: that breaks a rule.
+    pub fn drive(permits: usize, acquire: impl Fn() -> Pin<Box<dyn Future<Output = P>>> + 'static, steps: &[Ask]) {
+        let (acquire, free) = (Box::new(acquire), Cell::new(permits));
+        let (line, tasks, at_once) = (RefCell::default(), RefCell::default(), Cell::new(false));
+        let desk = Rc::new(Permits { acquire, permits, free, line, tasks, at_once });
+        for step in steps {
+            let number = match *step {
+                Ask::New => {
+                    desk.ask();
+                    continue;
+                }
+                Ask::Poll(number) | Ask::Move(number) | Ask::Release(number, _) | Ask::Drop(number) => number,
+            };
+            // Who was to ask at once may not have: nobody was woken.
+            let Some(task) = desk.tasks().get(number - 1).cloned() else { continue };
+            match *step {
+                Ask::New => {}
+                Ask::Poll(_) => desk.poll(&task),
+                Ask::Move(_) => task.poller.set(1 - task.poller.get()),
+                Ask::Release(_, at_once) => desk.release(&task, at_once),
+                Ask::Drop(_) => desk.drops(&task),
+            }
+        }
+        desk.ends();
+    }
+
+    fn tasks(&self) -> Vec<Rc<Task<P>>> {
+        self.tasks.borrow().clone()
+    }
+
+    /// So many tasks have a permit, and know it.
+    fn out(&self) -> usize {
+        self.tasks.borrow().iter().filter(|task| task.state.get() == State::Has).count()
+    }
+
+    fn find(&self, state: State) -> Option<Rc<Task<P>>> {
+        self.tasks().into_iter().find(|task| task.state.get() == state)
+    }
+
+    /// A new task asks.
+    fn ask(&self) {
+        let number = self.tasks.borrow().len() as u32 + 1;
+        let task = Rc::new(Task::new(number, (self.acquire)()));
+        self.tasks.borrow_mut().push(Rc::clone(&task));
+        match self.free.get() {
+            0 => self.line.borrow_mut().push_back(Rc::clone(&task)),
+            free => {
+                self.free.set(free - 1);
+                task.state.set(State::Granted);
+            }
+        }
+        self.poll(&task);
+    }
+
+    /// A task polls its future, if it has one.
+    fn poll(&self, task: &Task<P>) {
+        let Some(mut future) = task.future.take() else { return };
+        task.latest.set(task.poller.get());
+        task.polls.set(task.polls.get() + 1);
+        let (run, name, spy) = (Run::current(), task.name(), &task.spies[task.latest.get()].0);
+        let woken = spy.wakes();
+        run.tell("PollBegin", name, format!("poll {}, by task {name}", task.polls.get()));
+        let waker = spy.waker();
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
+        drop(waker);
+        let polled = match polled {
+            Ok(polled) => polled,
+            Err(payload) => {
+                // Its drop might panic, too.
+                mem::forget(future);
+                resume_unwind(payload)
+            }
+        };
+        if spy.wakes() > woken {
+            let says = format!(
+                "Task {name} was woken in its own poll, and no permit has come back. It is polled again at once, and \
+                 again: that is a spin."
+            );
+            broken("who is woken has a permit", says, None);
+        }
+        run.tell_answer(name, &polled);
+        match (polled, task.state.get()) {
+            (Poll::Ready(permit), State::Granted) => {
+                task.permit.set(Some(permit));
+                task.state.set(State::Has);
+            }
+            (Poll::Ready(permit), _) => {
+                mem::forget(permit);
+                self.is_one_too_many(name)
+            }
+            (Poll::Pending, State::Granted) => self.gets_none(task, name),
+            (Poll::Pending, _) => {
+                if spy.holders() == 0 {
+                    let says = format!("Task {name} waits, and nobody holds the waker of its last poll.");
+                    broken("Pending keeps the waker of this poll", says, None);
+                }
+                task.future.set(Some(future));
+            }
+        }
+    }
+
+    /// This task has got a permit, and none is its own.
+    fn is_one_too_many(&self, name: u32) {
+        if let Some(granted) = self.find(State::Granted) {
+            let first = granted.name();
+            let says = format!(
+                "A permit came back, and task {first} was woken: it was the first in line. Before it is polled task {name} \
+                 takes the permit."
+            );
+            broken("first come, first served", says, None);
+        }
+        let (out, permits) = (self.out() + 1, self.permits);
+        let says = format!("Task {name} has got a permit, too: {out} of {permits} are out.");
+        broken("no more permits than there are", says, None);
+    }
+
+    /// A permit is this task's own, and its poll says Pending.
+    fn gets_none(&self, task: &Task<P>, name: u32) {
+        if task.polls.get() == 1 {
+            let others = self.tasks().iter().filter(|other| other.state.get() == State::Granted).count() - 1;
+            let lost = self.permits - self.out() - others;
+            let (are, s) = if lost == 1 { ("is", "") } else { ("are", "s") };
+            let says = format!(
+                "Nobody is in line, and {} of {} permits are out. Task {name} asks, and gets none: {lost} permit{s} {are} \
+                 nobody's.",
+                self.out() + others,
+                self.permits
+            );
+            broken("a permit is somebody's", says, None);
+        }
+        if self.at_once.get() {
+            let says = format!(
+                "The wake of task {name} has come, and the task has polled at once. It finds no permit: that is given to \
+                 it after the wake."
+            );
+            broken("the grant comes before the wake", says, None);
+        }
+        let says = format!("Task {name} was woken, and its poll says Pending: it has no permit.");
+        broken("who is woken has a permit", says, None);
+    }
+
+    /// A permit comes back: whose is it now?
+    fn gives(&self) -> Option<Rc<Task<P>>> {
+        let first = self.line.borrow_mut().pop_front();
+        match &first {
+            None => self.free.set(self.free.get() + 1),
+            Some(first) => {
+                first.state.set(State::Granted);
+                let due = &first.spies[first.latest.get()].1;
+                due.set(due.get() + 1);
+            }
+        }
+        first
+    }
+
+    /// The task gives its permit back.
+    fn release(self: &Rc<Permits<P>>, task: &Task<P>, at_once: AtOnce) {
+        let Some(permit) = task.permit.take() else { return };
+        Run::current().tell("Release", task.number, format!("by task {}", task.name()));
+        task.state.set(State::Gone);
+        let first = self.gives();
+        if let Some(first) = first.filter(|_| at_once != AtOnce::Nothing) {
+            let desk = Rc::clone(self);
+            once_at(Moment::Wake, move || {
+                desk.at_once.set(true);
+                match at_once {
+                    AtOnce::Nothing => {}
+                    AtOnce::Poll => desk.poll(&first),
+                    AtOnce::Drop => desk.drops(&first),
+                    AtOnce::Ask => desk.ask(),
+                }
+                desk.at_once.set(false);
+            });
+        }
+        let released = catch_unwind(AssertUnwindSafe(|| drop(permit)));
+        forget(Moment::Wake);
+        if let Err(payload) = released {
+            if self.at_once.get() && !Run::current().is_refused() {
+                let says = "A permit came back, and a waker was called. Before the call was over, a task asked, or was \
+                            dropped: that is allowed, and it panicked. Is the line still borrowed while you wake?";
+                broken("no borrow while other code runs", says, None);
+            }
+            resume_unwind(payload);
+        }
+        self.judge_wakes(By::Release);
+    }
+
+    /// The task asks no more.
+    fn drops(&self, task: &Rc<Task<P>>) {
+        let Some(future) = task.future.take() else { return };
+        let name = task.name();
+        let by = match task.state.replace(State::Gone) {
+            State::Granted => {
+                Run::current().tell("Drop", task.number, format!("task {name}, woken and not polled"));
+                self.gives();
+                By::GrantedDrop(name)
+            }
+            _ => {
+                Run::current().tell("Drop", task.number, format!("task {name} waits no more"));
+                self.line.borrow_mut().retain(|other| !Rc::ptr_eq(other, task));
+                By::WaiterDrop(name)
+            }
+        };
+        drop(future);
+        self.judge_wakes(by);
+    }
+
+    /// Who was granted a permit is woken, once, and nobody else.
+    fn judge_wakes(&self, by: By) {
+        let tasks = self.tasks();
+        let each =
+            || tasks.iter().flat_map(|task| task.spies.iter().map(move |(spy, due)| (task, spy.wakes(), due.get())));
+        let missed = each().find(|(_, wakes, due)| wakes < due).map(|(task, ..)| task.name());
+        if let Some((task, wakes, _)) = each().find(|(_, wakes, due)| wakes > due) {
+            self.judge_extra(task, wakes, by, missed);
+        }
+        let Some(missed) = missed else { return };
+        let (rule, says) = match by {
+            By::GrantedDrop(gone) => (
+                "a permit is somebody's",
+                format!(
+                    "Task {gone} was granted a permit, and is dropped before it is polled. The permit is nobody's now: \
+                     task {missed} is the first in line, and waits for ever."
+                ),
+            ),
+            _ => (
+                "no wake is lost",
+                format!("A permit came back. Task {missed} is the first in line, and it is not woken."),
+            ),
+        };
+        broken(rule, says, Some("Wake"))
+    }
+
+    /// This task was woken, and not because it was granted a permit.
+    fn judge_extra(&self, task: &Task<P>, wakes: u64, by: By, missed: Option<u32>) {
+        let name = task.name();
+        let (rule, says) = match (by, task.state.get(), missed) {
+            (By::WaiterDrop(gone), ..) => (
+                "no more permits than there are",
+                format!(
+                    "Task {gone} waited, and had no permit. It is dropped, and gives one back all the same: task {name} is \
+                     woken, and {} of {} are out.",
+                    self.permits + 1,
+                    self.permits
+                ),
+            ),
+            (_, State::Gone, _) => (
+                "who is gone stands in no line",
+                format!("The permit is given to task {name}. It was dropped before, and nobody polls it any more."),
+            ),
+            (_, State::Waits, Some(first)) => (
+                "first come, first served",
+                format!("A permit came back, and task {name} is woken. But task {first} is the first in line."),
+            ),
+            (_, State::Waits, None) => (
+                "who is woken has a permit",
+                format!("One permit came back, and more than one task is woken: task {name} is woken for nothing."),
+            ),
+            _ => (
+                "who is woken has a permit",
+                format!("Task {name} was woken {wakes} times. A permit wakes its task once."),
+            ),
+        };
+        broken(rule, says, None)
+    }
+
+    /// The end: all give back what they have. Then all permits are there, and none more.
+    fn ends(self: &Rc<Permits<P>>) {
+        let all_go = || {
+            for task in self.tasks() {
+                self.drops(&task);
+                self.release(&task, AtOnce::Nothing);
+            }
+        };
+        all_go();
+        (0..=self.permits).for_each(|_| self.ask());
+        all_go();
+        let mut all = self.tasks();
+        all.retain(|task| task.spies.iter().any(|(spy, _)| spy.holders() > 0));
+        if let Some(task) = all.first() {
+            let says = format!("All futures are dropped, and a waker of task {} is still held.", task.number);
+            broken("who is gone stands in no line", says, None);
+        }
+    }
+}
