@@ -42,7 +42,7 @@ fn main() {
         // In a lesson about tests the exercise is no part of the rung.
         let is_part = !check.contains(NO_PART);
         let around = if is_part { cut(&rung, &format!("mod {part} {{")) } else { rung };
-        write(&here.join("glue.rs"), &cut(&around, "fn main() {"));
+        write(&here.join("glue.rs"), &cut(&around, "fn main()"));
 
         // Answers that are right in another way than the solution, and those that are wrong.
         let right = folder.join("right");

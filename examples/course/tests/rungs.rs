@@ -122,3 +122,12 @@ fn the_readme_has_the_rows_that_the_prices_print_and_a_price_in_each() {
     assert_eq!(names, ROWS, "cargo run --release -p course --features prices --example prices");
     assert!(rows.iter().all(|row| row.len() == 5 && !row[3].is_empty() && !row[4].is_empty()), "{rows:?}");
 }
+
+#[test]
+fn lesson_13_names_all_that_rung_13_leaves_out() {
+    let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("lessons/13_server/lesson.md");
+    let text = fs::read_to_string(text).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    let list = text.split("and rung 13 leaves out: ").nth(1).unwrap().split(". Each has its price").next().unwrap();
+    let names: Vec<&str> = ROWS.iter().map(|row| row[0]).filter(|name| !name.is_empty()).collect();
+    assert_eq!(list.split("; ").collect::<Vec<_>>(), names);
+}

@@ -1,0 +1,315 @@
+//! A client that a check scripts: which requests it sends, in which pieces, what it does then; and what is right about the
+//! answers.
+
+use crate::connection::{Answer, Connection, Request, Wants};
+use crate::dice::Dice;
+use crate::run::broken;
+use std::time::Duration;
+
+const MS: Duration = Duration::from_millis(1);
+
+/// What the client does when it has its answers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Then {
+    /// It is silent, perhaps after a piece of a request.
+    Silent(bool),
+    /// It leaves, perhaps after a piece of a request.
+    Leaves(bool),
+    /// Its connection is reset.
+    Resets,
+    /// It sends a head without an end.
+    SendsOn,
+    /// The server is told to stop while it answers one more; perhaps there are others behind that.
+    Stops(bool),
+}
+
+/// A client, and the limits that its server sets.
+#[derive(Debug)]
+pub struct Client {
+    /// All its requests.
+    pub requests: Vec<Request>,
+    /// All requests, in pieces. Between two of them it waits so many milliseconds.
+    pub pieces: Vec<Vec<u8>>,
+    /// See `pieces`.
+    pub waits: u64,
+    /// What it does when it has its answers.
+    pub then: Then,
+    /// The longest head.
+    pub head: usize,
+    /// The longest time without a byte.
+    pub idle: Duration,
+}
+
+impl Client {
+    /// Sends these requests in one piece.
+    pub fn new(requests: &[Request], then: Then) -> Client {
+        let text: String = requests.iter().map(|request| &*request.text).collect();
+        let (requests, pieces, idle) = (requests.to_vec(), vec![text.into_bytes()], Duration::from_secs(10));
+        Client { requests, pieces, waits: 0, then, head: 1_000, idle }
+    }
+
+    /// The same, cut where `at` says.
+    pub fn cut(mut self, at: impl Fn(usize) -> bool, waits: u64) -> Client {
+        let bytes = self.pieces.concat();
+        self.pieces = Vec::new();
+        for (index, byte) in bytes.into_iter().enumerate() {
+            if index == 0 || at(index) {
+                self.pieces.push(Vec::new());
+            }
+            self.pieces.last_mut().expect("pushed above").push(byte);
+        }
+        self.waits = waits;
+        self
+    }
+
+    /// Any client.
+    pub fn roll(dice: &mut Dice, size: f64) -> Client {
+        let requests = 1 + dice.roll(0..=(size * 7.0).ceil() as u64);
+        let requests: Vec<Request> = (0..requests)
+            .map(|_| {
+                let path = *dice.pick(&["/hello", "/hello", "/slow", "/none"]);
+                let wants =
+                    if dice.one_in(12) { *dice.pick(&Wants::ALL) } else { *dice.pick(&[Wants::Stay, Wants::Told]) };
+                Request::new(path, wants)
+            })
+            .collect();
+        let then = match dice.roll(1..=8) {
+            1..=2 => Then::Silent(dice.one_in(2)),
+            3..=4 => Then::Leaves(dice.one_in(2)),
+            5 => Then::Resets,
+            6 => Then::SendsOn,
+            _ => Then::Stops(dice.one_in(2)),
+        };
+        let mut client = Client::new(&requests, then);
+        let bytes = client.pieces.concat().len();
+        // Up to six cuts; sometimes at each byte.
+        let cuts: Vec<usize> = (0..dice.roll(0..=6)).map(|_| dice.roll(1..=bytes as u64) as usize).collect();
+        let each = dice.one_in(40);
+        client = client.cut(|at| each || cuts.contains(&at), if each { 0 } else { dice.roll(0..=3) });
+        let longest = requests.iter().map(|request| request.text.len()).max().unwrap_or_default();
+        client.head = longest + dice.roll(0..=100) as usize;
+        client.idle = MS * dice.roll(50..=20_000) as u32;
+        client
+    }
+
+    /// So many of its requests are to be answered: up to the one after which the connection ends.
+    pub fn expected(&self) -> usize {
+        let last = self.requests.iter().position(|request| !request.wants.stays());
+        last.map_or(self.requests.len(), |last| last + 1)
+    }
+
+    /// The requests have their answers, and then the connection stays, or ends.
+    ///
+    /// # Panics
+    /// If it is not so: that breaks a rule. So do the others.
+    pub fn judge(&self, connection: &Connection, may_be_let_go: bool) {
+        let (expected, requests, (answers, rest)) = (self.expected(), &self.requests, connection.answers());
+        for (number, answer) in answers.iter().take(expected).enumerate() {
+            is_answer(requests, number, answer, self.pieces.len() > 1);
+        }
+        if answers.len() > expected {
+            self.is_one_too_many(expected, answers.len());
+        }
+        if answers.len() < expected || rest > 0 {
+            let (count, got) = (requests.len(), answers.len());
+            let says = if self.pieces.len() == 1 {
+                format!("{} came in one read, and {} written.", requests_(count), answers_(got))
+            } else {
+                let pieces = self.pieces.len();
+                format!("{} came in {pieces} pieces, and {} written.", requests_(count), answers_(got))
+            };
+            let end =
+                if connection.is_closed() { "Then the connection is closed." } else { "The client waits for ever." };
+            broken("each request has its answer", format!("{says} {end}"), Some("Write"));
+        }
+        let last = &requests[expected - 1];
+        match (last.wants.stays(), connection.is_closed()) {
+            (true, true) if !may_be_let_go => {
+                let says = format!(
+                    "The client has sent {}, and has not asked for an end. The connection is closed after the answer.",
+                    last.asks
+                );
+                broken("the connection stays", says, None)
+            }
+            (false, false) => {
+                let says = match last.wants {
+                    Wants::Close => {
+                        "The client has said `Connection: close`. It has its answer, and waits for the end."
+                    }
+                    Wants::Body => {
+                        "A POST may have a body. Nobody reads it here, so what comes next may be a piece of it, and no \
+                         request: the connection has to end."
+                    }
+                    _ => {
+                        "A client of HTTP/1.0 that does not ask for keep-alive reads to the end of the connection. There \
+                         is none: it waits for ever."
+                    }
+                };
+                broken("the connection ends as the client asks", says, Some("Close"))
+            }
+            _ => {}
+        }
+        for (request, answer) in requests.iter().zip(&answers) {
+            is_told(request, answer);
+        }
+    }
+
+    /// There are more answers than there should be.
+    fn is_one_too_many(&self, expected: usize, got: usize) {
+        let last = &self.requests[expected - 1];
+        if !last.wants.stays() {
+            let says = format!("The connection was to end after {}. The request after it is answered, too.", last.asks);
+            broken("the connection ends as the client asks", says, None);
+        }
+        let says = format!("{} came, and {} written.", requests_(expected), answers_(got));
+        broken("each request has its answer", says, None);
+    }
+
+    /// To a piece of a request there is no answer.
+    fn is_answered_no_more(&self, connection: &Connection) {
+        let (answers, _) = connection.answers();
+        let expected = self.requests.len();
+        // Who says why it closes may do so.
+        if answers.get(expected).is_some_and(|answer| !answer.status.starts_with('4')) {
+            self.is_one_too_many(expected, answers.len());
+        }
+    }
+
+    /// The client was silent for too long: it is let go.
+    pub fn judge_silence(&self, connection: &Connection) {
+        if !connection.is_closed() {
+            let says = format!(
+                "The client has sent no byte for {:?}, which is the limit. The connection is still there, and with it a \
+                 descriptor and the memory of its task.",
+                self.idle
+            );
+            broken("a silent client is let go, and no other", says, Some("Close"));
+        }
+        self.is_answered_no_more(connection);
+    }
+
+    /// The client has left: so does the server.
+    pub fn judge_leave(&self, connection: &Connection) {
+        if !connection.is_closed() {
+            let says = "The client has left, and the server keeps the connection.";
+            broken("a client that has left ends serve", says, Some("Close"));
+        }
+        self.is_answered_no_more(connection);
+    }
+
+    /// A head that was too long has its answer, after so many others, and the connection ends.
+    pub fn judge_too_long(&self, connection: &Connection, before: usize) {
+        let (answers, _) = connection.answers();
+        let says = match (answers.get(before), connection.is_closed()) {
+            (Some(answer), true) if answer.status == "431" => return,
+            (Some(answer), true) => format!(
+                "A head is longer than the limit. The answer is {}, and not 431: its headers are too large.",
+                answer.status
+            ),
+            (None, true) => {
+                "A head is longer than the limit, and the connection is closed without a word. Say 431.".to_owned()
+            }
+            (_, false) => {
+                "A head is longer than the limit. Nobody knows where the next one begins: the connection has to end."
+                    .to_owned()
+            }
+        };
+        broken("a head has a limit", says, Some(if connection.is_closed() { "Write" } else { "Close" }))
+    }
+
+    /// After so many answers the server was told to stop. It had `/slow` in work then, and perhaps more came.
+    pub fn judge_stop(&self, connection: &Connection, before: usize) {
+        let (slow, hello) = (Request::new("/slow", Wants::Stay), Request::new("/hello", Wants::Stay));
+        let (answers, rest) = connection.answers();
+        let answers = &answers[before..];
+        match answers.first() {
+            Some(answer) if slow.is_answered_by(answer) => {}
+            Some(answer) => {
+                let says =
+                    format!("GET /slow was asked for before the stop. Its answer has the status {}.", answer.status);
+                broken("a stop answers what was asked", says, None);
+            }
+            None => {
+                let says = "GET /slow was asked for before the stop, and was in work. The connection is closed without its \
+                            answer.";
+                broken("a stop answers what was asked", says, Some("Write"));
+            }
+        }
+        if !connection.is_closed() {
+            let says = if answers.len() == 1 {
+                "The server was told to stop, and has answered what was asked. The connection is still there, and waits \
+                 for more."
+            } else {
+                "The server was told to stop, and goes on answering."
+            };
+            broken("a stop ends the connection", says, Some("Close"));
+        }
+        let are_right = answers[1..].iter().all(|answer| hello.is_answered_by(answer)) && rest == 0;
+        if !are_right {
+            let says = "The server was told to stop, and more requests came. Not all their answers are whole.";
+            broken("a stop answers what was asked", says, None);
+        }
+    }
+}
+
+/// So many requests, in words.
+fn requests_(count: usize) -> String {
+    if count == 1 { "1 request".to_owned() } else { format!("{count} requests") }
+}
+
+/// So many answers, in words.
+fn answers_(count: usize) -> String {
+    match count {
+        0 => "no answer was".to_owned(),
+        1 => "1 answer was".to_owned(),
+        _ => format!("{count} answers were"),
+    }
+}
+
+/// This is the answer to the request with this number; `is_cut`: that came in pieces.
+///
+/// # Panics
+/// If it is not: that breaks a rule.
+pub fn is_answer(requests: &[Request], number: usize, answer: &Answer, is_cut: bool) {
+    let request = &requests[number];
+    if request.is_answered_by(answer) {
+        return;
+    }
+    let of_another = requests[number + 1..].iter().find(|other| other.is_answered_by(answer));
+    let (asks, number) = (&request.asks, number + 1);
+    if let Some(other) = of_another.filter(|_| answer.status == "200") {
+        let says = format!("Answer {number} is that of {}. Request {number} was {asks}.", other.asks);
+        broken("answers come in the order of the requests", says, None);
+    }
+    if answer.status == "431" {
+        let says = format!(
+            "Request {number} is {asks}, and its head is shorter than the limit. Its answer is 431. The limit is for one \
+             head, and not for all that was read."
+        );
+        broken("a head has a limit", says, None);
+    }
+    let says = format!(
+        "Request {number} is {asks}. Its answer has the status {}, and a body of {} bytes.{}",
+        answer.status,
+        answer.body.len(),
+        if is_cut { " Was a piece taken for a request?" } else { "" }
+    );
+    broken("an answer is that of its request", says, None)
+}
+
+/// The answer says what becomes of the connection.
+fn is_told(request: &Request, answer: &Answer) {
+    let says = match (request.wants, &*answer.connection) {
+        (Wants::Told, "keep-alive") => return,
+        (Wants::Told, _) => {
+            "The client speaks HTTP/1.0, and has asked for keep-alive. If the answer does not say `Connection: keep-alive`, \
+             the client waits for the end of the connection."
+        }
+        (wants, "close") if wants.stays() => "The answer says `Connection: close`, and nobody has asked for it.",
+        (wants, "keep-alive") if !wants.stays() => {
+            "The answer says `Connection: keep-alive`, and the connection has to end after it."
+        }
+        _ => return,
+    };
+    broken("the answer says whether the connection stays", says, None)
+}
