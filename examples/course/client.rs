@@ -145,7 +145,7 @@ impl Client {
                          is none: it waits for ever."
                     }
                 };
-                broken("the connection ends as the client asks", says, Some("Close"))
+                broken("the connection ends when asked to", says, Some("Close"))
             }
             _ => {}
         }
@@ -159,7 +159,7 @@ impl Client {
         let last = &self.requests[expected - 1];
         if !last.wants.stays() {
             let says = format!("The connection was to end after {}. The request after it is answered, too.", last.asks);
-            broken("the connection ends as the client asks", says, None);
+            broken("the connection ends when asked to", says, None);
         }
         let says = format!("{} came, and {} written.", requests_(expected), answers_(got));
         broken("each request has its answer", says, None);
@@ -183,7 +183,7 @@ impl Client {
                  descriptor and the memory of its task.",
                 self.idle
             );
-            broken("a silent client is let go, and no other", says, Some("Close"));
+            broken("a silent client is let go", says, Some("Close"));
         }
         self.is_answered_no_more(connection);
     }
@@ -279,7 +279,7 @@ pub fn is_answer(requests: &[Request], number: usize, answer: &Answer, is_cut: b
     let (asks, number) = (&request.asks, number + 1);
     if let Some(other) = of_another.filter(|_| answer.status == "200") {
         let says = format!("Answer {number} is that of {}. Request {number} was {asks}.", other.asks);
-        broken("answers come in the order of the requests", says, None);
+        broken("answers come in order", says, None);
     }
     if answer.status == "431" {
         let says = format!(
@@ -311,5 +311,5 @@ fn is_told(request: &Request, answer: &Answer) {
         }
         _ => return,
     };
-    broken("the answer says whether the connection stays", says, None)
+    broken("the answer says keep-alive or close", says, None)
 }

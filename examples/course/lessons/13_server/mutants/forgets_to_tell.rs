@@ -1,4 +1,4 @@
-//! refused: the answer says whether the connection stays
+//! refused: the answer says keep-alive or close
 //!
 //! Keeps the connection of an HTTP/1.0 client, and does not tell it.
 

@@ -1,4 +1,4 @@
-//! refused: the connection ends as the client asks
+//! refused: the connection ends when asked to
 //!
 //! Takes HTTP/1.0 for HTTP/1.1. The exercise after its second step.
 

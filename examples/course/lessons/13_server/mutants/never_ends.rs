@@ -1,4 +1,4 @@
-//! refused: the connection ends as the client asks
+//! refused: the connection ends when asked to
 //!
 //! Each request is answered, and the connection stays in any case. The exercise after its first step.
 

@@ -1,4 +1,4 @@
-//! refused: a silent client is let go, and no other
+//! refused: a silent client is let go
 //!
 //! Waits for a byte for as long as the client likes. The exercise after its fourth step.
 
