@@ -62,6 +62,12 @@ fn course_debug_shows_tickets_ready_queue_timers_and_who_waits() {
             "glass waits",
             "kill",
             "glass tasks",
+            "tbreak hang_14::round_begins if round == 20",
+            "run 7",
+            "tbreak hang_14::rung::run::Core::park",
+            "continue",
+            "glass tasks",
+            "glass waits",
             "quit",
         ],
     );
@@ -74,6 +80,14 @@ fn course_debug_shows_tickets_ready_queue_timers_and_who_waits() {
     has(&said, "fay waits for its timer");
     has(&said, "gus waits for a leaf: hang_14::Letter");
     assert!(said.contains("No loop of a rung runs on this thread."), "{said}");
+    // What the hints quote, of day 7. The check accepts its last line as the place, by what the program tells of itself.
+    let hints =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("lessons/14_benchmark/hints.md")).unwrap();
+    let quotes: Vec<&str> = hints.split("```text\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(quotes.len(), 2);
+    for quote in quotes {
+        assert!(said.contains(quote), "not said:\n{quote}\nin:\n{said}");
+    }
     assert!(!said.contains("Python Exception"), "{said}");
 }
 
