@@ -13,6 +13,9 @@ const SAY: &str = "#[allow(unused_macros)] macro_rules! say { ($($step:tt)*) => 
 /// How a check names the student's file.
 const STUDENT: &str = "#[path = \"exercise.rs\"]\nmod ";
 
+/// The rung on which the program of the last lesson stands.
+const LAST_RUNG: &str = "13_server/rung.rs";
+
 /// How a check says that the exercise is no part of the rung.
 const NO_PART: &str = "//! No part of the rung is the exercise.";
 
@@ -24,7 +27,11 @@ fn main() {
     for lesson in names(&lessons) {
         let folder = lessons.join(&lesson);
         let here = Path::new(&out).join(&lesson);
-        let rung = record(&folder.join("rung.rs"), &here);
+        let rung = match folder.join("rung.rs") {
+            rung if rung.exists() => record(&rung, &here),
+            // The last lesson adds nothing to the loop: its program stands on the last rung.
+            _ => on_the_last_rung(&folder.join("hang.rs"), &lessons.join(LAST_RUNG), &here),
+        };
         let Ok(check) = fs::read_to_string(folder.join("check.rs")) else {
             // Nobody writes an exercise there. Somebody may add a check.
             println!("cargo::rerun-if-changed={}", folder.display());
@@ -75,12 +82,28 @@ fn main() {
 /// Writes a copy of a rung that tells its steps, for the tests, and gives it. It goes into a module.
 fn record(rung: &Path, to: &Path) -> String {
     println!("cargo::rerun-if-changed={}", rung.display());
-    let copy: Vec<String> =
-        recording(&read(rung)).lines().map(|line| if is_inner(line) { "" } else { line }.to_owned()).collect();
-    let copy = copy.join("\n");
+    let copy = without_inner(&recording(&read(rung)));
     fs::create_dir_all(to).expect("the output folder can be written");
     write(&to.join("recording.rs"), &copy);
     copy
+}
+
+/// A program that stands on the last rung, and gives it. Its rung becomes a copy beside it. Nobody tells a step.
+fn on_the_last_rung(program: &Path, rung: &Path, to: &Path) -> String {
+    println!("cargo::rerun-if-changed={}", program.display());
+    fs::create_dir_all(to).expect("the output folder can be written");
+    write(&to.join("rung.rs"), &without_inner(&read(rung)));
+    let program = without_inner(&read(program));
+    let path = format!("#[path = \"../{LAST_RUNG}\"]\nmod rung;");
+    let copy = to.join("rung.rs");
+    assert!(program.contains(&path), "the program stands on {LAST_RUNG}");
+    program.replace(&path, &format!("\nmod rung {{ include!({copy:?}); }}"))
+}
+
+/// A file that can be put into a module: the lines that say something of the whole file are empty.
+fn without_inner(source: &str) -> String {
+    let lines: Vec<&str> = source.lines().map(|line| if is_inner(line) { "" } else { line }).collect();
+    lines.join("\n")
 }
 
 /// Whether a line says something of the whole file.

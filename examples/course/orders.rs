@@ -14,7 +14,8 @@ pub(crate) const HELP: &str = "  cargo run -p course               what to do ne
   cargo run -p course -- solution   our answer
   cargo run -p course -- step       the lesson's program on
                                     the real loop, as a page
-  cargo run -p course -- debug      gdb on that program
+  cargo run -p course -- debug      gdb on a program that
+                                    hangs: lesson 14
 
   Each takes the number of a lesson, as in: check 1
   Without a number they mean the exercise that you saved
