@@ -253,10 +253,11 @@ fn blocks(text: &str) -> Vec<(&str, &str)> {
     pieces.map(|piece| piece.split_once('\n').expect("a block has lines")).collect()
 }
 
-/// All that is compiled: the files of the lesson, and the runtime's.
+/// All that is compiled: the files of the lesson, and those of both crates.
 fn compiled(lesson: &str) -> Vec<String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders: Vec<PathBuf> = vec![here.join("lessons").join(lesson), here.join("../../runtime/src")];
+    let mut folders: Vec<PathBuf> = vec![here.join("lessons").join(lesson)];
+    folders.extend(["runtime", "gather"].map(|package| here.join("../..").join(package).join("src")));
     let mut texts = Vec::new();
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
