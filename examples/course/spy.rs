@@ -15,6 +15,7 @@ struct Spied {
     task: u32,
     holders: usize,
     wakes: u64,
+    copies: u64,
 }
 
 /// By the number that the wakers carry. Who is not there any more has ended.
@@ -63,7 +64,7 @@ impl Spy {
     pub fn new(task: u32) -> Spy {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, SeqCst);
-        let spied = Spied { run: Run::current(), task, holders: 0, wakes: 0 };
+        let spied = Spied { run: Run::current(), task, holders: 0, wakes: 0, copies: 0 };
         SPIED.lock().unwrap_or_else(PoisonError::into_inner).insert(number, spied);
         Spy { number }
     }
@@ -87,6 +88,11 @@ impl Spy {
     /// How often one of them was used.
     pub fn wakes(&self) -> u64 {
         change(self.number, |spied| spied.wakes).unwrap_or(0)
+    }
+
+    /// How often one of its wakers was copied.
+    pub fn copies(&self) -> u64 {
+        change(self.number, |spied| spied.copies).unwrap_or(0)
     }
 }
 
@@ -120,7 +126,10 @@ fn change<T>(number: usize, act: impl FnOnce(&mut Spied) -> T) -> Option<T> {
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, forgotten);
 
 fn clone(data: *const ()) -> RawWaker {
-    change(data.addr(), |spied| spied.holders += 1);
+    change(data.addr(), |spied| {
+        spied.holders += 1;
+        spied.copies += 1;
+    });
     take(Moment::Clone).into_iter().for_each(|act| act());
     RawWaker::new(data, &VTABLE)
 }
@@ -164,7 +173,7 @@ mod tests {
                 once_at(moment, move || acts.set(acts.get() + 1));
             }
             let clone = waker.clone();
-            assert_eq!((spy.holders(), acts.get()), (2, 1));
+            assert_eq!((spy.holders(), spy.copies(), acts.get()), (2, 1, 1));
             clone.wake();
             assert_eq!((spy.holders(), spy.wakes(), acts.get()), (1, 1, 2));
             drop(spy);

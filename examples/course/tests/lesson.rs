@@ -253,11 +253,12 @@ fn blocks(text: &str) -> Vec<(&str, &str)> {
     pieces.map(|piece| piece.split_once('\n').expect("a block has lines")).collect()
 }
 
-/// All that is compiled: the files of the lesson, the runtime's, those of the benchmarks, and the server among the
+/// All that is compiled: the files of the lesson, those of both crates and of the benchmarks, and the server among the
 /// examples.
 fn compiled(lesson: &str) -> Vec<String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders: Vec<PathBuf> = ["runtime/src", "benches"].map(|it| here.join("../..").join(it)).into();
+    let mut folders: Vec<PathBuf> =
+        ["runtime/src", "gather/src", "benches"].map(|it| here.join("../..").join(it)).into();
     folders.push(here.join("lessons").join(lesson));
     let mut texts = vec![plain(&fs::read_to_string(here.join("../server.rs")).unwrap())];
     while let Some(folder) = folders.pop() {

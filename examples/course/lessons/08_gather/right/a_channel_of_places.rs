@@ -1,0 +1,156 @@
+//! The places come through a channel; each child has a flag of its own, and wakes come twice at times.
+
+use std::future::poll_fn;
+use std::mem;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// Given: the children of a gather, and what they gave.
+struct Children<F: Future> {
+    /// By place; `None` when the child has ended.
+    futures: Vec<Option<Pin<Box<F>>>>,
+    outputs: Vec<Option<F::Output>>,
+    /// How many have not ended.
+    left: usize,
+}
+
+impl<F: Future> Children<F> {
+    fn new(futures: impl IntoIterator<Item = F>) -> Self {
+        let boxed = |future| Some(Box::pin(future));
+        let futures = futures.into_iter();
+        let futures: Vec<_> = futures.map(boxed).collect();
+        let left = futures.len();
+        let nothing = futures.iter().map(|_| None);
+        let outputs = nothing.collect();
+        Children { futures, outputs, left }
+    }
+
+    /// Polls the child in this place, with this waker.
+    /// Does nothing if the child has ended.
+    fn poll(&mut self, place: usize, waker: &Waker) {
+        let Some(future) = &mut self.futures[place] else {
+            return;
+        };
+        let cx = &mut Context::from_waker(waker);
+        let polled = future.as_mut().poll(cx);
+        if let Poll::Ready(output) = polled {
+            self.futures[place] = None;
+            self.outputs[place] = Some(output);
+            self.left -= 1;
+        }
+    }
+
+    /// Ready when all have ended.
+    fn all_ended(&self) -> Poll<()> {
+        match self.left {
+            0 => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+/// What a child's waker points to in `selective`.
+struct Flag {
+    woken: AtomicBool,
+    /// The waker of the task.
+    task: Mutex<Waker>,
+}
+
+/// This makes a `Waker` of an `Arc<Flag>`: `Waker::from`.
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, SeqCst);
+        let task = self.task.lock().unwrap().clone();
+        task.wake();
+    }
+}
+
+/// Given, to be read: a gather that is better than the bad
+/// one. It polls those that were woken. To find them it
+/// looks at all, in each poll.
+pub async fn selective<F: Future>(
+    // The children.
+    futures: impl IntoIterator<Item = F>,
+) -> Vec<F::Output> {
+    let mut children = Children::new(futures);
+    let all = children.left;
+    // One for each child; all are to be polled at first.
+    let flag = |_| {
+        let task = Mutex::new(Waker::noop().clone());
+        Arc::new(Flag { woken: true.into(), task })
+    };
+    let flags: Vec<_> = (0..all).map(flag).collect();
+    poll_fn(|cx| {
+        for place in 0..flags.len() {
+            let flag = &flags[place];
+            let task = cx.waker().clone();
+            *flag.task.lock().unwrap() = task;
+            if flag.woken.swap(false, SeqCst) {
+                let waker = Waker::from(Arc::clone(flag));
+                children.poll(place, &waker);
+            }
+        }
+        children.all_ended()
+    })
+    .await;
+    children.outputs.into_iter().flatten().collect()
+}
+
+/// Which children are to be polled, and whom to wake when
+/// there are any. All wakers share it.
+struct ReadySet {
+    /// The task that awaits the gather.
+    task: Option<Waker>,
+}
+
+/// What a child's waker points to in `gather`.
+struct Child {
+    place: usize,
+    queued: AtomicBool,
+    ready: mpsc::Sender<usize>,
+    set: Arc<Mutex<ReadySet>>,
+}
+
+impl Wake for Child {
+    /// Who holds the child's waker calls it, on any thread.
+    fn wake(self: Arc<Self>) {
+        if !self.queued.swap(true, SeqCst) {
+            let _ = self.ready.send(self.place);
+        }
+        let task = self.set.lock().unwrap().task.clone();
+        task.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Yours: polls all children side by side, each when it was
+/// woken. Gives their outputs in the order of the input.
+pub async fn gather<F: Future>(
+    // The children.
+    futures: impl IntoIterator<Item = F>,
+) -> Vec<F::Output> {
+    let mut children = Children::new(futures);
+    let all = children.left;
+    let (sender, receiver) = mpsc::channel();
+    let set = Arc::new(Mutex::new(ReadySet { task: None }));
+    let child = |place| {
+        let (set, ready) = (Arc::clone(&set), sender.clone());
+        sender.send(place).unwrap();
+        Arc::new(Child { place, queued: true.into(), ready, set })
+    };
+    let places: Vec<_> = (0..all).map(child).collect();
+    poll_fn(|cx| {
+        let fresh = cx.waker().clone();
+        let old = set.lock().unwrap().task.replace(fresh);
+        drop(old);
+        let ready: Vec<usize> = receiver.try_iter().collect();
+        for place in ready {
+            places[place].queued.store(false, SeqCst);
+            children.poll(place, &Waker::from(Arc::clone(&places[place])));
+        }
+        children.all_ended()
+    })
+    .await;
+    children.outputs.into_iter().flatten().collect()
+}
