@@ -1190,6 +1190,10 @@ fn where_the_program_acted_the_event_names_the_programs_line() {
         sender.send(()).await.unwrap();
         _ = timeout(SECOND, sender.send(())).await;
         _ = receiver.recv().await;
+        let (mut sender, mut receiver) = oneshot::channel();
+        _ = timeout(SECOND, sender.closed()).await;
+        sender.send(()).unwrap();
+        _ = receiver.try_recv();
     });
     let lines_of = |kind: &str| -> Vec<i64> {
         let of_kind = events.iter().filter(|event| event.kind.name() == kind);
@@ -1202,14 +1206,18 @@ fn where_the_program_acted_the_event_names_the_programs_line() {
             .collect()
     };
     assert_eq!(lines_of("Note"), [4]);
-    assert_eq!(lines_of("TimerArmed"), [6, 7, 8, 21, 23]);
+    assert_eq!(lines_of("TimerArmed"), [6, 7, 8, 21, 23, 26]);
     assert_eq!(lines_of("PermitWaiting"), [8, 8], "in line, and polled once more when the time was over");
     assert_eq!(lines_of("JobSubmitted"), [9]);
-    assert_eq!((lines_of("ChannelSent"), lines_of("ChannelTaken")), (vec![22], vec![24]), "where nobody waits, too");
+    assert_eq!(
+        (lines_of("ChannelSent"), lines_of("ChannelTaken")),
+        (vec![22, 27], vec![24, 28]),
+        "where nobody waits, too"
+    );
     assert_eq!(lines_of("GatherStart"), [10, 11, 12, 17, 18]);
     let mut waits = lines_of("Waits");
     waits.dedup();
-    assert_eq!(waits, [13, 21, 23]);
+    assert_eq!(waits, [13, 21, 23, 26]);
     assert_eq!(lines_of("PermitTaken"), [3, 16]);
     assert_eq!(lines_of("Spawn")[1..5], [5, 17, 18, 19]);
 }

@@ -27,6 +27,8 @@
 //! | nobody says how to do it for a program of one's own | `programs/step.rs::own_is_a_program_that_runs_as_it_is` |
 //! | under a flood from another thread, pushes are blamed on its messages | `causes.rs` |
 //! | a wake that counts does not say the count | [`a_wake_that_counts_says_the_count`] |
+//! | a child that its gather has dropped "waits" | `page/story.rs::a_child_that_is_left_when_its_gather_has_returned_is_said_to_be_dropped` |
+//! | of several children that were granted a permit and are dropped, the page names the wrong one | `page/lines.rs::of_several_children_that_were_granted_and_are_dropped_the_page_says_only_how_many_stay` |
 //! | an attempt to write "has nothing to write"; a task that has not ended "has ended" | [`what_was_never_so_is_said_nowhere`] |
 
 #![cfg(feature = "trace")]
@@ -241,7 +243,7 @@ fn a_wake_that_counts_says_the_count() {
 fn what_was_never_so_is_said_nowhere() {
     // A task that is dropped with its runtime is woken once more, on its way out: it has not ended yet.
     let (_, said) = shipped(Program::named("deadlock").unwrap());
-    says(&said, "Ben does not enter the ready queue: it has left its slot.");
+    says(&said, "Ben does not enter the ready queue: it has ended and left its slot.");
     let runtime = Runtime::builder().virtual_clock().build().unwrap();
     let recorder = Recorder::start();
     runtime.block_on(async {
@@ -253,7 +255,7 @@ fn what_was_never_so_is_said_nowhere() {
     });
     let said = sentences(&recorder.events());
     assert!(!said.iter().any(|sentence| sentence.contains("nothing to write")), "{said:#?}");
-    says(&said, "An attempt to write at socket 0 would block: the next event will tell when it would not.");
+    says(&said, "An attempt to write at socket 0 would block: the system will tell when to try again.");
 }
 
 #[test]

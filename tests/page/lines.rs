@@ -12,6 +12,7 @@ use serde_json::json;
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
+use tests::virtually;
 
 /// Says which child was dropped, after what it waited for is dropped.
 struct Dropped(usize);
@@ -56,6 +57,19 @@ async fn waits(at: &str) {
     }
 }
 
+/// Each time a child says that it is dropped: who is in a line. A place is a child, for all three start at once.
+const LINES: &str = "
+    const state = emptyState();
+    const lines = [];
+    for (const e of data.events) {
+        apply(state, e);
+        if (e.kind !== 'Note') continue;
+        const all = [...Object.values(state.semaphores).map((it) => it.line), ...Object.values(state.channels).map((it) => it.send), ...Object.values(state.sources).map((it) => it.read.waits)];
+        lines.push([e.text, all.flat().map((it) => it.place)]);
+    }
+    return lines;
+";
+
 #[test]
 fn of_several_children_that_are_dropped_the_page_takes_the_one_out_of_the_line_that_leaves() {
     for at in ["semaphore", "channel", "socket"] {
@@ -71,21 +85,27 @@ fn of_several_children_that_are_dropped_the_page_takes_the_one_out_of_the_line_t
                 }
             });
             drop(runtime);
-            // Each time a child says that it is dropped: who is in the line. A place is a child, for all three start at once.
-            let script = "
-                const state = emptyState();
-                const lines = [];
-                for (const e of data.events) {
-                    apply(state, e);
-                    if (e.kind !== 'Note') continue;
-                    const all = [...Object.values(state.semaphores).map((it) => it.line), ...Object.values(state.channels).map((it) => it.send), ...Object.values(state.sources).map((it) => it.read.waits)];
-                    lines.push([e.text, all.flat().map((it) => it.place)]);
-                }
-                return lines;
-            ";
-            let Some(lines) = node("who leaves a line", script, &data(&recorder)) else { return };
+            let Some(lines) = node("who leaves a line", LINES, &data(&recorder)) else { return };
             let so = json!([["dropped 0", [2, 1]], ["dropped 1", [2]], ["dropped 2", []]]);
             assert_eq!(lines, so, "at a {at}, with its runtime: {is_dropped_with_its_runtime}");
         }
     }
+}
+
+/// The trace does not say which of several granted ones leaves. The page then names none of those that stay.
+#[test]
+fn of_several_children_that_were_granted_and_are_dropped_the_page_says_only_how_many_stay() {
+    let recorder = Recorder::start();
+    virtually(async {
+        let semaphore = Rc::new(Semaphore::new(0));
+        let own = Rc::clone(&semaphore);
+        let task = spawn(async move { three(|| async { drop(own.acquire().await) }).await });
+        sleep(Duration::from_millis(10)).await;
+        semaphore.add_permits(2);
+        task.abort();
+        sleep(Duration::from_millis(10)).await;
+    });
+    let Some(lines) = node("who was granted and leaves", LINES, &data(&recorder)) else { return };
+    // In line were 2, 1 and 0, and the first two were granted a permit.
+    assert_eq!(lines, json!([["dropped 0", [2, 1]], ["dropped 1", [null]], ["dropped 2", []]]));
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The page's files that need no browser, in their order.
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "changes.js",
     "state.js",
     "tickets.js",
@@ -18,6 +18,7 @@ const FILES: [&str; 10] = [
     "view.js",
     "circle.js",
     "tasks.js",
+    "gathers.js",
 ];
 
 /// Says, past the test harness, that a test was left out; where tools are required (in CI) it fails instead.

@@ -175,3 +175,20 @@ fn who_has_been_granted_what_it_waited_for_is_not_said_to_wait_for_it() {
         assert!(found[0].is_u64(), "{}: {found}", program.name);
     }
 }
+
+#[test]
+fn a_child_that_is_left_when_its_gather_has_returned_is_said_to_be_dropped() {
+    let script = "
+        const run = new History(data);
+        const { gathers } = run.at(run.length - 1);
+        return Object.values(gathers).flatMap((it) => Object.values(it.places).map((place) => outcome(it, place)));
+    ";
+    for (name, outcomes) in [
+        ("race", ["is dropped", "done", "is dropped"]),
+        ("error", ["done", "done", "is dropped"]),
+        ("gather", ["done"; 3]),
+    ] {
+        let Some(found) = node("what becomes of children", script, &data(&named(name))) else { return };
+        assert_eq!(found, json!(outcomes), "{name}");
+    }
+}

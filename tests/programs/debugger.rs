@@ -135,6 +135,55 @@ fn a_waker_is_shown_as_its_ticket_and_a_stop_outside_of_a_loop_is_told() {
     done.says("$1 = runtime 0, slot 0, generation 0");
 }
 
+/// VS Code itself is not started: what its files name is there, and gdb takes their commands.
+#[test]
+fn the_launch_files_for_vs_code_are_json_their_paths_exist_and_gdb_takes_their_commands() {
+    let page = page();
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let files = blocks(&page, "json");
+    assert_eq!(files.len(), 2, "one for each extension");
+    let mut for_gdb = Vec::new();
+    for (file, _) in files {
+        // VS Code allows comments.
+        let lines = file.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let launch: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        for it in launch["configurations"].as_array().expect("a list") {
+            let texts = |name: &str| -> Vec<String> {
+                let list = it[name].as_array().map_or(&[][..], Vec::as_slice);
+                list.iter().map(|it| it.as_str().or(it["text"].as_str()).expect("a text").to_owned()).collect()
+            };
+            let program = texts("args")[0].clone();
+            assert!(top.join(format!("examples/step/programs/{program}.rs")).is_file(), "{program} is no program");
+            assert_eq!((&it["request"], &it["cwd"]), (&"launch".into(), &"${workspaceFolder}".into()));
+            // Either cargo says where it has put the example, or it is where cargo puts it.
+            let built = "${workspaceFolder}/target/debug/examples/step";
+            let by_cargo = it["program"] == "${cargo:program}" && it["cargo"]["args"][1] == "--example=step";
+            assert!(by_cargo || it["program"] == built, "{it}");
+            let all = texts("preRunCommands").into_iter().chain(texts("initCommands")).chain(texts("setupCommands"));
+            for command in all {
+                if let Some((_, path)) = command.split_once("${workspaceFolder}/") {
+                    assert!(top.join(path).is_file(), "{path}");
+                }
+            }
+            if it["MIMode"] == "gdb" {
+                let first = it["miDebuggerArgs"].as_str().expect("a text");
+                assert_eq!(
+                    first, "-iex \"set auto-load safe-path ${workspaceFolder}/target\"",
+                    "as gdb is started here"
+                );
+                for_gdb.extend(texts("setupCommands"));
+            }
+        }
+    }
+    assert_eq!(for_gdb.len(), 1, "{for_gdb:?}");
+    let commands: Vec<String> = for_gdb.iter().map(|it| format!("interpreter-exec mi \"{it}\"")).collect();
+    let Some(done) = gdb("the commands of VS Code", &commands.iter().map(String::as_str).collect::<Vec<_>>()) else {
+        return;
+    };
+    assert_eq!(done.stdout.matches("^done").count(), 1, "{}{}", done.stdout, done.stderr);
+}
+
 /// An lldb that can run a script, if there is one.
 fn lldb() -> Option<&'static str> {
     let names = ["lldb", "lldb-19", "lldb-18", "lldb-17", "lldb-16"];

@@ -1,5 +1,6 @@
 //! A channel for one value: the answer to a request. Both ends may be on other threads, unless they are [`local`].
 
+use crate::At;
 use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::ready::Wait;
@@ -73,8 +74,9 @@ impl<T, R: Reach> Sender<T, R> {
     ///
     /// # Errors
     /// The value comes back when the receiver is gone.
+    #[track_caller]
     pub fn send(mut self, value: T) -> Result<(), T> {
-        self.end(Some(value)).map_or(Ok(()), Err)
+        self.end(Some(value), Some(At::here())).map_or(Ok(()), Err)
     }
 
     /// Whether the receiver is gone. Then nobody needs the value. tokio's `is_closed`.
@@ -97,13 +99,18 @@ impl<T, R: Reach> Sender<T, R> {
     ///     worker.await.unwrap();
     /// });
     /// ```
+    #[track_caller]
     pub fn closed(&mut self) -> impl Future<Output = ()> {
-        Closed { sender: self }
+        Closed { sender: self, at: At::here() }
     }
 
     /// The poll function under [`closed`](Sender::closed), for hand-written futures. Only the latest waker is woken.
     /// tokio's `poll_closed`.
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_closed_at(None, cx)
+    }
+
+    fn poll_closed_at(&mut self, _at: Option<At>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(transfer) = &self.transfer else { return Poll::Ready(()) };
         // Cloned before the lock and dropped after it: both are foreign code.
         drop(transfer.watch(Some(cx.waker().clone())));
@@ -111,19 +118,20 @@ impl<T, R: Reach> Sender<T, R> {
             return Poll::Ready(());
         }
         context::with(|core| {
-            trace!(below Waits { what: Wait::Channel, channel: transfer.mark(), side: "close" });
+            trace!(below Waits { what: Wait::Channel, channel: transfer.mark(), side: "close" } at _at);
             core.note_wait(Wait::Channel);
         });
         Poll::Pending
     }
 
     /// Ends the sending, with a value or without one, and wakes the receiver. If that is gone, the value comes back.
-    fn end(&mut self, value: Option<T>) -> Option<T> {
+    /// `_at` is where the program sends it, for the trace.
+    fn end(&mut self, value: Option<T>, _at: Option<At>) -> Option<T> {
         let transfer = self.transfer.take()?;
         let _has_value = value.is_some();
         match transfer.end(value) {
             Ok(receiver) => {
-                let _ended = trace!(scope @oneshot_ended(transfer.mark(), _has_value));
+                let _ended = trace!(scope @oneshot_ended(transfer.mark(), _has_value, _at));
                 receiver.into_iter().for_each(wake_one);
                 None
             }
@@ -134,7 +142,7 @@ impl<T, R: Reach> Sender<T, R> {
 
 impl<T, R: Reach> Drop for Sender<T, R> {
     fn drop(&mut self) {
-        self.end(None);
+        self.end(None, None);
     }
 }
 
@@ -147,13 +155,16 @@ impl<T, R: Reach> fmt::Debug for Sender<T, R> {
 /// The future of [`Sender::closed`].
 struct Closed<'a, T, R: Reach> {
     sender: &'a mut Sender<T, R>,
+    /// Who waits, for the trace.
+    at: At,
 }
 
 impl<T, R: Reach> Future for Closed<'_, T, R> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.sender.poll_closed(cx)
+        let at = self.at;
+        self.sender.poll_closed_at(Some(at), cx)
     }
 }
 
@@ -190,15 +201,16 @@ impl<T, R: Reach> Receiver<T, R> {
     ///
     /// # Errors
     /// [`RecvError`] when the sender is gone and no value is left.
+    #[track_caller]
     pub fn try_recv(&mut self) -> Result<Option<T>, RecvError> {
-        match self.take_or_wait(None) {
+        match self.take_or_wait(None, Some(At::here())) {
             Poll::Ready(result) => result.map(Some),
             Poll::Pending => Ok(None),
         }
     }
 
     /// Takes the value if it is there, and else leaves a waker.
-    fn take_or_wait(&mut self, waker: Option<Waker>) -> Poll<Result<T, RecvError>> {
+    fn take_or_wait(&mut self, waker: Option<Waker>, _at: Option<At>) -> Poll<Result<T, RecvError>> {
         let Some(transfer) = &self.transfer else { return Poll::Ready(Err(RecvError(()))) };
         match transfer.take_or_wait(waker) {
             Found::Waits(old) => {
@@ -206,7 +218,7 @@ impl<T, R: Reach> Receiver<T, R> {
                 Poll::Pending
             }
             Found::Ended(value) => {
-                trace!(@channel_taken_if(value.is_some(), transfer.mark(), usize::MAX, 0, None));
+                trace!(@channel_taken_if(value.is_some(), transfer.mark(), usize::MAX, 0, _at));
                 self.transfer = None;
                 Poll::Ready(value.ok_or(RecvError(())))
             }
@@ -220,7 +232,7 @@ impl<T, R: Reach> Future for Receiver<T, R> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         budget::spend(cx, |cx| {
             // Cloned before the lock and dropped after it: both are foreign code.
-            let polled = self.take_or_wait(Some(cx.waker().clone()));
+            let polled = self.take_or_wait(Some(cx.waker().clone()), None);
             if polled.is_pending() {
                 context::with(|core| {
                     let _mark = self.transfer.as_ref().map(Transfer::mark).unwrap_or_default();

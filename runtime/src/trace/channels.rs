@@ -80,9 +80,15 @@ pub(crate) fn channel_closed(
 }
 
 /// The sender of a channel for one value has ended, with the value or without one.
-pub(crate) fn oneshot_ended(file: &'static str, line: u32, mark: ChannelMark, has_value: bool) -> Reason {
+pub(crate) fn oneshot_ended(
+    file: &'static str,
+    line: u32,
+    mark: ChannelMark,
+    has_value: bool,
+    at: Option<At>,
+) -> Reason {
     if has_value {
-        channel_sent(file, line, mark, usize::MAX, 0, None)
+        channel_sent(file, line, mark, usize::MAX, 0, at)
     } else {
         channel_closed(file, line, mark, "sender", false)
     }

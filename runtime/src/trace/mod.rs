@@ -289,6 +289,12 @@ fn record_because(
     keep(file, line, program, kind(), &mut |state| because.take().and_then(|because| because(state)))
 }
 
+/// Whether a file is one of the crate `gather`: its task groups use channels themselves, and that is no line of the program.
+fn is_of_gather(file: &str) -> bool {
+    let (folder, _) = file!().split_once("runtime/src/").unwrap_or_default();
+    file.strip_prefix(folder).is_some_and(|file| file.starts_with("gather/src/"))
+}
+
 /// Keeps an event. Not generic, so that it is compiled once and not once for each `trace!` line.
 fn keep(
     file: &'static str,
@@ -297,6 +303,7 @@ fn keep(
     kind: Kind,
     because: &mut dyn FnMut(&mut State) -> Option<u64>,
 ) -> Reason {
+    let program = program.filter(|at| !is_of_gather(at.0.file()));
     let here = context::with(|core| (Duration::from_nanos(core.clock.nanos()), core.threads.address(), core.number));
     let snapshot = matches!(kind, Kind::PollEnd { .. } | Kind::TurnEnd {});
     let recorded = with_state(|state| {

@@ -1,6 +1,8 @@
 // The list of events with their reasons. However long it is, only the rows that are seen exist.
 
+// Heights of a row in pixels: in one column, and in two.
 const ROW = 19;
+const LOW_ROW = 17;
 // Breakpoints that are offered at once; of more tasks those that are searched for.
 const MOST_STOPS = 60;
 
@@ -15,6 +17,8 @@ class EventList {
     this.opened = new Set(); // the beats whose riders are listed
     this.said = new Map(); // the cells of the rows that are shown
     this.text = null; // what the filter searches, made when it is first used
+    this.rows = [];
+    this.shape(1, 1);
     this.list();
     $("filter").addEventListener("input", () => this.filter($("filter").value));
     $("all").addEventListener("change", () => { this.isFolded = !$("all").checked; this.opened.clear(); this.list(); app.show(); });
@@ -42,7 +46,31 @@ class EventList {
     const all = () => Array.from({ length }, (_, seq) => seq);
     const withRiders = (beat, at) => this.opened.has(beat) ? Array.from({ length: beat - (beats[at - 1] ?? -1) }, (_, n) => (beats[at - 1] ?? -1) + 1 + n) : beat;
     this.rows = this.wanted ?? (!this.isFolded ? all() : this.opened.size ? beats.flatMap(withRiders) : beats);
-    this.space.style.height = `${this.rows.length * ROW}px`;
+    this.arrange();
+  }
+
+  // How many rows there are from top to bottom, and in how many columns they are to stand.
+  shape(rows, columns) {
+    this.high = rows;
+    this.columns = columns;
+    document.documentElement.style.setProperty("--rows", rows);
+    document.documentElement.style.setProperty("--row", `${this.rowHeight}px`);
+    this.view.row = this.rowHeight;
+    this.arrange();
+  }
+
+  get rowHeight() {
+    return this.columns === 2 ? LOW_ROW : ROW;
+  }
+
+  // A short list stands in two columns, so that no row of it is hidden. A longer one, as when all events are listed, is
+  // scrolled in one.
+  arrange() {
+    const isSplit = this.columns === 2 && this.rows.length <= 2 * this.high;
+    if (isSplit !== this.isSplit) this.said.clear();
+    this.isSplit = isSplit;
+    $("events").classList.toggle("split", this.isSplit);
+    this.space.style.height = `${(this.isSplit ? this.high : this.rows.length) * this.rowHeight}px`;
   }
 
   // The beat that an event is, or rides along with.
@@ -73,7 +101,8 @@ class EventList {
     const note = this.wanted ? `match ${upTo(this.wanted, index)} of ${this.wanted.length}` : length < app.history.length ? `${length} of ${app.history.length}: the others ride along` : app.history.length;
     draw($("events-note"), note);
     // The row before the first one that comes later.
-    this.view.reveal(Math.max(0, this.after(index) - 1) * ROW, ROW, 3 * ROW, length * ROW);
+    const row = this.rowHeight;
+    if (!this.isSplit) this.view.reveal(Math.max(0, this.after(index) - 1) * row, row, 3 * row, length * row);
     this.draw();
   }
 
@@ -90,9 +119,10 @@ class EventList {
 
   draw() {
     const { app } = this;
-    const { top, height } = this.view;
-    const last = Math.min(this.rows.length, Math.ceil((top + height) / ROW) + 3);
-    const first = Math.max(0, Math.min(Math.floor(top / ROW), last - Math.ceil(height / ROW)) - 3);
+    const { top, height } = this.isSplit ? { top: 0, height: this.rows.length * this.rowHeight } : this.view;
+    const row = this.rowHeight;
+    const last = Math.min(this.rows.length, Math.ceil((top + height) / row) + 3);
+    const first = Math.max(0, Math.min(Math.floor(top / row), last - Math.ceil(height / row)) - 3);
     const shown = this.rows.slice(first, last).filter((seq) => !app.predict.hides(seq));
     const { events } = app.history;
     this.outside(top, height);
@@ -105,8 +135,8 @@ class EventList {
 
   // No row is hidden in silence: how many are above the first one that is seen, and below the last one.
   outside(top, height) {
-    const above = Math.min(Math.ceil(top / ROW), this.rows.length);
-    const below = Math.max(0, this.rows.length - above - Math.floor(height / ROW));
+    const above = Math.min(Math.ceil(top / this.rowHeight), this.rows.length);
+    const below = Math.max(0, this.rows.length - above - Math.floor(height / this.rowHeight));
     const parts = [above && `${above} above`, below && `${below} below`].filter(Boolean);
     draw($("events-hidden"), parts.length ? parts.join(", ") : "all are shown");
   }
@@ -114,11 +144,12 @@ class EventList {
   row(e, position, cells) {
     const { app } = this;
     const task = app.history.actors[e.seq];
-    const classes = ["row", e.seq === app.index ? "at" : "", e.seq > app.index ? "later" : "", this.isBeat(e.seq) ? "" : "rider"];
+    const isRight = this.isSplit && position >= this.high;
+    const classes = ["row", isRight ? "right" : "", e.seq === app.index ? "at" : "", e.seq > app.index ? "later" : "", this.isBeat(e.seq) ? "" : "rider"];
     if (task !== null) classes.push(colour(task));
     if (task !== null && task === app.selected) classes.push("mine");
     const attributes = {
-      key: String(e.seq), id: `event-${e.seq}`, class: classes.join(" "), role: "option", "aria-selected": String(e.seq === app.index), style: `top:${position * ROW}px`,
+      key: String(e.seq), id: `event-${e.seq}`, class: classes.join(" "), role: "option", "aria-selected": String(e.seq === app.index), style: `top:${(isRight ? position - this.high : position) * this.rowHeight}px`,
       onclick: (event) => { if (!event.target.closest("a, button")) app.jump(e.seq); },
     };
     return el("div", attributes, this.fold(e), ...cells);
@@ -140,12 +171,15 @@ class EventList {
   // What is said of an event is always the same.
   cells(e) {
     const { words, history } = this.app;
-    const { reason } = words.say(e);
+    const { before, because, after, reason } = words.say(e);
     const task = history.actors[e.seq];
     const whose = task === null ? el("span") : el("span", { class: "whose", title: history.name(task) }, sign(task));
-    const link = reason === null ? el("span") : el("a", { href: `#e=${reason}`, title: words.text(history.events[reason]) }, `because ${reason}`);
+    const to = (text) => el("a", { href: `#e=${reason}`, title: words.text(history.events[reason]) }, text);
+    // In two columns the reason in the sentence is the link.
+    const sentence = this.isSplit && because ? [before, " ", to(because), after] : [words.text(e)];
+    const link = reason === null || this.isSplit ? el("span") : to(`because ${reason}`);
     return [
-      el("span", {}, e.seq), el("span", {}, `turn ${e.turn}`), el("span", {}, time(e.at)), whose, el("b", {}, words.word(e)), el("span", { title: words.text(e) }, words.text(e)), link,
+      el("span", {}, e.seq), el("span", {}, `turn ${e.turn}`), el("span", {}, time(e.at)), whose, el("b", {}, words.word(e)), el("span", { title: words.text(e) }, ...sentence), link,
     ];
   }
 

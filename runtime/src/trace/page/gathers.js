@@ -5,6 +5,13 @@ const MOST_CARDS = 12;
 const CHILD_SIGNS = { idle: "◌", woken: "◔", polled: "▶", ended: "●", done: "✓" };
 const CHILD_WORDS = { idle: "waits", woken: "woken", polled: "at poll", ended: "has ended", done: "done" };
 
+// What a child does. One that has not ended when the gather has its result is dropped, unless it is a task: that runs on.
+function outcome({ fate, form }, { state }) {
+  const isOver = state === "done" || state === "ended" || fate === null;
+  if (isOver || (fate === "done" && form.endsWith("_tasks"))) return CHILD_WORDS[state];
+  return fate === "done" ? "is dropped" : "dropped";
+}
+
 class Gathers {
   constructor(app) {
     this.app = app;
@@ -41,7 +48,7 @@ class Gathers {
     const ask = (label, of) => (event) => this.app.ask.cell(event, `gather ${key}: ${label}`, (state) => state.gathers[key] && of(state.gathers[key]));
     const kids = pinned(places, isCurrent, MOST_CHILDREN).map((place) => {
       const child = gather.places[place];
-      const word = gather.fate === "dropped" && child.state !== "done" ? "dropped" : CHILD_WORDS[child.state];
+      const word = outcome(gather, child);
       const text = [el("b", {}, `${CHILD_SIGNS[child.state]} ${child.child}`), ` ${word}`, el("br"), `polled ${child.polls}×`];
       const id = `${key}/${place}`;
       now.set(id, text.map(textOf).join(""));

@@ -1,13 +1,17 @@
 // The page itself: what is shown and which task is selected; everything else follows from these two.
 
 // Heights in pixels: what two panels keep, the gap between panels, a line of the sentence, what a sentence of more lines takes
-// besides, and the rows that the list always has.
-const LEAST_CODE = 340;
+// besides, the rows that the list always has, and those that stay free at its end for what rides along with a step.
+const LEAST_CODE = 330;
 const LEAST_CIRCLE = 226;
 const GAP = 8;
 const SENTENCE = 25;
 const SPARE = 8;
 const LEAST_ROWS = 8;
+const FREE_ROWS = 1;
+// So many steps are a small program: the list hides none of them. Then the width from which on two columns are no loss.
+const SMALL = 28;
+const WIDE = 1600;
 // Where the style puts the panels below each other.
 const NARROW = matchMedia("(max-width: 1080px), (max-height: 620px)");
 
@@ -43,33 +47,49 @@ class App {
   // anything to show is its title, and what would stand there.
   makeRoom() {
     const { most } = this.history;
-    const rows = { queue: Math.min(most.queue, 4), timers: most.timers, reactor: 2 * most.sources + 0.5 * (most.sources > 0), semaphores: most.semaphores && most.semaphores + (most.semaphores > 1 ? 2 : 0), channels: 1.7 * most.channels, gathers: 5.6 * most.gathers, remote: most.remote, pool: most.jobs, tasks: 1.3 * most.slab + (most.gathers ? 0.7 : 0) + (this.history.hangs ? 1.9 : 0) };
+    const rows = { queue: Math.min(most.queue, 4), timers: most.timers, reactor: 2 * most.sources + 0.5 * (most.sources > 0), semaphores: most.semaphores && most.semaphores + (most.semaphores > 1 ? 2 : 0), channels: 1.7 * most.channels, gathers: 4.2 * most.gathers, remote: most.remote, pool: most.jobs, tasks: 1.3 * most.slab + (most.gathers ? 0.7 : 0) + (this.history.hangs ? 1.9 : 0) };
+    // Where nobody waits but in the queue and at timers, these stand below the circle, and the tasks have the room beside it,
+    // in a column that is less wide.
+    const isPlain = Object.entries(rows).every(([id, count]) => count === 0 || ["tasks", "queue", "timers"].includes(id));
+    if (isPlain) rows.tasks += 0.7 * most.slab;
     for (const [id, count] of Object.entries(rows)) {
       const section = $(id).closest("section");
       // The queue and the timers are side by side: what every run has.
       const isNever = count === 0 && !["tasks", "queue", "timers"].includes(id);
       section.classList.toggle("never", isNever);
       if (isNever) $("nevers").append(section, " ");
-      section.style.setProperty("--room", `${({ queue: 34, gathers: 34, tasks: 72, remote: 64, pool: 60, semaphores: 52 }[id] ?? 58) + Math.min(count, 12) * 26}px`);
+      section.style.setProperty("--room", `${({ queue: 34, gathers: 30, tasks: 68, remote: 64, pool: 60, semaphores: 52 }[id] ?? 58) + Math.min(count, 12) * 26}px`);
     }
-    document.querySelector(".pair").style.setProperty("--room", `${54 + Math.min(12, Math.max(rows.timers, rows.queue, 1.4)) * 26}px`);
+    if (isPlain) {
+      document.querySelector(".world").classList.add("plain");
+      document.querySelector(".loop").append(document.querySelector(".pair"));
+      document.querySelector(".waiting").prepend(document.querySelector(".slab"));
+    }
+    document.querySelector(".pair").style.setProperty("--room", `${(isPlain ? 56 : 46) + Math.min(12, Math.max(rows.timers, rows.queue, 1.4)) * 26}px`);
   }
 
-  // The list of events has a row for each step, as far as the panels above it leave room. These keep what they need: the
+  // The list of events has a row for each step, as far as the panels above it leave room, if need be in two columns. These keep what they need: the
   // circle its picture, a table all of its rows, the code as many lines as make sense. Measured when the window changes, and
   // never at a step.
   roomForEvents() {
-    const page = document.documentElement;
     const { beats } = this.history;
     // On a narrow page the panels are below each other and each has its height: nothing is given up for the list.
-    if (NARROW.matches) return page.style.setProperty("--rows", Math.min(beats.length, 28));
+    if (NARROW.matches) return this.list.shape(Math.min(beats.length, 28), 1);
     const room = (panel) => (panel.id === "nevers" ? panel.offsetHeight : parseFloat(panel.style.getPropertyValue("--room")));
-    const waiting = [...document.querySelector(".waiting").children].map(room);
-    const needs = Math.max(LEAST_CODE, LEAST_CIRCLE + GAP + room(document.querySelector(".slab")), SENTENCE + SPARE + waiting.reduce((sum, height) => sum + height + GAP, 0));
+    const sum = (heights) => heights.reduce((sum, height) => sum + height + GAP, 0);
+    const [, ...below] = document.querySelector(".loop").children;
+    const waiting = [...document.querySelector(".waiting").children];
+    const needs = Math.max(LEAST_CODE, LEAST_CIRCLE + sum(below.map(room)), SENTENCE + SPARE + sum(waiting.map(room)));
     // A sentence of more lines takes its room from the code and the circle, so a longer one does not count here.
     const both = document.querySelector("main").offsetHeight + $("events").offsetHeight + $("say").offsetHeight - SENTENCE;
-    const fit = Math.floor((both - needs) / ROW);
-    page.style.setProperty("--rows", Math.max(LEAST_ROWS, Math.min(beats.length, fit)));
+    const rows = Math.max(LEAST_ROWS, Math.min(beats.length + FREE_ROWS, Math.floor((both - needs) / ROW)));
+    const half = Math.ceil(beats.length / 2);
+    // What the panels have to spare is for the rows of a small program.
+    const low = Math.floor((both - needs + (beats.length <= SMALL ? SENTENCE + SPARE : 0)) / LOW_ROW);
+    // On a wide page the sentences fit in two columns, and the picture gets the height.
+    const isLong = beats.length > (innerWidth >= WIDE ? 2 * LEAST_ROWS : rows);
+    if (isLong && half <= low) this.list.shape(Math.min(low, half + FREE_ROWS), 2); else this.list.shape(rows, 1);
+    this.list.show();
   }
 
   get event() {

@@ -58,7 +58,7 @@ class Moves {
   // The keys of the list of events; true if this is one.
   inList(key) {
     const { app } = this;
-    const page = Math.max(1, Math.floor($("events").clientHeight / ROW) - 1);
+    const page = Math.max(1, Math.floor($("events").clientHeight / app.list.rowHeight) - 1);
     const rows = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page }[key];
     if (rows !== undefined) app.go(app.list.away(rows));
     else if (key === "Enter") app.jump(this.reason());

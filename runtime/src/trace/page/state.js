@@ -153,8 +153,8 @@ const CHANGES = {
   JobStarted(s, e) { if (s.jobs[e.job]) set(s.jobs[e.job], "thread", e.thread); },
 
   PermitTaken(s, e) {
+    leaveLine(s, semaphore(s, e).line, e.left === semaphore(s, e).free);
     set(semaphore(s, e), "free", e.left);
-    leaveLine(s, semaphore(s, e).line);
     set(semaphore(s, e).holders, e.permit, actor(s));
   },
   PermitWaiting(s, e) {
@@ -170,7 +170,7 @@ const CHANGES = {
   PermitForgotten(s, e) { set(semaphore(s, e).holders, e.permit, undefined); },
 
   ChannelSent(s, e) {
-    leaveLine(s, channel(s, e).send);
+    leaveLine(s, channel(s, e).send, e.room === channel(s, e).room);
     // It takes the receiver's waker out, to wake it.
     takeAll(channel(s, e).receive, () => true);
     filled(s, e);
@@ -313,9 +313,13 @@ function grant(line) {
   if (first) set(first, "granted", true);
 }
 
-function leaveLine(s, line) {
+// Who acts stands in a line no more. `wasGranted`: nothing else was taken but what had been granted to somebody there.
+function leaveLine(s, line, wasGranted = false) {
   const who = actor(s);
-  takeAll(line, (it) => sameActor(it, who));
+  const isIt = (it) => sameActor(it, who);
+  if (line.some(isIt) || !wasGranted) return takeAll(line, isIt);
+  const unnamed = line.findIndex((it) => it.unnamed && (it.task === who.task || it.task === null));
+  if (unnamed >= 0) take(line, unnamed);
 }
 
 // Somebody who waited is dropped, perhaps by another task or with its runtime. The event says how many stood before it. One
@@ -327,10 +331,25 @@ function leftLine(s, line, { ahead }) {
   const granted = line.filter((it) => it.granted);
   // In a trace that does not say so, it is of the task that acts.
   const own = () => line.find((it) => sameActor(it, who)) ?? line.find((it) => it.task === task);
-  const called = () => granted.find((it) => sameActor(it, who)) ?? granted.find((it) => it.task === task) ?? granted[0];
+  const called = () => {
+    const exact = granted.find((it) => sameActor(it, who));
+    if (exact) return exact;
+    const own = granted.filter((it) => it.task === task);
+    const may = own.length ? own : granted;
+    // Which of several it is, nobody has recorded. Those that stay are shown without the name of a child.
+    if (may.length > 1) may.forEach((it) => unname(it, own.length ? task : null));
+    return may[0];
+  };
   const left = ahead === null ? own() : ahead === false ? called() : waiting[ahead];
   if (left) take(line, line.indexOf(left));
   return left;
+}
+
+function unname(it, task) {
+  set(it, "task", task);
+  set(it, "gather", null);
+  set(it, "place", null);
+  set(it, "unnamed", true);
 }
 
 function endGather(s, number, fate) {

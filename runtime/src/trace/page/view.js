@@ -161,7 +161,7 @@ function inShort(items, say, join = "; ", all = items.length) {
 // Who waits: the chip of a task, and which child of which gather in it.
 function whoChip(app, state, who) {
   const child = childName(state, who);
-  return el("span", {}, who.task === null ? "outside of a task" : child ? chip(app, who.task, child) : chip(app, who.task), who.granted ? " granted" : "");
+  return el("span", {}, who.task === null ? who.unnamed ? "somebody" : "outside of a task" : child ? chip(app, who.task, child) : chip(app, who.task), who.granted ? " granted" : "");
 }
 
 // Those who wait in a line.
