@@ -3,7 +3,7 @@
 use crate::affinity::Core;
 use crate::case::{Case, Clock, Role};
 use crate::executor::{Blocking, Executor};
-use crate::{LocalSet, Ours, Tokio, triangle};
+use crate::{LocalSet, OneWorker, Ours, Tokio, triangle};
 use crossbeam_channel::unbounded;
 use std::thread;
 
@@ -30,6 +30,7 @@ fn on_core(core: Core, case: Case) -> Case {
         .on(Ours::new, move || jobs::<Ours>(core))
         .on(Tokio::new, move || jobs::<Tokio>(core))
         .on(LocalSet::new, move || jobs::<LocalSet>(core))
+        .on(OneWorker::new, move || jobs::<OneWorker>(core))
         .named("tokio without I/O", Role::Shown, Tokio::without_io, move || jobs::<Tokio>(core))
         .limit("two channels alone", move || channels_alone(core))
 }

@@ -92,6 +92,8 @@ impl Clock {
 pub enum Unit {
     /// Time, in nanoseconds.
     Time,
+    /// The same, shown as how many operations a second of it is enough for.
+    Rate,
     /// Memory, in bytes.
     Memory,
 }
@@ -220,7 +222,7 @@ impl Case {
     }
 
     /// Adds a contestant: `body` on the executor that `make` makes. The body checks its own result.
-    pub fn on<E: Executor, F: Future<Output = ()>>(
+    pub fn on<E: Executor, F: Future<Output = ()> + 'static>(
         self,
         make: fn() -> E,
         body: impl Fn() -> F + Clone + 'static,
@@ -229,7 +231,7 @@ impl Case {
     }
 
     /// Adds a contestant under another name and on another side than its executor's.
-    pub fn named<E: Executor, F: Future<Output = ()>>(
+    pub fn named<E: Executor, F: Future<Output = ()> + 'static>(
         self,
         name: &'static str,
         role: Role,
@@ -239,7 +241,7 @@ impl Case {
         let clock = self.clock;
         self.entry(name, role, move || {
             let (executor, body) = (make(), body.clone());
-            Box::new(move || clock.time(|| executor.block_on(body())))
+            Box::new(move || executor.run(clock, body.clone()))
         })
     }
 

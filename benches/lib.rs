@@ -18,8 +18,10 @@ pub mod size;
 
 // The contestants.
 pub mod on_ours;
+pub mod on_local;
 pub mod on_tokio;
 pub mod on_smol;
+pub mod on_pool;
 pub mod on_bare;
 pub mod on_rung;
 pub mod on_hyper;
@@ -48,10 +50,16 @@ use case::Case;
 
 /// glassloop.
 pub type Ours = on_ours::Ours;
+/// The same, with channels whose ends stay on the loop's thread.
+pub type OursLocal = on_local::OursLocal;
 /// tokio's current-thread runtime with `spawn`.
 pub type Tokio = on_tokio::Tokio<on_tokio::Spawn>;
 /// The same with a `LocalSet`.
 pub type LocalSet = on_tokio::Tokio<on_tokio::Local>;
+/// tokio's multi-thread runtime with one worker.
+pub type OneWorker = on_tokio::Tokio<on_tokio::Worker>;
+/// futures' `LocalPool`.
+pub type Pool = on_pool::Pool;
 /// async-executor's `LocalExecutor`.
 pub type Smol = on_smol::Smol;
 /// The last rung of the course, for a look.

@@ -139,7 +139,7 @@ fn in_turn(ours: &Entry, other: &Entry, effort: Effort) -> Vec<(f64, f64)> {
     // The first rounds warm up. They count only if they show that there is no time for others.
     our_round();
     round();
-    effort.pairs_since(start, || our_round(), || round())
+    effort.pairs_since(start, our_round, round)
 }
 
 /// Pairs of rounds of contestants that are made for each pair.

@@ -268,8 +268,11 @@ fn digits(ratio: f64) -> String {
 
 /// A cost with three digits and its unit.
 pub fn cost(value: f64, unit: Unit) -> String {
+    if unit == Unit::Rate {
+        return format!("{:.1} k/s", 1e6 / value);
+    }
     let scale: &[(f64, &str)] = match unit {
-        Unit::Time => &[(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (0.0, "ns")],
+        Unit::Time | Unit::Rate => &[(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (0.0, "ns")],
         Unit::Memory => &[(1e6, "MB"), (1e4, "kB"), (0.0, "B")],
     };
     let &(least, name) = scale.iter().find(|(least, _)| value >= *least).unwrap_or(&scale[scale.len() - 1]);
@@ -305,7 +308,7 @@ pub fn json(board: &Board) -> Value {
             "name": case.name,
             "each": case.each,
             "times": case.times,
-            "unit": if case.unit == Unit::Time { "ns" } else { "B" },
+            "unit": if case.unit == Unit::Memory { "B" } else { "ns" },
             "noise": outcome.noise(),
             "targets": outcome.judged().iter().map(|judged| json!({
                 "against": format!("{:?}", judged.target.against).to_lowercase(),
