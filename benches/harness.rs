@@ -204,3 +204,11 @@ fn every_case_has_ours_first_and_one_name_of_its_own() {
         }
     }
 }
+
+#[test]
+fn a_whole_run_is_over_in_less_than_twelve_minutes() {
+    let contestants: usize = benches::cases().iter().map(|case| case.entries.len()).sum();
+    let measuring = Effort::FULL.time * contestants as u32;
+    // The rest is for warming up, for who takes longer than his time for his five pairs, and for the builds of `size`.
+    assert!(measuring.as_secs() < 6 * 60, "{contestants} contestants take {measuring:?}");
+}

@@ -39,6 +39,8 @@ pub mod client;
 pub mod server;
 pub mod echo;
 pub mod http;
+pub mod per_core;
+pub mod testers;
 pub mod memory;
 pub mod growth;
 pub mod calls;
@@ -80,6 +82,8 @@ pub fn cases() -> Vec<Case> {
     cases.extend(blocking::cases());
     cases.extend(echo::cases());
     cases.extend(http::cases());
+    cases.extend(per_core::cases());
+    cases.extend(testers::cases());
     cases.extend(gather_in_place::cases());
     cases.extend(gather_tasks::cases());
     cases.extend(memory::cases());
