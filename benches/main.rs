@@ -1,6 +1,6 @@
 //! The scoreboard: every case, ours and the peers' in alternation, one table, and a verdict on every target.
 //!
-//! `cargo run --release -p benches -- --quick` gives a look in under a minute; without `--quick` the run also writes
+//! `cargo run --release -p benches -- --quick` gives a look in about a minute; without `--quick` the run also writes
 //! RESULTS.md and results.svg. The exit status is 1 when a target is missed by
 //! more than the noise.
 
@@ -20,7 +20,7 @@ struct Arguments {
     /// Only the cases whose subject or name contains this.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Fewer pairs and cases: a look in under a minute. Writes no results.
+    /// Fewer pairs and cases: a look in about a minute. Writes no results.
     #[arg(long)]
     quick: bool,
     /// Writes everything that was measured as JSON.

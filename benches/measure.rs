@@ -20,9 +20,9 @@ pub struct Effort {
 
 impl Effort {
     /// For the table that is published.
-    pub const FULL: Effort = Effort { pairs: 31, time: Duration::from_millis(1_200), at_least: 5 };
-    /// For a look: the whole board in under a minute.
-    pub const QUICK: Effort = Effort { pairs: 7, time: Duration::from_millis(150), at_least: 1 };
+    pub const FULL: Effort = Effort { pairs: 31, time: Duration::from_millis(600), at_least: 5 };
+    /// For a look: the whole board in about a minute.
+    pub const QUICK: Effort = Effort { pairs: 7, time: Duration::from_millis(100), at_least: 1 };
 }
 
 /// What came out for one contestant.

@@ -24,7 +24,8 @@ checks its result.
   only beyond the noise of its row, which is the factor from 1 to the farther quartile of ours again; else it is *within
   the noise*.
 - **× best peer** counts the columns that are peers; columns in *italics* are shown beside them. *tokio* is its
-  current_thread runtime; where there are several of its columns, **× tokio** counts the best.
+  current_thread runtime with `spawn`; *tokio LocalSet* the same with `spawn_local`; *tokio, 1 worker* its multi-thread
+  runtime, where a user might choose that. **× tokio** counts the best of them.
 - **polls blindly**: up to 30 children, `join_all` polls every child that is left at each wake. It is no peer of what
   polls only those that were woken, and has a column of its own, with its polls of children for each wake.
 - The **limit** is the least code that does the work at all: × limit = 0.5 means that ours costs twice as much.
@@ -92,7 +93,8 @@ pub fn headlines(board: &Board) -> String {
     let facts = machine::facts();
     let fact = |wanted: &str| facts.iter().find(|(name, _)| *name == wanted).map_or("", |(_, fact)| fact.as_str());
     let mut text = format!(
-        "{}, {} cores, {}, {}, {}. All figures are of the scoreboard, `cargo run --release -p benches`.\n\n",
+        "Ten rows that users ask for, chosen before they were measured, losses among them. All figures are of this harness, \
+         and none\nof criterion's: {}, {} cores, {}, {}, {}.\n\n",
         fact("processor"),
         fact("cores"),
         fact("date"),
@@ -119,7 +121,7 @@ pub fn headlines(board: &Board) -> String {
     text.push_str(
         "\nCosts are medians of rounds. Ratios are medians, too, of the ratios of rounds that stand side by side, and so not \
          quite what\none gets from the two costs; above 1, glassloop is cheaper. tokio is its current_thread runtime, with \
-         `spawn` or with a\n`LocalSet`, whichever is cheaper. [RESULTS.md](benches/RESULTS.md) has every case, and the \
+         `spawn` or with a\n`LocalSet`, or its multi-thread runtime with one worker, whichever is cheapest. [RESULTS.md](benches/RESULTS.md) has every case, and the \
          quartiles of each ratio.\n",
     );
     text
