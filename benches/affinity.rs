@@ -4,7 +4,13 @@
 //! virtual machine. So what a runtime costs between threads is measured with both on one core; the other core is shown.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::cell::Cell;
 use std::sync::OnceLock;
+
+thread_local! {
+    /// Where this thread was told to stay.
+    static STAYS: Cell<Option<Core>> = const { Cell::new(None) };
+}
 
 /// Where a thread runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +36,15 @@ impl Core {
         let mut set = CpuSet::new();
         cores.iter().for_each(|&cpu| set.set(cpu));
         _ = sched_setaffinity(None, &set);
+    }
+}
+
+impl Core {
+    /// The same for a thread that hears of it with every job: only the first time is a call into the system.
+    pub fn stay_from_now_on(self) {
+        if STAYS.replace(Some(self)) != Some(self) {
+            self.stay();
+        }
     }
 }
 

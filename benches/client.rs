@@ -41,17 +41,23 @@ impl Client {
     pub fn new(connections: usize, talk: Talk) -> Client {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("the system gives a socket");
         let address = listener.local_addr().expect("it is bound");
-        let (rounds, orders) = unbounded();
-        thread::spawn(move || {
-            Core::Other.stay();
-            work(address, connections, &talk, &orders).expect("the server is alive");
-        });
+        let client = Client::of(address, Core::Other, connections, talk);
         let accept = |_| {
             let (stream, _) = listener.accept().expect("the client connects");
             stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)).expect("it is a socket");
             stream
         };
-        Client { rounds, accepted: (0..connections).map(accept).collect() }
+        Client { accepted: (0..connections).map(accept).collect(), ..client }
+    }
+
+    /// Starts the thread on this core; it makes the connections to a server that accepts them itself.
+    pub fn of(address: SocketAddr, core: Core, connections: usize, talk: Talk) -> Client {
+        let (rounds, orders) = unbounded();
+        thread::spawn(move || {
+            core.stay();
+            work(address, connections, &talk, &orders).expect("the server is alive");
+        });
+        Client { rounds, accepted: Vec::new() }
     }
 
     /// Has each connection exchange so many messages, then signals.

@@ -4,7 +4,7 @@ use crate::case::{Case, Clock};
 use crate::client::Talk;
 use crate::executor::Sockets;
 use crate::server::{BUFFER, Load, raw_loop, serve};
-use crate::{LocalSet, Ours, Rung, Tokio};
+use crate::{LocalSet, OneWorker, Ours, Rung, Tokio};
 
 /// Connections, and the messages of a round over all of them.
 const LOADS: [(usize, u64); 3] = [(1, 1_000), (64, 12_800), (1_000, 20_000)];
@@ -34,10 +34,11 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 fn echo(case: Case, load: &Load) -> Case {
-    let case = case.target_to_tokio(1.0).target_to_limit(0.9);
+    let case = case.target_to_tokio(0.97);
     let case = serve::<Ours, _>(case, load, echo_all::<Ours>);
     let case = serve::<Tokio, _>(case, load, echo_all::<Tokio>);
     let case = serve::<LocalSet, _>(case, load, echo_all::<LocalSet>);
+    let case = serve::<OneWorker, _>(case, load, echo_all::<OneWorker>);
     let case = serve::<Rung, _>(case, load, echo_all::<Rung>);
     raw_loop(case, load, |request| request)
 }

@@ -3,7 +3,7 @@
 //! [`Executor`] is enough to spawn and to yield. The others stand for a part of a runtime each; who lacks the part
 //! does not implement the trait and stays out of the case.
 
-use crate::case::Role;
+use crate::case::{Clock, Role};
 use std::time::Duration;
 
 /// A single-threaded executor.
@@ -20,6 +20,10 @@ pub trait Executor: Sized + 'static {
     fn new() -> Self;
     /// Drives `future`, and what it spawns, on this thread.
     fn block_on<F: Future>(&self, future: F) -> F::Output;
+    /// Drives what `make` makes to its end, where the tasks run, and gives the time that it took by `clock`.
+    fn run<F: Future<Output = ()> + 'static>(&self, clock: Clock, make: impl FnOnce() -> F + 'static) -> f64 {
+        clock.time(|| self.block_on(make()))
+    }
     /// Starts a task beside the running one.
     fn spawn<F>(future: F) -> Self::Handle<F::Output>
     where
@@ -117,4 +121,15 @@ pub trait Sockets: Executor {
     fn write_all(stream: &mut Self::Stream, bytes: &[u8]) -> impl Future<Output = ()>;
     /// Hands it to hyper.
     fn http(stream: Self::Stream) -> Self::Http;
+}
+
+/// A server that takes connections itself.
+pub trait Listens: Sockets + Remote {
+    /// Where they come.
+    type Listener: 'static;
+
+    /// Takes over a listener of the standard library; it does not block already.
+    fn listener(listener: std::net::TcpListener) -> Self::Listener;
+    /// The next connection.
+    fn accept(listener: &Self::Listener) -> impl Future<Output = Self::Stream>;
 }

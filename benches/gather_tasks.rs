@@ -18,7 +18,7 @@ pub(crate) fn cases() -> Vec<Case> {
 fn case(n: u64) -> Case {
     let gathers = (CHILDREN / n).max(1);
     let mut case =
-        Case::new("gather_tasks", format!("gather_tasks, n = {n}"), n * gathers, "child").target_to_tokio(4.0);
+        Case::new("gather_tasks", format!("gather_tasks, n = {n}"), n * gathers, "child").target_to_tokio(3.0);
     case.slow = ![10, 1_000, 100_000].contains(&n);
     case = case.why(
         "A child is a task: to spawn it and to join it is nearly all of its cost, and more than a third of that is malloc \

@@ -46,8 +46,8 @@ fn both<F: Future<Output = ()> + 'static>(case: Case, n: u64, make: fn() -> Ours
 
 /// Messages to an echo server, each to the next of its sockets.
 fn sockets() -> Case {
-    // A connection takes two descriptors; both contestants' connections are open, and programs have other files.
-    let many = (memory::raise_limit() / 2).saturating_sub(FEW + 100).clamp(FEW, SOCKETS) / FEW * FEW;
+    // A connection takes two descriptors; ours and ours again are open at once, and programs have other files.
+    let many = (memory::raise_limit() / 4).saturating_sub(100).clamp(FEW, SOCKETS) / FEW * FEW;
     let load = |connections: u64| Load { connections: connections as usize, messages: many, talk: echo::talk(64) };
     let mut case =
         Case::new("growth", format!("sockets, among {many}"), many, "message").by(Clock::Thread).target(FLAT);

@@ -4,7 +4,7 @@ use crate::case::{Case, Clock};
 use crate::client::Talk;
 use crate::executor::Sockets;
 use crate::server::{Load, raw_loop, serve};
-use crate::{LocalSet, Ours, Rung, Tokio};
+use crate::{LocalSet, OneWorker, Ours, Rung, Tokio};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -21,20 +21,25 @@ const BODY: &[u8] = b"Hello, world!";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\nHello, world!";
 
 pub(crate) fn cases() -> Vec<Case> {
-    let talk = Talk { request: REQUEST.into(), head: b"HTTP/1.1 200 OK\r\n".into(), tail: BODY.into() };
-    let load = Load { connections: CONNECTIONS, messages: REQUESTS, talk };
+    let load = Load { connections: CONNECTIONS, messages: REQUESTS, talk: talk() };
     let case = |what: &str, clock| {
         let case = Case::new("http", format!("hyper, {what}, 64 connections"), load.times(), "request").by(clock);
-        let case = serve::<Ours, _>(case.target_to_tokio(1.0), &load, answer_all::<Ours>);
+        let case = serve::<Ours, _>(case.target_to_tokio(0.97), &load, answer_all::<Ours>);
         let case = serve::<Tokio, _>(case, &load, answer_all::<Tokio>);
         let case = serve::<LocalSet, _>(case, &load, answer_all::<LocalSet>);
+        let case = serve::<OneWorker, _>(case, &load, answer_all::<OneWorker>);
         let case = serve::<Rung, _>(case, &load, answer_all::<Rung>);
         raw_loop(case, &load, |_| ANSWER)
     };
     vec![case("server's CPU time", Clock::Thread), case("throughput", Clock::Wall)]
 }
 
-async fn answer_all<E: Sockets>(stream: E::Stream) {
+/// A request, and what has to come back.
+pub(crate) fn talk() -> Talk {
+    Talk { request: REQUEST.into(), head: b"HTTP/1.1 200 OK\r\n".into(), tail: BODY.into() }
+}
+
+pub(crate) async fn answer_all<E: Sockets>(stream: E::Stream) {
     let answer =
         |_: Request<Incoming>| async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(BODY)))) };
     // The client goes away without a word when its rounds are over: that is no error of the server's.

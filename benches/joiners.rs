@@ -1,6 +1,7 @@
 //! The join futures under test: the same children in, their results in order out.
 
 use futures::stream::{FuturesUnordered, StreamExt};
+use futures_buffered::FuturesUnorderedBounded;
 use futures_concurrency::future::Join;
 
 /// A way to await many children in place.
@@ -105,5 +106,45 @@ impl Joiner for Concurrency {
         I: ExactSizeIterator<Item = F>,
     {
         children.collect::<Vec<_>>().join()
+    }
+}
+
+/// futures-buffered's `join_all`.
+#[derive(Debug)]
+pub enum BufferedJoinAll {}
+
+impl Joiner for BufferedJoinAll {
+    const NAME: &'static str = "buffered join_all";
+    const ON_TOKIO: &'static str = "buffered join_all on tokio";
+
+    fn join<F, I>(children: I) -> impl Future<Output = Vec<u64>>
+    where
+        F: Future<Output = u64>,
+        I: ExactSizeIterator<Item = F>,
+    {
+        futures_buffered::join_all(children)
+    }
+}
+
+/// futures-buffered's `FuturesUnorderedBounded`, with the results put in order.
+#[derive(Debug)]
+pub enum Bounded {}
+
+impl Joiner for Bounded {
+    const NAME: &'static str = "FuturesUnorderedBounded";
+    const ON_TOKIO: &'static str = "FuturesUnorderedBounded on tokio";
+
+    async fn join<F, I>(children: I) -> Vec<u64>
+    where
+        F: Future<Output = u64>,
+        I: ExactSizeIterator<Item = F>,
+    {
+        let mut results = vec![0; children.len()];
+        let numbered = |(index, child): (usize, F)| async move { (index, child.await) };
+        let mut running: FuturesUnorderedBounded<_> = children.enumerate().map(numbered).collect();
+        while let Some((index, result)) = running.next().await {
+            results[index] = result;
+        }
+        results
     }
 }

@@ -18,8 +18,10 @@ pub mod size;
 
 // The contestants.
 pub mod on_ours;
+pub mod on_local;
 pub mod on_tokio;
 pub mod on_smol;
+pub mod on_pool;
 pub mod on_bare;
 pub mod on_rung;
 pub mod on_hyper;
@@ -37,6 +39,8 @@ pub mod client;
 pub mod server;
 pub mod echo;
 pub mod http;
+pub mod per_core;
+pub mod testers;
 pub mod memory;
 pub mod growth;
 pub mod calls;
@@ -48,10 +52,16 @@ use case::Case;
 
 /// glassloop.
 pub type Ours = on_ours::Ours;
+/// The same, with channels whose ends stay on the loop's thread.
+pub type OursLocal = on_local::OursLocal;
 /// tokio's current-thread runtime with `spawn`.
 pub type Tokio = on_tokio::Tokio<on_tokio::Spawn>;
 /// The same with a `LocalSet`.
 pub type LocalSet = on_tokio::Tokio<on_tokio::Local>;
+/// tokio's multi-thread runtime with one worker.
+pub type OneWorker = on_tokio::Tokio<on_tokio::Worker>;
+/// futures' `LocalPool`.
+pub type Pool = on_pool::Pool;
 /// async-executor's `LocalExecutor`.
 pub type Smol = on_smol::Smol;
 /// The last rung of the course, for a look.
@@ -72,6 +82,8 @@ pub fn cases() -> Vec<Case> {
     cases.extend(blocking::cases());
     cases.extend(echo::cases());
     cases.extend(http::cases());
+    cases.extend(per_core::cases());
+    cases.extend(testers::cases());
     cases.extend(gather_in_place::cases());
     cases.extend(gather_tasks::cases());
     cases.extend(memory::cases());

@@ -6,7 +6,8 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The crates whose versions matter.
-const CRATES: [&str; 6] = ["tokio", "futures", "futures-concurrency", "async-executor", "mio", "hyper"];
+const CRATES: [&str; 7] =
+    ["tokio", "futures", "futures-buffered", "futures-concurrency", "async-executor", "mio", "hyper"];
 
 /// What there is to know, by name.
 pub fn facts() -> Vec<(&'static str, String)> {

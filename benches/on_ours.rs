@@ -1,9 +1,9 @@
 //! glassloop under test.
 
 use crate::case::Role;
-use crate::executor::{Blocking, Channels, Executor, Remote, Semaphores, Sockets, Timers};
+use crate::executor::{Blocking, Channels, Executor, Listens, Remote, Semaphores, Sockets, Timers};
 use crate::on_hyper::HttpStream;
-use runtime::net::TcpStream;
+use runtime::net::{TcpListener, TcpStream};
 use runtime::sync::{Permit, Semaphore, mpsc, oneshot};
 use runtime::{JoinHandle, Runtime, task, time};
 use std::time::{Duration, Instant};
@@ -145,5 +145,17 @@ impl Sockets for Ours {
 
     fn http(stream: TcpStream) -> HttpStream {
         HttpStream::new(stream)
+    }
+}
+
+impl Listens for Ours {
+    type Listener = TcpListener;
+
+    fn listener(listener: std::net::TcpListener) -> TcpListener {
+        TcpListener::from_std(listener).expect("the loop takes it")
+    }
+
+    async fn accept(listener: &TcpListener) -> TcpStream {
+        listener.accept().await.expect("the client connects").0
     }
 }

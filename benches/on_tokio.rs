@@ -1,7 +1,8 @@
-//! tokio under test: its current-thread runtime, with `spawn` and with a `LocalSet`.
+//! tokio under test: its current-thread runtime, with `spawn` and with a `LocalSet`, and its multi-thread runtime with one
+//! worker.
 
-use crate::case::Role;
-use crate::executor::{Blocking, Channels, Executor, Remote, Semaphores, Sockets, Timers};
+use crate::case::{Clock, Role};
+use crate::executor::{Blocking, Channels, Executor, Listens, Remote, Semaphores, Sockets, Timers};
 use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 use std::marker::PhantomData;
@@ -9,13 +10,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio::task::{self, JoinHandle, LocalSet};
 use tokio::time;
 
-/// tokio's current-thread runtime, in one of its two ways to spawn.
+/// A runtime of tokio's, in one of three ways to spawn.
 #[derive(Debug)]
 pub struct Tokio<W> {
     runtime: Runtime,
@@ -31,10 +32,26 @@ pub enum Spawn {}
 #[derive(Debug)]
 pub enum Local {}
 
-/// What differs between the two.
+/// `tokio::spawn` onto the one worker of a multi-thread runtime.
+#[derive(Debug)]
+pub enum Worker {}
+
+/// What differs between the three.
 pub trait Way: Sized + 'static {
     /// The column's name.
     const NAME: &'static str;
+    /// The kind of runtime.
+    fn builder() -> Builder {
+        Builder::new_current_thread()
+    }
+    /// Drives what `make` makes to its end, where the tasks run.
+    fn run<F: Future<Output = ()> + 'static>(
+        tokio: &Tokio<Self>,
+        clock: Clock,
+        make: impl FnOnce() -> F + 'static,
+    ) -> f64 {
+        clock.time(|| Self::block_on(tokio, make()))
+    }
     /// Drives `future`.
     fn block_on<F: Future>(tokio: &Tokio<Self>, future: F) -> F::Output;
     /// Starts a task.
@@ -76,6 +93,42 @@ impl Way for Local {
     }
 }
 
+impl Way for Worker {
+    const NAME: &'static str = "tokio, 1 worker";
+
+    fn builder() -> Builder {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1);
+        builder
+    }
+
+    /// As a task of the worker: there it is made, there its tasks are spawned, and the worker's time is what is read.
+    fn run<F: Future<Output = ()> + 'static>(
+        tokio: &Tokio<Self>,
+        clock: Clock,
+        make: impl FnOnce() -> F + 'static,
+    ) -> f64 {
+        let timed = async move {
+            let start = clock.now();
+            make().await;
+            (clock.now() - start).as_nanos() as f64
+        };
+        tokio.runtime.block_on(async { Spawn::spawn(timed).await.expect("no task panics").inner })
+    }
+
+    fn block_on<F: Future>(tokio: &Tokio<Self>, future: F) -> F::Output {
+        tokio.runtime.block_on(future)
+    }
+
+    fn spawn<F>(future: F) -> JoinHandle<OneThread<F::Output>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Spawn::spawn(future)
+    }
+}
+
 pin_project! {
     /// A future, or what it gives, that does not leave its thread: so that one body, which may hold an `Rc` for
     /// glassloop's sake, serves `tokio::spawn` too, which asks for `Send`.
@@ -88,7 +141,11 @@ pin_project! {
 
 // SAFETY: nothing of the kind is ever moved to another thread. Tasks of a current-thread runtime are polled by the
 // thread that calls `block_on` and dropped there or where the runtime is dropped; each benchmark makes its runtime,
-// blocks on it and drops it on one thread, and hands `OneThread` to nothing but `Way::spawn` in this private way.
+// blocks on it and drops it on one thread, and hands `OneThread` to nothing but `Way::spawn` in this private way. With
+// `Worker` one future goes to the only worker before its first poll, while the thread that made it waits for its end; it
+// carries a body that nobody else has, and makes there whatever stays on a thread. All other tasks are spawned by it, so
+// they are born, polled and dropped on the worker. What is left of them when the runtime is dropped, the connections of a
+// server, may be dropped anywhere: tokio's sockets are `Send`.
 #[allow(unsafe_code)]
 unsafe impl<T> Send for OneThread<T> {}
 
@@ -119,7 +176,11 @@ impl<W: Way> Executor for Tokio<W> {
     type Handle<T: 'static> = JoinHandle<OneThread<T>>;
 
     fn new() -> Tokio<W> {
-        Tokio::with(Builder::new_current_thread().enable_all())
+        Tokio::with(W::builder().enable_all())
+    }
+
+    fn run<F: Future<Output = ()> + 'static>(&self, clock: Clock, make: impl FnOnce() -> F + 'static) -> f64 {
+        W::run(self, clock, make)
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -246,5 +307,17 @@ impl<W: Way> Sockets for Tokio<W> {
 
     fn http(stream: TcpStream) -> TokioIo<TcpStream> {
         TokioIo::new(stream)
+    }
+}
+
+impl<W: Way> Listens for Tokio<W> {
+    type Listener = TcpListener;
+
+    fn listener(listener: std::net::TcpListener) -> TcpListener {
+        TcpListener::from_std(listener).expect("the runtime takes it")
+    }
+
+    async fn accept(listener: &TcpListener) -> TcpStream {
+        listener.accept().await.expect("the client connects").0
     }
 }

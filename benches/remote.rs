@@ -3,7 +3,7 @@
 use crate::affinity::Core;
 use crate::case::{Case, Clock, Role};
 use crate::executor::{Executor, Remote};
-use crate::{LocalSet, Ours, Tokio, triangle};
+use crate::{LocalSet, OneWorker, Ours, Tokio, triangle};
 use crossbeam_channel::unbounded;
 use mio::{Events, Poll, Token, Waker};
 use std::thread::{self, JoinHandle};
@@ -25,7 +25,6 @@ pub(crate) fn cases() -> Vec<Case> {
             ),
         messages_on(Core::Loops, case("messages from another thread of the core", MESSAGES, "message")),
         questions_on(Core::Loops, case("round trip to another thread of the core", QUESTIONS, "round trip"))
-            .target_to_tokio(1.1)
             .why("The limit, mio's waker and two channels alone, is itself hardly 1.1 times as fast as tokio."),
         questions_on(Core::Other, case("round trip to another core", QUESTIONS, "round trip")).why(
             "To wake the other core takes nearly all of it, for everybody. What a runtime adds is in the row above.",
@@ -38,6 +37,7 @@ fn messages_on(core: Core, case: Case) -> Case {
         .on(Ours::new, move || messages::<Ours>(core))
         .on(Tokio::new, move || messages::<Tokio>(core))
         .on(LocalSet::new, move || messages::<LocalSet>(core))
+        .on(OneWorker::new, move || messages::<OneWorker>(core))
         .named("tokio without I/O", Role::Shown, Tokio::without_io, move || messages::<Tokio>(core))
         .limit("crossbeam-channel alone", move || channel_alone(core))
 }
@@ -47,6 +47,7 @@ fn questions_on(core: Core, case: Case) -> Case {
         .on(Ours::new, move || questions::<Ours>(core))
         .on(Tokio::new, move || questions::<Tokio>(core))
         .on(LocalSet::new, move || questions::<LocalSet>(core))
+        .on(OneWorker::new, move || questions::<OneWorker>(core))
         .named("tokio without I/O", Role::Shown, Tokio::without_io, move || questions::<Tokio>(core))
         .limit("mio's waker alone", move || waker_alone(core))
 }

@@ -63,20 +63,19 @@ where
 {
     let mut client = Client::new(load.connections, load.talk.clone());
     let executor = E::new();
-    executor.block_on(async {
-        for stream in mem::take(&mut client.accepted) {
+    let accepted = mem::take(&mut client.accepted);
+    executor.run(clock, move || async move {
+        for stream in accepted {
             drop(E::spawn(handle(E::stream(stream))));
         }
     });
-    let messages = load.each();
+    let (messages, client) = (load.each(), Arc::new(client));
     Box::new(move || {
-        let (done, mut is_done) = E::unbounded();
-        let signal = Box::new(move || E::post(&done, ()));
-        clock.time(|| {
-            executor.block_on(async {
-                client.round(messages, signal);
-                E::take(&mut is_done).await.expect("no answer was wrong");
-            });
+        let client = Arc::clone(&client);
+        executor.run(clock, move || async move {
+            let (done, mut is_done) = E::unbounded();
+            client.round(messages, Box::new(move || E::post(&done, ())));
+            E::take(&mut is_done).await.expect("no answer was wrong");
         })
     })
 }

@@ -23,21 +23,21 @@ const OPEN: u64 = 100_000;
 const IN_A_ROW: u64 = 100;
 
 pub(crate) fn cases() -> Vec<Case> {
-    let case = |name, times, each| Case::new("timers", name, times, each).target_to_tokio(3.0);
+    let case = |name, times, each, target| Case::new("timers", name, times, each).target_to_tokio(target);
     vec![
-        case("10,000 random sleeps", SLEEPS, "sleep")
+        case("10,000 random sleeps", SLEEPS, "sleep", 3.0)
             .on(Ours::paused, random_sleeps::<Ours>)
             .on(Tokio::paused, random_sleeps::<Tokio>)
             .on(LocalSet::paused, random_sleeps::<LocalSet>)
             .on(Rung::paused, random_sleeps::<Rung>)
             .limit("a binary heap alone", heap_alone),
-        case("1,000,000 timeouts, one after the other", IN_TURN, "timeout")
+        case("1,000,000 timeouts, one after the other", IN_TURN, "timeout", 3.0)
             .on(Ours::paused, timeouts_in_turn::<Ours>)
             .on(Tokio::paused, timeouts_in_turn::<Tokio>)
             .on(LocalSet::paused, timeouts_in_turn::<LocalSet>)
             .on(Rung::paused, timeouts_in_turn::<Rung>)
             .limit("an ordered set alone", || set_alone(IN_TURN, 1)),
-        case("100,000 timeouts open at once", OPEN, "timeout")
+        case("100,000 timeouts open at once", OPEN, "timeout", 2.0)
             .on(Ours::paused, || timeouts_at_once::<Ours>(OPEN))
             .on(Tokio::paused, || timeouts_at_once::<Tokio>(OPEN))
             .on(LocalSet::paused, || timeouts_at_once::<LocalSet>(OPEN))

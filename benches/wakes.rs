@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use crate::executor::Executor;
-use crate::{Bare, LocalSet, Ours, Smol, Tokio};
+use crate::{Bare, LocalSet, Ours, Pool, Smol, Tokio};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -18,6 +18,7 @@ pub(crate) fn cases() -> Vec<Case> {
             .on(Tokio::new, wake_each_other::<Tokio>)
             .on(LocalSet::new, wake_each_other::<LocalSet>)
             .on(Smol::new, wake_each_other::<Smol>)
+            .on(Pool::new, wake_each_other::<Pool>)
             .on(Bare::new, wake_each_other::<Bare>),
     ]
 }

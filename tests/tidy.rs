@@ -578,6 +578,27 @@ fn the_first_screen_of_the_readme_is_one() {
     assert_eq!(ratios.split(", ").collect::<Vec<_>>().join(", "), expected.join(", "));
 }
 
+/// The scoreboard writes both, in one run.
+#[test]
+fn the_table_of_the_readme_has_the_figures_of_the_board() {
+    let (readme, results) = (read("README.md"), read("benches/RESULTS.md"));
+    let table = readme.split("<!-- scoreboard -->").nth(1).and_then(|rest| rest.split("<!-- end of").next()).unwrap();
+    let mut rows = 0;
+    for row in table.lines().filter(|line| line.starts_with("| ")).skip(2) {
+        let cells: Vec<&str> = row.trim_matches(['|', ' ']).split(" | ").collect();
+        let case = format!("| {}, per ", cells[0]);
+        let of_the_board = results.lines().find(|line| line.starts_with(&case));
+        let of_the_board = of_the_board.unwrap_or_else(|| panic!("RESULTS.md has no row {case}"));
+        // A cost is two words, after which a name may stand; a ratio is one.
+        for cell in cells[1..].iter().filter(|cell| cell.starts_with(|first: char| first.is_ascii_digit())) {
+            let figure = cell.split(' ').take(2).collect::<Vec<_>>().join(" ");
+            assert!(of_the_board.contains(&format!(" {figure}")), "{case}{figure} is not in {of_the_board}");
+        }
+        rows += 1;
+    }
+    assert!(rows >= 10, "{rows} rows");
+}
+
 #[test]
 fn the_readme_counts_the_rungs_right() {
     let readme = read("README.md");
