@@ -23,6 +23,7 @@ use crate::circle::budget;
 use crate::circle::core::Core;
 use crate::circle::ready::{Body, Popped};
 use crate::circle::remote::Message;
+use crate::circle::ticket::Ticket;
 use crate::circle::wake::wake_all;
 use crate::parts::clock::{FAR, nanos};
 use std::mem::ManuallyDrop;
@@ -106,14 +107,12 @@ impl Core {
         // the next batch; `pop` does not give it.
         for _ in 0..TURN_BUDGET {
             if self.polls_since_check.get() >= POLLS_BETWEEN_CHECKS {
-                if !explore!(asks is_early(self)) {
-                    self.check(turn);
-                }
-                explore!(choose_next(self)); // An explorer sees to it that each poll of its loop comes through here.
+                self.check_between_polls(turn);
             }
-            let Some(popped) = self.tasks.borrow_mut().pop() else { break };
-            let _pop = trace!(scope Pop { task: popped.ticket });
-            self.poll(popped, main, turn)?;
+            let Some(Popped { ticket, body, aborted }) = self.tasks.borrow_mut().pop() else { break };
+            let _pop = trace!(scope Pop { task: ticket });
+            turn.polls += usize::from(!aborted);
+            self.poll(ticket, body, aborted, main)?;
         }
         trace!(below TurnEnd);
         ControlFlow::Continue(())
@@ -123,19 +122,15 @@ impl Core {
     /// reference, so that `tasks` is not borrowed while the future runs; the task itself stays in its slot until `end`
     /// takes it out.
     #[inline]
-    fn poll(&self, popped: Popped, main: &mut PollMain<'_>, turn: &mut Turn) -> ControlFlow<()> {
-        let Popped { ticket, body, aborted } = popped;
+    fn poll(&self, ticket: Ticket, body: Body, aborted: bool, main: &mut PollMain<'_>) -> ControlFlow<()> {
         // An abort counts as well: otherwise many in a row would delay timers and events.
         self.polls_since_check.set(self.polls_since_check.get() + 1);
         // A leaf (a future that itself waits for a timer, a socket, a channel) notes for this task what it waits for.
         self.current.set(ticket);
-        if let Body::Task(task) = &body
-            && aborted
-        {
+        if aborted && let Body::Task(task) = &body {
             task.cancel(); // Drops the future. Main is never aborted: it has no handle.
             return self.end(ticket, body);
         }
-        turn.polls += 1;
         budget::LEFT.set(budget::BUDGET); // How much the leaves may give the task in this poll.
         // The waker is only a number. Without `ManuallyDrop` each poll would call its drop function, which has nothing
         // to release.
@@ -234,11 +229,19 @@ impl Core {
 
     /// How long it is to the next deadline. None under the virtual clock, which does not move while the loop sleeps.
     fn until_deadline(&self) -> Option<Duration> {
-        if self.clock.standing.get().is_some() {
-            return None;
-        }
+        let None = self.clock.standing.get() else { return None };
         let next = self.timers.borrow().next()?;
         Some(Duration::from_nanos(next.saturating_sub(self.clock.nanos())))
+    }
+
+    /// The check that is due once in 61 polls. An explorer sees to it that each poll of its loop comes through here. A
+    /// function of its own, so that the polls between two checks do not pay for it.
+    #[inline(never)]
+    fn check_between_polls(&self, turn: &mut Turn) {
+        if !explore!(asks is_early(self)) {
+            self.check(turn);
+        }
+        explore!(choose_next(self));
     }
 
     /// Takes what has come from outside of the ready queue, without parking: messages, (5) due timers, (4) events.

@@ -4,7 +4,7 @@
 //! does not pay for the registers and the stack that this takes.
 
 use super::panics::text_of;
-use super::run::{ACTIVE, Next, Stop, WakeFault, raise, slot_of, with_any, with_run};
+use super::run::{Next, Stop, WakeFault, raise, slot_of, with_any, with_run};
 use crate::At;
 use crate::circle::context;
 use crate::circle::core::Core;
@@ -13,13 +13,14 @@ use crate::circle::remote::Message;
 use crate::circle::run::{POLLS_BETWEEN_CHECKS, Turn};
 use crate::circle::ticket::Ticket;
 use crate::circle::timers::Timers;
+use crate::trace::{EXPLORER, is_watched, is_watched_by};
 use std::any::Any;
 use std::panic::Location;
 
 /// Whether a program runs under an explorer on this thread.
 #[inline(always)]
-fn is_explored() -> bool {
-    ACTIVE.get()
+pub(super) fn is_explored() -> bool {
+    is_watched_by(EXPLORER)
 }
 
 /// An explorer counts the polls since its loop's last check from here on. So each poll seems to be due for a check: the loop
@@ -194,14 +195,19 @@ fn note_join(target: &Target) {
     }
 }
 
-/// Whether a fault loses this wake. One that a fault does twice is done here, and then once more by the loop.
+/// Whether a fault loses this wake. One that a fault does twice is done here, and then once more by the loop. The question
+/// is for recorders, too: a `trace!` line follows, and where nobody watches, it need not ask again.
 #[inline]
 pub(crate) fn loses_wake(ticket: Ticket) -> bool {
-    is_explored() && is_lost(ticket)
+    is_watched() && is_lost(ticket)
 }
 
 #[cold]
+#[inline(never)]
 fn is_lost(ticket: Ticket) -> bool {
+    if !is_explored() {
+        return false;
+    }
     match with_any(|run| run.fault_of_wake(ticket)).flatten() {
         Some(WakeFault::Lost) => true,
         Some(WakeFault::Twice) => {

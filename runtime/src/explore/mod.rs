@@ -100,7 +100,7 @@ pub use what_if::what_if_on;
 pub use what_if::{Difference, Ending, WhatIf, what_if};
 
 use crate::Runtime;
-use run::ACTIVE;
+use hooks::is_explored;
 use search::{Options, Runner, on_runtime};
 use std::env;
 use std::fmt;
@@ -370,7 +370,7 @@ impl Failure {
 #[track_caller]
 pub fn choose(n: usize) -> usize {
     assert!(n > 0, "choose(0) has nothing to choose from: give it at least 1");
-    if n == 1 || !ACTIVE.get() {
+    if n == 1 || !is_explored() {
         return 0;
     }
     hooks::choose_at(n, Location::caller())

@@ -11,14 +11,10 @@ use crate::circle::core::Core;
 use crate::circle::ready::{Body, Slot, Tasks};
 use crate::circle::ticket::Ticket;
 use crate::trace::TaskNumber;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::panic::{Location, resume_unwind};
 
 thread_local! {
-    /// Whether a program runs under an explorer on this thread. Asked by every hook, so it is no part of [`RUN`], which
-    /// has a destructor.
-    pub(super) static ACTIVE: Cell<bool> = const { Cell::new(false) };
-
     /// The run under way.
     pub(super) static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
 }

@@ -5,16 +5,16 @@
 //! schedules in the order of their costs: those with none, then all with one, then all with two. Every schedule comes
 //! once. A schedule in the queue is one pair and the number of the schedule that it adds it to.
 
-use super::hooks;
+use super::hooks::{self, is_explored};
 use super::panics::{self, Keeping, text_of};
-use super::run::{ACTIVE, Open, RUN, Run, Stop, Stopped};
+use super::run::{Open, RUN, Run, Stop, Stopped};
 use super::schedule::{Deviation, Schedule};
 use super::story;
 use super::{Explored, Failure, WhatIf};
 use crate::Runtime;
 use crate::circle::context;
 use crate::circle::reactor::Reactor;
-use crate::trace::{Event, Recorder};
+use crate::trace::{EXPLORER, Event, Recorder, set_watched_by};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
@@ -74,7 +74,7 @@ impl<P: Fn(&Runtime)> Runner<P> {
     #[track_caller]
     pub(super) fn new(program: P, options: Options) -> Runner<P> {
         assert!(
-            !ACTIVE.get(),
+            !is_explored(),
             "an explorer inside the program of another one: explore the inner program by itself, beside the outer one"
         );
         assert!(
@@ -100,9 +100,9 @@ impl<P: Fn(&Runtime)> Runner<P> {
         panics::forget();
         hooks::drive(&runtime.core);
         RUN.set(Some(run));
-        ACTIVE.set(true);
+        set_watched_by(EXPLORER, true);
         let result = catch_unwind(AssertUnwindSafe(|| (self.program)(&runtime)));
-        ACTIVE.set(false);
+        set_watched_by(EXPLORER, false);
         self.run = RUN.take().expect("it was put there");
         // What is left is dropped here, as by `block_on`. Nothing is chosen there any more.
         let poll = runtime.core.reactor.borrow_mut().poll.take();

@@ -172,7 +172,7 @@ impl Reason {
     pub fn open(self) -> Scope {
         Scope {
             #[cfg(feature = "trace")]
-            before: crate::trace::enter(self),
+            around: self.0.map(crate::trace::enter),
         }
     }
 }
@@ -182,9 +182,9 @@ impl Reason {
 #[derive(Debug)]
 #[must_use = "a scope that is dropped at once is the cause of nothing"]
 pub struct Scope {
-    /// How many scopes are open around it.
+    /// How many scopes are open around it. None: it has no reason, and changes nothing.
     #[cfg(feature = "trace")]
-    before: usize,
+    around: Option<usize>,
 }
 
 impl Scope {
@@ -195,8 +195,11 @@ impl Scope {
 
 #[cfg(feature = "trace")]
 impl Drop for Scope {
+    #[inline]
     fn drop(&mut self) {
-        crate::trace::leave(self.before);
+        if let Some(around) = self.around {
+            crate::trace::leave(around);
+        }
     }
 }
 

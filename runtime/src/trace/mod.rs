@@ -39,7 +39,7 @@ use crate::parts::foreign::caught;
 use crate::{At, Reason};
 use causes::Causes;
 use log::{Doing, Log};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
@@ -95,7 +95,17 @@ pub struct Cause {
 /// No recorder has this number.
 const AFAR: u64 = 0;
 
+/// A recorder watches.
+const RECORDER: u8 = 1;
+/// An explorer watches.
+#[cfg(feature = "explore")]
+pub(crate) const EXPLORER: u8 = 2;
+
 thread_local! {
+    /// Who watches this thread: [`RECORDER`] or [`EXPLORER`], or both. Asked at every `trace!` and `explore!` line, so it
+    /// is no part of [`RECORDERS`], which has a destructor; and one number, so that two such lines ask once.
+    static WATCHERS: Cell<u8> = const { Cell::new(0) };
+
     /// The recorders of this thread: the last one listens.
     static RECORDERS: RefCell<Vec<Rc<RefCell<State>>>> = const { RefCell::new(Vec::new()) };
 
@@ -258,13 +268,33 @@ fn listening() -> Option<Rc<RefCell<State>>> {
 
 /// Whether a recorder of this thread listens. The macro asks first: without a recorder it makes no event.
 #[doc(hidden)]
+#[inline]
 pub fn somebody_listens() -> bool {
-    RECORDERS.try_with(|recorders| !recorders.borrow().is_empty()).unwrap_or(false)
+    is_watched_by(RECORDER)
+}
+
+/// Whether anybody watches this thread.
+#[cfg(feature = "explore")]
+#[inline]
+pub(crate) fn is_watched() -> bool {
+    WATCHERS.get() != 0
+}
+
+/// Whether this one does.
+#[inline]
+pub(crate) fn is_watched_by(who: u8) -> bool {
+    WATCHERS.get() & who != 0
+}
+
+/// This one watches the thread from now on, or no longer.
+pub(crate) fn set_watched_by(who: u8, watches: bool) {
+    WATCHERS.set(if watches { WATCHERS.get() | who } else { WATCHERS.get() & !who });
 }
 
 /// Records an event for the macro. It is not generic, and the macro has no closure: both would be compiled once for each
 /// `trace!` line.
 #[doc(hidden)]
+#[cold]
 pub fn record(file: &'static str, line: u32, program: Option<At>, kind: Kind) -> Reason {
     keep(file, line, program, kind, &mut |_| None)
 }
@@ -331,18 +361,19 @@ fn keep(
 }
 
 /// A scope is opened: what is recorded from here on has this reason. Gives how many are open around it.
-#[doc(hidden)]
-pub(crate) fn enter(reason: Reason) -> usize {
+#[cold]
+pub(crate) fn enter(cause: Cause) -> usize {
     let open = |scopes: &RefCell<Vec<Cause>>| {
         let mut scopes = scopes.borrow_mut();
         let around = scopes.len();
-        scopes.extend(reason.0.filter(|cause| cause.recorder != AFAR));
+        scopes.extend(Some(cause).filter(|cause| cause.recorder != AFAR));
         around
     };
     SCOPES.try_with(open).unwrap_or_default()
 }
 
 /// The scope is closed that was opened with so many around it.
+#[cold]
 pub(crate) fn leave(around: usize) {
     // Gone only while the thread is being torn down.
     _ = SCOPES.try_with(|scopes| scopes.borrow_mut().truncate(around));

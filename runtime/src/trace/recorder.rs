@@ -1,7 +1,7 @@
 //! [`Recorder`]: listens to the loops of its thread, and gives what it heard.
 
 use super::log::Log;
-use super::{Event, RECORDERS, State, afar};
+use super::{Event, RECORDER, RECORDERS, State, afar, set_watched_by};
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
@@ -35,6 +35,7 @@ impl Recorder {
             recorders.iter().for_each(|state| state.borrow_mut().tickets.go_blind());
             recorders.push(Rc::clone(&state));
         });
+        set_watched_by(RECORDER, true);
         Recorder { state }
     }
 
@@ -71,7 +72,9 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         let remove = |recorders: &RefCell<Vec<Rc<RefCell<State>>>>| {
-            recorders.borrow_mut().retain(|state| !Rc::ptr_eq(state, &self.state));
+            let mut recorders = recorders.borrow_mut();
+            recorders.retain(|state| !Rc::ptr_eq(state, &self.state));
+            set_watched_by(RECORDER, !recorders.is_empty());
         };
         let _ = RECORDERS.try_with(remove);
         afar::forget(&self.state.borrow().inboxes);
