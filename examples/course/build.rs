@@ -62,11 +62,12 @@ fn main() {
             let name = name.expect("a file has a name");
             let copy = here.join(format!("{name}.check.rs"));
             write(&copy, &check.replace(STUDENT, &format!("#[path = {file:?}]\nmod ")));
-            let _ = writeln!(modules, "#[path = {copy:?}]\npub mod {name};");
             let is_mutant = answer.starts_with("mutants/");
-            let row =
-                format!("({lesson:?}, {name:?}, include_str!({file:?}), {is_mutant}, lesson_{lesson}::{name}::main),");
-            let _ = writeln!(table, "{row}");
+            // What is wrong on purpose is no work for clippy.
+            let unless = if is_mutant { "#[cfg(not(clippy))]" } else { "" };
+            let _ = writeln!(modules, "{unless}\n#[path = {copy:?}]\npub mod {name};");
+            let check = format!("lesson_{lesson}::{name}::main");
+            let _ = writeln!(table, "{unless}\n({lesson:?}, {name:?}, include_str!({file:?}), {is_mutant}, {check}),");
         }
         modules.push_str("}\n");
     }
