@@ -1,10 +1,12 @@
-//! Stopping early: [`until`] drops a future when another one is ready first, [`signal`] is ready at Ctrl-C and SIGTERM.
+//! Stopping early: [`until`] drops a future when another one is ready first, [`signal`] is ready at Ctrl-C, SIGTERM and
+//! when the terminal is closed.
 
 use mio::unix::pipe;
 use runtime::io::Async;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 use std::fmt::Display;
+use std::fs;
 use std::future::{Future, poll_fn};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -38,8 +40,8 @@ pub async fn until<T, S>(future: impl Future<Output = T>, stop: impl Future<Outp
     .await
 }
 
-/// Runs a program's work. Ctrl-C and SIGTERM drop it, and with it what it has started and made: processes, folders. Then
-/// the status is that of [`signal`].
+/// Runs a program's work. Ctrl-C, SIGTERM and SIGHUP drop it, and with it what it has started and made: processes,
+/// folders. Then the status is that of [`signal`].
 ///
 /// # Errors
 ///
@@ -56,8 +58,9 @@ pub async fn or_signal<E: Display>(work: impl Future<Output = Result<ExitCode, E
     }
 }
 
-/// A future that is ready at the first Ctrl-C or SIGTERM, and says what the program should end with: 128 and the number of
-/// the signal, as shells have it, so 130 or 143. The second one ends the program on the spot.
+/// A future that is ready at the first Ctrl-C, SIGTERM or SIGHUP (the terminal is closed), and says what the program should
+/// end with: 128 and the number of the signal, as shells have it, so 130, 143 or 129. The second one ends the program on
+/// the spot. A SIGHUP that is ignored when the program begins, as under `nohup`, stays ignored.
 ///
 /// A signal may come at any moment, in the middle of anything, so its handler does no more than to set flags and to write
 /// a byte into a pipe. The other end of the pipe is on the loop.
@@ -73,7 +76,10 @@ pub fn signal() -> io::Result<impl Future<Output = u8>> {
     let (sender, receiver) = pipe::new()?;
     let (receiver, sender) = (Async::new(receiver)?, OwnedFd::from(sender));
     let (stopped, status) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        if signal == SIGHUP && is_ignored(signal) {
+            continue;
+        }
         let code = 128 + signal;
         // In this order: one that comes before all are there is in the status; the first one finds the flag down, and the
         // second one up; who is woken finds all of it.
@@ -89,4 +95,11 @@ pub fn signal() -> io::Result<impl Future<Output = u8>> {
         }
         status.load(Ordering::SeqCst) as u8
     })
+}
+
+/// Whether this process ignores the signal. Linux says so in a file; elsewhere the answer is no.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    ignored.is_some_and(|ignored| ignored >> (signal - 1) & 1 == 1)
 }

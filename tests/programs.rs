@@ -335,6 +335,9 @@ fn an_open_loop_takes_its_time_and_counts_latency_from_when_each_was_due() {
     assert!(json["latency_ms"]["max"].as_f64().expect("a number") > 190.0, "{json}");
     assert!(json["late"].as_u64().expect("a number") > 0, "{json}");
 
+    let told = run("load_test", &["--rate", "1000", "--concurrency", "1", "--requests", "10", &url(server)]);
+    told.says("requests left late: raise --concurrency or lower --rate\n");
+
     let json = run("load_test", &["--rate", "500", "--requests", "30", "--json"]).json();
     assert!(json["seconds"].as_f64().expect("a number") > 29.0 / 500.0, "{json}");
 }

@@ -666,3 +666,49 @@ fn the_text_of_every_mutant_stands_once_in_its_file() {
     }
     assert!(mutants >= 12, "{mutants} mutants");
 }
+
+#[test]
+fn whoever_says_that_something_is_left_out_puts_it_on_the_list() {
+    let mark = ["LEFT", " OUT: "].concat();
+    let mut found = 0;
+    for (name, text) in rust_files(&["tests"]) {
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, _) in lines.iter().enumerate().filter(|(_, line)| line.contains(&mark)) {
+            found += 1;
+            let next = lines.get(at + 1).copied().unwrap_or_default();
+            assert!(next.contains("list_left_out("), "{name}:{}: it is not put on the list", at + 1);
+        }
+    }
+    assert!(found >= 3, "only {found} were found");
+}
+
+#[test]
+fn the_figures_beside_wrk_in_the_readme_are_those_of_the_table() {
+    let (readme, table) = (read("README.md"), read("examples/README.md"));
+    let said = readme.split("wrk is written in C").nth(1).unwrap().split("[how]").next().unwrap();
+    for name in ["load_test", "wrk", "hey"] {
+        let row = table.lines().find(|line| line.starts_with(&format!("| {name} | "))).unwrap();
+        let rate = row.split(" | ").nth(1).unwrap().split(' ').next().unwrap();
+        assert!(said.contains(rate), "README.md does not have {name}'s {rate}");
+    }
+}
+
+#[test]
+fn every_row_of_what_the_articles_say_names_programs_that_are_there() {
+    let text = read("examples/README.md");
+    let table =
+        text.split("## What the articles say, and where it runs").nth(1).unwrap().split("\n## ").next().unwrap();
+    let targets = example_targets();
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ")).skip(2).collect();
+    assert!(rows.len() >= 30, "{} rows", rows.len());
+    for row in rows {
+        let here = row.split(" | ").nth(1).unwrap();
+        let names: Vec<&str> = here.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty() || here == "none", "{row}");
+        for name in names.into_iter().filter(|name| *name != "gather::Outcomes") {
+            let (name, rest) = name.split_once(' ').unwrap_or((name, ""));
+            assert!(targets.iter().any(|(target, _)| target.name == name), "no program {name}: {row}");
+            assert!(name != "claims" || (1..=6).any(|number| rest == number.to_string()), "no such claim: {row}");
+        }
+    }
+}

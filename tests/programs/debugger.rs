@@ -27,6 +27,7 @@ fn gdb(test: &str, commands: &[&str]) -> Option<Done> {
         let required = std::env::var_os("GLASSLOOP_REQUIRE_TOOLS").is_some();
         assert!(!required, "gdb is not installed, and GLASSLOOP_REQUIRE_TOOLS is set");
         writeln!(io::stderr(), "LEFT OUT: {test}, for gdb is not installed").expect("stderr takes a line");
+        tests::list_left_out(&format!("{test} is left out: gdb is not installed"));
         return None;
     }
     let step: PathBuf = binary("step");
@@ -201,6 +202,7 @@ fn the_session_in_lldb_stops_in_the_loop_and_at_no_line_of_the_trace() {
     // Unlike gdb it is no tool that CI asks for.
     let Some(name) = lldb() else {
         writeln!(io::stderr(), "LEFT OUT: the session in lldb, for no lldb with Python is installed").expect("stderr");
+        tests::list_left_out("the session in lldb is left out: no lldb with Python is installed");
         return;
     };
     let mut command = Command::new(name);

@@ -175,3 +175,24 @@ fn every_byte_that_was_read_is_counted_whatever_ends_its_line() {
     let done = run("lines", &[&breaks, &long]);
     done.says("\n  1,000,000 lines in 2 files, 5 MB in ");
 }
+
+#[test]
+fn a_file_that_is_cut_off_meanwhile_is_counted_by_what_was_read() {
+    let path = std::fs::canonicalize(file("cut-off.log", b"")).expect("it is there");
+    let whole = std::fs::File::options().write(true).open(&path).expect("it is there");
+    // One hole: nothing of it is on the disk, and to read it takes many seconds.
+    whole.set_len(20_000_000_000).expect("a file may have holes");
+    let program = Program::start("lines", &[path.to_str().expect("text")]);
+    let open = format!("/proc/{}/fd", program.child.id());
+    let is_it = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.is_ok_and(|entry| std::fs::read_link(entry.path()).is_ok_and(|it| it == path))
+    };
+    tests::until(|| std::fs::read_dir(&open).is_ok_and(|mut list| list.any(is_it)));
+    whole.set_len(1_000_000).expect("it may be cut off");
+    let done = program.finish();
+    std::fs::remove_file(&path).expect("it is there");
+    assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
+    let line = done.line(" lines in 1 files, ");
+    let megabytes = line.split(" files, ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
+    assert!((1..20_000).contains(&megabytes.expect(line)), "the size that it had at first: {done:?}");
+}

@@ -133,14 +133,20 @@ fn limits_of_the_library_are_called_by_their_name() {
     let many = (0..300).map(|number| format!("x-{number}: 1\r\n")).collect::<String>();
     let long = format!("x: {}\r\n", "y".repeat(1_000_000));
     for headers in [many, long] {
+        let count = Arc::new(AtomicU64::new(0));
+        let asked = Arc::clone(&count);
         let server = serve(move |stream| {
-            answer_each(stream, |_| format!("HTTP/1.1 200 OK\r\n{headers}content-length: 2\r\n\r\nok"));
+            answer_each(stream, |_| {
+                count.fetch_add(1, Ordering::Relaxed);
+                format!("HTTP/1.1 200 OK\r\n{headers}content-length: 2\r\n\r\nok")
+            });
         });
         let done = run("load_test", &["-n", "2", &url(server)]);
         done.says(
             "2   the head of the answer is too large: a limit of the HTTP library here (hyper: 100 headers, 400 KiB)",
         );
         assert_eq!(done.code(), 1);
+        assert_eq!(asked.load(Ordering::Relaxed), 2, "what the server has counted");
     }
 }
 
@@ -460,4 +466,27 @@ fn the_time_line_has_a_row_for_each_second_and_adds_up_to_the_report() {
     let done = run("load_test", &["--timeline", "/no/such/folder/it.csv", &url(server)]);
     assert!(done.stderr.starts_with("error: --timeline /no/such/folder/it.csv: No such file"), "{done:?}");
     assert_eq!((done.code(), asked.load(Ordering::Relaxed)), (2, 0));
+}
+
+#[test]
+fn without_a_terminal_a_plain_line_says_how_it_goes() {
+    let (server, _) = counting();
+    let done = run("load_test", &["-z", "5500ms", "-q", "20", &url(server)]);
+    assert_eq!(done.code(), 0, "{done:?}");
+    let line = done.stderr.lines().next().expect("a line after five seconds");
+    assert!(line.contains(" s: ") && line.contains(" requests/s, 0 errors, p50 ") && line.contains(", p99 "), "{line}");
+    assert!(!done.stderr.contains(['━', '▁', '█', '\u{1b}', '\r']), "{done:?}");
+}
+
+#[test]
+fn too_many_open_files_are_no_throughput_and_the_server_has_counted_the_answers() {
+    let (server, asked) = counting();
+    let script = format!("ulimit -n 24; exec {:?} -c 50 -n 50 --json {}", binary("load_test"), url(server));
+    let json = Program::spawn(Command::new("sh").args(["-c", &script])).finish().json();
+    let (answers, failed) = (number(&json, "answers"), number(&json, "failed"));
+    assert!(failed > 0 && answers + failed == 50, "{json}");
+    assert_eq!(json["errors"], json!({"too many open files": failed}), "{json}");
+    assert_eq!(answers, asked.load(Ordering::Relaxed), "what the server has counted: {json}");
+    let of = |name: &str| json[name].as_f64().expect(name);
+    assert!((of("requests_per_second") * of("seconds") - answers as f64).abs() < 1e-6, "{json}");
 }

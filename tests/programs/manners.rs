@@ -57,9 +57,16 @@ fn children(id: u32) -> Vec<String> {
     list.split_whitespace().map(str::to_string).collect()
 }
 
-/// Starts the program, ends it by SIGTERM once it has so many children, and checks that nothing of them is left.
+/// Starts the program, ends it by each signal once it has so many children, and checks that nothing of them is left.
 #[track_caller]
 fn leaves_nothing(name: &str, arguments: &[&str], count: usize) {
+    for (signal, status) in [("-TERM", 143), ("-INT", 130), ("-HUP", 129)] {
+        leaves_nothing_at(signal, status, name, arguments, count);
+    }
+}
+
+#[track_caller]
+fn leaves_nothing_at(signal: &str, status: i32, name: &str, arguments: &[&str], count: usize) {
     let mut program = Program::start(name, arguments);
     let id = program.child.id();
     let those = loop {
@@ -69,9 +76,9 @@ fn leaves_nothing(name: &str, arguments: &[&str], count: usize) {
         }
         assert_eq!(program.child.try_wait().expect("it is our child"), None, "{name} ended with too few children");
     };
-    assert!(Command::new("kill").args(["-TERM", &id.to_string()]).status().expect("there is a kill").success());
+    assert!(Command::new("kill").args([signal, &id.to_string()]).status().expect("there is a kill").success());
     let done = program.finish();
-    assert_eq!(done.code(), 143, "{name}: {done:?}");
+    assert_eq!(done.code(), status, "{name} {signal}: {done:?}");
     assert!(!done.stderr.contains("panicked"), "{name}: {done:?}");
     for child in those {
         assert!(!Path::new(&format!("/proc/{child}")).exists(), "{name}: process {child} is still there");
@@ -79,7 +86,7 @@ fn leaves_nothing(name: &str, arguments: &[&str], count: usize) {
 }
 
 #[test]
-fn sigterm_leaves_no_process_behind() {
+fn a_signal_leaves_no_process_behind() {
     leaves_nothing("cpu", &["--jobs", "2", "--below", "1000", "--workers", "2", "--hang", "2"], 2);
     leaves_nothing("threads", &["--waits", "2", "--seconds", "30"], 1);
     leaves_nothing("fd_limit", &[], 1);
@@ -104,4 +111,19 @@ fn sigterm_leaves_no_folder_behind() {
     assert!(Command::new("kill").args(["-TERM", &id]).status().expect("there is a kill").success());
     let done = program.finish();
     assert_eq!((done.code(), files()), (143, 0), "{done:?}");
+}
+
+#[test]
+fn a_program_that_was_started_to_outlive_its_terminal_does() {
+    let script = format!("trap '' HUP; exec {:?} -n 3 -c 1 -q 20 --json", binary("load_test"));
+    let program = Program::spawn(Command::new("sh").args(["-c", &script]));
+    let id = program.child.id();
+    let ignores = || {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        status.lines().any(|line| line.strip_prefix("Name:").is_some_and(|name| name.trim() == "load_test"))
+    };
+    tests::until(ignores);
+    assert!(Command::new("kill").args(["-HUP", &id.to_string()]).status().expect("there is a kill").success());
+    let done = program.finish();
+    assert_eq!(done.code(), 0, "{done:?}");
 }

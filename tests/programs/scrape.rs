@@ -369,3 +369,15 @@ fn ctrl_c_loses_nothing_of_what_was_found() {
     assert_eq!(note(&done, "/silent"), "not asked for");
     done.says("2 pages, 0 failed, in ");
 }
+
+#[test]
+fn a_first_page_that_has_moved_to_https_is_asked_for_there_by_tls() {
+    let config = crate::Authority::new("elsewhere").server("127.0.0.1");
+    let there = serve(move |stream| answer_each(crate::tls(config.clone(), stream), |_| crate::OK.to_string()));
+    let moved = format!("HTTP/1.1 301 Moved\r\nlocation: https://{there}/\r\ncontent-length: 0\r\n\r\n");
+    let (here, asked) = raw(vec![("/", moved.into_bytes())]);
+    let done = run("scrape", &[&url(here), "--delay", "0.001"]);
+    assert!(done.stderr.contains("certificate not trusted: signed by an authority that is unknown here"), "{done:?}");
+    assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{done:?}");
+    assert_eq!(paths(&asked), ["/robots.txt", "/"]);
+}

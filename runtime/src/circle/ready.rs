@@ -131,7 +131,7 @@ impl Tasks {
     }
 
     /// (2) Queues the ticket's task, unless it is queued already or has ended.
-    #[cfg_attr(not(debug_assertions), inline(always))] // In a debug build a breakpoint can stand here.
+    #[inline(always)]
     pub(crate) fn push(&mut self, ticket: Ticket) {
         let Some(slot) = self.get_mut(ticket) else {
             trace!(PushRefused { task: ticket, stale: true });
