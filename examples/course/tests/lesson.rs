@@ -193,7 +193,7 @@ fn check_columns(every: usize) {
 
 #[test]
 fn a_message_of_a_check_fits_into_60_columns() {
-    check_columns(4);
+    check_columns(16);
 }
 
 #[test]
