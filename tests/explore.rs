@@ -812,6 +812,39 @@ fn a_wake_that_is_dropped_is_missed_and_one_that_is_done_twice_is_not() {
 }
 
 #[test]
+fn a_fault_that_does_no_harm_says_why() {
+    let twice = || async {
+        let mut woken = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut woken, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    };
+    let keeps = || {
+        poll_fn(|cx| {
+            drop(cx.waker().clone());
+            Poll::Ready(())
+        })
+    };
+    let told = [
+        (what_if(WhatIf::DropWake(1), twice), "another one came for the same task"),
+        (what_if(WhatIf::DropWake(2), twice), "its task was in the queue already"),
+        (what_if(WhatIf::DropWake(3), twice), "it never came"),
+        (what_if(WhatIf::ForgetWaker(1), keeps), "nobody used it"),
+    ];
+    for (difference, why) in told {
+        assert_eq!((&difference.usual, &difference.faulty), (&Ending::Well, &Ending::Well));
+        let text = difference.to_string();
+        assert!(text.contains("the fault did no harm: ") && text.contains(why), "{why}: {text}");
+    }
+}
+
+#[test]
 fn the_other_faults() {
     let order = RefCell::new(Vec::new());
     let program = || async {
@@ -827,6 +860,7 @@ fn the_other_faults() {
     };
     let stack = what_if(WhatIf::Lifo, program);
     assert!(stack.first.is_some() && stack.usual == stack.faulty, "{stack}");
+    assert!(stack.to_string().contains("no task relied on the order of the queue"), "{stack}");
     assert_eq!(order.take(), ["abc", "cba"]);
     assert!(matches!(what_if(WhatIf::ClearLate, yield_now).faulty, Ending::Hangs(_)));
     // An abort during the poll is lost like a wake.

@@ -164,7 +164,7 @@ impl Difference {
     /// Why a fault did no harm.
     fn why_no_harm(&self) -> &'static str {
         match self.fault {
-            WhatIf::DropWake(_) if self.first.is_none() && self.is_refused() => {
+            WhatIf::DropWake(_) if self.is_refused() => {
                 "that wake was not needed: its task was in the queue already, or had ended"
             }
             _ if self.first.is_none() => "it never came: the usual run has nothing that it could change",
