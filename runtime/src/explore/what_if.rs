@@ -233,7 +233,7 @@ impl Difference {
             page.push_str("</ol>\n</section>\n");
         }
         page.push_str("</div>\n<script>document.querySelectorAll(\".first\").forEach((row) => { ");
-        page.push_str("row.closest(\"ol\").scrollTop = row.offsetTop - row.closest(\"ol\").offsetTop - 60; });</script>\n</body>\n</html>\n");
+        page.push_str("row.closest(\"ol\").scrollTop = row.offsetTop - 60; });</script>\n</body>\n</html>\n");
         page
     }
 }
