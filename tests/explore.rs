@@ -352,6 +352,26 @@ fn two_locks_in_two_orders_hidden_by_the_queue() {
     assert!(!text.contains("semaphore.rs") && !text.contains("run.rs"), "a line of the runtime: {text}");
 }
 
+#[test]
+fn a_hang_says_who_waits_for_a_value_for_room_and_for_an_end() {
+    let text = message(explorer(), || async {
+        let (sender, mut receiver) = mpsc::channel::<u32>(1);
+        let (full, _kept) = mpsc::channel(1);
+        full.try_send(1).unwrap();
+        let hears = Builder::new().name("hears").spawn(async move { receiver.recv().await });
+        let tells = Builder::new().name("tells").spawn(async move { full.send(2).await });
+        hears.await.unwrap();
+        drop((sender, tells));
+    });
+    for part in [
+        "waits for a value from a channel at explore.rs:",
+        "waits for room in a channel at explore.rs:",
+        "waits for \"hears\" (explore.rs:",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
 /// The prototype's program had 30 schedules, and is not kept; this one fails in the same run.
 #[test]
 fn a_value_is_lost_by_an_abort_between_recv_and_send() {
