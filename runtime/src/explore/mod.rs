@@ -75,7 +75,7 @@
 //!
 //! The project explores itself: `tests/explored.rs` and `tests/protocols.rs`. `tests/mutants.py` puts one fault after the
 //! other into a copy of the runtime and of gather (a granted permit that a dropped `Acquire` keeps, a tally that counts
-//! twice, 22 in all), and names the explored programs that fail. All 22 are killed.
+//! twice, 24 in all), and names the explored programs that fail. All 24 are killed.
 //!
 //! # When it fails
 //!
