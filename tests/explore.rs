@@ -141,6 +141,38 @@ fn a_bound_is_told_and_every_schedule_comes_once() {
     assert!(capped.to_string().starts_with("held in the first 10 schedules"), "{capped}");
 }
 
+#[test]
+fn every_choice_that_is_not_the_loops_own_costs_one() {
+    let counts = |explorer: Explorer, program: &dyn Fn() -> Boxed| {
+        [0, 1, 2].map(|bound| {
+            let explored = explorer.clone().overtakings(bound).run(program);
+            assert!(explored.complete && explored.failure.is_none(), "{explored}");
+            explored.schedules
+        })
+    };
+    let second = Duration::from_secs(1);
+    let ties = move || -> Boxed {
+        Box::pin(async move {
+            gather::gather([(); 3].map(|()| sleep(second))).await;
+        })
+    };
+    let alarm = move || -> Boxed {
+        Box::pin(async move {
+            _ = timeout(second, pauses(1)).await;
+        })
+    };
+    let chooses = || -> Boxed {
+        Box::pin(async {
+            _ = (choose(2), choose(2));
+        })
+    };
+    assert_eq!(counts(explorer(), &ties), [1, 4, 6]);
+    // The bound is one of the sum.
+    assert_eq!(counts(explorer(), &chooses), [1, 3, 4]);
+    assert_eq!(counts(explorer().time_passes(), &alarm), [1, 2, 2]);
+    assert_eq!(counts(explorer().spurious_wakes(1), &|| Box::pin(sleep(Duration::from_secs(1)))), [1, 2, 2]);
+}
+
 async fn lost_update(checks: bool) {
     let count = Rc::new(Cell::new(0));
     let add = |later: usize, count: Rc<Cell<u32>>| async move {
@@ -350,6 +382,26 @@ fn two_locks_in_two_orders_hidden_by_the_queue() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("semaphore.rs") && !text.contains("run.rs"), "a line of the runtime: {text}");
+}
+
+#[test]
+fn a_hang_says_who_waits_for_a_value_for_room_and_for_an_end() {
+    let text = message(explorer(), || async {
+        let (sender, mut receiver) = mpsc::channel::<u32>(1);
+        let (full, _kept) = mpsc::channel(1);
+        full.try_send(1).unwrap();
+        let hears = Builder::new().name("hears").spawn(async move { receiver.recv().await });
+        let tells = Builder::new().name("tells").spawn(async move { full.send(2).await });
+        hears.await.unwrap();
+        drop((sender, tells));
+    });
+    for part in [
+        "waits for a value from a channel at explore.rs:",
+        "waits for room in a channel at explore.rs:",
+        "waits for \"hears\" (explore.rs:",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 /// The prototype's program had 30 schedules, and is not kept; this one fails in the same run.
@@ -598,6 +650,23 @@ fn a_page_overwrites_nothing_but_a_page() {
 }
 
 #[test]
+fn a_page_keeps_the_options_and_a_replay_takes_the_explorers() {
+    let program = || async {
+        let work = timeout(Duration::from_secs(1), pauses(3));
+        assert!(work.await.is_ok(), "too late for it");
+    };
+    let failure = explorer().time_passes().run(program).failure.unwrap();
+    let path = std::env::temp_dir().join(format!("glassloop-options-{}.html", std::process::id()));
+    failure.page(&path, program).unwrap();
+    let page = fs::read_to_string(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert!(page.contains("\"kind\":\"TaskPanicked\""), "the page is of the run that fails");
+    let replay = |it: Explorer| it.replay(&failure.schedule, program).failure.unwrap().message;
+    assert!(replay(explorer().time_passes()).starts_with("too late for it"));
+    assert!(replay(explorer()).starts_with("the schedule does not fit the program"));
+}
+
+#[test]
 fn a_panic_is_a_failure_unless_somebody_has_taken_it() {
     let joined = || async { drop(spawn(async { panic!("on purpose") }).await) };
     all(joined);
@@ -651,6 +720,15 @@ fn a_program_without_an_end_names_who_was_polled_most() {
     let text = message(explorer().steps(50), program);
     assert!(text.starts_with("it did not end within 50 steps: \"spinner\" (explore.rs:"), "{text}");
     assert!(text.contains("was polled most, 49 times"), "{text}");
+}
+
+#[test]
+fn steps_are_polls_and_choices_together() {
+    let program = |choices: usize| async move { (0..choices).for_each(|_| _ = choose(2)) };
+    let within = |choices| explorer().overtakings(0).steps(10).run(|| program(choices)).failure;
+    assert!(within(9).is_none(), "one poll and nine choices");
+    let text = within(10).unwrap().message;
+    assert!(text.starts_with("it did not end within 10 steps: main (explore.rs:"), "{text}");
 }
 
 #[test]
@@ -736,10 +814,11 @@ fn a_schedule_that_does_not_fit_says_where_and_what_there_was() {
 fn what_an_explorer_cannot_give_is_refused_by_name() {
     /// What the text must name, and who asks for it.
     type Refused = (&'static str, fn() -> Boxed);
-    let programs: [Refused; 8] = [
+    let programs: [Refused; 9] = [
         ("net::TcpListener", || Box::pin(async { drop(runtime::net::TcpListener::bind("127.0.0.1:0").await) })),
         ("net::TcpStream", || Box::pin(async { drop(runtime::net::TcpStream::connect("127.0.0.1:1").await) })),
         ("net::UdpSocket", || Box::pin(async { drop(runtime::net::UdpSocket::bind("127.0.0.1:0").await) })),
+        ("io::Async", || Box::pin(async { drop(runtime::io::Async::new(mio::unix::pipe::new().unwrap().0)) })),
         ("spawn_blocking", || Box::pin(async { drop(spawn_blocking(|| ()).await) })),
         ("lookup_host", || Box::pin(async { drop(runtime::net::lookup_host("localhost:1").await) })),
         ("fs::lines", || Box::pin(async { drop(runtime::fs::lines("/dev/null").next().await) })),
@@ -812,6 +891,39 @@ fn a_wake_that_is_dropped_is_missed_and_one_that_is_done_twice_is_not() {
 }
 
 #[test]
+fn a_fault_that_does_no_harm_says_why() {
+    let twice = || async {
+        let mut woken = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut woken, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    };
+    let keeps = || {
+        poll_fn(|cx| {
+            drop(cx.waker().clone());
+            Poll::Ready(())
+        })
+    };
+    let told = [
+        (what_if(WhatIf::DropWake(1), twice), "another one came for the same task"),
+        (what_if(WhatIf::DropWake(2), twice), "its task was in the queue already"),
+        (what_if(WhatIf::DropWake(3), twice), "it never came"),
+        (what_if(WhatIf::ForgetWaker(1), keeps), "nobody used it"),
+    ];
+    for (difference, why) in told {
+        assert_eq!((&difference.usual, &difference.faulty), (&Ending::Well, &Ending::Well));
+        let text = difference.to_string();
+        assert!(text.contains("the fault did no harm: ") && text.contains(why), "{why}: {text}");
+    }
+}
+
+#[test]
 fn the_other_faults() {
     let order = RefCell::new(Vec::new());
     let program = || async {
@@ -827,6 +939,7 @@ fn the_other_faults() {
     };
     let stack = what_if(WhatIf::Lifo, program);
     assert!(stack.first.is_some() && stack.usual == stack.faulty, "{stack}");
+    assert!(stack.to_string().contains("no task relied on the order of the queue"), "{stack}");
     assert_eq!(order.take(), ["abc", "cba"]);
     assert!(matches!(what_if(WhatIf::ClearLate, yield_now).faulty, Ending::Hangs(_)));
     // An abort during the poll is lost like a wake.

@@ -2,7 +2,7 @@
 //! order with at most five overtakings, with an abort at every point.
 #![cfg(feature = "explore")]
 
-use gather::{TaskError, as_completed, gather, gather_tasks, task_group, try_gather, try_gather_tasks};
+use gather::{TaskError, as_completed, first_ok, gather, gather_tasks, race, task_group, try_gather, try_gather_tasks};
 use runtime::explore::{Explorer, choose, explorer};
 use runtime::io::duplex;
 use runtime::sync::{Semaphore, mpsc, oneshot};
@@ -207,6 +207,18 @@ fn an_unbounded_channel_and_a_oneshot_lose_nothing() {
         assert!(sent.is_err() || heard.as_ref().is_err() || matches!(heard, Ok(Ok(7))), "{sent:?} {heard:?}");
         assert!(heard.is_err() || sent.is_ok(), "who listens hears it");
     });
+    // The teller is aborted: who listens hears it, or that nobody tells any more.
+    holds(deep(), || async {
+        let (tell, told) = oneshot::channel();
+        let teller = spawn(async move {
+            yield_now().await;
+            tell.send(7).is_ok()
+        });
+        abort_somewhere(&teller);
+        let listener = spawn(told);
+        let (sent, heard) = (teller.await, listener.await.unwrap());
+        assert_eq!(sent.is_ok(), heard.is_ok(), "{sent:?} {heard:?}");
+    });
 }
 
 #[test]
@@ -283,6 +295,73 @@ fn gathers_in_place_poll_each_child_once_per_wake_and_keep_the_order() {
     for form in 0..4 {
         holds(deep(), || program(form));
     }
+}
+
+#[test]
+fn gathers_in_place_that_are_aborted_lose_no_permit() {
+    let program = |form: usize| async move {
+        let semaphore = Rc::new(Semaphore::new(1));
+        let child = |n: usize| {
+            let semaphore = Rc::clone(&semaphore);
+            async move {
+                let _permit = semaphore.acquire().await;
+                yield_now().await;
+                if n == 1 { Err(n) } else { Ok(n) }
+            }
+        };
+        let children: Vec<_> = (0..3).map(child).collect();
+        let whole = spawn(async move {
+            match form {
+                0 => drop(gather(children).await),
+                1 => drop(gather(children).limit(2).await),
+                2 => drop(try_gather(children).await),
+                3 => _ = race(children).await,
+                4 => drop(first_ok(children).await),
+                _ => {
+                    let mut completed = as_completed(children);
+                    while completed.next().await.is_some() {}
+                }
+            }
+        });
+        abort_somewhere(&whole);
+        drop(whole.await);
+        assert_eq!(semaphore.available_permits(), 1, "a permit is lost");
+    };
+    for form in 0..6 {
+        holds(deep(), || program(form));
+    }
+}
+
+#[test]
+fn a_race_and_the_first_success_are_those_that_came_first() {
+    let program = |fails: bool| async move {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let child = |n: usize| {
+            let order = Rc::clone(&order);
+            async move {
+                let (tell, told) = oneshot::channel();
+                drop(spawn(async move {
+                    order.borrow_mut().push(n);
+                    _ = tell.send(n);
+                }));
+                told.await.unwrap()
+            }
+        };
+        if fails {
+            let first = first_ok((0..3).map(|n| async move {
+                let n = child(n).await;
+                if n == 0 { Err(n) } else { Ok(n) }
+            }));
+            let first = first.await.ok();
+            assert_eq!(first, order.borrow().iter().copied().find(|n| *n > 0));
+        } else {
+            let first = race((0..3).map(child)).await;
+            let sent = order.borrow()[0];
+            assert_eq!(first, Some((sent, sent)));
+        }
+    };
+    holds(deep(), || program(false));
+    holds(deep(), || program(true));
 }
 
 #[test]
@@ -370,6 +449,41 @@ fn a_task_group_ends_after_its_last_task() {
         assert!(result.is_err());
         assert_eq!(seen.now.get(), 0, "a task outlives its group");
     });
+}
+
+#[test]
+fn groups_and_gathers_of_tasks_that_are_aborted_take_their_tasks_along() {
+    let program = |is_group: bool| async move {
+        let semaphore = Rc::new(Semaphore::new(2));
+        let child = |_: usize| {
+            let semaphore = Rc::clone(&semaphore);
+            async move {
+                let _permit = semaphore.acquire().await;
+                pending::<()>().await;
+                Ok::<(), ()>(())
+            }
+        };
+        let children: Vec<_> = (0..3).map(child).collect();
+        let whole = spawn(async move {
+            if is_group {
+                let group = task_group(async move |group| {
+                    for child in children {
+                        drop(group.spawn(child));
+                    }
+                    Ok(())
+                });
+                drop(group.await);
+            } else {
+                drop(gather_tasks(children).limit(2).await);
+            }
+        });
+        abort_somewhere(&whole);
+        assert!(whole.await.unwrap_err().is_cancelled());
+        quiet().await;
+        assert_eq!(semaphore.available_permits(), 2, "a task is left");
+    };
+    holds(explorer().overtakings(3), || program(true));
+    holds(deep(), || program(false));
 }
 
 #[test]

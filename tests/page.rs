@@ -1009,3 +1009,39 @@ fn nothing_overflows_or_is_cut_at_1280_and_800_pixels_light_and_dark() {
         }
     });
 }
+
+#[cfg(feature = "explore")]
+#[test]
+fn both_traces_of_a_what_if_stand_side_by_side_at_their_first_difference() {
+    use runtime::explore::{WhatIf, what_if};
+    let program = || async {
+        for _ in 0..60 {
+            yield_now().await;
+        }
+    };
+    let page = Page::path("what-if");
+    what_if(WhatIf::DropWake(50), program).page(&page.0).unwrap();
+    browse("what-if", async |browser| {
+        browser.look(800, 400, "light").await;
+        browser.command("Page.navigate", json!({ "url": format!("file://{}", page.0.display()) })).await;
+        let stands = "document.readyState === 'complete' && document.querySelectorAll('.first').length === 2";
+        for _ in 0..2_000 {
+            if browser.eval(stands).await == true {
+                break;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        let seen = browser.eval(
+            "(() => {
+                const box = (it) => it.getBoundingClientRect();
+                const [a, b] = [...document.querySelectorAll('section')].map(box);
+                const isSeen = (row) => {
+                    const list = box(row.closest('ol')), at = box(row);
+                    return at.top >= list.top && at.bottom <= list.bottom;
+                };
+                return [a.top === b.top && a.right <= b.left, [...document.querySelectorAll('.first')].every(isSeen)];
+            })()",
+        );
+        assert_eq!(seen.await, json!([true, true]));
+    });
+}

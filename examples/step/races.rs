@@ -1,6 +1,9 @@
 //! Ten small programs with a bug each that the loop's own order hides, mostly. The explorer finds a schedule that shows
 //! it, and holds of the mended program that no schedule does.
 //!
+//! The philosophers who starve are not among them: they hang in the loop's own order already, as `step`'s program
+//! `deadlock` does.
+//!
 //! ```text
 //! $ cargo run --example races
 //! ```

@@ -164,7 +164,7 @@ impl Difference {
     /// Why a fault did no harm.
     fn why_no_harm(&self) -> &'static str {
         match self.fault {
-            WhatIf::DropWake(_) if self.first.is_none() && self.is_refused() => {
+            WhatIf::DropWake(_) if self.is_refused() => {
                 "that wake was not needed: its task was in the queue already, or had ended"
             }
             _ if self.first.is_none() => "it never came: the usual run has nothing that it could change",
@@ -233,7 +233,7 @@ impl Difference {
             page.push_str("</ol>\n</section>\n");
         }
         page.push_str("</div>\n<script>document.querySelectorAll(\".first\").forEach((row) => { ");
-        page.push_str("row.closest(\"ol\").scrollTop = row.offsetTop - row.closest(\"ol\").offsetTop - 60; });</script>\n</body>\n</html>\n");
+        page.push_str("row.closest(\"ol\").scrollTop = row.offsetTop - 60; });</script>\n</body>\n</html>\n");
         page
     }
 }
