@@ -208,6 +208,61 @@ fn a_task_that_lives_on_keeps_the_memory_of_its_slot_alone() {
 }
 
 #[test]
+fn a_stream_in_memory_that_was_full_is_small_when_it_is_empty() {
+    let (bytes, mut read) = (vec![7; 32 * BURST], vec![0; 32 * BURST]);
+    let (near, far) = runtime::io::duplex(bytes.len());
+    let (left, ()) = left_by(|| {
+        assert!(poll_once(&mut Box::pin(near.write_all(&bytes))).is_ready());
+        assert!(poll_once(&mut Box::pin(far.read_exact(&mut read))).is_ready());
+    });
+    assert!(left <= KEPT, "{left} bytes are left");
+}
+
+#[test]
+fn a_reader_of_lines_that_met_a_long_one_is_small_after_it() {
+    let path = std::env::temp_dir().join(format!("glassloop-memory-{}", std::process::id()));
+    std::fs::write(&path, format!("{}\n{}", "x".repeat(8_000_000), "short\n".repeat(BURST))).unwrap();
+    runtime::block_on(async {
+        let before = big_bytes_in_use();
+        let mut lines = runtime::fs::lines(&path);
+        assert_eq!(lines.next().await.unwrap().unwrap().len(), 8_000_000);
+        for _ in 0..BURST / 2 {
+            assert_eq!(lines.next().await.unwrap().unwrap(), "short");
+        }
+        // Twice a chunk of 64 KB, and the rest of a line.
+        let left = big_bytes_in_use() - before;
+        assert!(left <= 4 * KEPT, "{left} bytes are left");
+    });
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_reader_of_lines_that_met_a_long_one_is_small_while_it_waits_and_at_its_end() {
+    let path = std::env::temp_dir().join(format!("glassloop-memory-end-{}", std::process::id()));
+    for tail in ["", "\n", "\nshort", "\nshort\n"] {
+        std::fs::write(&path, "x".repeat(8_000_000) + tail).unwrap();
+        runtime::block_on(async {
+            let before = big_bytes_in_use();
+            let mut lines = runtime::fs::lines(&path);
+            assert_eq!(lines.next().await.unwrap().unwrap().len(), 8_000_000);
+            if tail == "\n" {
+                // The read that will find the end has begun.
+                assert!(poll_once(&mut Box::pin(lines.next())).is_pending());
+                let left = big_bytes_in_use() - before;
+                assert!(left <= KEPT, "{left} bytes are left");
+            }
+            while let Some(line) = lines.next().await {
+                assert_eq!(line.unwrap(), "short");
+            }
+            assert_eq!(lines.position(), 8_000_000 + tail.len() as u64);
+            let left = big_bytes_in_use() - before;
+            assert!(left <= KEPT, "{tail:?}: {left} bytes are left");
+        });
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn up_and_down_across_a_border_nothing_is_given_back_at_each_step() {
     let (sender, mut receiver) = mpsc::channel(10 * BURST);
     let mut length = 0;
