@@ -254,6 +254,67 @@ const ALWAYS_READY: &[(&str, Make)] = &[
             }
         })
     }),
+    ("the ends of children", |got| {
+        Box::pin(async move {
+            loop {
+                let mut ends = gather::as_completed((0..4_000).map(|n| async move { n }));
+                while ends.next().await.is_some() {
+                    got.one();
+                }
+            }
+        })
+    }),
+    ("a stream in memory", |got| {
+        Box::pin(async move {
+            let (near, far) = runtime::io::duplex(1);
+            loop {
+                near.write_all(b"x").await.unwrap();
+                got.one();
+                far.read_exact(&mut [0]).await.unwrap();
+                got.one();
+            }
+        })
+    }),
+    ("a free semaphore, by permits of their own", |got| {
+        Box::pin(async move {
+            let semaphore = Rc::new(Semaphore::new(1));
+            loop {
+                drop(Rc::clone(&semaphore).acquire_owned().await);
+                got.one();
+            }
+        })
+    }),
+    ("a local channel", |got| {
+        Box::pin(async move {
+            let (sender, mut receiver) = mpsc::local(1);
+            loop {
+                sender.send(()).await.unwrap();
+                got.one();
+                receiver.recv().await.unwrap();
+                got.one();
+            }
+        })
+    }),
+    ("the end of a receiver", |got| {
+        Box::pin(async move {
+            let (sender, receiver) = mpsc::channel::<()>(1);
+            drop(receiver);
+            loop {
+                sender.closed().await;
+                got.one();
+            }
+        })
+    }),
+    ("the end of a oneshot's receiver", |got| {
+        Box::pin(async move {
+            let (mut sender, receiver) = oneshot::channel::<()>();
+            drop(receiver);
+            loop {
+                sender.closed().await;
+                got.one();
+            }
+        })
+    }),
     ("consume_budget", |got| {
         Box::pin(async move {
             loop {
