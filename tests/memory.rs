@@ -2,7 +2,7 @@
 //!
 //! Every structure of the loop may keep 64 KB; some bytes more are allowed for what it is made of itself.
 
-use gather::{as_completed, first_ok, gather, race, try_gather};
+use gather::{as_completed, first_ok, gather, gather_tasks, race, try_gather};
 use runtime::sync::{Semaphore, mpsc};
 use runtime::task::{spawn_blocking, yield_now};
 use runtime::time::{sleep, timeout};
@@ -205,6 +205,26 @@ fn a_task_that_lives_on_keeps_the_memory_of_its_slot_alone() {
         }
         drop(survivor);
     });
+}
+
+#[test]
+fn the_results_of_a_gather_behind_a_limit_have_at_most_a_page_to_spare() {
+    fn check<T>(form: &str, values: Vec<T>, n: usize) {
+        assert_eq!(values.len(), n);
+        let spare = (values.capacity() - values.len()) * size_of::<T>();
+        assert!(spare <= 4_096, "{form}, {n} children: {spare} bytes to spare");
+    }
+    for n in [1, 100, 10_000, BURST] {
+        let children = || (0..n as u32).map(|n| async move { n });
+        // An iterator that cannot tell how many there are.
+        let some = || (0..2 * n as u32).filter(|n| n % 2 == 0).map(|n| async move { n });
+        check("gather without a limit", runtime::block_on(gather(children())), n);
+        check("gather", runtime::block_on(gather(children()).limit(8)), n);
+        check("gather of no known length", runtime::block_on(gather(some()).limit(8)), n);
+        let results = || children().map(async |child| Ok::<_, ()>(child.await));
+        check("try_gather", runtime::block_on(try_gather(results()).limit(8)).unwrap(), n);
+        check("gather_tasks", virtually(async { gather_tasks(children()).limit(8).await }), n);
+    }
 }
 
 #[test]
