@@ -254,6 +254,67 @@ const ALWAYS_READY: &[(&str, Make)] = &[
             }
         })
     }),
+    ("the ends of children", |got| {
+        Box::pin(async move {
+            loop {
+                let mut ends = gather::as_completed((0..4_000).map(|n| async move { n }));
+                while ends.next().await.is_some() {
+                    got.one();
+                }
+            }
+        })
+    }),
+    ("a stream in memory", |got| {
+        Box::pin(async move {
+            let (near, far) = runtime::io::duplex(1);
+            loop {
+                near.write_all(b"x").await.unwrap();
+                got.one();
+                far.read_exact(&mut [0]).await.unwrap();
+                got.one();
+            }
+        })
+    }),
+    ("a free semaphore, by permits of their own", |got| {
+        Box::pin(async move {
+            let semaphore = Rc::new(Semaphore::new(1));
+            loop {
+                drop(Rc::clone(&semaphore).acquire_owned().await);
+                got.one();
+            }
+        })
+    }),
+    ("a local channel", |got| {
+        Box::pin(async move {
+            let (sender, mut receiver) = mpsc::local(1);
+            loop {
+                sender.send(()).await.unwrap();
+                got.one();
+                receiver.recv().await.unwrap();
+                got.one();
+            }
+        })
+    }),
+    ("the end of a receiver", |got| {
+        Box::pin(async move {
+            let (sender, receiver) = mpsc::channel::<()>(1);
+            drop(receiver);
+            loop {
+                sender.closed().await;
+                got.one();
+            }
+        })
+    }),
+    ("the end of a oneshot's receiver", |got| {
+        Box::pin(async move {
+            let (mut sender, receiver) = oneshot::channel::<()>();
+            drop(receiver);
+            loop {
+                sender.closed().await;
+                got.one();
+            }
+        })
+    }),
     ("consume_budget", |got| {
         Box::pin(async move {
             loop {
@@ -678,6 +739,28 @@ fn an_accept_that_fails_again_and_again_lets_those_run_that_will_close_something
                 assert!(failures < ENDLESS, "nobody else has a turn");
             }
             assert!(0 < failures && failures <= BUDGET, "{failures}");
+            closer.await.unwrap();
+        });
+    });
+}
+
+#[test]
+fn a_connect_that_fails_again_and_again_lets_those_run_that_will_close_something() {
+    alone("a_connect_that_fails_again_and_again_lets_those_run_that_will_close_something", || {
+        block_on(async {
+            let listener = std::net::TcpListener::bind(LOCAL).unwrap();
+            let address = listener.local_addr().unwrap();
+            limit(libc::RLIMIT_NOFILE, |_| 100);
+            let taken = take_all_descriptors();
+            let closer = spawn(async move { drop(taken) });
+            let mut failures = 0;
+            while let Err(error) = TcpStream::connect(address).await {
+                assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+                failures += 1;
+                assert!(failures < ENDLESS, "nobody else has a turn");
+            }
+            // One more: the attempt that had no budget left for its error.
+            assert!(0 < failures && failures <= BUDGET + 1, "{failures}");
             closer.await.unwrap();
         });
     });

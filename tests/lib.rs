@@ -172,6 +172,16 @@ unsafe impl GlobalAlloc for CountingAllocator {
         // SAFETY: the caller's obligations are passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        let (old, new) = (layout.size() as isize, size as isize);
+        // The system's allocator shrinks a block where it is. A block that grows may move: then both are there at once.
+        let steps = if new < old { [-old, new] } else { [new, -old] };
+        steps.into_iter().for_each(grow);
+        // SAFETY: the caller's obligations are passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
 }
 
 fn grow(bytes: isize) {

@@ -2,7 +2,7 @@
 //!
 //! Every structure of the loop may keep 64 KB; some bytes more are allowed for what it is made of itself.
 
-use gather::{as_completed, first_ok, gather, race, try_gather};
+use gather::{as_completed, first_ok, gather, gather_tasks, race, try_gather};
 use runtime::sync::{Semaphore, mpsc};
 use runtime::task::{spawn_blocking, yield_now};
 use runtime::time::{sleep, timeout};
@@ -205,6 +205,81 @@ fn a_task_that_lives_on_keeps_the_memory_of_its_slot_alone() {
         }
         drop(survivor);
     });
+}
+
+#[test]
+fn the_results_of_a_gather_behind_a_limit_have_at_most_a_page_to_spare() {
+    fn check<T>(form: &str, values: Vec<T>, n: usize) {
+        assert_eq!(values.len(), n);
+        let spare = (values.capacity() - values.len()) * size_of::<T>();
+        assert!(spare <= 4_096, "{form}, {n} children: {spare} bytes to spare");
+    }
+    for n in [1, 100, 10_000, BURST] {
+        let children = || (0..n as u32).map(|n| async move { n });
+        // An iterator that cannot tell how many there are.
+        let some = || (0..2 * n as u32).filter(|n| n % 2 == 0).map(|n| async move { n });
+        check("gather without a limit", runtime::block_on(gather(children())), n);
+        check("gather", runtime::block_on(gather(children()).limit(8)), n);
+        check("gather of no known length", runtime::block_on(gather(some()).limit(8)), n);
+        let results = || children().map(async |child| Ok::<_, ()>(child.await));
+        check("try_gather", runtime::block_on(try_gather(results()).limit(8)).unwrap(), n);
+        check("gather_tasks", virtually(async { gather_tasks(children()).limit(8).await }), n);
+    }
+}
+
+#[test]
+fn a_stream_in_memory_that_was_full_is_small_when_it_is_empty() {
+    let (bytes, mut read) = (vec![7; 32 * BURST], vec![0; 32 * BURST]);
+    let (near, far) = runtime::io::duplex(bytes.len());
+    let (left, ()) = left_by(|| {
+        assert!(poll_once(&mut Box::pin(near.write_all(&bytes))).is_ready());
+        assert!(poll_once(&mut Box::pin(far.read_exact(&mut read))).is_ready());
+    });
+    assert!(left <= KEPT, "{left} bytes are left");
+}
+
+#[test]
+fn a_reader_of_lines_that_met_a_long_one_is_small_after_it() {
+    let path = std::env::temp_dir().join(format!("glassloop-memory-{}", std::process::id()));
+    std::fs::write(&path, format!("{}\n{}", "x".repeat(8_000_000), "short\n".repeat(BURST))).unwrap();
+    runtime::block_on(async {
+        let before = big_bytes_in_use();
+        let mut lines = runtime::fs::lines(&path);
+        assert_eq!(lines.next().await.unwrap().unwrap().len(), 8_000_000);
+        for _ in 0..BURST / 2 {
+            assert_eq!(lines.next().await.unwrap().unwrap(), "short");
+        }
+        // Twice a chunk of 64 KB, and the rest of a line.
+        let left = big_bytes_in_use() - before;
+        assert!(left <= 4 * KEPT, "{left} bytes are left");
+    });
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_reader_of_lines_that_met_a_long_one_is_small_while_it_waits_and_at_its_end() {
+    let path = std::env::temp_dir().join(format!("glassloop-memory-end-{}", std::process::id()));
+    for tail in ["", "\n", "\nshort", "\nshort\n"] {
+        std::fs::write(&path, "x".repeat(8_000_000) + tail).unwrap();
+        runtime::block_on(async {
+            let before = big_bytes_in_use();
+            let mut lines = runtime::fs::lines(&path);
+            assert_eq!(lines.next().await.unwrap().unwrap().len(), 8_000_000);
+            if tail == "\n" {
+                // The read that will find the end has begun.
+                assert!(poll_once(&mut Box::pin(lines.next())).is_pending());
+                let left = big_bytes_in_use() - before;
+                assert!(left <= KEPT, "{left} bytes are left");
+            }
+            while let Some(line) = lines.next().await {
+                assert_eq!(line.unwrap(), "short");
+            }
+            assert_eq!(lines.position(), 8_000_000 + tail.len() as u64);
+            let left = big_bytes_in_use() - before;
+            assert!(left <= KEPT, "{tail:?}: {left} bytes are left");
+        });
+    }
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[test]

@@ -48,6 +48,17 @@ mod io {
     }
 }
 
+mod parts {
+    pub(crate) mod shrink {
+        /// Memory that is given back changes no order, so here none is.
+        pub(crate) trait Shrink {
+            fn give_back(&mut self) {}
+        }
+
+        impl Shrink for Vec<u8> {}
+    }
+}
+
 mod task {
     pub(crate) fn spawn_blocking<T: 'static>(job: impl FnOnce() -> T + 'static) -> crate::JoinHandle<T> {
         crate::JoinHandle(runtime::spawn(async { job() }).into())

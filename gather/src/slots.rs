@@ -200,12 +200,13 @@ impl<I: Iterator, T> Slots<I, T> {
         self.values[index] = Some(value);
     }
 
-    /// All values, when every child has ended. The standard library collects them into the memory that they are in.
+    /// All values, when every child has ended. The standard library collects them into the memory that they are in. Of
+    /// that they may need a part only: an `Option<u32>` is twice as large as a `u32`.
     pub(crate) fn values(&mut self) -> Vec<T> {
         if self.limit.is_some() {
             self.values.truncate(self.taken);
             let values = mem::take(&mut self.values).into_iter();
-            return values.map(|value| value.expect("every child has ended")).collect();
+            return without_spare(values.map(|value| value.expect("every child has ended")).collect());
         }
         let value = |slot: Slot<_, T>| if let Inside::Value(value) = slot.inside { Some(value) } else { None };
         without_spare(mem::take(&mut self.slots).into_iter().filter_map(value).collect())

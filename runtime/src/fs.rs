@@ -4,6 +4,7 @@ use crate::JoinHandle;
 use crate::circle::budget;
 use crate::circle::context;
 use crate::io::about;
+use crate::parts::shrink::Shrink;
 use crate::task::spawn_blocking;
 use std::fs::File;
 use std::future::poll_fn;
@@ -174,6 +175,7 @@ impl Lines {
                 return Poll::Ready(Some(Err(too_long)));
             }
             // More of the file.
+            self.forget();
             // Outside a runtime this panics, before anything is taken from its place.
             matches!(self.source, Source::Unopened(_) | Source::Open(_)).then(|| context::current("fs::lines", |_| ()));
             explore!(refuse("fs::lines", "a file is read on the blocking pool"));
@@ -189,9 +191,6 @@ impl Lines {
                     match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
                         Ok(reader) if reader.filled == 0 => {}
                         Ok(reader) => {
-                            self.before += self.start as u64;
-                            self.buffer.drain(..std::mem::take(&mut self.start));
-                            self.searched = self.buffer.len();
                             self.buffer.extend(&reader.chunk[..reader.filled]);
                             self.source = Source::Open(reader);
                         }
@@ -209,6 +208,15 @@ impl Lines {
                 }
             }
         }
+    }
+
+    /// Throws away what was given out, before a read and at the end. A long line leaves much room that nobody needs while
+    /// the read waits.
+    fn forget(&mut self) {
+        self.before += self.start as u64;
+        self.buffer.drain(..std::mem::take(&mut self.start));
+        self.buffer.give_back();
+        self.searched = self.buffer.len();
     }
 
     /// Gives out the line that ends at `end`. The next one begins at `next`. `None` if the line is the rest of one that

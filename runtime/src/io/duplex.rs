@@ -2,6 +2,7 @@
 
 use crate::At;
 use crate::circle::budget;
+use crate::parts::shrink::Shrink;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
@@ -83,6 +84,7 @@ impl Pipe {
         for (place, byte) in buffer.iter_mut().zip(self.bytes.drain(..n)) {
             *place = byte;
         }
+        self.bytes.give_back();
         Some(n)
     }
 

@@ -110,7 +110,12 @@ impl<T, R: Reach> Sender<T, R> {
         self.poll_closed_at(None, cx)
     }
 
-    fn poll_closed_at(&mut self, _at: Option<At>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_closed_at(&mut self, at: Option<At>, cx: &mut Context<'_>) -> Poll<()> {
+        budget::spend(cx, |cx| self.poll_end(at, cx))
+    }
+
+    /// Asks whether the receiver is gone, and else leaves a waker. `_at` is where the program waits, for the trace.
+    fn poll_end(&mut self, _at: Option<At>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(transfer) = &self.transfer else { return Poll::Ready(()) };
         // Cloned before the lock and dropped after it: both are foreign code.
         drop(transfer.watch(Some(cx.waker().clone())));
