@@ -645,6 +645,32 @@ fn more_children_than_there_are_places_are_refused_before_any_memory_is_asked_fo
     assert_eq!(taken.get(), 2);
 }
 
+#[test]
+fn every_form_refuses_more_children_than_there_are_places_at_once() {
+    virtually(async {
+        let results = || (0..5_000_000_000_u64).map(|n| ready(Ok::<_, u64>(n)));
+        macro_rules! assert_refused {
+            ($($form:expr),*) => {$({
+                let (peak, message) = peak_bytes(|| panic_message(|| poll_once(&mut $form).is_pending()));
+                assert!(message.contains("use .limit(n)"), "{}: {message}", stringify!($form));
+                // The panic may print a backtrace, which takes megabytes. The places would take gigabytes.
+                assert!(peak < 1_000_000_000, "{}: {peak} bytes", stringify!($form));
+            })*};
+        }
+        assert_refused!(
+            gather(results()),
+            try_gather(results()),
+            gather_tasks(results()),
+            try_gather_tasks(results()),
+            race(results()),
+            first_ok(results()),
+            gather_streams(results().map(|result| as_completed([result])))
+        );
+        let mut ends = as_completed(results());
+        assert_refused!(pin!(ends.next()));
+    });
+}
+
 /// An iterator that tells `hint` of its length, whatever it has.
 struct Lies<I>(I, (usize, Option<usize>));
 
