@@ -632,6 +632,32 @@ fn what_comes_after_the_first_poll_is_refused_and_told_when_to_come() {
 }
 
 #[test]
+fn late_errors_are_asked_for_before_the_first_poll_and_a_refusal_comes_at_any_number_of_children() {
+    virtually(async {
+        let children = |n: usize| {
+            (0..n).map(async |n| {
+                sleep(MS).await;
+                Ok::<_, ()>(n)
+            })
+        };
+        for n in [1, 2, 31, 5_000] {
+            let mut all = try_gather_tasks(children(n));
+            assert!(poll_once(&mut all).is_pending());
+            let message = panic_message(|| poll_once(&mut Box::pin(all.on_late_error(|_, _| {}))).is_pending());
+            assert!(message.contains("call it before the first poll"), "{n}: {message}");
+            let mut all = gather(children(n));
+            assert!(poll_once(&mut all).is_pending());
+            let message = panic_message(|| all.limit(1));
+            assert!(message.contains("call it before the first poll"), "{n}: {message}");
+            let mut all = gather_tasks(children(n));
+            assert!(poll_once(&mut all).is_pending());
+            let message = panic_message(|| all.on_progress(|_| {}));
+            assert!(message.contains("call it before the first poll"), "{n}: {message}");
+        }
+    });
+}
+
+#[test]
 fn more_children_than_there_are_places_are_refused_before_any_memory_is_asked_for() {
     let message = panic_message(|| poll_once(&mut gather((0..5_000_000_000_u64).map(ready))));
     assert!(message.contains("use .limit(n)"), "{message}");

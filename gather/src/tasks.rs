@@ -149,6 +149,9 @@ where
     /// These tasks run on after the gather has returned, and one more task waits for them and calls `report`. Without
     /// this method their errors are lost, as in asyncio. Call it last, after `limit` and `on_progress`.
     ///
+    /// # Panics
+    /// After the first poll of the gather. The call itself only makes a future, so the panic comes when that is awaited.
+    ///
     /// # Cancel safety
     /// Dropping it aborts the tasks, as without this method. Aborted tasks are not reported.
     ///
