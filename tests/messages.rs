@@ -109,3 +109,16 @@ fn an_array_of_two_types_has_its_cure_in_the_docs() {
     let docs = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../gather/src/futures.rs")).unwrap();
     assert!(docs.contains("`gather([a(), b()])`") && docs.contains("E0308") && docs.contains("gather!(a(), b())"));
 }
+
+#[test]
+fn a_spawned_gather_of_an_iterator_that_borrows_has_its_cure_in_the_docs() {
+    let spawned =
+        |children: &str| format!("{{ fn f(urls: &[u32]) {{ drop(runtime::spawn(gather({children}))); }} f(&[1]) }}");
+    let borrows = "urls.iter().map(|&n| async move { n })";
+    let (errors, said) = compile("borrows", &spawned(borrows));
+    assert!(errors.first().is_some_and(|error| error.starts_with("error[E0521]")), "{said}");
+    let (errors, said) = compile("collected", &spawned(&format!("{borrows}.collect::<Vec<_>>()")));
+    assert!(errors.is_empty(), "{said}");
+    let docs = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../gather/src/in_place.rs")).unwrap();
+    assert!(docs.contains("E0521") && docs.contains(".collect::<Vec<_>>()"));
+}

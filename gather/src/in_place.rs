@@ -19,7 +19,8 @@ use std::task::{Context, Poll, ready};
 /// [`Futures`] shows the cures, first of all [`gather!(a(), b())`](crate::gather!).
 ///
 /// To `spawn` it, both the iterator and the children must be `'static`. If only the iterator borrows, and the children
-/// own what they need, collect them first: `spawn(gather(urls.iter().map(owned).collect::<Vec<_>>()))`. futures'
+/// own what they need, the compiler still says that the borrowed data escapes (E0521), or that it does not live long
+/// enough (E0597). Collect the children first: `spawn(gather(urls.iter().map(owned).collect::<Vec<_>>()))`. futures'
 /// `join_all` collects them in its call. A gather takes children only when it needs them.
 ///
 /// # Panics
