@@ -129,7 +129,29 @@ impl UdpSocket {
         self.io.read_with(|socket| socket.recv_from(buffer))
     }
 
-    /// Waits until a receive may succeed or fail.
+    /// Waits until a receive may succeed or fail. Then try, and wait again if nothing was there after all:
+    ///
+    /// ```
+    /// use runtime::{block_on, net::UdpSocket};
+    /// use std::io::{self, ErrorKind};
+    ///
+    /// block_on(async {
+    ///     let (one, other) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+    ///     one.writable().await?;
+    ///     one.try_send_to(b"hello", other.local_addr()?)?;
+    ///     let mut buffer = [0; 16];
+    ///     let (n, from) = loop {
+    ///         other.readable().await?;
+    ///         match other.try_recv_from(&mut buffer) {
+    ///             Err(error) if error.kind() == ErrorKind::WouldBlock => continue, // wait again
+    ///             received => break received?,
+    ///         }
+    ///     };
+    ///     assert_eq!((&buffer[..n], from), (&b"hello"[..], one.local_addr()?));
+    ///     Ok::<(), io::Error>(())
+    /// })?;
+    /// # Ok::<(), io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the runtime was dropped.
@@ -142,6 +164,7 @@ impl UdpSocket {
     }
 
     /// Waits until a send may succeed or fail.
+    /// [`readable`](UdpSocket::readable) has an example.
     ///
     /// # Errors
     /// When the runtime was dropped.
@@ -154,6 +177,7 @@ impl UdpSocket {
     }
 
     /// Sends one datagram to the chosen peer, without waiting.
+    /// [`readable`](UdpSocket::readable) has an example.
     ///
     /// # Errors
     /// `WouldBlock` when there is no room for it; else as [`send`](UdpSocket::send).
@@ -162,6 +186,7 @@ impl UdpSocket {
     }
 
     /// Sends one datagram to `address`, without waiting, and therefore without looking a name up.
+    /// [`readable`](UdpSocket::readable) has an example.
     ///
     /// # Errors
     /// `WouldBlock` when there is no room for it; else the system's.
@@ -170,6 +195,7 @@ impl UdpSocket {
     }
 
     /// Receives one datagram from the chosen peer, without waiting; what does not fit into `buffer` is lost.
+    /// [`readable`](UdpSocket::readable) has an example.
     ///
     /// # Errors
     /// `WouldBlock` when none is there; else the system's.
@@ -178,6 +204,7 @@ impl UdpSocket {
     }
 
     /// Receives one datagram and tells from whom, without waiting; what does not fit into `buffer` is lost.
+    /// [`readable`](UdpSocket::readable) has an example.
     ///
     /// # Errors
     /// `WouldBlock` when none is there; else the system's.
