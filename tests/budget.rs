@@ -744,28 +744,6 @@ fn an_accept_that_fails_again_and_again_lets_those_run_that_will_close_something
     });
 }
 
-#[test]
-fn a_connect_that_fails_again_and_again_lets_those_run_that_will_close_something() {
-    alone("a_connect_that_fails_again_and_again_lets_those_run_that_will_close_something", || {
-        block_on(async {
-            let listener = std::net::TcpListener::bind(LOCAL).unwrap();
-            let address = listener.local_addr().unwrap();
-            limit(libc::RLIMIT_NOFILE, |_| 100);
-            let taken = take_all_descriptors();
-            let closer = spawn(async move { drop(taken) });
-            let mut failures = 0;
-            while let Err(error) = TcpStream::connect(address).await {
-                assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
-                failures += 1;
-                assert!(failures < ENDLESS, "nobody else has a turn");
-            }
-            // One more: the attempt that had no budget left for its error.
-            assert!(0 < failures && failures <= BUDGET + 1, "{failures}");
-            closer.await.unwrap();
-        });
-    });
-}
-
 // Gathers.
 
 #[test]

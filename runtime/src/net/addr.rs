@@ -2,7 +2,7 @@
 //! because a look-up would stop the loop.
 
 use crate::io::about;
-use crate::task::{consume_budget, spawn_blocking};
+use crate::task::spawn_blocking;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
@@ -84,12 +84,7 @@ pub(crate) async fn first_of<T>(
     for address in resolve(destination).await? {
         match attempt(address).await {
             Ok(done) => return Ok(done),
-            Err(error) => {
-                // An attempt may fail without a leaf: with no descriptor left, there is no socket. A task that tries
-                // again and again has to let those run that will close something.
-                consume_budget().await;
-                last = error;
-            }
+            Err(error) => last = error,
         }
     }
     Err(last)
