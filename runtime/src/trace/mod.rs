@@ -242,7 +242,7 @@ impl State {
         let cause = self.causes.of(seq, &kind, cause)?;
         self.tickets.hear(&kind);
         self.turn += u64::from(matches!(kind, Kind::TurnBegin {}));
-        let program = program.map(|at| at.0).filter(|at| !sources::is_the_runtimes(at.file()));
+        let program = program.map(|at| at.0).filter(|at| !sources::is_of_the_crates(at.file()));
         events.push(Event { seq, turn: self.turn, at, cause, source, program, kind });
         Some(seq)
     }
@@ -319,12 +319,6 @@ fn record_because(
     keep(file, line, program, kind(), &mut |state| because.take().and_then(|because| because(state)))
 }
 
-/// Whether a file is one of the crate `gather`: its task groups use channels themselves, and that is no line of the program.
-fn is_of_gather(file: &str) -> bool {
-    let (folder, _) = file!().split_once("runtime/src/").unwrap_or_default();
-    file.strip_prefix(folder).is_some_and(|file| file.starts_with("gather/src/"))
-}
-
 /// Keeps an event. Not generic, so that it is compiled once and not once for each `trace!` line.
 fn keep(
     file: &'static str,
@@ -333,7 +327,6 @@ fn keep(
     kind: Kind,
     because: &mut dyn FnMut(&mut State) -> Option<u64>,
 ) -> Reason {
-    let program = program.filter(|at| !is_of_gather(at.0.file()));
     let here = context::with(|core| (Duration::from_nanos(core.clock.nanos()), core.threads.address(), core.number));
     let snapshot = matches!(kind, Kind::PollEnd { .. } | Kind::TurnEnd {});
     let recorded = with_state(|state| {
@@ -366,7 +359,9 @@ pub(crate) fn enter(cause: Cause) -> usize {
     let open = |scopes: &RefCell<Vec<Cause>>| {
         let mut scopes = scopes.borrow_mut();
         let around = scopes.len();
-        scopes.extend(Some(cause).filter(|cause| cause.recorder != AFAR));
+        if cause.recorder != AFAR {
+            scopes.push(cause);
+        }
         around
     };
     SCOPES.try_with(open).unwrap_or_default()

@@ -30,11 +30,13 @@ pub(super) fn of_reader(file: &str) -> Option<String> {
     find(file, here.ancestors().map(Path::to_owned).chain(workspace()))
 }
 
-/// Whether a file is one of this crate. Its async functions wait for its own futures: then the line that waits is no line
-/// of the program, and there is no way to know the one that is.
-pub(super) fn is_the_runtimes(file: &str) -> bool {
-    let folder = file!().strip_suffix("trace/sources.rs").expect("it is this file");
-    file.starts_with(folder)
+/// Whether a file is one of this crate, or of gather beside it. Their async functions wait for the crates' own futures, and
+/// gather's groups have channels: then the line that acts is no line of the program, and there is no way to know the one
+/// that is.
+pub(super) fn is_of_the_crates(file: &str) -> bool {
+    let runtime = file!().strip_suffix("trace/sources.rs").expect("it is this file");
+    let is_gathers = |top| file.strip_prefix(top).is_some_and(|file: &str| file.starts_with("gather/src/"));
+    file.starts_with(runtime) || runtime.strip_suffix("runtime/src/").is_some_and(is_gathers)
 }
 
 /// The first of these folders that has the file.
