@@ -25,7 +25,7 @@ fn cargo(words: &[&str]) -> io::Result<(bool, String)> {
     cargo.args(["build", "--quiet"]).args(words);
     cargo.args(["--message-format", "json-render-diagnostics"]);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit());
-    if !cfg!(debug_assertions) {
+    if !cfg!(debug_assertions) && !words.contains(&"--profile") {
         cargo.arg("--release");
     }
     let output = cargo.output()?;

@@ -31,9 +31,11 @@ impl Desk<'_> {
             true => "(The program is being built.)",
             false => "(The program is being built. The first time that takes a moment: the real loop is compiled.)",
         })?;
-        let target =
-            if is_last { ["-p", "course", "--example", "hang_14"] } else { ["-p", "step", "--example", "step"] };
-        let Some(path) = build(&target)? else {
+        let target: &[&str] = match is_last {
+            true => &["-p", "course", "--example", "hang_14"],
+            false => &["-p", "step", "--example", "step", "--profile", "debugger"],
+        };
+        let Some(path) = build(target)? else {
             self.tell("It does not compile. What stands above says why.")?;
             return Ok(USAGE);
         };

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 
 /// The page, and a name for it in messages.
 const PAGE: &str = "examples/step/DEBUGGER.md";
@@ -21,6 +22,19 @@ fn blocks<'a>(page: &'a str, kind: &str) -> Vec<(&'a str, &'a str)> {
     parts.map(|part| part.split_once("```").expect("the block has an end")).collect()
 }
 
+/// The program `step` as the page has it built: with variables and types.
+fn step_for_debuggers() -> PathBuf {
+    static BUILT: Once = Once::new();
+    let folder = binary("step").ancestors().nth(3).expect("it lies in target/debug/examples").to_path_buf();
+    BUILT.call_once(|| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--profile", "debugger", "-p", "step", "--example", "step"]);
+        let is_built = cargo.arg("--target-dir").arg(&folder).status().expect("there is a cargo").success();
+        assert!(is_built, "step does not compile in the profile for debuggers");
+    });
+    folder.join("debugger/examples/step")
+}
+
 /// Runs gdb on `step` with these commands, as the page says. `None`: there is no gdb.
 fn gdb(test: &str, commands: &[&str]) -> Option<Done> {
     if Command::new("gdb").arg("--version").stdout(Stdio::null()).status().is_err() {
@@ -30,8 +44,8 @@ fn gdb(test: &str, commands: &[&str]) -> Option<Done> {
         tests::list_left_out(&format!("{test} is left out: gdb is not installed"));
         return None;
     }
-    let step: PathBuf = binary("step");
-    let target = step.ancestors().nth(3).expect("it lies in target/debug/examples");
+    let step = step_for_debuggers();
+    let target = step.ancestors().nth(3).expect("it lies in target/debugger/examples");
     let mut command = Command::new("gdb");
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     // No settings of whoever runs this, and nothing is asked of a server for debug information.
@@ -158,8 +172,9 @@ fn the_launch_files_for_vs_code_are_json_their_paths_exist_and_gdb_takes_their_c
             assert!(top.join(format!("examples/step/programs/{program}.rs")).is_file(), "{program} is no program");
             assert_eq!((&it["request"], &it["cwd"]), (&"launch".into(), &"${workspaceFolder}".into()));
             // Either cargo says where it has put the example, or it is where cargo puts it.
-            let built = "${workspaceFolder}/target/debug/examples/step";
-            let by_cargo = it["program"] == "${cargo:program}" && it["cargo"]["args"][1] == "--example=step";
+            let built = "${workspaceFolder}/target/debugger/examples/step";
+            let by_cargo = it["program"] == "${cargo:program}"
+                && it["cargo"]["args"] == serde_json::json!(["build", "--example=step", "--profile=debugger"]);
             assert!(by_cargo || it["program"] == built, "{it}");
             let all = texts("preRunCommands").into_iter().chain(texts("initCommands")).chain(texts("setupCommands"));
             for command in all {
@@ -215,7 +230,7 @@ fn the_session_in_lldb_stops_in_the_loop_and_at_no_line_of_the_trace() {
     for line in session.lines().chain(["next"; 8]).chain(breakpoints.iter().map(String::as_str)) {
         command.args(["-o", line]);
     }
-    let done = Program::spawn(command.arg("--").arg(binary("step")).args(["sleep", "--text"])).finish();
+    let done = Program::spawn(command.arg("--").arg(step_for_debuggers()).args(["sleep", "--text"])).finish();
     done.says("(runtime::circle::ticket::Ticket) ticket = ");
     let stops: Vec<&str> = done.stdout.lines().filter(|line| line.starts_with("->")).collect();
     assert!(stops.len() >= 12, "{}{}", done.stdout, done.stderr);
