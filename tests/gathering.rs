@@ -79,6 +79,14 @@ fn gather_tasks_polls_its_parent_twice_at_any_number_of_children() {
 }
 
 #[test]
+fn a_million_tasks_cost_their_parent_two_polls() {
+    let polls = Cell::new(0);
+    let results = virtually(counted(&polls, gather_tasks((0..1_000_000_u32).map(|i| async move { i }))));
+    assert!(results.into_iter().map(Result::unwrap).eq(0..1_000_000));
+    assert_eq!(polls.get(), 2);
+}
+
+#[test]
 fn try_gather_tasks_polls_its_parent_twice_and_lets_the_others_run_on() {
     let log = Log::new();
     virtually(async {
@@ -444,6 +452,29 @@ fn a_gather_of_tasks_may_move_to_another_task_between_two_polls() {
         let other = spawn(async move { counted(&inner, gathered).await });
         assert!(other.await.unwrap().into_iter().map(Result::unwrap).eq(0..3));
         assert_eq!(polls.get(), 2);
+    });
+}
+
+#[test]
+fn a_gather_of_tasks_may_not_be_polled_again_after_its_end() {
+    fn assert_refused<F: Future + Unpin>(over: &mut F) {
+        let message = panic_message(|| _ = poll_once(over));
+        assert!(message.contains("polled again after it had returned its results"), "{message}");
+    }
+    virtually(async {
+        // Counted by the tally; with its engine first; with its engine to the end; ended by an error.
+        let mut counted = Box::pin(gather_tasks(one_by_one(2)));
+        assert_eq!(counted.as_mut().await.len(), 2);
+        assert_refused(&mut counted);
+        let mut limited = Box::pin(gather_tasks(one_by_one(3)).limit(2));
+        assert_eq!(limited.as_mut().await.len(), 3);
+        assert_refused(&mut limited);
+        let mut told = Box::pin(gather_tasks(one_by_one(2)).on_progress(|_| {}));
+        assert_eq!(told.as_mut().await.len(), 2);
+        assert_refused(&mut told);
+        let mut failed = Box::pin(try_gather_tasks([async { Err::<(), _>("no") }]));
+        assert!(matches!(failed.as_mut().await, Err(TaskError::Failed("no"))));
+        assert_refused(&mut failed);
     });
 }
 

@@ -1,5 +1,4 @@
 //! `gather_tasks` and `try_gather_tasks`: every child is a task of the loop, and the tally counts their ends.
-//! Read `tally.rs` first.
 //!
 //! ```text
 //!   first poll:   spawn, spawn, spawn; each JoinHandle is polled once and gets the tally as its waker
@@ -13,6 +12,8 @@
 //! [`on_late_error`](TryGatherTasks::on_late_error), to say whose error it is. With them, the handles are children of
 //! the engine (`join.rs`), and every end wakes the parent. With a limit, the tally takes over once the last task has
 //! been started, and counts the ends of those that are left.
+//!
+//! Read before: `tally.rs`.
 
 use crate::counted::Tasks;
 use crate::form::form;
@@ -48,6 +49,13 @@ use std::{any::Any, convert::Infallible, error::Error, fmt, panic::Location, pin
 ///     assert!(results[1].as_ref().unwrap_err().is_panic());
 ///     assert_eq!(*results[2].as_ref().unwrap(), 6);
 /// });
+/// ```
+///
+/// It stays on the thread of its loop, as the handles of its tasks do:
+///
+/// ```compile_fail,E0277
+/// fn travels<T: Send>(_: T) {}
+/// travels(gather::gather_tasks([async {}]));
 /// ```
 #[track_caller]
 pub fn gather_tasks<F: Future<Output = T> + 'static, T: 'static>(
