@@ -455,6 +455,92 @@ fn all_reading_orders_are_that_of_the_mod_lines() {
 }
 
 #[test]
+fn every_file_says_what_to_read_before_it_and_that_stands_before_it() {
+    for (lib, except) in
+        [("runtime/src/lib.rs", vec!["macros", "trace", "explore"]), ("gather/src/lib.rs", vec!["testing"])]
+    {
+        let order = in_reading_order(lib, &except);
+        for (at, file) in order.iter().enumerate() {
+            let source = read(file);
+            let head: Vec<&str> = source.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
+            let head = head.join(" ");
+            let named = head.split_once("Read before: ").map(|it| it.1);
+            let named = named.unwrap_or_else(|| panic!("{file} does not say what to read before it"));
+            // Up to the end of the sentence; a file's name has a dot inside of its backticks.
+            let sentence = named.split(". ").next().unwrap();
+            for name in sentence.split('`').filter(|word| word.ends_with(".rs")) {
+                // A part is read where it is needed first: its folder stands behind the circle.
+                let is_part = top().join("runtime/src/parts").join(name).exists() && lib.starts_with("runtime");
+                let before = order[..at].iter().any(|it| it.ends_with(&format!("/{name}")));
+                assert!(before || is_part, "{file} says to read {name} before it, which stands behind it");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_turn_is_on_one_screen_and_nothing_of_the_loop_is_longer() {
+    let source = read("runtime/src/circle/run.rs");
+    let lines: Vec<&str> = source.lines().collect();
+    let mut found = BTreeMap::new();
+    for (at, line) in lines.iter().enumerate() {
+        let Some(rest) = line.strip_prefix("    ") else { continue };
+        let rest = rest.strip_prefix("pub(crate) ").unwrap_or(rest);
+        let Some(name) = rest.strip_prefix("fn ").and_then(|rest| rest.split('(').next()) else { continue };
+        let length = lines[at..].iter().position(|line| *line == "    }").expect("a function ends") + 1;
+        assert!(length <= 40, "{name} has {length} lines");
+        found.insert(name, length);
+    }
+    assert!(found.contains_key("turn") && found.len() > 15, "{found:?}");
+    // Two times the limit of whoever calls `Runtime::turn`, two times what mio is told. It is no mode.
+    assert_eq!(source.matches("Some(Duration::ZERO)").count(), 4);
+}
+
+#[test]
+fn a_line_of_the_trace_says_what_the_loop_knows() {
+    let mut found = 0;
+    for (name, source) in rust_files(&["runtime/src", "gather/src"]) {
+        if name.starts_with("runtime/src/trace/") || name.starts_with("runtime/src/explore/") {
+            continue;
+        }
+        for step in code(&source).join(" ").split("trace!(").skip(1) {
+            let step = step.split(");").next().unwrap();
+            found += 1;
+            // These the recorder adds.
+            for field in ["how:", "generation:", "name:", "place: ()", "child:"] {
+                assert!(!step.contains(field), "{name}: trace!({step}) says {field}");
+            }
+        }
+    }
+    assert!(found > 70, "only {found} were found");
+}
+
+#[test]
+fn the_code_that_the_architecture_names_is_there() {
+    let sources = rust_files(&["runtime/src", "gather/src"]);
+    let all = sources.values().flat_map(|source| source.split_whitespace()).collect::<Vec<_>>().join(" ");
+    let architecture = read("ARCHITECTURE.md");
+    let mut found = 0;
+    for heading in ["## The circle\n", "## One wake, all the way\n", "## Questions that readers ask\n"] {
+        let part = architecture.split(heading).nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+        let words: String = part.split("```").step_by(2).collect();
+        for word in words.split('`').skip(1).step_by(2) {
+            let word = word.split_whitespace().collect::<Vec<_>>().join(" ");
+            let is_path = word.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ':');
+            let there = match word.strip_suffix(".rs") {
+                Some(_) => sources.keys().any(|name| name.ends_with(&word)),
+                None if word.ends_with('/') || word == "sleep(10 ms)" => true, // A folder; what the task of the walk awaits.
+                None if is_path => all.contains(word.rsplit("::").next().unwrap()),
+                None => all.contains(&word),
+            };
+            assert!(there, "ARCHITECTURE.md names `{word}`, which is nowhere");
+            found += 1;
+        }
+    }
+    assert!(found > 50, "only {found} were found");
+}
+
+#[test]
 fn only_the_loop_polls_tasks() {
     let mut polls = Vec::new();
     for (name, source) in rust_files(&["runtime/src"]) {

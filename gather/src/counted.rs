@@ -1,4 +1,4 @@
-//! What `gather_tasks` and `try_gather_tasks` share: tasks, and when the tally counts them. Read `tally.rs` first.
+//! What `gather_tasks` and `try_gather_tasks` share: tasks, and when the tally counts them.
 //!
 //! ```text
 //!   no limit, no report of progress:   first poll ------------------------------> the tally counts
@@ -8,6 +8,8 @@
 //!
 //! The tally does not know which task has ended. If that must be known, the handles are children of the engine
 //! (`join.rs`), and every end wakes the parent.
+//!
+//! Read before: `tally.rs`.
 
 use crate::form::Gathering;
 use crate::join::Stage;

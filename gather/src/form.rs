@@ -1,5 +1,7 @@
-//! What all forms over an iterator share: an engine, its children and a report of progress. Read `join.rs` and
-//! `slots.rs` first. The forms themselves are in `in_place.rs`, `tasks.rs` and `streams.rs`.
+//! What all forms over an iterator share: an engine, its children and a report of progress. The forms themselves are in
+//! `in_place.rs`, `tasks.rs` and `streams.rs`.
+//!
+//! Read before: `join.rs`, `slots.rs`.
 
 use crate::join::{Engine, Stage};
 use crate::slots::{Progress, Slots};

@@ -1,5 +1,7 @@
 //! What the forms take: one collection of futures of one type. It is a trait of its own, so that the compiler can say
 //! this when it is given something else.
+//!
+//! Read before: nothing.
 
 /// A collection of futures of one type: an array, a `Vec`, any iterator. All forms but the macros take one.
 ///

@@ -3,6 +3,8 @@
 //! Beside each task runs a second one, its watcher. It awaits the end of the task and holds the sender of a channel, to
 //! send an error. The channel is closed when nobody holds its sender any more. So the receiver gets every error, and at
 //! last learns that all tasks have ended.
+//!
+//! Read before: `tasks.rs`.
 
 use crate::tasks::{TaskError, flatten};
 use runtime::sync::{mpsc, oneshot};

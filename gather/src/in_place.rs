@@ -1,5 +1,7 @@
 //! The forms whose children are polled in place, inside the task that awaits them: `gather`, `try_gather`, `race` and
 //! `first_ok`. Each says what the end of a child means; the work is done in `form.rs` and `join.rs`.
+//!
+//! Read before: `form.rs`, `futures.rs`.
 
 use crate::form::{Gathering, form};
 use crate::futures::Futures;

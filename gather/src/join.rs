@@ -2,7 +2,6 @@
 //! streams. (`gather_tasks`, whose children are tasks of the loop, has `tally.rs`.) It polls the children that are ready
 //! and starts those that wait for their start. It is done when no child is alive. Wakes are not counted: a child may be
 //! woken twice, late, or for nothing.
-//! Read `ready.rs` and `waker.rs` first.
 //!
 //! Every such form is a thin layer over it: its own `poll`, called when the parent (the task that awaits the gather) is
 //! polled, calls [`Engine::poll`] with its [`Children`] and with what to do when one of them has ended. Each child has a
@@ -24,6 +23,8 @@
 //! ready cannot starve the others, nor the rest of the program. It is the rule of asyncio's `_run_once`: run only what
 //! was ready when the turn began. Nothing here depends on how many children there are: a wake costs the same among two
 //! and among a million, and nobody scans the children that still wait.
+//!
+//! Read before: `ready.rs`, `waker.rs`.
 
 use crate::ready::ReadySet;
 use crate::waker::Lent;

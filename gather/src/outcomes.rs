@@ -1,4 +1,6 @@
 //! What to do with the results of a gather: tell successes from failures, and report every failure.
+//!
+//! Read before: nothing.
 
 use std::{error::Error, fmt};
 

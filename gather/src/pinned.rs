@@ -1,4 +1,6 @@
 //! A future or stream that must not move, beside data that may: the one projection that all wrappers share.
+//!
+//! Read before: nothing.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

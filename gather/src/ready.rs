@@ -18,6 +18,8 @@
 //!
 //! futures-rs allocates such a block for every child, and links them without a lock. Here a lock is held for a handful
 //! of instructions, and a reader can tell what is consistent with what.
+//!
+//! Read before: `tally.rs`.
 
 use runtime::{Mark, trace};
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering::Relaxed};

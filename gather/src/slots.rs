@@ -1,5 +1,5 @@
 //! The children that come from an iterator: futures, pinned in a list of slots. The place of a child is the number of
-//! its slot. Read `join.rs` first.
+//! its slot.
 //!
 //! Without a limit there is a slot for every child: all children are taken from the iterator before the first one is
 //! polled, and each value is stored in the slot of its child. With a limit there are so many slots and no more: a child
@@ -7,6 +7,8 @@
 //!
 //! Wakers know a slot only by its number. With a limit, a late wake of the child before polls the child that is in the
 //! slot now: one spurious poll, which every future has to allow.
+//!
+//! Read before: `join.rs`.
 
 use crate::join::{Children, Note};
 use crate::ready::MOST_PLACES;

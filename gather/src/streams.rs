@@ -1,4 +1,6 @@
 //! The forms for streams: `as_completed` gives a stream, `gather_streams` takes streams.
+//!
+//! Read before: `in_place.rs`, `pinned.rs`.
 
 use crate::form::{Gathering, form};
 use crate::futures::Futures;

@@ -25,6 +25,8 @@
 //! A `JoinHandle` promises more. It wakes its waiter exactly once: when the task has ended and its result is stored. It
 //! does so whether the task returned, panicked, was aborted or was dropped with its runtime. There a wake is an end,
 //! and to count wakes is to count ends.
+//!
+//! Read before: nothing.
 
 use runtime::{Mark, trace};
 use std::mem;

@@ -2,6 +2,8 @@
 //!
 //! The children lie in a tuple inside the future itself, and the place of a child is the number of its field. The
 //! engine is the same as for an iterator of children. A macro is needed only to find a field by its number.
+//!
+//! Read before: `join.rs`, `pinned.rs`.
 
 use crate::join::{Children, Engine, Note};
 use crate::pinned::{Map, Pinned, poll_child};

@@ -1,4 +1,4 @@
-//! The two wakers of a child in place: one is lent to it for a poll, the other it owns. Read `ready.rs` before.
+//! The two wakers of a child in place: one is lent to it for a poll, the other it owns.
 //!
 //! While a child is polled, its context has the **lent** waker: the data pointer is a [`Lent`] on the stack of the
 //! gather's poll. A child that only wakes itself with it (a yield) costs one store, and the engine polls it again in
@@ -12,6 +12,8 @@
 //!     v
 //!   owned waker --wake--> ReadySet::wake                                          a lock, a push
 //! ```
+//!
+//! Read before: `ready.rs`.
 #![allow(unsafe_code, reason = "a waker is a raw pointer and four functions that know what it points to")]
 
 use crate::join::Engine;

@@ -1,4 +1,6 @@
 //! Files: [`lines`] reads a file in chunks, on the blocking pool. The examples of `gather` need no more.
+//!
+//! Read before: `task.rs`.
 
 use crate::JoinHandle;
 use crate::circle::budget;

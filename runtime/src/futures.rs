@@ -1,5 +1,7 @@
 //! The feature `futures`: the loop's types implement the traits of futures-io and futures-core, so that the combinators
 //! of the crate futures work with them.
+//!
+//! Read before: `io.rs`, `mpsc.rs`, `fs.rs`.
 
 use crate::At;
 use crate::circle::budget;

@@ -2,6 +2,8 @@
 //!
 //! All async methods are one future, `Retry`: it tries; if the system would block, it waits for an event and tries
 //! again, and so on until it is done.
+//!
+//! Read before: `reactor.rs`, `budget.rs`.
 
 mod duplex;
 

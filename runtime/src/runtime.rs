@@ -1,4 +1,6 @@
 //! [`Runtime`]: the loop as its users hold it, with its settings, and the free functions [`block_on`] and [`spawn`].
+//!
+//! Read before: `run.rs`, `context.rs`.
 
 use crate::circle::context;
 use crate::circle::core::Core;

@@ -1,4 +1,6 @@
 //! Tasks: their names and numbers, [`yield_now`], and [`spawn_blocking`] for work that would stop the loop.
+//!
+//! Read before: `join.rs`, `blocking.rs`.
 
 pub use crate::circle::ticket::Id;
 

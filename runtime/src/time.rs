@@ -1,4 +1,6 @@
 //! Time: [`sleep`], [`timeout`], [`interval`] and [`now`], the leaves that wait for timers (5).
+//!
+//! Read before: `timers.rs`, `context.rs`.
 
 use crate::At;
 use crate::circle::budget;

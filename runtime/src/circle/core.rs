@@ -1,7 +1,7 @@
 //! The state of one loop, and what the leaves, the wakers and the other threads ask of it. The loop itself is in
 //! `run.rs`.
 //!
-//! Read before: `ready.rs`, `timers.rs`, `reactor.rs`, `remote.rs`.
+//! Read before: `ready.rs`, `timers.rs`, `reactor.rs`.
 //! Grew from rung 3 (`Core`) of the ladder in `examples/course`.
 
 use crate::Reason;

@@ -1,4 +1,6 @@
 //! [`duplex`]: two ends of a stream of bytes in memory, for tests and for the explorer.
+//!
+//! Read before: `io.rs`.
 
 use crate::At;
 use crate::circle::budget;

@@ -1,5 +1,7 @@
 //! What can be given as an address. A literal address is known at once. A name is looked up on the blocking pool,
 //! because a look-up would stop the loop.
+//!
+//! Read before: `task.rs`.
 
 use crate::io::about;
 use crate::task::spawn_blocking;

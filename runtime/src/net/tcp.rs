@@ -1,4 +1,6 @@
 //! TCP: [`TcpListener`] and [`TcpStream`].
+//!
+//! Read before: `io.rs`, `addr.rs`.
 
 use crate::circle::reactor::Direction;
 use crate::io::Async;

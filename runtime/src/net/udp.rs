@@ -1,4 +1,6 @@
 //! UDP: [`UdpSocket`].
+//!
+//! Read before: `io.rs`, `addr.rs`.
 
 use crate::circle::reactor::Direction;
 use crate::io::Async;

@@ -1,6 +1,8 @@
 //! The loop's clock: the system's, or a virtual one that stands still until the loop lets it jump.
 //!
 //! The timers count nanoseconds since the loop's beginning, in 64 bits: 584 years.
+//!
+//! Read before: nothing.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

@@ -1,6 +1,8 @@
 //! Calls into foreign code: the program's code may panic when it is called or dropped, and the loop must go on.
 //!
 //! Such a panic is not silent: the panic hook has reported it before it is caught here.
+//!
+//! Read before: nothing.
 
 use std::any::Any;
 use std::mem;

@@ -11,6 +11,8 @@
 //!                        |                                                          ^
 //!                        +------------------- leave: dropped -----------------------+
 //! ```
+//!
+//! Read before: `shrink.rs`.
 
 use super::shrink::Slots;
 use crate::Reason;

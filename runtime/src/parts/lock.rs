@@ -1,4 +1,6 @@
 //! A mutex held for a few statements. No user code runs under it, so poison is ignored. `Debug` does not lock it.
+//!
+//! Read before: nothing.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};

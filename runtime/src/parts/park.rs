@@ -12,6 +12,8 @@
 //! message or (y) sees the flag. A sender takes the flag down with a swap, so only one of many senders rings.
 //!
 //! This file depends on nothing but the atomics, so that a model checker can compile it by itself.
+//!
+//! Read before: nothing.
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicBool, Ordering, fence};

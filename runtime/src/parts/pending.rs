@@ -18,6 +18,8 @@
 //!
 //! This file depends on nothing but a mutex and the rule of `shrink.rs`, so that a model checker can compile it by
 //! itself.
+//!
+//! Read before: `shrink.rs`.
 
 use super::shrink::Shrink;
 #[cfg(loom)]

@@ -1,5 +1,7 @@
 //! How the ends of a channel share its state: under a lock, when they may be on different threads, or in a plain cell,
 //! when both stay on the loop's thread. The channels are written once, for both.
+//!
+//! Read before: `lock.rs`.
 
 use super::lock::Lock;
 use std::cell::{RefCell, RefMut};

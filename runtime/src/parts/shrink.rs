@@ -10,6 +10,8 @@
 //! Growing doubles the capacity, and shrinking begins at a quarter of it. So before an array moves n items, there were
 //! at least n/2 insertions or removals since its last move. A length that goes up and down across a border causes no
 //! moves, and the moves cost a constant time for each insertion or removal.
+//!
+//! Read before: nothing.
 
 use slab::Slab;
 use std::collections::{BinaryHeap, HashSet, VecDeque};

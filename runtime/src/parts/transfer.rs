@@ -9,6 +9,8 @@
 //!     |  abandon: the receiver goes
 //!     +-- (waker of a sender that waits for it) ------------ for the caller to wake
 //! ```
+//!
+//! Read before: `share.rs`.
 
 use super::share::{Reach, Shared};
 use crate::ChannelMark;

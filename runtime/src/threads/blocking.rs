@@ -4,6 +4,8 @@
 //!   spawn_blocking --> jobs (crossbeam-channel) --> a thread runs the job --> its result, a message for the loop
 //!                                                                              --> the loop puts it into the handle's place
 //! ```
+//!
+//! Read before: `inbox.rs`, `result.rs`.
 
 use crate::At;
 use crate::circle::core::Core;

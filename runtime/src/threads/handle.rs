@@ -1,4 +1,6 @@
 //! [`Handle`]: spawns on a loop from another thread. And [`Remote`], which aborts what the loop may not have begun yet.
+//!
+//! Read before: `inbox.rs`, `transfer.rs`.
 
 use crate::circle::context;
 use crate::circle::core::Core;

@@ -5,6 +5,8 @@
 //!                        +---- a wake of this task is on its way? then no other
 //!                        +---- parked? ring the bell: mio::Waker ----> ends mio::Poll::poll
 //! ```
+//!
+//! Read before: `remote.rs`, `park.rs`, `pending.rs`.
 
 use crate::Reason;
 use crate::circle::remote::{Job, Mailbox, Message, Threads};
