@@ -336,7 +336,7 @@ fn a_granted_sender_that_is_dropped_passes_its_place_on() {
     assert!(poll_once(&mut next).is_ready());
     assert_eq!(receiver.try_recv(), Ok(2));
 
-    // With nobody behind it, the place is free.
+    // With nobody behind it, there is room.
     sender.try_send(3).unwrap();
     let mut granted = sender.send(4);
     assert!(poll_once(&mut granted).is_pending());

@@ -266,7 +266,7 @@ fn local_ends_say_the_same_as_those_that_travel() {
     let mut waits = sender.send(2);
     assert!(poll_once(&mut waits).is_pending());
     assert_eq!((receiver.try_recv(), receiver.len()), (Ok(1), 0));
-    assert_eq!(sender.try_send(3), Err(TrySendError::Full(3)), "the place is promised");
+    assert_eq!(sender.try_send(3), Err(TrySendError::Full(3)), "the room is promised");
     assert_eq!(poll_once(&mut waits), std::task::Poll::Ready(Ok(())));
     drop(waits);
     let other = sender.clone();

@@ -192,7 +192,7 @@ fn a_channel_tells_of_every_value_and_of_the_room_that_is_left() {
         "A value goes into channel 0 by main, at poll; 1 in it, room for 1 more.",
         "A value goes into channel 0 by main, at poll; 2 in it, and no room for more.",
         "waits waits for room in channel 0.",
-        "A value is taken from channel 0 by main, at poll; 1 in it; the free place is kept for a sender that waits.",
+        "A value is taken from channel 0 by main, at poll; 1 in it; the free room is kept for a sender that waits.",
         "waits is woken because a value was taken from channel 0.",
         "Channel 0 takes no more values: its last sender is gone.",
     ] {

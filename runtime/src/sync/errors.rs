@@ -1,4 +1,6 @@
 //! The errors of channels.
+//!
+//! Read before: `mpsc.rs`.
 
 use std::fmt;
 

@@ -5,8 +5,10 @@
 //!   send, full:        task  --> line --(a value was taken: granted)--> value --> queue
 //! ```
 //!
-//! A place that becomes free is granted to the first sender in line. From then on it counts as taken, so no later
+//! Room that becomes free is granted to the first sender in line. From then on it counts as taken, so no later
 //! sender gets it.
+//!
+//! Read before: `share.rs`, `line.rs`.
 
 pub use crate::sync::errors::{SendError, TryRecvError, TrySendError};
 pub use crate::sync::send::Send;
@@ -108,13 +110,13 @@ pub(super) struct State<T> {
     pub(super) queue: VecDeque<T>,
     /// How many values may wait, those of granted senders included.
     pub(super) capacity: usize,
-    /// How many places were granted to senders that have not used them yet.
+    /// How much room was granted to senders that have not used it yet, in values.
     pub(super) granted: usize,
     /// The waker of the receiver, while it waits for a value.
     pub(super) receiver: Option<Waker>,
     /// The senders that wait, of `line` and of `watchers`.
     pub(super) waiters: Waiters,
-    /// The senders that wait for a place, in the order in which they came.
+    /// The senders that wait for room, in the order in which they came.
     pub(super) line: Line,
     /// The senders that wait until the receiver is gone. Their entries are in `waiters`, too.
     pub(super) watchers: Line,
@@ -147,7 +149,7 @@ impl<T> State<T> {
         self.line.is_empty() && self.queue.len() + self.granted < self.capacity
     }
 
-    /// Grants a free place to the first in line.
+    /// Grants free room for one value to the first in line.
     pub(super) fn grant(&mut self) -> Option<Waker> {
         if self.line.is_empty() || self.closed {
             return None;
@@ -188,7 +190,7 @@ pub struct Sender<T, R: Reach = Anywhere> {
 }
 
 impl<T, R: Reach> Sender<T, R> {
-    /// Sends a value, and waits for room first when the channel is full. Senders get their places in the order in which
+    /// Sends a value, and waits for room first when the channel is full. Senders get room in the order in which
     /// they came. tokio's `send`, asyncio's `Queue.put`.
     ///
     /// # Errors

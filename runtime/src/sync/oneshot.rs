@@ -1,4 +1,6 @@
 //! A channel for one value: the answer to a request. Both ends may be on other threads, unless they are [`local`].
+//!
+//! Read before: `transfer.rs`.
 
 use crate::At;
 use crate::circle::budget;

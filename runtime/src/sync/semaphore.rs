@@ -6,6 +6,8 @@
 //!                                      | dropped: leaves the line                             | polled: has the permit
 //!                                                                                             | dropped: passes it on
 //! ```
+//!
+//! Read before: `line.rs`, `budget.rs`.
 
 use crate::circle::budget;
 use crate::circle::context;

@@ -1,4 +1,6 @@
 //! The two futures of a channel's sender: [`Send`] waits for room, `Closed` waits until the receiver is gone.
+//!
+//! Read before: `mpsc.rs`.
 
 use crate::At;
 use crate::circle::budget;
@@ -42,7 +44,7 @@ impl<T, R: Reach> Future for Send<'_, T, R> {
 }
 
 impl<T, R: Reach> Send<'_, T, R> {
-    /// Sends if there is room, or if a place was granted. Else waits in line.
+    /// Sends if there is room, or if room was granted. Else waits in line.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
         let this = &mut *self;
         let value = this.value.take().expect("a Send was polled after it was done: call send again for the next value");
@@ -93,7 +95,7 @@ impl<T, R: Reach> Drop for Send<'_, T, R> {
         let _left = trace!(below scope ChannelLeft { channel: state._mark, ahead: (&state.waiters, waiter) });
         let own = state.waiters.leave(&mut state.line, waiter);
         let mut next = None;
-        // When a channel is closed, all waiters are called, but no place is granted.
+        // When a channel is closed, all waiters are called, but no room is granted.
         if was_granted && !state.closed {
             state.granted -= 1;
             next = state.grant();

@@ -21,7 +21,7 @@ fn count(mark: ChannelMark, more: isize) -> usize {
     now
 }
 
-/// For how many more values there is room; `None` if that has no end. `granted` places are promised to senders in line.
+/// For how many more values there is room; `None` if that has no end. Room for `granted` values is promised to senders in line.
 fn room(capacity: usize, len: usize, granted: usize) -> Option<usize> {
     (capacity != usize::MAX).then(|| capacity.saturating_sub(len + granted))
 }

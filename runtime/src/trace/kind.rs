@@ -153,11 +153,11 @@ kinds! {
     /// A value went into a channel: so many are in there now, and for so many more there is room, if that has an end.
     /// Values are not shown, for few types can be printed.
     ChannelSent { channel: ChannelNumber, len: usize, room: Option<usize> }
-    /// A value came out of it. A free place is promised to the first sender in line, if there is one.
+    /// A value came out of it. Free room is promised to the first sender in line, if there is one.
     ChannelTaken { channel: ChannelNumber, len: usize, room: Option<usize> }
     /// A channel takes no more values: its receiver has closed it or is gone, or its last sender is gone (`side`).
     ChannelClosed { channel: ChannelNumber, side: &'static str }
-    /// Somebody who waited for room was dropped, who was in line behind so many others (`ahead`); a place that was promised
+    /// Somebody who waited for room was dropped, who was in line behind so many others (`ahead`); room that was promised
     /// meanwhile goes to the next.
     ChannelLeft { channel: ChannelNumber, ahead: Ahead }
     /// A gather is about to be polled for the first time.
