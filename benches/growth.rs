@@ -24,6 +24,11 @@ pub(crate) fn cases() -> Vec<Case> {
         for (n, name) in MANY {
             let mut case = Case::new("growth", format!("{what}, among {name}"), n, each).target(FLAT);
             case.slow = n != 100_000;
+            case = case.why(
+                "The algorithms look at nobody else, but for the heap of the timers, which looks at a logarithm of them. A \
+                 million tasks or children take hundreds of megabytes, which each round walks through; a thousand stay in the \
+                 core's own cache. What grows is the time to fetch them.",
+            );
             cases.push(match each {
                 "task" => both(case, n, Ours::new, spawn::spawn_and_join::<Ours>),
                 "timeout" => both(case, n, Ours::paused, timers::timeouts_at_once::<Ours>),
