@@ -195,7 +195,10 @@ impl Target {
                 Err(Broken::Sent(failure)) => return Err(failure),
             }
         }
-        match self.exchange(self.site.connect().await?, keep).await {
+        // To connect is rare and needs much memory, for a handshake of TLS. In a box of its own it is no part of the future
+        // of each request, which is moved several times on its way into the gather.
+        let connection = Box::pin(self.site.connect()).await?;
+        match self.exchange(connection, keep).await {
             Err(Broken::Unsent(failure) | Broken::Sent(failure)) => Err(failure),
             Ok(page) => Ok(page),
         }

@@ -267,9 +267,10 @@ impl<I: Iterator, T> Slots<I, T> {
             budget::take();
         }
         let slot = &mut self.slots[place as usize];
-        if let Inside::Vacant { next } = mem::replace(&mut slot.inside, Inside::Child(child)) {
+        if let Inside::Vacant { next } = slot.inside {
             self.vacant = next;
         }
+        slot.inside = Inside::Child(child);
         slot.index = self.taken;
         self.taken += 1;
         self.alive += 1;
