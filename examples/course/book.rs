@@ -9,6 +9,7 @@ use crate::json::quoted;
 use crate::markdown::{escaped, html, items};
 use crate::progress::hash;
 use crate::text::wrap;
+use crate::what_ifs::{WHAT_IFS, WhatIf};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
@@ -23,26 +24,21 @@ const SCRIPT: &str = include_str!("book/book.js");
 /// about a debugger.
 const SHOWN: RangeInclusive<u32> = 1..=12;
 
-/// A program that runs once more, with a fault in the loop.
-const WHAT_IFS: [(u32, &str, &str, &str); 3] = [
-    (1, "sleep", "drop-wake:1", "What if the first wake were lost?"),
-    (2, "by_hand", "forget-waker:1", "What if the first waker that is kept were forgotten?"),
-    (3, "fair", "lifo", "What if the queue were last in, first out?"),
-];
-
 /// Bytes of the book at most.
 pub(crate) const MOST: usize = 3 << 20;
 
 /// A page of `step`, or its side-by-side of a what-if.
 struct Shown {
     lesson: u32,
-    program: &'static str,
     what: What,
 }
 
 enum What {
-    Page(String),
-    WhatIf { title: &'static str, page: String },
+    /// Of a program.
+    Page(&'static str, String),
+    /// Of the programs that answer the lesson's questions.
+    Asked(String),
+    Compared(WhatIf, String),
 }
 
 /// `book`, and `book --text`, which has no steppers and is there at once.
@@ -66,8 +62,8 @@ pub(crate) fn book(course: &Course, words: &[&str], out: &mut dyn Write) -> io::
     // Aside first: a book that is open is never half of a book.
     let aside = folder.join(format!("book-{}.new", std::process::id()));
     fs::write(&aside, &text).and_then(|()| fs::rename(&aside, &path)).map_err(name)?;
-    let steppers = shown.iter().filter(|it| matches!(it.what, What::Page(_))).count();
-    let what_ifs = shown.len() - steppers;
+    let what_ifs = shown.iter().filter(|it| matches!(it.what, What::Compared(..))).count();
+    let steppers = shown.len() - what_ifs;
     writeln!(out, "  {}", typed(&path))?;
     let says = format!(
         "{} lessons, {steppers} steppers, {what_ifs} what-ifs, {} kB. Open it in a browser: it is one file, and needs no network.",
@@ -96,16 +92,19 @@ fn record(course: &Course, out: &mut dyn Write) -> io::Result<Vec<Shown>> {
     fs::create_dir_all(&folder)?;
     let mut shown = Vec::new();
     let mut missing = Vec::new();
-    let pages = SHOWN.map(|lesson| (lesson, PROGRAMS_OF_STEP[lesson as usize], None));
-    let what_ifs = WHAT_IFS.iter().map(|(lesson, program, fault, title)| (*lesson, *program, Some((*fault, *title))));
-    for (lesson, program, what_if) in pages.chain(what_ifs) {
-        match page(&step, program, what_if.map(|(fault, _)| fault), &folder) {
-            Some(page) => {
-                let what = what_if.map_or(What::Page(page.clone()), |(_, title)| What::WhatIf { title, page });
-                shown.push(Shown { lesson, program, what });
-            }
-            None => missing.push(program),
-        }
+    let mut show = |lesson, words: &[&str], what: &dyn Fn(String) -> What| match page(&step, words, &folder) {
+        Some(page) => shown.push(Shown { lesson, what: what(page) }),
+        None => missing.push(words.join(" ")),
+    };
+    for lesson in SHOWN {
+        let program = PROGRAMS_OF_STEP[lesson as usize];
+        show(lesson, &[program], &|page| What::Page(program, page));
+    }
+    for it in WHAT_IFS {
+        show(it.lesson, it.words, &|page| What::Compared(it, page));
+    }
+    for lesson in course.lessons() {
+        show(lesson.number, &["--asked", &lesson.number.to_string()], &What::Asked);
     }
     let _ = fs::remove_dir_all(folder);
     if !missing.is_empty() {
@@ -116,12 +115,11 @@ fn record(course: &Course, out: &mut dyn Write) -> io::Result<Vec<Shown>> {
 }
 
 /// The page that `step` writes of a program. One that hangs, as some have to, writes it, too.
-fn page(step: &Path, program: &str, fault: Option<&str>, folder: &Path) -> Option<String> {
+fn page(step: &Path, words: &[&str], folder: &Path) -> Option<String> {
     let path: PathBuf = folder.join("page.html");
     let _ = fs::remove_file(&path);
     let mut command = Command::new(step);
-    command.arg(program).arg("--out").arg(&path);
-    command.args(fault.map(|fault| ["--what-if", fault]).into_iter().flatten());
+    command.args(words).arg("--out").arg(&path);
     // The sources are looked for from here upwards.
     command.current_dir(Course::top()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().ok()?;
@@ -137,11 +135,18 @@ fn render(course: &Course, shown: &[Shown]) -> String {
         let _ = writeln!(list, "<li><a href=\"#lesson-{number}\">{number}. {title}</a></li>");
         let _ = writeln!(articles, "<article id=\"lesson-{number}\" tabindex=\"-1\">");
         let here: Vec<&Shown> = shown.iter().filter(|it| it.lesson == *number).collect();
-        let steps: String = here.iter().map(|it| shared.html(it)).collect();
+        let shows = Shows {
+            steps: here.iter().map(|it| shared.html(it)).collect(),
+            is_asked: here.iter().any(|it| matches!(it.what, What::Asked(_))),
+            what_ifs: here
+                .iter()
+                .filter_map(|it| if let What::Compared(it, _) = it.what { it.answers } else { None })
+                .collect(),
+        };
         let text = fs::read_to_string(lesson.file("lesson.md")).ok();
         let rung = fs::read_to_string(lesson.file("rung.rs")).ok();
         match (text, rung) {
-            (Some(text), _) => articles += &lesson_html(*number, &text.replace("\r\n", "\n"), &steps),
+            (Some(text), _) => articles += &lesson_html(*number, &text.replace("\r\n", "\n"), &shows),
             (None, Some(rung)) => {
                 let head: Vec<&str> = rung.lines().map_while(|line| line.strip_prefix("//!")).collect();
                 let head: String =
@@ -153,7 +158,7 @@ fn render(course: &Course, shown: &[Shown]) -> String {
                 );
                 // A head of a rung has headings of its own, which stand below the lesson's.
                 articles += &html(&head.replace("\n# ", "\n## "));
-                articles += &steps;
+                articles += &shows.steps;
             }
             (None, None) => {
                 let _ = writeln!(
@@ -182,8 +187,36 @@ fn render(course: &Course, shown: &[Shown]) -> String {
     )
 }
 
+/// What of a lesson is to be stepped through.
+#[derive(Default)]
+struct Shows {
+    /// The steppers and what-ifs, as HTML.
+    steps: String,
+    /// Whether one of them answers the questions.
+    is_asked: bool,
+    /// The questions that a what-if answers, from 1.
+    what_ifs: Vec<usize>,
+}
+
+impl Shows {
+    /// The button that shows the answer to the prediction, 0, or to a question.
+    fn button(&self, lesson: u32, question: usize) -> String {
+        if self.what_ifs.contains(&question) {
+            return format!(
+                "<button type=\"button\" class=\"show\" data-what-if=\"what-if-{lesson}-{question}\">Show it beside the loop as it is</button>"
+            );
+        }
+        if !self.is_asked {
+            return String::new();
+        }
+        format!(
+            "<button type=\"button\" class=\"show\" data-lesson=\"{lesson}\" data-question=\"{question}\">Show it in the steps</button>"
+        )
+    }
+}
+
 /// A lesson, whose answers are folded where they are asked for.
-fn lesson_html(number: u32, text: &str, steps: &str) -> String {
+fn lesson_html(number: u32, text: &str, shows: &Shows) -> String {
     let (body, answers) = text.split_once("\n### Answers\n").unwrap_or((text, ""));
     let (guess, answers) = items(answers);
     let guess = guess.replacen("<p>Predict: ", "<p>", 1);
@@ -192,9 +225,9 @@ fn lesson_html(number: u32, text: &str, steps: &str) -> String {
         let section = if index == 0 { section.to_owned() } else { format!("## {section}") };
         if section.starts_with("## Predict") {
             made += &html(&section);
-            made += &question(number, "predict", "", &guess, &section);
+            made += &question(number, "predict", "", &guess, &section, &shows.button(number, 0));
         } else if section.starts_with("## Three questions") {
-            made += steps;
+            made += &shows.steps;
             let (before, questions) = items(&section);
             made += &before;
             // A text that is not as it should be is shown as it is.
@@ -205,7 +238,14 @@ fn lesson_html(number: u32, text: &str, steps: &str) -> String {
             }
             for (index, (asked, answer)) in questions.iter().zip(&answers).enumerate() {
                 let name = format!("{}", index + 1);
-                made += &question(number, &name, &format!("<div>{name}. {asked}</div>"), answer, asked);
+                made += &question(
+                    number,
+                    &name,
+                    &format!("<div>{name}. {asked}</div>"),
+                    answer,
+                    asked,
+                    &shows.button(number, index + 1),
+                );
             }
         } else {
             made += &html(&section);
@@ -215,12 +255,12 @@ fn lesson_html(number: u32, text: &str, steps: &str) -> String {
 }
 
 /// Something to be answered. What was written is kept under the lesson and a hash: if the text changes, it is asked anew.
-fn question(lesson: u32, name: &str, asked: &str, answer: &str, text: &str) -> String {
+fn question(lesson: u32, name: &str, asked: &str, answer: &str, text: &str, button: &str) -> String {
     let key = format!("{lesson:02}/{name}/{:016x}", hash(&format!("{text}{answer}")));
     format!(
         "<div class=\"question\" data-key=\"{key}\">{asked}\
          <textarea rows=\"3\" aria-label=\"Your answer\" placeholder=\"Your answer\"></textarea>\n\
-         <details><summary>Show the answer</summary>\n<div class=\"answer\">{answer}</div></details></div>\n"
+         <details><summary>Show the answer</summary>\n<div class=\"answer\">{answer}{button}</div></details></div>\n"
     )
 }
 
@@ -237,25 +277,40 @@ impl Shared {
     /// The HTML of a stepper or a what-if.
     fn html(&mut self, shown: &Shown) -> String {
         match &shown.what {
-            What::Page(page) => self.stepper(shown.program, page).unwrap_or_default(),
-            What::WhatIf { title, page } => {
+            What::Page(program, page) => {
+                let note = "The arrow keys step when the pointer has clicked there; p asks before each step.";
+                self.stepper(program, &format!("data-program=\"{program}\""), note, page).unwrap_or_default()
+            }
+            What::Asked(page) => {
+                let note = "A button at an answer goes to the step that shows it.";
+                let name = format!("data-asked=\"{}\" data-program=\"the questions\"", shown.lesson);
+                self.stepper("what the questions are about", &name, note, page).unwrap_or_default()
+            }
+            What::Compared(it, page) => {
                 let both = page.split("<div class=\"both\">").nth(1).and_then(|rest| rest.split("</body>").next());
                 let body = both.unwrap_or_default();
                 let differ = page.split("<p>").nth(1).and_then(|rest| rest.split("</p>").next()).unwrap_or_default();
                 // Scripts of that page would find two of everything here.
                 let body = body.split("<script").next().unwrap_or_default();
-                let title = escaped(title);
+                let title = escaped(it.title);
+                let both = match it.words {
+                    [program, "--what-if", _] => {
+                        format!("The program {program}, on the loop as it is and on the broken one")
+                    }
+                    _ => "Two programs beside each other".to_owned(),
+                };
+                let id = it.answers.map(|question| format!(" id=\"what-if-{}-{question}\"", shown.lesson));
                 format!(
-                    "<details class=\"what-if\"><summary>{title} The program {}, on the loop as it is and on the broken one</summary>\n\
+                    "<details class=\"what-if\"{}><summary>{title} {both}</summary>\n\
                      <p class=\"note\">{differ}</p>\n<div class=\"both\">{body}</details>\n",
-                    shown.program
+                    id.unwrap_or_default()
                 )
             }
         }
     }
 
     /// `None`: the page is none that this book knows how to take apart.
-    fn stepper(&mut self, program: &str, page: &str) -> Option<String> {
+    fn stepper(&mut self, program: &str, attributes: &str, note: &str, page: &str) -> Option<String> {
         const DATA: &str = "<script type=\"application/json\" id=\"data\">";
         let (before, rest) = page.split_once(DATA)?;
         let (data, after) = rest.split_once("</script>")?;
@@ -268,9 +323,8 @@ impl Shared {
         words.clone_into(&mut self.words);
         let about = head.split("\"title\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or(program);
         Some(format!(
-            "<h3>Step through it: {program}</h3>\n<p class=\"note\">On the real loop: {}. The arrow keys step when the pointer \
-             has clicked there; p asks before each step.</p>\n\
-             <div class=\"stepper\" data-program=\"{program}\"><p class=\"later note\">The stepper is drawn when it is near.</p>\
+            "<h3>Step through it: {program}</h3>\n<p class=\"note\">On the real loop: {}. {note}</p>\n\
+             <div class=\"stepper\" {attributes}><p class=\"later note\">The stepper is drawn when it is near.</p>\
              <script type=\"application/json\">{head},\"sources\":[{}],\"events\":{events}</script></div>\n",
             escaped(about),
             places.join(",")
@@ -309,7 +363,7 @@ fn pairs(list: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST, Shared, Shown, What, lesson_html, pairs, render};
+    use super::{MOST, SHOWN, Shared, Shown, Shows, WHAT_IFS, What, lesson_html, pairs, record, render};
     use crate::Course;
     use std::fs;
     use std::process::{Command, Stdio};
@@ -320,7 +374,7 @@ mod tests {
     }
 
     fn whole_book() -> String {
-        let shown = [2, 3].map(|lesson| Shown { lesson, program: "sleep", what: What::Page(recorded()) });
+        let shown = [2, 3].map(|lesson| Shown { lesson, what: What::Page("sleep", recorded()) });
         render(&Course::new(env!("CARGO_MANIFEST_DIR")), &shown)
     }
 
@@ -362,7 +416,7 @@ mod tests {
     #[test]
     fn a_page_that_is_taken_apart_can_be_put_together_again() {
         let (page, mut shared) = (recorded(), Shared::default());
-        let stepper = shared.stepper("sleep", &page).unwrap();
+        let stepper = shared.stepper("sleep", "", "", &page).unwrap();
         let data =
             stepper.split("<script type=\"application/json\">").nth(1).unwrap().split("</script>").next().unwrap();
         let numbers: Vec<String> = (0..shared.sources.len()).map(|at| at.to_string()).collect();
@@ -436,11 +490,63 @@ mod tests {
         assert_eq!(found[12..], ["blob:", "true", "0"], "a stepper is drawn, and nothing is loaded");
     }
 
+    /// Clicks all buttons that show an answer: how many there are, those that do not lead where they should, and requests.
+    const CLICKS: &str = r##"
+        observer.disconnect();
+        const wrong = [];
+        const buttons = [...document.querySelectorAll("button.show")];
+        for (const button of buttons) {
+            const { lesson, question, whatIf } = button.dataset;
+            const answer = button.closest("details");
+            answer.open = true;
+            button.focus();
+            if (document.activeElement !== button) wrong.push(`no focus: ${lesson}/${question}/${whatIf}`);
+            button.click();
+            if (whatIf) {
+                const fold = document.getElementById(whatIf);
+                if (!fold.open || fold.querySelectorAll(".first").length !== 2) wrong.push(whatIf);
+                continue;
+            }
+            const stepper = document.querySelector(`.stepper[data-asked="${lesson}"]`);
+            const event = stepper.answers[question];
+            const { src } = stepper.querySelector("iframe");
+            if (!Number.isInteger(event) || !src.endsWith(`#e=${event}`) || !src.startsWith("blob:")) wrong.push(`${lesson}/${question}: ${src}`);
+        }
+        found.push(buttons.length, wrong.join(", "), performance.getEntriesByType("resource").length);
+    "##;
+
+    #[test]
+    fn in_a_browser_a_click_shows_the_step_that_answers() {
+        let mut shown = vec![Shown { lesson: 2, what: What::Page("sleep", recorded()) }];
+        // The page of `sleep` has three questions: this one has a fourth, for the prediction.
+        let four = recorded().replacen("\"questions\":[", "\"questions\":[[\"Prediction\",3],", 1);
+        shown.push(Shown { lesson: 1, what: What::Asked(four) });
+        let both = "<p>x</p><div class=\"both\"><ol><li class=\"first\">a</li></ol><ol><li class=\"first\">b</li></ol></div>\n</body>";
+        let flag = WHAT_IFS.into_iter().find(|it| it.lesson == 1 && it.answers.is_some()).unwrap();
+        shown.push(Shown { lesson: 1, what: What::Compared(flag, both.to_owned()) });
+        let book = render(&Course::new(env!("CARGO_MANIFEST_DIR")), &shown);
+        let Some(found) = browse("clicks", &book, CLICKS) else { return };
+        assert_eq!(found, "4||0");
+    }
+
+    #[test]
+    #[ignore = "builds the real loop for the pages of all lessons, which takes half a minute"]
+    fn in_a_browser_a_click_shows_the_step_that_answers_in_every_lesson() {
+        let course = Course::new(env!("CARGO_MANIFEST_DIR"));
+        let shown = record(&course, &mut Vec::new()).unwrap();
+        let book = render(&course, &shown);
+        assert!(book.len() < MOST, "{} bytes", book.len());
+        let what_ifs = shown.iter().filter(|it| matches!(it.what, What::Compared(..))).count();
+        assert_eq!((shown.len(), what_ifs), (SHOWN.count() + WHAT_IFS.len() + 15, WHAT_IFS.len()));
+        let Some(found) = browse("all-clicks", &book, CLICKS) else { return };
+        assert_eq!(found, "60||0");
+    }
+
     #[test]
     fn answers_are_folded_where_they_are_asked_for() {
         let text = "# Lesson 9\n\nText.\n\n## Predict\n\nWhat?\n\n## An ok x\n\nx\n\n## Three questions\n\n1. One?\n2. Two?\n\n\
                     ### Answers\n\nPredict: so.\n\n1. I.\n2. II.\n";
-        let made = lesson_html(9, text, "<steps>");
+        let made = lesson_html(9, text, &Shows { steps: "<steps>".to_owned(), is_asked: true, what_ifs: vec![2] });
         let order = [
             "Text.",
             "What?",
@@ -458,6 +564,8 @@ mod tests {
             order.iter().map(|word| made.find(word).unwrap_or_else(|| panic!("no {word}: {made}"))).collect();
         assert!(places.is_sorted(), "{made}");
         assert_eq!(made.matches("<details>").count(), 3);
+        let buttons = ["data-question=\"0\"", "data-question=\"1\"", "data-what-if=\"what-if-9-2\""];
+        assert!(buttons.iter().all(|button| made.matches(button).count() == 1), "{made}");
         assert!(!made.contains("Answers") && !made.contains("Predict: "), "{made}");
     }
 

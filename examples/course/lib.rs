@@ -56,7 +56,11 @@ mod mark;
 mod marks;
 pub mod quiz;
 mod report;
+#[cfg(feature = "book")]
 mod markdown;
+#[cfg(feature = "book")]
+mod what_ifs;
+#[cfg(feature = "book")]
 mod book;
 mod also;
 pub mod commands;

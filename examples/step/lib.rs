@@ -10,3 +10,5 @@ mod json;
 mod sentences;
 pub mod transcript;
 pub mod stop;
+#[cfg(feature = "explore")]
+pub mod asked;

@@ -23,7 +23,14 @@
 //! $ cargo run --example step -- two --what-if drop-wake:2
 //! ```
 //!
-//! Both need the package's feature `explore`. `cargo run --example step` has it, because the tests ask for it.
+//! What a lesson of the course asks, and two programs that differ in one thing:
+//!
+//! ```text
+//! $ cargo run --example step -- --asked 4
+//! $ cargo run --example step -- --beside naive
+//! ```
+//!
+//! All of these need the package's feature `explore`. `cargo run --example step` has it, because the tests ask for it.
 //! `cargo run -p step --example step` does not: it compiles less, so that the first page is there sooner.
 //!
 //! For a program of your own it is one line: `runtime::trace::page("page.html", future)`. `own.rs` is a beginning.
@@ -65,6 +72,8 @@ Options:
       --explore      Runs it under every schedule with at most three overtakings, until one fails: the page is of that one
       --what-if <FAULT>  Runs it once more with a fault in the loop, and writes both traces side by side: drop-wake:N,
                      wake-twice:N, forget-waker:N, lifo, until-empty or clear-late
+      --asked <N>    The small programs that answer what lesson N of the course asks, one after the other
+      --beside <NAME>  Two programs of the course that differ in one thing, side by side
   -h, --help         Prints this
 
 Ctrl-C leaves the page of what has happened so far.
@@ -81,6 +90,10 @@ enum Wish {
     List,
     /// To record a program, and what comes of it.
     Record(&'static Program, Output),
+    /// To record what a lesson of the course asks.
+    Asked(u32, PathBuf),
+    /// To record two programs.
+    Beside(String, PathBuf),
     /// To make a page of a trace that is there.
     Read(PathBuf, PathBuf, Option<String>),
 }
@@ -118,6 +131,7 @@ fn main() -> ExitCode {
 fn wish(mut arguments: Parser) -> Result<Wish, lexopt::Error> {
     let (mut program, mut file, mut out, mut list, mut text, mut json) = (None, None, None, false, false, false);
     let (mut explore, mut fault, mut title) = (false, None, None);
+    let (mut asked, mut beside) = (None, None);
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Wish::Help),
@@ -128,6 +142,8 @@ fn wish(mut arguments: Parser) -> Result<Wish, lexopt::Error> {
             Long("title") => title = Some(arguments.value()?.string()?),
             Long("explore") => explore = true,
             Long("what-if") => fault = Some(arguments.value()?.parse::<Fault>()?),
+            Long("asked") => asked = Some(arguments.value()?.parse::<u32>()?),
+            Long("beside") => beside = Some(arguments.value()?.string()?),
             Long("out") => out = Some(PathBuf::from(arguments.value()?)),
             Value(name) if program.is_none() => program = Some(name.string()?),
             Value(name) => return Err(unexpected(&name.to_string_lossy())),
@@ -142,6 +158,14 @@ fn wish(mut arguments: Parser) -> Result<Wish, lexopt::Error> {
         return Err("'--explore', '--what-if', '--text' and '--json' cannot be used with each other".into());
     }
     let page = |out: Option<PathBuf>| out.unwrap_or_else(|| "step.html".into());
+    if asked.is_some() || beside.is_some() {
+        let others = [text, json, explore, fault.is_some(), program.is_some(), file.is_some(), title.is_some()];
+        if others.contains(&true) || (asked.is_some() && beside.is_some()) {
+            return Err("the arguments '--asked' and '--beside' go with '--out' only".into());
+        }
+        let wish = asked.map(|number| Wish::Asked(number, page(out.clone())));
+        return Ok(wish.unwrap_or_else(|| Wish::Beside(beside.expect("it is there"), page(out))));
+    }
     if let Some(file) = file {
         if text || json || explore || fault.is_some() || program.is_some() {
             return Err(
@@ -181,6 +205,8 @@ fn run(wish: &Wish) -> io::Result<ExitCode> {
         Wish::Help => return writeln!(out, "{HELP}").map(|()| ExitCode::SUCCESS),
         Wish::List => return list(out).map(|()| ExitCode::SUCCESS),
         Wish::Read(file, page, title) => return read(file, page, title.as_deref(), out).map(|()| ExitCode::SUCCESS),
+        Wish::Asked(number, path) => return explored::asked(*number, path, out),
+        Wish::Beside(name, path) => return explored::beside(name, path, out),
         Wish::Record(program, Output::Explored(path)) => return explored::every_schedule(program, path, out),
         Wish::Record(program, Output::WhatIf(fault, path)) => return explored::what_if(program, *fault, path, out),
         Wish::Record(program, output) => (*program, output),

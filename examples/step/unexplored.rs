@@ -1,4 +1,4 @@
-//! What `--explore` and `--what-if` say when `step` was built without the explorer: how to build it with it.
+//! What `--explore`, `--what-if`, `--asked` and `--beside` say when `step` was built without the explorer: how to build it with it.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -29,6 +29,16 @@ pub(crate) fn every_schedule(program: &Program, _: &Path, _: impl Write) -> io::
 /// Names the build that can do it.
 pub(crate) fn what_if(program: &Program, _: Fault, _: &Path, _: impl Write) -> io::Result<ExitCode> {
     Err(needs_the_explorer(&format!("{} --what-if FAULT", program.name)))
+}
+
+/// Names the build that can do it.
+pub(crate) fn asked(number: u32, _: &Path, _: impl Write) -> io::Result<ExitCode> {
+    Err(needs_the_explorer(&format!("--asked {number}")))
+}
+
+/// Names the build that can do it.
+pub(crate) fn beside(name: &str, _: &Path, _: impl Write) -> io::Result<ExitCode> {
+    Err(needs_the_explorer(&format!("--beside {name}")))
 }
 
 fn needs_the_explorer(arguments: &str) -> io::Error {

@@ -60,13 +60,36 @@ function draw(stepper) {
   data.words = shared.words;
   data.glossary = shared.glossary;
   data.sources = data.sources.map((at) => shared.sources[at]);
+  stepper.answers = (data.questions ?? []).map(([, event]) => event);
   const json = JSON.stringify(data).replaceAll("<", "\\u003c");
   const [before, after] = shared.page.split("/*data*/");
   const frame = document.createElement("iframe");
   frame.title = `Steps of the program ${stepper.dataset.program}`;
   // In an address of its own: the page keeps its step there.
   frame.src = URL.createObjectURL(new Blob([before, json, after], { type: "text/html" }));
+  stepper.address = frame.src;
   stepper.querySelector(".later").replaceWith(frame);
+}
+
+// An answer is shown by a step, or by a fault beside the loop as it is.
+for (const button of all("button.show")) {
+  button.addEventListener("click", () => {
+    const { lesson, question, whatIf } = button.dataset;
+    if (whatIf) {
+      const fold = document.getElementById(whatIf);
+      fold.open = true;
+      for (const row of fold.querySelectorAll(".first")) row.closest("ol").scrollTop = row.offsetTop - 60;
+      fold.scrollIntoView();
+      fold.querySelector("summary").focus({ preventScroll: true });
+      return;
+    }
+    const stepper = document.querySelector(`.stepper[data-asked="${lesson}"]`);
+    if (!stepper.querySelector("iframe")) draw(stepper);
+    const frame = stepper.querySelector("iframe");
+    frame.src = `${stepper.address}#e=${stepper.answers[question]}`;
+    stepper.scrollIntoView();
+    frame.focus({ preventScroll: true });
+  });
 }
 
 const observer = new IntersectionObserver((seen) => {

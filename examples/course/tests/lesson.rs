@@ -11,7 +11,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The name under which this binary runs one check, or is busy, and nothing else.
 const CHILD: &str = "child_that_does_one_thing";
@@ -100,45 +100,91 @@ fn the_solution_is_accepted_and_every_mutant_is_refused_by_its_rule() {
 const PROGRAMS_OF_A_SEED: u64 = 30;
 const SEEDS_A_STEP: u64 = 50;
 
-/// Tries all right answers under many seeds, and says how far it is:
-///
-/// ```text
-/// COURSE_MINUTES=15 cargo test --release -p course --test lesson -- --ignored --nocapture seeds
-/// ```
-///
-/// It ends after 10,000 seeds for each answer, or `COURSE_SEEDS`; if `COURSE_MINUTES` is set, then no later. With
-/// `COURSE_LESSON=04` it tries the answers of that lesson only.
-#[test]
-#[ignore = "takes an hour: 10,000 seeds for each right answer"]
-fn every_right_answer_is_accepted_under_10_000_seeds() {
-    let number = |name: &str| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let (seeds, minutes) = (number("COURSE_SEEDS").unwrap_or(10_000), number("COURSE_MINUTES").unwrap_or(u64::MAX));
-    let begin = Instant::now();
-    let mut done = 0;
-    let mut programs = 0;
-    while done < seeds && begin.elapsed().as_secs() / 60 < minutes {
-        let step = SEEDS_A_STEP.min(seeds - done);
-        for lesson in lessons() {
-            for answer in right(lesson) {
-                let mut check = child(&format!("{lesson}/{answer}"));
-                check.env("COURSE_CHECKS", step.to_string());
-                check.env("COURSE_PROGRAMS", PROGRAMS_OF_A_SEED.to_string());
-                assert_eq!(Verdict::of(&mut check), Verdict::Accepted, "{lesson}/{answer}, after {done} seeds");
-                programs += step * PROGRAMS_OF_A_SEED;
-            }
+/// A number in the environment.
+fn number(name: &str, otherwise: u64) -> u64 {
+    env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}: not a number")))
+}
+
+/// What the slow acceptance found of one answer, or of many: the slowest of its checks.
+#[derive(Default)]
+struct Slowest {
+    /// Of processor time, in milliseconds: the loops of the answer alone.
+    cpu: u64,
+    /// From the start of the process to its end.
+    all: Duration,
+}
+
+impl Slowest {
+    /// Runs a mutant so often: it is refused by a rule of its set, and holds no check longer than it may. The limit is one of
+    /// processor time, so that it is the same on a busy machine.
+    fn refuse(&mut self, lesson: &str, (name, source): (&str, &str), times: u64) {
+        for _ in 0..times {
+            let begin = Instant::now();
+            let check = |_: &str| {
+                let verdict = Verdict::of(&mut child(&format!("{lesson}/{name}")));
+                if let Verdict::Refused { cpu, .. } = &verdict {
+                    self.cpu = self.cpu.max(*cpu);
+                }
+                verdict
+            };
+            grade(check, &[], &[(name, source)], 1).unwrap_or_else(|wrong| panic!("{lesson}: {wrong}"));
+            self.all = self.all.max(begin.elapsed());
+            assert!(self.cpu <= MOST_CPU, "{lesson}/{name} took {} ms of processor time", self.cpu);
         }
-        done += step;
-        let rate = programs as f64 / begin.elapsed().as_secs_f64();
-        println!("{done} of {seeds} seeds for each answer, {PROGRAMS_OF_A_SEED} programs each; {rate:.0} programs/s");
     }
 }
 
+/// The slow acceptance, lesson by lesson, a line for each:
+///
+/// ```text
+/// cargo test --release -p course --test lesson -- --ignored --nocapture acceptance
+/// ```
+///
+/// Each right answer is accepted under 10,000 seeds; each mutant is refused 100 times, and ten times more beside four busy
+/// processes. The environment limits it: `COURSE_LESSON=04` is one lesson, `COURSE_SEEDS=200` and `COURSE_TIMES=10` are
+/// fewer seeds and times, and after `COURSE_MINUTES=15` no lesson is begun.
 #[test]
-#[ignore = "takes half an hour: each mutant 100 times"]
-fn every_mutant_is_refused_100_times() {
-    for round in 1..=100 {
-        grade_all(&lessons(), 0, 1);
-        println!("{round} of 100 rounds");
+#[ignore = "the slow acceptance takes hours; README.md says how to limit it"]
+fn acceptance() {
+    let (seeds, times, minutes) =
+        (number("COURSE_SEEDS", 10_000), number("COURSE_TIMES", 100), number("COURSE_MINUTES", u64::MAX));
+    let busy_times = times.div_ceil(10);
+    let start = Instant::now();
+    for lesson in lessons() {
+        if start.elapsed().as_secs() / 60 >= minutes {
+            println!("{lesson:<14} not begun: {minutes} minutes are over");
+            continue;
+        }
+        let begin = Instant::now();
+        let (right, mutants) = (right(lesson), mutants(lesson));
+        for answer in &right {
+            for done in (0..seeds).step_by(SEEDS_A_STEP as usize) {
+                let mut check = child(&format!("{lesson}/{answer}"));
+                check.env("COURSE_CHECKS", SEEDS_A_STEP.min(seeds - done).to_string());
+                check.env("COURSE_PROGRAMS", PROGRAMS_OF_A_SEED.to_string());
+                assert_eq!(Verdict::of(&mut check), Verdict::Accepted, "{lesson}/{answer}, after {done} seeds");
+            }
+        }
+        let accepted = begin.elapsed().as_secs();
+        let (mut quiet, mut busy) = (Slowest::default(), Slowest::default());
+        mutants.iter().for_each(|mutant| quiet.refuse(lesson, *mutant, times));
+        let four = Busy::start(4);
+        mutants.iter().for_each(|mutant| busy.refuse(lesson, *mutant, busy_times));
+        for answer in &right {
+            assert_eq!(Verdict::of(&mut child(&format!("{lesson}/{answer}"))), Verdict::Accepted, "{lesson}/{answer}");
+        }
+        drop(four);
+        println!(
+            "{lesson:<14} {} right, {seeds} seeds, {accepted} s; {} mutants, {times} times, at most {} ms of processor time, \
+             {:.1} s in all; {busy_times} times beside four busy processes: {} ms, {:.1} s; {} s",
+            right.len(),
+            mutants.len(),
+            quiet.cpu,
+            quiet.all.as_secs_f64(),
+            busy.cpu,
+            busy.all.as_secs_f64(),
+            begin.elapsed().as_secs()
+        );
     }
 }
 
@@ -167,13 +213,6 @@ fn a_check_says_the_same_beside_four_busy_processes() {
     let lessons: Vec<&str> =
         lessons().into_iter().filter(|lesson| ["01", "02"].iter().any(|it| lesson.starts_with(it))).collect();
     grade_all(&lessons, 1, 1);
-}
-
-#[test]
-#[ignore = "takes minutes: each answer of each lesson"]
-fn each_check_says_the_same_beside_four_busy_processes() {
-    let _busy = Busy::start(4);
-    grade_all(&lessons(), 1, 1);
 }
 
 /// Looks at the messages of each answer whose number `every` divides.

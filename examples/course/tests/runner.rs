@@ -1,6 +1,7 @@
 //! The runner: what it says and returns at each command, and a student's whole way on a copy of the package.
 
 use course::{COLUMNS, Course, commands};
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -130,6 +131,11 @@ fn an_untouched_exercise_is_not_begun() {
     assert!(said.contains("NOT BEGUN"), "{said}");
     assert_eq!(command(&folder, &["check", "1", "--seed", "7"]).0, code);
     assert_eq!(command(&folder, &["check", "--seed=7"]).0, code);
+    for number in 0..15 {
+        let (code, said) = command(&folder, &["check", &number.to_string()]);
+        assert_eq!(code, commands::NOT_ACCEPTED, "lesson {number}");
+        assert!(said.contains("NOT BEGUN"), "lesson {number}: {said}");
+    }
 }
 
 #[test]
@@ -250,6 +256,21 @@ fn what_the_runner_says_fits_into_60_columns() {
             assert!(short.chars().count() <= COLUMNS && short.is_ascii(), "{words:?}: {line}");
         }
     }
+}
+
+/// The first build is soon there: it has what the runner and the checkers' library need. What the rungs are made of comes
+/// with the first check.
+#[test]
+fn the_first_build_has_no_tokio_hyper_or_clap() {
+    let words = ["tree", "--quiet", "--offline", "--locked", "-p", "course", "-e", "normal,build", "--prefix", "none"];
+    let output = Command::new(env!("CARGO")).args(words).current_dir(Course::top()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let crates: BTreeSet<&str> = said.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(output.status.success() && crates.contains("course"), "{said}");
+    for heavy in ["tokio", "hyper", "clap", "syn", "serde", "regex"] {
+        assert!(!crates.contains(heavy), "{heavy} is built before the first message: {said}");
+    }
+    assert!(crates.len() <= 4, "{crates:?}");
 }
 
 /// `cargo run -p course -- …` in a clone; its exit code, and what it says.
