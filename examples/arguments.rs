@@ -27,6 +27,18 @@ pub fn count(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Parses how many may be in flight: from 1 to a million. Each has its place in memory from the beginning.
+///
+/// # Errors
+///
+/// A sentence that says so.
+pub fn places(text: &str) -> Result<u64, String> {
+    match count(text) {
+        Ok(places) if places <= 1_000_000 => Ok(places),
+        _ => Err("this many is a whole number from 1 to 1000000".to_string()),
+    }
+}
+
 /// Parses a time from a millisecond to a day: a number of seconds, or a number with its unit.
 ///
 /// ```

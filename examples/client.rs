@@ -247,7 +247,7 @@ impl Site {
     async fn find(url: &Url, tls: &TlsConnector) -> Result<Self, String> {
         let addresses = lookup_host(&url.address).await;
         let mut problem = "it has no address".to_string();
-        for address in addresses.map_err(|error| format!("{}: {error}", url.address))? {
+        for address in addresses.map_err(|error| error.to_string())? {
             let tls = url.name.clone().map(|name| (tls.clone(), name));
             let site = Self { address, tls, idle: RefCell::default(), resent: Cell::default() };
             problem = match timeout(PROBE, site.connect()).await {

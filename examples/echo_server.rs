@@ -8,6 +8,7 @@
 //! Then, in other terminals and in as many as you like: `nc 127.0.0.1 40321`. Ctrl-C ends it.
 
 use clap::Parser;
+use examples::out::complain;
 use examples::say;
 use runtime::net::{TcpListener, TcpStream};
 use runtime::time::{sleep, timeout};
@@ -57,7 +58,7 @@ async fn serve(address: &str) -> io::Result<()> {
                 // Dropping the handle detaches the task: it runs on by itself.
                 drop(spawn(async move {
                     if let Err(error) = echo(stream).await {
-                        eprintln!("{peer}: {error}");
+                        complain(format_args!("{peer}: {error}"));
                     }
                 }));
             }
@@ -65,12 +66,12 @@ async fn serve(address: &str) -> io::Result<()> {
                 drop(spare.take());
                 // They may have left meanwhile.
                 if let Ok(Ok((_, peer))) = timeout(PAUSE, listener.accept()).await {
-                    eprintln!("{peer}: sent away: {error}");
+                    complain(format_args!("{peer}: sent away: {error}"));
                 }
                 spare = File::open("/dev/null").ok();
             }
             Err(error) => {
-                eprintln!("accept: {error}");
+                complain(format_args!("accept: {error}"));
                 sleep(PAUSE).await;
             }
         }
@@ -80,9 +81,8 @@ async fn serve(address: &str) -> io::Result<()> {
 fn main() -> ExitCode {
     let Options { address } = Options::parse();
     if let Err(error) = block_on(serve(&address)) {
-        eprintln!(
-            "error: {address}: {error}; name a host of this machine and a port that is free: 127.0.0.1:0 finds one"
-        );
+        let cure = "name a host of this machine and a port that is free: 127.0.0.1:0 finds one";
+        complain(format_args!("error: {address}: {error}; {cure}"));
     }
     ExitCode::from(2)
 }

@@ -81,11 +81,12 @@ impl FromStr for Condition {
             }
         };
         let value = value.trim();
-        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| *number >= 0.0);
+        let is_bound = |number: &f64| number.is_finite() && *number >= 0.0;
+        let number = |text: &str| text.trim().parse::<f64>().ok().filter(is_bound);
         let bound = match metric {
             // A latency without a unit would be in seconds for some and in milliseconds for others.
             Metric::Quantile(_) | Metric::Mean | Metric::Deviation if number(value).is_none() => {
-                time(value).filter(|time| *time >= 0.0).map(Bound::Seconds).ok_or("a latency has a unit: 50ms, 1.5s")?
+                time(value).filter(is_bound).map(Bound::Seconds).ok_or("a latency has a unit: 50ms, 1.5s")?
             }
             Metric::Quantile(_) | Metric::Mean | Metric::Deviation => return Err("a latency has a unit: 50ms".into()),
             Metric::Rate => number(value).map(Bound::Number).ok_or("a rate is a number of answers a second")?,
@@ -219,6 +220,10 @@ mod tests {
             ("p99>fast", "a latency has a unit"),
             ("rate<10%", "a rate is a number"),
             ("errors>many", "a count is"),
+            // They would never come true.
+            ("p99>infms", "a latency has a unit"),
+            ("rate<inf", "a rate is a number"),
+            ("errors>1e999", "a count is"),
         ] {
             let error = text.parse::<Condition>().expect_err(text);
             assert!(error.contains(why), "{text}: {error}");

@@ -2,7 +2,7 @@
 //! plain line now and then, for logs.
 
 use crate::out::complain;
-use crate::progress::bar_with_message;
+use crate::progress::{INDENT, bar_with_message};
 use crate::report::nanoseconds;
 use crate::stop::until;
 use crate::tally::Recent;
@@ -21,8 +21,11 @@ const FRAME: Duration = Duration::from_millis(250);
 /// How often a line is printed where there is no terminal.
 const LINE: Duration = Duration::from_secs(5);
 
-/// Columns of the picture. With the words before it, a line has room in 60.
+/// Columns of the picture, where there is room for them.
 const COLUMNS: usize = 16;
+
+/// Columns of the narrowest terminal that has room for all words.
+const NARROW: usize = 60;
 
 /// The heights of a column.
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -72,8 +75,8 @@ pub async fn watch(
                 Some(screen) => {
                     picture.extend((recent.answers > 0).then(|| recent.latency.value_at_quantile(0.5)));
                     picture.drain(..picture.len().saturating_sub(COLUMNS));
-                    let (p50, sparks) = (quantile(0.5), sparkline(&picture));
-                    screen.say(format!("{warming}{rate}/s, {} errors, p50 {p50} {sparks}", HumanCount(failed)));
+                    let words = format!("{warming}{rate}/s, {} errors, p50 {} ", HumanCount(failed), quantile(0.5));
+                    screen.say(with_picture(words, &picture));
                 }
                 None => complain(format_args!(
                     "{:4.0} s: {warming}{rate} requests/s, {} errors, p50 {}, p99 {}",
@@ -119,11 +122,17 @@ impl Drop for Screen {
     }
 }
 
+/// The words, and the picture of the last values: of as many as have room beside them in a narrow terminal.
+fn with_picture(words: String, values: &VecDeque<u64>) -> String {
+    let room = NARROW.saturating_sub(INDENT + words.chars().count());
+    words + &sparkline(values.iter().skip(values.len().saturating_sub(room)))
+}
+
 /// A column for each value; the highest is the largest.
-fn sparkline(values: &VecDeque<u64>) -> String {
-    let most = values.iter().max().copied().unwrap_or(0).max(1);
+fn sparkline<'a>(values: impl Iterator<Item = &'a u64> + Clone) -> String {
+    let most = values.clone().max().copied().unwrap_or(0).max(1);
     let height = |value: &u64| HEIGHTS[((*value as f64 / most as f64) * 7.0).round() as usize];
-    values.iter().map(height).collect()
+    values.map(height).collect()
 }
 
 #[cfg(test)]
@@ -132,8 +141,24 @@ mod tests {
 
     #[test]
     fn the_picture_has_a_column_for_each_value_and_the_largest_is_the_highest() {
-        assert_eq!(sparkline(&VecDeque::from([0, 50, 100])), "▁▅█");
-        assert_eq!(sparkline(&VecDeque::new()), "");
-        assert_eq!(sparkline(&VecDeque::from([0])), "▁");
+        assert_eq!(sparkline([0, 50, 100].iter()), "▁▅█");
+        assert_eq!(sparkline([].iter()), "");
+        assert_eq!(sparkline([0].iter()), "▁");
+    }
+
+    #[test]
+    fn the_picture_gives_way_to_the_words() {
+        let picture = VecDeque::from_iter(0..COLUMNS as u64);
+        for (words, columns) in [
+            ("1,234/s, 0 errors, p50 12.3 ms ", 16),
+            ("warm-up, 123,456/s, 12,345 errors, p50 12.3 ms ", 11),
+            ("warm-up, 123,456,789/s, 123,456,789 errors, p50 12.3 ms ", 2),
+            ("warm-up, 123,456,789/s, 123,456,789,000 errors, p50 12.3 ms ", 0),
+        ] {
+            let line = with_picture(words.to_string(), &picture);
+            assert_eq!(line.chars().count(), words.chars().count() + columns, "{line}");
+            // The last value is the largest, and stays.
+            assert_eq!(line.ends_with('█'), columns > 0, "{line}");
+        }
     }
 }

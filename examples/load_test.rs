@@ -13,7 +13,7 @@
 
 use bytes::Bytes;
 use clap::{Parser, Subcommand};
-use examples::arguments::{body, count, exit_status, method, rate, seconds};
+use examples::arguments::{body, count, exit_status, method, places, rate, seconds};
 use examples::client::{Ask, Target};
 use examples::fail_if::Condition;
 use examples::fire::{Job, fire};
@@ -50,7 +50,7 @@ const REQUESTS: u64 = 10_000;
 
 /// A load test for HTTP servers.
 #[derive(Debug, Parser)]
-#[command(name = "load_test", after_help = EXITS, args_conflicts_with_subcommands = true)]
+#[command(name = "load_test", version, after_help = EXITS, args_conflicts_with_subcommands = true)]
 #[command(subcommand_negates_reqs = true)]
 struct Options {
     #[command(subcommand)]
@@ -69,7 +69,7 @@ struct Options {
     warm_up: Option<Duration>,
     /// How many may be in flight at once
     #[arg(short, long, value_name = "N", default_value = "100", allow_negative_numbers = true)]
-    #[arg(value_parser = count)]
+    #[arg(value_parser = places)]
     concurrency: u64,
     /// How many to send in a second, whatever comes back (open loop): latency then counts from when each was due
     #[arg(short = 'q', long, value_name = "PER SECOND", allow_negative_numbers = true, value_parser = rate)]
@@ -157,6 +157,12 @@ fn provide_files(options: &Options) -> Result<(), String> {
 async fn load_test(mut options: Options) -> Result<(Report, Option<u8>), String> {
     if options.requests.is_none() && options.duration.is_none() {
         options.requests = Some(REQUESTS);
+    }
+    // wrk and k6 take the duration with -d.
+    let is_time =
+        |body: &Bytes| str::from_utf8(body).is_ok_and(|it| it.ends_with(char::is_alphabetic) && seconds(it).is_ok());
+    if options.duration.is_none() && options.body.as_ref().is_some_and(is_time) {
+        complain(format_args!("note: -d is the body of every request; how long to send them is said with -z"));
     }
     if options.loops > options.concurrency {
         return Err(format!("--loops {} needs a --concurrency of {0} at least: a place for each", options.loops));

@@ -18,14 +18,18 @@ pub fn progress_bar(total: u64, things: &str) -> ProgressBar {
     bar(total, &format!("{{human_pos}} of {{human_len}}   {{throughput}} {things}/s"))
 }
 
+/// So far from the left stand the lines of a bar.
+pub const INDENT: usize = 2;
+
 /// A bar with a message of its own, which may be changed, in a line below it. It counts to `total`, and says in its own
-/// line how far that is: `middle` is a template of indicatif.
+/// line how far that is: `middle` is a template of indicatif. The bar has what the words leave of the terminal's columns;
+/// a message that is longer than a line is cut.
 ///
 /// # Panics
 ///
 /// Outside a runtime.
 pub fn bar_with_message(total: u64, middle: &str) -> ProgressBar {
-    drawn(total, &format!("  {{bar:20.cyan/dim}}  {middle}\n  {{msg}}"))
+    drawn(total, &format!("  {{wide_bar:.cyan/dim}}  {middle}\n  {{wide_msg}}"))
 }
 
 /// As [`progress_bar`], for so many bytes.

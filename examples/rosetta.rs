@@ -12,6 +12,7 @@
 use clap::Parser;
 use examples::arguments::exit_status;
 use examples::memory;
+use examples::out::complain;
 use examples::process::output;
 use examples::progress::progress_bar;
 use examples::say;
@@ -114,7 +115,7 @@ async fn forms(options: &Options, build: &Path, bar: &ProgressBar) -> io::Result
             Err(error) if error.kind() == ErrorKind::NotFound => "not installed".to_string(),
             Err(error) => error.to_string(),
         };
-        bar.suspend(|| eprintln!("{language} is left out: {why}"));
+        bar.suspend(|| complain(format_args!("{language} is left out: {why}")));
         false
     };
     if is_asked("ours") {
@@ -187,7 +188,7 @@ async fn rosetta(options: &Options) -> io::Result<ExitCode> {
     for form in forms {
         let language = form.language;
         if let Err(error) = measure(form, &bar).await {
-            bar.suspend(|| eprintln!("error: {error}"));
+            bar.suspend(|| complain(format_args!("error: {error}")));
             good = false;
         } else if !ran.contains(&language) {
             ran.push(language);

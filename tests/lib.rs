@@ -545,6 +545,15 @@ impl Meddler {
     }
 }
 
+/// Sends a process the signal of this name (`TERM`, `9`). The shell does it: `kill` is a program that small systems lack,
+/// and part of every shell.
+#[track_caller]
+pub fn send_signal(name: &str, process: impl std::fmt::Display) {
+    let script = format!("kill -s {name} {process}");
+    let status = std::process::Command::new("sh").args(["-c", &script]).status().expect("there is a shell");
+    assert!(status.success(), "{script}: {status}");
+}
+
 /// Raises the number of descriptors that this process may have to `n`, if it is lower.
 pub fn allow_descriptors(n: u64) {
     limit(libc::RLIMIT_NOFILE, |before| before.max(n));

@@ -32,6 +32,8 @@ mod web;
 mod lines;
 #[path = "programs/little.rs"]
 mod little;
+#[path = "programs/nginx.rs"]
+mod nginx;
 #[path = "programs/pool.rs"]
 mod pool;
 #[path = "programs/process.rs"]
@@ -521,9 +523,9 @@ fn too_many_open_files_come_with_the_cure() {
 fn a_signal_drops_what_is_in_flight_and_reports_the_rest() {
     const BAD: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
     for (signal, answer, status, code) in [
-        ("-INT", OK, "200          10\n", 130),
-        ("-TERM", OK, "200          10\n", 143),
-        ("-INT", BAD, "500          10   not 2xx\n", 1),
+        ("INT", OK, "200          10\n", 130),
+        ("TERM", OK, "200          10\n", 143),
+        ("INT", BAD, "500          10   not 2xx\n", 1),
     ] {
         let (sender, asked) = mpsc::channel();
         let requests = AtomicUsize::new(0);
@@ -542,9 +544,7 @@ fn a_signal_drops_what_is_in_flight_and_reports_the_rest() {
         for _ in 0..4 {
             asked.recv_timeout(PATIENCE).expect("a request is in flight");
         }
-        let id = program.child.id().to_string();
-        let kill = Command::new("kill").args([signal, &id]).status().expect("there is a `kill`");
-        assert!(kill.success());
+        tests::send_signal(signal, program.child.id());
         let done = program.finish();
         done.says("interrupted after 10 requests; 4 in flight were dropped\n");
         done.says(&format!("statuses      {status}"));
@@ -667,6 +667,7 @@ fn what_cannot_be_meant_is_refused_by_name_before_any_request() {
     for (arguments, named) in [
         (["--concurrency", "0"], "--concurrency"),
         (["--concurrency", "many"], "--concurrency"),
+        (["--concurrency", "1000001"], "--concurrency"),
         (["--requests", "0"], "--requests"),
         (["--requests", "-1"], "--requests"),
         (["--requests", "1.5"], "--requests"),

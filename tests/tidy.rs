@@ -259,6 +259,15 @@ fn nothing_is_left_lying_about() {
 }
 
 #[test]
+fn signals_are_sent_by_the_shell() {
+    // The program `kill` is not on every machine; each shell has one of its own. Written so that this finds not itself.
+    let program = ["Command::new(", "\"kill\")"].concat();
+    for (name, source) in rust_files(&["runtime", "gather", "examples", "benches", "tests"]) {
+        assert!(!source.contains(&program), "{name} starts the program `kill`: tests have `tests::send_signal`");
+    }
+}
+
+#[test]
 fn no_exercise_of_the_course_holds_an_answer() {
     let mut found = 0;
     for entry in fs::read_dir(top().join("examples/course/lessons")).unwrap() {

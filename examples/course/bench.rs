@@ -235,8 +235,9 @@ fn run(command: &mut Command, folder: &Path, name: &str) -> io::Result<(Ended, S
 fn end(child: &mut Child) {
     #[cfg(unix)]
     drop(
-        Command::new("kill")
-            .args(["-KILL", "--", &format!("-{}", child.id())])
+        // The shell's own: the program `kill` is not everywhere.
+        Command::new("sh")
+            .args(["-c", &format!("kill -s KILL -- -{}", child.id())])
             .stderr(Stdio::null())
             .stdout(Stdio::null())
             .status(),

@@ -17,10 +17,12 @@ use runtime::time::sleep;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::io::Write;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
+use step::out::Stdout;
 use step::pieces::{Flag, aborted, both, pauses};
 
 /// A title, how it is explored, and the program: true asks for the mended one.
@@ -40,18 +42,19 @@ fn main() -> ExitCode {
         ("a lease that ends while its owner works", || explorer().time_passes(), |mended| Box::pin(lease(mended))),
         ("one read is taken for one message", usual, |mended| Box::pin(short_read(mended))),
     ];
-    let mut status = ExitCode::SUCCESS;
+    let (mut status, mut out) = (ExitCode::SUCCESS, Stdout::default());
+    let mut say = |words: String| _ = writeln!(out, "{words}");
     for (title, explorer, program) in races {
-        println!("{title}\n");
+        say(format!("{title}\n"));
         match explorer().run(|| program(false)).failure {
-            Some(failure) => println!("{}", failure.message),
+            Some(failure) => say(failure.message),
             None => status = ExitCode::FAILURE,
         }
         let mended = explorer().run(|| program(true));
-        println!("Mended, it {mended}\n");
+        say(format!("Mended, it {mended}\n"));
         status = if mended.failure.is_none() { status } else { ExitCode::FAILURE };
     }
-    status
+    out.end(status)
 }
 
 async fn lost_update(mended: bool) {

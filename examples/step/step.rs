@@ -44,6 +44,7 @@ use std::io::{self, Write};
 use std::panic::{set_hook, take_hook};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use step::out::{Stdout, complain};
 use step::programs::{PROGRAMS, Program, Recording};
 use step::{stop, transcript};
 
@@ -78,7 +79,7 @@ Options:
 
 Ctrl-C leaves the page of what has happened so far.
 
-Exit status: 0; 2 if the arguments make no sense or the page cannot be written; 3 if the program ended with a panic, as
+Exit status: 0; 1 if what is printed here is lost; 2 if the arguments make no sense or the page cannot be written; 3 if the program ended with a panic, as
 one that hangs does, or a schedule failed. The page, the transcript or the events are written all the same, and show how it came to that.";
 
 /// The exit status when the program did not come to its end.
@@ -112,19 +113,17 @@ fn main() -> ExitCode {
     let wish = match wish(Parser::from_env()) {
         Ok(wish) => wish,
         Err(error) => {
-            eprintln!("error: {error}\n\nUsage: step [OPTIONS] [PROGRAM]\n\nFor more information, try '--help'.");
+            let usage = "Usage: step [OPTIONS] [PROGRAM]\n\nFor more information, try '--help'.";
+            complain(format_args!("error: {error}\n\n{usage}"));
             return ExitCode::from(2);
         }
     };
-    match run(&wish) {
-        Ok(status) => status,
-        // Whoever reads the transcript has seen enough (`| head`).
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("step: {error}");
-            ExitCode::from(2)
-        }
-    }
+    let mut out = Stdout::default();
+    let status = run(&wish, &mut out).unwrap_or_else(|error| {
+        complain(format_args!("step: {error}"));
+        ExitCode::from(2)
+    });
+    out.end(status)
 }
 
 /// What the arguments ask for.
@@ -199,8 +198,7 @@ fn unexpected(argument: &str) -> lexopt::Error {
     format!("unexpected argument '{argument}' found").into()
 }
 
-fn run(wish: &Wish) -> io::Result<ExitCode> {
-    let mut out = io::stdout().lock();
+fn run(wish: &Wish, mut out: &mut Stdout) -> io::Result<ExitCode> {
     let (program, output) = match wish {
         Wish::Help => return writeln!(out, "{HELP}").map(|()| ExitCode::SUCCESS),
         Wish::List => return list(out).map(|()| ExitCode::SUCCESS),
@@ -216,7 +214,7 @@ fn run(wish: &Wish) -> io::Result<ExitCode> {
     // Asked for before the program runs: a name that cannot be written to is told at once.
     let page = if let Output::Page(path) = output { Some((path, page_at(&recorder, program, path)?)) } else { None };
     // The hook tells of every panic, the expected ones of a program as well.
-    set_hook(Box::new(|panic| eprintln!("step: {panic}\n")));
+    set_hook(Box::new(|panic| complain(format_args!("step: {panic}\n"))));
     let recording = program.record_with(recorder)?;
     drop(take_hook());
     if let Some((path, page)) = page {
@@ -234,7 +232,8 @@ fn run(wish: &Wish) -> io::Result<ExitCode> {
     if recording.panic.is_none() {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("step: the program did not come to its end, for the reason above; what is written shows how far it came");
+    let why = "for the reason above; what is written shows how far it came";
+    complain(format_args!("step: the program did not come to its end, {why}"));
     Ok(ExitCode::from(PANICKED))
 }
 

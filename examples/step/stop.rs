@@ -1,19 +1,24 @@
-//! Ctrl-C, for a program that records a page: the page is written before the program ends.
+//! Ctrl-C, for a program that records a page: the page is written before the program ends. So it is at SIGTERM, and when
+//! the terminal is closed.
 
 use runtime::trace;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io::{self, Write};
-use std::{process, thread};
+use std::{fs, process, thread};
 
-/// From here on Ctrl-C and SIGTERM write the pages that are being recorded, and end the program with 128 and the number of
-/// the signal, as shells have it. The signals are awaited on a thread of their own, so it does not matter what the loop
+/// From here on Ctrl-C, SIGTERM and SIGHUP (the terminal is closed) write the pages that are being recorded, and end the
+/// program with 128 and the number of the signal, as shells have it. A SIGHUP that is ignored already, as under `nohup`,
+/// stays ignored. The signals are awaited on a thread of their own, so it does not matter what the loop
 /// does: it may be in a poll that never ends.
 ///
 /// # Errors
 /// When no handler can be installed.
 pub fn leave_pages() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    if !is_ignored(SIGHUP) {
+        signals.add_signal(SIGHUP)?;
+    }
     thread::spawn(move || {
         let Some(signal) = signals.forever().next() else { return };
         // Nobody is there to tell of an error in the telling.
@@ -27,6 +32,13 @@ pub fn leave_pages() -> io::Result<()> {
         process::exit(128 + signal);
     });
     Ok(())
+}
+
+/// Whether this process ignores the signal. Linux says so in a file; elsewhere the answer is no.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    ignored.is_some_and(|ignored| ignored >> (signal - 1) & 1 == 1)
 }
 
 #[cfg(test)]
@@ -65,7 +77,7 @@ mod tests {
         if let Ok(path) = env::var(CHILD) {
             return record_for_ever(&path);
         }
-        for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
             let path = env::temp_dir().join(format!("step-stopped-{}-{signal}.html", std::process::id()));
             let mut child = Command::new(env::current_exe().expect("a process knows its program"))
                 .args([
@@ -80,8 +92,9 @@ mod tests {
                 .expect("the program that runs can be run again");
             let mut said = BufReader::new(child.stdout.take().expect("piped")).lines();
             assert!(said.any(|line| line.expect("text").contains("in the poll")));
-            let id = child.id().to_string();
-            assert!(Command::new("kill").args(["-s", signal, &id]).status().expect("there is a kill").success());
+            // Part of every shell; the program `kill` is not everywhere.
+            let kill = format!("kill -s {signal} {}", child.id());
+            assert!(Command::new("sh").args(["-c", &kill]).status().expect("there is a shell").success());
             let ended = child.wait_with_output().expect("it ends");
             assert_eq!(ended.status.code(), Some(code));
             let told = String::from_utf8_lossy(&ended.stderr).into_owned();

@@ -42,7 +42,7 @@ fn a_worker_that_is_killed_in_the_middle_costs_no_answer() {
         }
         assert_eq!(program.child.try_wait().expect("it is our child"), None, "it has workers");
     };
-    assert!(std::process::Command::new("kill").args(["-9", &victim]).status().expect("there is a kill").success());
+    tests::send_signal("KILL", &victim);
     let done = program.finish();
     assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
     done.says("1 worker processes died, and 1 jobs were given to another\n");

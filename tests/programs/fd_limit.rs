@@ -4,7 +4,7 @@ use crate::process::{Done, Program, binary, run};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
-use tests::{OnDrop, until};
+use tests::{OnDrop, send_signal, until};
 
 /// The two tries: how many connections were answered, and how many found too many files open.
 #[track_caller]
@@ -58,12 +58,10 @@ fn a_server_that_is_killed_fails_the_connections_that_are_left_and_hangs_none() 
     });
     let server =
         std::fs::read_to_string(of(&format!("task/{}/children", program.child.id()))).expect("it has a server");
-    let tell = |signal: &str| {
-        assert!(Command::new("kill").args([signal, server.trim()]).status().expect("there is a kill").success());
-    };
+    let tell = |signal: &str| send_signal(signal, server.trim());
     // Stopped, it answers nobody: all connections for which there are files are open when it is killed.
-    let killed = OnDrop::new(|| tell("-9"));
-    tell("-STOP");
+    let killed = OnDrop::new(|| tell("KILL"));
+    tell("STOP");
     let reader = std::thread::spawn(move || {
         let mut said = String::new();
         output.read_to_string(&mut said).expect("text");

@@ -81,7 +81,7 @@ fn a_file_that_cannot_be_read_is_reported_and_the_others_are_counted() {
 
 #[test]
 fn a_signal_that_ends_it_leaves_no_files_behind() {
-    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let folder = format!("{}/interrupted{signal}", env!("CARGO_TARGET_TMPDIR"));
         // Of a run that failed.
         let _ = std::fs::remove_dir_all(&folder);
@@ -91,8 +91,7 @@ fn a_signal_that_ends_it_leaves_no_files_behind() {
         while files() == 0 {
             assert_eq!(program.child.try_wait().expect("it is our child"), None, "it makes files");
         }
-        let id = program.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().expect("there is a kill").success());
+        tests::send_signal(signal, program.child.id());
         let done = program.finish();
         assert_eq!((done.code(), files()), (code, 0), "{signal}: {done:?}");
     }

@@ -1,7 +1,8 @@
 //! The load test tells the truth, and has what users of other load testers expect. Whatever it says is compared with what
 //! the server has counted.
 
-use crate::process::{PATIENCE, Program, binary, run};
+use crate::nginx::Nginx;
+use crate::process::{Done, PATIENCE, Program, binary, run};
 use crate::{Authority, OK, answer_each, file, read_request, serve, tls, url};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -177,6 +178,10 @@ fn method_body_and_headers_are_those_that_were_asked_for() {
         assert_eq!(body, expected, "{head}");
         assert_eq!(head.contains("content-type: application/json\r\n"), arguments.contains(&"-H"), "{head}");
     }
+    // As wrk and k6 have it: it is done, and said.
+    let done = run("load_test", &["-d", "30s", "-n", "1", "-c", "1", &url(server)]);
+    assert_eq!(done.stderr, "note: -d is the body of every request; how long to send them is said with -z\n");
+    assert_eq!((done.code(), requests.recv_timeout(PATIENCE).expect("a request").1), (0, "30s".to_string()));
     for arguments in [["-m", "CONNECT"], ["-m", "a b"], ["-d", "@/no/such/file"], ["-z", "soon"], ["--loops", "101"]] {
         let done = run("load_test", &[&arguments[..], &[&url(server)]].concat());
         assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{arguments:?}: {done:?}");
@@ -343,70 +348,70 @@ fn a_certificate_that_openssl_has_made_is_accepted_with_ca_and_refused_in_words_
     assert_eq!(done.code(), 2);
 }
 
-/// How many requests nginx has written down.
-fn logged(path: &str) -> u64 {
-    std::fs::read_to_string(path).unwrap_or_default().lines().count() as u64
-}
-
 #[test]
 fn nginx_has_counted_as_many_although_it_closes_connections_as_it_likes() {
-    if Command::new("nginx").arg("-v").output().is_err() {
-        return left_out("there is no nginx");
-    }
-    let folder = format!("{}/nginx", env!("CARGO_TARGET_TMPDIR"));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).expect("the target folder takes folders");
-    let log = format!("{folder}/access.log");
-    // A port that was free a moment ago; another one if somebody else has it by now.
-    for _ in 0..20 {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
-        let config = format!(
-            "daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log; events {{}}\n\
-             http {{ access_log {log}; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;\n\
-             fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n\
-             server {{ listen 127.0.0.1:{port}; keepalive_requests 7; location / {{ return 200 'ok'; }} }} }}\n"
-        );
-        let path = file("nginx/nginx.conf", &config);
-        let mut command = Command::new("nginx");
-        let mut nginx = Program::spawn(command.args(["-c", &path, "-e", &format!("{folder}/error.log")]));
-        while nginx.child.try_wait().expect("it is our child").is_none()
-            && TcpStream::connect(("127.0.0.1", port)).is_err()
-        {
-            thread::yield_now();
+    let server = "keepalive_requests 7; location / { return 200 'ok'; }";
+    let Some(nginx) = Nginx::start("counts", "", server) else { return };
+    let done = run("load_test", &["-n", "500", "-c", "5", "--json", &url(nginx.address)]);
+    let json = done.json();
+    assert_eq!((done.code(), &json["statuses"]), (0, &json!({"200": 500})), "{json}");
+    assert_eq!(nginx.end().len() as u64, 500 + number(&json, "sent_again"), "{json}");
+}
+
+/// The lines that are drawn at a terminal of so many columns, without the codes for colours and places. A bar is drawn as one
+/// text: its lines are filled up with blanks, so that the terminal begins a new one by itself. A line that is too long would
+/// go on where the next one should begin.
+fn frames(columns: usize, done: &Done) -> Vec<String> {
+    let mut frames = Vec::new();
+    for line in done.stdout.split(['\r', '\n']) {
+        let mut pieces = line.split('\u{1b}');
+        let mut text = pieces.next().unwrap_or_default().to_string();
+        // A code is a bracket, numbers, and a letter.
+        pieces.for_each(|piece| text.push_str(piece.split_once(char::is_alphabetic).map_or("", |(_, rest)| rest)));
+        if text.contains(['━', '╸']) || text.contains(" errors, p50 ") {
+            let letters: Vec<char> = text.chars().collect();
+            for line in letters.chunks(columns).map(|line| line.iter().collect::<String>()) {
+                let begins = line.starts_with("  ") && !line.starts_with("   ");
+                assert!(begins || line.trim().is_empty(), "longer than {columns} columns: {text:?}");
+                frames.push(line);
+            }
         }
-        if nginx.child.try_wait().expect("it is our child").is_some() {
-            continue;
-        }
-        let target = format!("http://127.0.0.1:{port}/");
-        let done = run("load_test", &["-n", "500", "-c", "5", "--json", &target]);
-        let json = done.json();
-        assert_eq!((done.code(), &json["statuses"]), (0, &json!({"200": 500})), "{json}");
-        // Connections that nothing was sent over are not written down.
-        assert_eq!(logged(&log), 500 + number(&json, "sent_again"), "{json}");
-        let id = nginx.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("there is a kill").success());
-        nginx.child.wait().expect("it is our child");
-        return;
     }
-    panic!("nginx does not start: {:?}", std::fs::read_to_string(format!("{folder}/error.log")));
+    frames
 }
 
 #[test]
-fn at_a_terminal_of_sixty_columns_the_view_has_rate_errors_and_latency() {
+fn at_a_terminal_of_sixty_columns_and_more_the_view_has_rate_errors_and_latency_and_fits() {
     if Command::new("script").arg("--version").output().is_err() {
         return left_out("there is no `script` (util-linux)");
     }
-    let server = serve(|stream| {
-        answer_each(stream, |_| {
-            thread::sleep(Duration::from_millis(20));
-            OK.to_string()
-        });
+    // Every other request is sent away without an answer.
+    let asked = AtomicU64::new(0);
+    let server = serve(move |mut stream| {
+        while read_request(&mut stream).is_some() && asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+            stream.write_all(OK.as_bytes()).expect("the client waits for it");
+        }
     });
-    let command = format!("stty cols 60 rows 20; exec {} -z 2s -c 2 {}", binary("load_test").display(), url(server));
-    let mut script = Command::new("script");
-    let done = Program::spawn(script.args(["-qec", &command, "/dev/null"]).env("TERM", "xterm")).finish();
-    let view = done.stdout.split(['\r', '\n']).find(|line| line.contains("/s, 0 errors, p50 ")).expect(&done.stdout);
-    assert!(view.contains(['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']), "{view:?}");
+    let views = [60, 120].map(|columns| {
+        ["--warm-up 4s -z 500ms -c 20 --no-resend", "-n 100000000 -c 20 --no-resend"].map(|arguments| {
+            let (program, url) = (binary("load_test"), url(server));
+            // Until Ctrl-C: so many requests take longer than anybody waits.
+            let program = format!("timeout --foreground -s INT 5 {} {arguments} {url}", program.display());
+            let mut script = Command::new("script");
+            let command = format!("stty cols {columns} rows 20; exec {program}");
+            (columns, Program::spawn(script.args(["-qec", &command, "/dev/null"]).env("TERM", "xterm")))
+        })
+    });
+    for (columns, program) in views.into_iter().flatten() {
+        let done = program.finish();
+        let frames = frames(columns, &done);
+        let view = frames.iter().rfind(|line| line.contains("/s, ") && line.contains(" errors, p50 ")).expect("a view");
+        assert!(view.contains(['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']), "{view:?}");
+        assert!(!view.contains(" 0 errors"), "{view:?}");
+        let warming = frames.iter().any(|line| line.starts_with("  warm-up, "));
+        let counting = frames.iter().any(|line| line.contains(" of 100,000,000"));
+        assert!(warming != counting, "{done:?}");
+    }
 }
 
 #[test]

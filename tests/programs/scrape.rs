@@ -1,5 +1,6 @@
 //! `scrape`, on its own site and on servers that are well, rude or gone.
 
+use crate::nginx::Nginx;
 use crate::process::{Done, Program, nobody, run};
 use crate::proxy::{Fate, Proxy};
 use crate::{answer_each, serve, url};
@@ -360,9 +361,7 @@ fn ctrl_c_loses_nothing_of_what_was_found() {
         Program::start("scrape", &[&url(server), "--timeout", "100", "--delay", "0.001", "--concurrency", "1"]);
     // One after the other: when this one is asked for, the other one has come.
     asked.recv_timeout(crate::process::PATIENCE).expect("it is asked for");
-    let id = program.child.id().to_string();
-    let kill = std::process::Command::new("kill").args(["-INT", &id]).status().expect("there is a kill");
-    assert!(kill.success());
+    tests::send_signal("INT", program.child.id());
     let done = program.finish();
     assert_eq!((done.code(), done.stderr.as_str()), (130, ""), "{done:?}");
     assert_eq!((note(&done, "/"), note(&done, "/1")), ("home (56 bytes)", "one (18 bytes)"), "{done:?}");
@@ -380,4 +379,67 @@ fn a_first_page_that_has_moved_to_https_is_asked_for_there_by_tls() {
     assert!(done.stderr.contains("certificate not trusted: signed by an authority that is unknown here"), "{done:?}");
     assert_eq!((done.code(), done.stdout.as_str()), (2, ""), "{done:?}");
     assert_eq!(paths(&asked), ["/robots.txt", "/"]);
+}
+
+#[test]
+fn a_real_nginx_packs_and_moves_pages_forbids_some_and_wants_rest() {
+    let root = format!("{}/pages-of-nginx", env!("CARGO_TARGET_TMPDIR"));
+    for folder in ["folder", "busy"] {
+        std::fs::create_dir_all(format!("{root}/{folder}")).expect("the target folder takes folders");
+    }
+    let links = ["old", "folder", "latin.html", "secret.html", "busy/1.html", "busy/2.html"];
+    let home = links.map(|link| format!("<a href={link}>x</a>")).concat();
+    let long = format!("<title>new</title>{}", "<p>the same again".repeat(1_000));
+    for (name, page) in [
+        ("index.html", format!("<title>home</title>{home}").as_bytes()),
+        ("new.html", long.as_bytes()),
+        ("folder/index.html", b"<title>in a folder</title>"),
+        ("latin.html", b"<title>caf\xe9</title>"),
+        ("secret.html", b"<title>secret</title>"),
+        ("busy/1.html", b"<title>one</title>"),
+        ("busy/2.html", b"<title>two</title>"),
+        ("robots.txt", b"User-agent: *\nDisallow: /secret\n"),
+    ] {
+        std::fs::write(format!("{root}/{name}"), page).expect("the target folder takes files");
+    }
+    let http = "limit_req_zone $binary_remote_addr zone=rest:1m rate=1r/s;";
+    let server = format!(
+        "root {root}; gzip on; gzip_min_length 1; gzip_types text/plain;\n\
+         location = /old {{ return 301 /new.html; }}\n\
+         location = /latin.html {{ charset iso-8859-1; }}\n\
+         location /busy/ {{ limit_req zone=rest; limit_req_status 429; add_header Retry-After 1 always; }}"
+    );
+    let Some(nginx) = Nginx::start("pages", http, &server) else { return };
+    let done = run("scrape", &[&url(nginx.address), "--delay", "0.001", "--concurrency", "1"]);
+    assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
+    for (path, title) in [
+        ("/", "home ("),
+        ("/old", "moved to /new.html"),
+        ("/folder", "moved to /folder/"),
+        ("/folder/", "in a folder ("),
+        ("/latin.html", "café ("),
+        ("/busy/2.html", "two ("),
+        ("/new.html", "new ("),
+    ] {
+        assert!(note(&done, path).starts_with(title), "{path}: {done:?}");
+    }
+    let packed = note(&done, "/new.html").split(['(', ' ']).nth(2).and_then(|it| it.parse::<usize>().ok());
+    assert!(packed.expect("a length") < long.len() / 10, "{done:?}");
+    done.says("1 that robots.txt forbids");
+    // Whoever came too soon was told so, and has waited.
+    assert_eq!(
+        nginx.end(),
+        [
+            "/robots.txt 200 gzip",
+            "/ 200 gzip",
+            "/old 301 -",
+            "/folder 301 -",
+            "/latin.html 200 gzip",
+            "/busy/1.html 200 gzip",
+            "/busy/2.html 429 -",
+            "/busy/2.html 200 gzip",
+            "/new.html 200 gzip",
+            "/folder/ 200 gzip",
+        ]
+    );
 }

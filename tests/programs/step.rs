@@ -109,7 +109,7 @@ fn ctrl_c_leaves_the_page_of_a_program_of_ones_own() {
     let id = program.child.id();
     // Not the two milliseconds in which the toast is made: their end is a turn of the loop, in which it does not sleep.
     tests::until_process_parked_for(id, Duration::from_secs(60));
-    assert!(Command::new("kill").args(["-INT", &id.to_string()]).status().expect("there is a kill").success());
+    tests::send_signal("INT", id);
     let done = program.finish();
     assert_eq!(done.code(), 130, "{done:?}");
     assert!(done.stderr.contains(&format!("how far it came: file://{}", path.display())), "{done:?}");

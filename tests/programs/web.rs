@@ -4,7 +4,6 @@ use crate::process::{Program, run};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 
 /// Starts it, and gives its address.
 fn start(arguments: &[&str]) -> (Program, String) {
@@ -62,8 +61,7 @@ fn at_sigterm_requests_under_way_get_their_answer_and_nobody_else_is_let_in() {
     under_way.write_all(b"GET /wait/1500 HTTP/1.1\r\nhost: x\r\n\r\n").expect("it is connected");
     // It has been heard: it came before this one.
     ask(&address, "/");
-    let id = program.child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("there is a kill").success());
+    tests::send_signal("TERM", program.child.id());
     // Who asks for nothing is sent away at once.
     assert_eq!(idle.read(&mut [0; 8]).expect("an orderly end"), 0);
     assert!(TcpStream::connect(&address).is_err(), "nobody listens any more");
