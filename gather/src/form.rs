@@ -71,6 +71,7 @@ impl<I: Iterator, T, P> Gathering<I, T, P> {
 impl<I: Iterator<Item: Future>, T, P: FnMut(Progress)> Gathering<I, T, P> {
     /// One poll, for the forms that give all values. `sort` says what the output of a child is: `Ok` is a value to
     /// store, `Err` ends the gather at once.
+    #[inline]
     pub(crate) fn poll_values<B>(
         &mut self,
         cx: &mut Context<'_>,
@@ -84,6 +85,7 @@ impl<I: Iterator<Item: Future>, T, P: FnMut(Progress)> Gathering<I, T, P> {
     }
 
     /// As `poll_values`, but after an `Err` the caller has to end the gather.
+    #[inline]
     pub(crate) fn poll_until<B>(
         &mut self,
         cx: &mut Context<'_>,

