@@ -308,7 +308,7 @@ fn every_sequence_of_wakes_and_drains_gives_each_place_once() {
     }
 }
 
-/// A set of every size up to 40: its first places are in the block itself, the others in a slice. Each has a node of its own.
+/// A set of every size up to 40: a few places are in the block itself, more are in a slice. Each has a node of its own.
 #[test]
 fn every_place_of_a_set_has_a_node_of_its_own() {
     for places in 1..=40_u32 {

@@ -42,7 +42,7 @@ pub(crate) const MOST_PLACES: usize = END as usize;
 pub(crate) struct ReadySet {
     /// Everything that changes. No foreign code runs under this lock: parents are cloned, woken and dropped outside.
     state: Mutex<State>,
-    /// One node for each place: the first `FEW` here, the others in a slice of their own.
+    /// One node for each place: here, if there are at most `FEW`, and else in a slice of their own.
     few: [Node; FEW],
     many: Box<[Node]>,
 }
@@ -75,28 +75,34 @@ impl ReadySet {
     pub(crate) fn new(places: usize, parent: Waker, mark: Mark) -> Arc<ReadySet> {
         let state = State { _mark: mark, head: END, tail: END, parent: Some(parent) };
         let node = |_| Node { set: AtomicPtr::default(), place: AtomicU32::new(0), next: AtomicU32::new(IDLE) };
-        let many = if places > FEW { (FEW..places).map(node).collect() } else { Box::default() };
+        let many = if places > FEW { (0..places).map(node).collect() } else { Box::default() };
         Arc::new(ReadySet { state: Mutex::new(state), few: array::from_fn(node), many })
     }
 
     /// The node of `place`.
     pub(crate) fn node(&self, place: u32) -> &Node {
-        let place = place as usize;
-        if place < FEW { &self.few[place] } else { &self.many[place - FEW] }
+        &self.nodes()[place as usize]
+    }
+
+    /// All nodes. This asks for the set and not for the place, so the processor foresees the answer. With the first places
+    /// in the block and the others in the slice it would guess wrong at each change, and both would be looked up.
+    fn nodes(&self) -> &[Node] {
+        if self.many.is_empty() { &self.few } else { &self.many }
     }
 
     /// Marks `place` as ready, and wakes the parent if it was not woken since its last poll. Called by wakers, on any
     /// thread.
     pub(crate) fn wake(&self, place: u32) {
+        let nodes = self.nodes();
         let mut state = self.lock();
-        let next = &self.node(place).next;
+        let next = &nodes[place as usize].next;
         if next.load(Relaxed) != IDLE {
             return; // Two wakes, one poll.
         }
         next.store(END, Relaxed);
         match mem::replace(&mut state.tail, place) {
             END => state.head = place,
-            tail => self.node(tail).next.store(place, Relaxed),
+            tail => nodes[tail as usize].next.store(place, Relaxed),
         }
         let parent = state.parent.take();
         let _woken = trace!(scope ChildWoken { gather: state._mark, place: place, due: parent.is_some() });
@@ -108,10 +114,11 @@ impl ReadySet {
     pub(crate) fn drain(&self, parent: &Waker, mut ready: impl FnMut(u32)) {
         // Cloned before the lock and in any case: a second lock, to see first whether it is needed, costs more.
         let mut parent = Some(parent.clone());
+        let nodes = self.nodes();
         let mut state = self.lock();
         while state.head != END {
             let place = state.head;
-            let next = &self.node(place).next;
+            let next = &nodes[place as usize].next;
             state.head = next.load(Relaxed);
             next.store(IDLE, Relaxed);
             ready(place);
