@@ -851,6 +851,14 @@ fn a_handle_of_this_thread_is_nobody_elses() {
         let task = Handle::current().spawn(async { 42 });
         assert_eq!(task.await.unwrap(), 42);
     });
+    // Its panic is a failure as that of any other task: unless somebody has taken it.
+    let panics = || Handle::current().spawn(async { panic!("on purpose") });
+    all(|| async { drop(panics().await) });
+    let text = message(explorer(), || async {
+        drop(panics());
+        sleep(Duration::from_secs(1)).await;
+    });
+    assert!(text.starts_with("on purpose (explore.rs:") && text.contains("whose JoinError nobody took"), "{text}");
 }
 
 #[test]

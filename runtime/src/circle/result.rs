@@ -81,6 +81,7 @@ impl<T> ResultPlace<T> for JoinCell<T> {
     fn take(&self) -> Option<Result<T, JoinError>> {
         let result = self.result.take();
         assert!(result.is_some() || !self.settled.get(), "{TAKEN}");
+        explore!(taken(&result));
         result
     }
 
@@ -128,11 +129,11 @@ impl<T: 'static> Owed for JoinCell<T> {
 /// ```
 pub struct JoinError {
     /// What happened.
-    reason: Reason,
+    pub(crate) reason: Reason,
 }
 
 /// The ways in which a task ends without a value.
-enum Reason {
+pub(crate) enum Reason {
     Cancelled,
     /// Behind a lock only so that the error is `Sync` and fits into other errors; boxed, to keep every result small.
     Panicked(Box<Mutex<Payload>>),
@@ -145,8 +146,9 @@ impl JoinError {
     }
 
     pub(crate) fn panicked(payload: Payload) -> JoinError {
-        explore!(task_panicked(&*payload));
-        JoinError { reason: Reason::Panicked(Box::new(Mutex::new(payload))) }
+        let payload = Box::new(Mutex::new(payload));
+        explore!(task_panicked(&payload));
+        JoinError { reason: Reason::Panicked(payload) }
     }
 
     pub(crate) fn no_thread(error: io::Error) -> JoinError {

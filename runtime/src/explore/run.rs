@@ -49,7 +49,8 @@ pub(super) struct Stopped;
 /// A task that has panicked, and whose `JoinError` nobody has taken.
 #[derive(Debug, Clone)]
 pub(super) struct TaskPanic {
-    ticket: Ticket,
+    /// The address of the error's payload. When the error is gone, a later panic may have the same.
+    error: usize,
     /// What it panicked with.
     pub(super) text: String,
     /// Its name.
@@ -292,17 +293,20 @@ impl Run {
     }
 
     /// The task at poll has panicked, or one that is dropped.
-    pub(super) fn task_panicked(&mut self, text: &str, tasks: &Tasks) {
+    pub(super) fn task_panicked(&mut self, error: usize, text: &str, tasks: &Tasks) {
         let Some(ticket) = self.popped.filter(|_| self.stop.is_none()) else { return };
         let birth = slot_of(tasks, ticket)
             .and_then(|slot| if let Body::Task(task) = &slot.body { Some(task.birth()) } else { None });
         let name = birth.and_then(|birth| birth.name.as_deref().map(str::to_owned));
-        self.panics.push(TaskPanic { ticket, text: text.to_owned(), name, at: birth.map(|birth| birth.at) });
+        self.panics.push(TaskPanic { error, text: text.to_owned(), name, at: birth.map(|birth| birth.at) });
     }
 
-    /// Somebody has the result of this task.
-    pub(super) fn joined(&mut self, ticket: Ticket) {
-        self.panics.retain(|panic| panic.ticket != ticket);
+    /// Somebody takes the error with this payload.
+    pub(super) fn taken(&mut self, error: usize) {
+        // Of those with one address the last is the one that is not gone.
+        if let Some(index) = self.panics.iter().rposition(|panic| panic.error == error) {
+            self.panics.remove(index);
+        }
     }
 
     pub(super) fn message_sent(&mut self) {
