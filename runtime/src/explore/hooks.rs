@@ -5,7 +5,6 @@
 
 use super::panics::text_of;
 use super::run::{Next, Stop, WakeFault, raise, slot_of, with_any, with_run};
-use crate::At;
 use crate::circle::context;
 use crate::circle::core::Core;
 use crate::circle::remote::Message;
@@ -15,9 +14,11 @@ use crate::circle::ticket::Ticket;
 use crate::circle::timers::Timers;
 use crate::parts::foreign::Payload;
 use crate::trace::{EXPLORER, is_watched, is_watched_by};
+use crate::{At, PanicMark};
 use std::panic::Location;
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whether a program runs under an explorer on this thread.
 #[inline(always)]
@@ -176,29 +177,19 @@ pub(crate) fn refuse_source(type_name: &str) {
 
 /// A task has panicked with this.
 #[cold]
-pub(crate) fn task_panicked(payload: &Mutex<Payload>) {
+pub(crate) fn task_panicked((payload, mark): &(Mutex<Payload>, PanicMark)) {
     if is_explored() {
-        let (error, payload) = (ptr::from_ref(payload).addr(), payload.lock().unwrap_or_else(PoisonError::into_inner));
-        let text = text_of(&**payload);
-        context::with(|core| with_run(core, |run| run.task_panicked(error, text, &core.tasks.borrow())));
+        let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
+        let (text, taken) = (text_of(&**payload), Arc::clone(&mark.0));
+        context::with(|core| with_run(core, |run| run.task_panicked(taken, text, &core.tasks.borrow())));
     }
 }
 
-/// A handle gives this result, if there is one. To join a task that has not panicked asks nobody.
+/// A handle gives this result, if there is one. To join a task that has not panicked asks nobody and calls nothing.
 #[inline]
 pub(crate) fn taken<T>(result: &Option<Result<T, JoinError>>) {
-    if let Some(Err(JoinError { reason: Reason::Panicked(payload) })) = result {
-        note_taken(ptr::from_ref(&**payload).addr());
-    }
-}
-
-/// A function of C's convention does not unwind: so its caller need not be ready to drop the result on the way, which would
-/// cost every join some instructions.
-#[cold]
-#[inline(never)]
-extern "C" fn note_taken(error: usize) {
-    if is_explored() {
-        with_any(|run| run.taken(error));
+    if let Some(Err(JoinError { reason: Reason::Panicked(panic) })) = result {
+        panic.1.0.store(true, Ordering::Relaxed);
     }
 }
 
