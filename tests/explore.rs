@@ -932,6 +932,20 @@ fn a_fault_that_does_no_harm_says_why() {
 }
 
 #[test]
+fn a_program_that_does_not_end_well_without_the_fault_is_told_so() {
+    let refused = || async { drop(runtime::net::UdpSocket::bind("127.0.0.1:0").await) };
+    let hangs = || async { pending::<()>().await };
+    for difference in [what_if(WhatIf::DropWake(1), refused), what_if(WhatIf::Lifo, hangs)] {
+        assert!(difference.usual != Ending::Well && difference.usual == difference.faulty, "{difference}");
+        let text = difference.to_string();
+        assert!(
+            text.ends_with("the fault changes nothing of that: without it the program does not end well either"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn the_other_faults() {
     let order = RefCell::new(Vec::new());
     let program = || async {
