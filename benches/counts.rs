@@ -2,8 +2,10 @@
 //!
 //! - `cargo run --release -p benches --bin counts` compares with counts.json and fails when one is 5 % worse;
 //! - `… -- --write` writes counts.json anew, for a new toolchain or a change that is worth its cost;
-//! - `… -- --without-trace` does the same with a copy of the crates, then deletes the copy's `trace!` calls and fails when
-//!   the counts differ by 0.5 %: with the feature off, the hooks must cost nothing.
+//! - `… -- --without-trace` does the same with a copy of the crates, then deletes the copy's `trace!` and `explore!` calls
+//!   and fails when the counts differ by 0.5 %: with the features off, the hooks must cost nothing;
+//! - `… -- --with-explorer` counts a copy with the feature `trace`, then with `explore` too, and fails when one takes 1 %
+//!   more: nobody records and nobody explores.
 
 use benches::machine::toolchain;
 use benches::untraced::Copy;
@@ -31,6 +33,8 @@ const WORKLOADS: [(&str, &str); 8] = [
 const WORSE: f64 = 0.05;
 /// The trace that is off may make so much of a difference.
 const UNTRACED: f64 = 0.005;
+/// The explorer that is compiled in and not at work may make so much of a difference.
+const UNEXPLORED: f64 = 0.01;
 /// The checked file.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/counts.json");
 
@@ -40,9 +44,12 @@ struct Arguments {
     /// Writes counts.json.
     #[arg(long)]
     write: bool,
-    /// Counts a copy, compares it with counts.json, and then with the same copy without its trace calls.
+    /// Counts a copy, compares it with counts.json, and then with the same copy without its calls of the macros.
     #[arg(long)]
     without_trace: bool,
+    /// Counts a copy with the trace compiled in, and compares it with the same copy with the explorer compiled in.
+    #[arg(long)]
+    with_explorer: bool,
     /// Runs one workload; what valgrind is started with.
     #[arg(long, value_name = "WORKLOAD", hide = true)]
     run: Option<String>,
@@ -59,6 +66,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     let good = if arguments.without_trace {
         without_trace()?
+    } else if arguments.with_explorer {
+        with_explorer()?
     } else if arguments.write {
         write()?
     } else {
@@ -135,12 +144,24 @@ fn without_trace() -> Result<bool, Box<dyn Error>> {
     let copy = Copy::new()?;
     let as_it_is = count_all(&copy.build()?)?;
     let mut good = compare(as_it_is.clone())?;
-    let deleted = copy.delete_trace_calls()?;
-    println!("{deleted} calls deleted");
+    let [traces, hooks] = copy.delete_calls()?;
+    println!("{traces} calls of trace! and {hooks} of explore! deleted");
     let without = count_all(&copy.build()?)?;
-    good &= deleted > 0;
+    good &= traces > 0 && hooks > 0;
     for ((name, traced), (_, untraced)) in as_it_is.into_iter().zip(without) {
         good &= judge(name, untraced, traced, (traced / untraced - 1.0).abs() <= UNTRACED);
+    }
+    Ok(good)
+}
+
+fn with_explorer() -> Result<bool, Box<dyn Error>> {
+    let copy = Copy::new()?;
+    // The second build replaces the first, so the first is counted before.
+    let traced = count_all(&copy.build_with("runtime/trace")?)?;
+    let explored = count_all(&copy.build_with("runtime/explore")?)?;
+    let mut good = true;
+    for ((name, traced), (_, explored)) in traced.into_iter().zip(explored) {
+        good &= judge(name, traced, explored, explored <= traced * (1.0 + UNEXPLORED));
     }
     Ok(good)
 }

@@ -1,6 +1,7 @@
-//! A copy of the crates and benchmarks, to be built with and without the calls of the `trace!` macro.
+//! A copy of the crates and benchmarks, to be built with and without the calls of the macros `trace!` and `explore!`, or
+//! with features that `benches` never has.
 //!
-//! Both builds are made of the copy, at the same place: a path is part of what the compiler names things by, and may
+//! All builds are made of the copy, at the same place: a path is part of what the compiler names things by, and may
 //! change how it groups and inlines them.
 //!
 //! The copy is built in the build folder of this program, so that the peers are not compiled a second time. Cargo names
@@ -62,13 +63,22 @@ impl Copy {
         Ok(Copy { folder, target })
     }
 
-    /// Builds the counting program and gives its path.
+    /// Builds the counting program and gives its path. The next build goes to the same path.
     ///
     /// # Errors
     /// When it does not build.
     pub fn build(&self) -> Result<PathBuf, Box<dyn Error>> {
+        self.build_with("")
+    }
+
+    /// The same with these features, with commas between them.
+    ///
+    /// # Errors
+    /// When it does not build.
+    pub fn build_with(&self, features: &str) -> Result<PathBuf, Box<dyn Error>> {
         let built = Command::new("cargo")
-            .args(["build", "--quiet", "--release", "-p", "benches", "--bin", COPIED_PROGRAM, "--target-dir"])
+            .args(["build", "--quiet", "--release", "-p", "benches", "--bin", COPIED_PROGRAM, "--features", features])
+            .arg("--target-dir")
             .arg(&self.target)
             .current_dir(&self.folder)
             .output()?;
@@ -78,20 +88,23 @@ impl Copy {
         Ok(self.target.join("release").join(COPIED_PROGRAM))
     }
 
-    /// Deletes every call of the macro and gives their number.
+    /// Deletes every call of the two macros and gives their numbers: those of `trace!`, and those of `explore!`.
     ///
     /// # Errors
     /// When files cannot be read or written.
-    pub fn delete_trace_calls(&self) -> io::Result<usize> {
-        let mut deleted = 0;
+    pub fn delete_calls(&self) -> io::Result<[usize; 2]> {
+        let mut deleted = [0; 2];
         for (member, root) in [("runtime/src", "crate"), ("gather/src", "runtime")] {
-            for path in files(&self.folder.join(WITHIN).join(member))? {
-                if path.components().any(|part| part.as_os_str() == "trace") {
+            let folder = self.folder.join(WITHIN).join(member);
+            for path in files(&folder)? {
+                // What the macros call stays.
+                if ["trace", "explore"].iter().any(|within| path.starts_with(folder.join(within))) {
                     continue;
                 }
-                let (source, calls) = without_calls(&fs::read_to_string(&path)?, root);
+                let (source, traces) = without_calls(&fs::read_to_string(&path)?, root);
+                let (source, hooks) = without_hooks(&source);
                 fs::write(&path, source)?;
-                deleted += calls;
+                deleted = [deleted[0] + traces, deleted[1] + hooks];
             }
         }
         Ok(deleted)
@@ -136,6 +149,30 @@ fn without_calls(source: &str, root: &str) -> (String, usize) {
     (kept, calls)
 }
 
+/// The source with every `explore!(…)` replaced by what it is when the feature is off: a question by false, a value by
+/// itself, anything else by `()`.
+fn without_hooks(source: &str) -> (String, usize) {
+    let mut pieces = source.split("explore!(");
+    let mut kept = pieces.next().unwrap_or_default().to_owned();
+    let mut calls = 0;
+    for piece in pieces {
+        let (mut depth, mut comma) = (1, None);
+        let end = piece.char_indices().find_map(|(at, letter)| {
+            depth += i32::from(letter == '(') - i32::from(letter == ')');
+            comma = comma.or((letter == ',' && depth == 1).then_some(at));
+            (depth == 0).then_some(at)
+        });
+        match comma {
+            Some(comma) => kept.push_str(&piece[..comma]),
+            None if piece.starts_with("asks ") => kept.push_str("false"),
+            None => kept.push_str("()"),
+        }
+        kept.push_str(end.map_or("", |end| &piece[end + 1..]));
+        calls += 1;
+    }
+    (kept, calls)
+}
+
 fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     for path in files(from)? {
         let Ok(name) = path.strip_prefix(from) else { continue };
@@ -162,7 +199,7 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{manifest_of_the_copy, without_calls};
+    use super::{manifest_of_the_copy, without_calls, without_hooks};
 
     #[test]
     fn calls_are_deleted_with_what_is_in_their_parentheses() {
@@ -172,6 +209,14 @@ mod tests {
         let (kept, calls) = without_calls(source, "runtime");
         assert_eq!(kept, "let why = runtime::Reason::unknown();\nlet _scope = runtime::Reason::unknown().open();");
         assert_eq!(calls, 2);
+    }
+
+    #[test]
+    fn a_hook_is_replaced_by_what_it_is_when_it_is_off() {
+        let source = "explore!(hang());\nif !explore!(asks is_early(self, f(1))) {}\nnew(explore!(data, kept()), &T)";
+        assert_eq!(without_hooks(source), ("();\nif !false {}\nnew(data, &T)".into(), 3));
+        let source = "explore!(self.take(a, b).or((c, d)), joined(&self.target))";
+        assert_eq!(without_hooks(source), ("self.take(a, b).or((c, d))".into(), 1));
     }
 
     #[test]

@@ -851,6 +851,14 @@ fn a_handle_of_this_thread_is_nobody_elses() {
         let task = Handle::current().spawn(async { 42 });
         assert_eq!(task.await.unwrap(), 42);
     });
+    // Its panic is a failure as that of any other task: unless somebody has taken it.
+    let panics = || Handle::current().spawn(async { panic!("on purpose") });
+    all(|| async { drop(panics().await) });
+    let text = message(explorer(), || async {
+        drop(panics());
+        sleep(Duration::from_secs(1)).await;
+    });
+    assert!(text.starts_with("on purpose (explore.rs:") && text.contains("whose JoinError nobody took"), "{text}");
 }
 
 #[test]
@@ -920,6 +928,20 @@ fn a_fault_that_does_no_harm_says_why() {
         assert_eq!((&difference.usual, &difference.faulty), (&Ending::Well, &Ending::Well));
         let text = difference.to_string();
         assert!(text.contains("the fault did no harm: ") && text.contains(why), "{why}: {text}");
+    }
+}
+
+#[test]
+fn a_program_that_does_not_end_well_without_the_fault_is_told_so() {
+    let refused = || async { drop(runtime::net::UdpSocket::bind("127.0.0.1:0").await) };
+    let hangs = || async { pending::<()>().await };
+    for difference in [what_if(WhatIf::DropWake(1), refused), what_if(WhatIf::Lifo, hangs)] {
+        assert!(difference.usual != Ending::Well && difference.usual == difference.faulty, "{difference}");
+        let text = difference.to_string();
+        assert!(
+            text.ends_with("the fault changes nothing of that: without it the program does not end well either"),
+            "{text}"
+        );
     }
 }
 

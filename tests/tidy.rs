@@ -73,7 +73,8 @@ fn the_reading_promises_hold() {
 const LEVELS: [&str; 5] = ["parts", "circle", "threads", "the public modules", "trace or explore"];
 
 /// What any level may name of the trace: the macro, and what futures carry for it. They are nothing when it is off.
-const OF_ANY_LEVEL: [&str; 8] = ["At", "ChannelMark", "Identity", "Mark", "PermitMark", "Reason", "Scope", "holders"];
+const OF_ANY_LEVEL: [&str; 9] =
+    ["At", "ChannelMark", "Identity", "Mark", "PanicMark", "PermitMark", "Reason", "Scope", "holders"];
 
 /// Arrows that go up all the same, each with its reason in ARCHITECTURE.md: the file, and what it names.
 const EXCEPTIONS: [(&str, &str); 0] = [];

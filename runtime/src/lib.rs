@@ -122,7 +122,7 @@ compile_error!("a ticket needs the 64 bits of a pointer (see circle/ticket.rs): 
 #[path = "trace/macros.rs"]
 mod macros;
 pub use macros::{At, Mark, Reason, Scope};
-pub(crate) use macros::{ChannelMark, Identity, PermitMark, holders};
+pub(crate) use macros::{ChannelMark, Identity, PanicMark, PermitMark, holders};
 
 // The circle: what a student reads. The parts it is made of. What other threads may touch.
 mod circle;

@@ -93,10 +93,7 @@ impl<T> JoinHandle<T> {
     #[inline]
     pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         match self.result.take() {
-            Some(result) => {
-                explore!(joined(&self.target));
-                Poll::Ready(result)
-            }
+            Some(result) => Poll::Ready(result),
             None => self.wait_for_end(cx),
         }
     }
@@ -132,7 +129,6 @@ impl<T> JoinHandle<T> {
     #[doc(hidden)]
     #[inline]
     pub fn take_result(&self) -> Result<T, JoinError> {
-        explore!(joined(&self.target));
         self.result.take().unwrap_or_else(|| Err(JoinError::cancelled()))
     }
 

@@ -14,6 +14,7 @@
 //! Read before: nothing.
 //! Grew from rung 10 (join handles) of the ladder in `examples/course`.
 
+use crate::PanicMark;
 use crate::parts::foreign::Payload;
 use std::any::Any;
 use std::cell::Cell;
@@ -81,6 +82,7 @@ impl<T> ResultPlace<T> for JoinCell<T> {
     fn take(&self) -> Option<Result<T, JoinError>> {
         let result = self.result.take();
         assert!(result.is_some() || !self.settled.get(), "{TAKEN}");
+        explore!(taken(&result));
         result
     }
 
@@ -128,14 +130,15 @@ impl<T: 'static> Owed for JoinCell<T> {
 /// ```
 pub struct JoinError {
     /// What happened.
-    reason: Reason,
+    pub(crate) reason: Reason,
 }
 
 /// The ways in which a task ends without a value.
-enum Reason {
+pub(crate) enum Reason {
     Cancelled,
-    /// Behind a lock only so that the error is `Sync` and fits into other errors; boxed, to keep every result small.
-    Panicked(Box<Mutex<Payload>>),
+    /// Behind a lock only so that the error is `Sync` and fits into other errors; boxed, to keep every result small. The
+    /// mark is for the explorer.
+    Panicked(Box<(Mutex<Payload>, PanicMark)>),
     NoThread(io::Error),
 }
 
@@ -145,8 +148,9 @@ impl JoinError {
     }
 
     pub(crate) fn panicked(payload: Payload) -> JoinError {
-        explore!(task_panicked(&*payload));
-        JoinError { reason: Reason::Panicked(Box::new(Mutex::new(payload))) }
+        let panic = Box::new((Mutex::new(payload), PanicMark::default()));
+        explore!(task_panicked(&panic));
+        JoinError { reason: Reason::Panicked(panic) }
     }
 
     pub(crate) fn no_thread(error: io::Error) -> JoinError {
@@ -170,7 +174,7 @@ impl JoinError {
     #[track_caller]
     pub fn into_panic(self) -> Box<dyn Any + Send> {
         match self.reason {
-            Reason::Panicked(payload) => payload.into_inner().unwrap_or_else(PoisonError::into_inner),
+            Reason::Panicked(panic) => panic.0.into_inner().unwrap_or_else(PoisonError::into_inner),
             _ => panic!("into_panic on a JoinError that is no panic ({self}): ask is_panic() first"),
         }
     }
@@ -189,8 +193,8 @@ impl fmt::Display for JoinError {
         match &self.reason {
             Reason::Cancelled => f.write_str("the task was cancelled"),
             Reason::NoThread(it) => write!(f, "no thread could be started for the blocking job: {it}; see `ulimit -u`"),
-            Reason::Panicked(payload) => {
-                let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
+            Reason::Panicked(panic) => {
+                let payload = panic.0.lock().unwrap_or_else(PoisonError::into_inner);
                 match message(&**payload) {
                     Some(message) => write!(f, "the task panicked: {message}"),
                     None => f.write_str("the task panicked"),

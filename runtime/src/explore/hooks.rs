@@ -5,17 +5,20 @@
 
 use super::panics::text_of;
 use super::run::{Next, Stop, WakeFault, raise, slot_of, with_any, with_run};
-use crate::At;
 use crate::circle::context;
 use crate::circle::core::Core;
-use crate::circle::join::Target;
 use crate::circle::remote::Message;
+use crate::circle::result::{JoinError, Reason};
 use crate::circle::run::{POLLS_BETWEEN_CHECKS, Turn};
 use crate::circle::ticket::Ticket;
 use crate::circle::timers::Timers;
+use crate::parts::foreign::Payload;
 use crate::trace::{EXPLORER, is_watched, is_watched_by};
-use std::any::Any;
+use crate::{At, PanicMark};
 use std::panic::Location;
+use std::ptr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whether a program runs under an explorer on this thread.
 #[inline(always)]
@@ -174,24 +177,19 @@ pub(crate) fn refuse_source(type_name: &str) {
 
 /// A task has panicked with this.
 #[cold]
-pub(crate) fn task_panicked(payload: &(dyn Any + Send)) {
+pub(crate) fn task_panicked((payload, mark): &(Mutex<Payload>, PanicMark)) {
     if is_explored() {
-        context::with(|core| with_run(core, |run| run.task_panicked(text_of(payload), &core.tasks.borrow())));
+        let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
+        let (text, taken) = (text_of(&**payload), Arc::clone(&mark.0));
+        context::with(|core| with_run(core, |run| run.task_panicked(taken, text, &core.tasks.borrow())));
     }
 }
 
-/// Somebody has taken the result of this task.
+/// A handle gives this result, if there is one. To join a task that has not panicked asks nobody and calls nothing.
 #[inline]
-pub(crate) fn joined(target: &Target) {
-    if is_explored() {
-        note_join(target);
-    }
-}
-
-#[cold]
-fn note_join(target: &Target) {
-    if let Target::Task(ticket, _) = target {
-        with_any(|run| run.joined(*ticket));
+pub(crate) fn taken<T>(result: &Option<Result<T, JoinError>>) {
+    if let Some(Err(JoinError { reason: Reason::Panicked(panic) })) = result {
+        panic.1.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -233,7 +231,7 @@ pub(crate) fn kept(data: *const ()) -> *const () {
 #[cold]
 fn keep(data: *const ()) -> *const () {
     match with_any(|run| run.forgets_waker()) {
-        Some(true) => std::ptr::without_provenance(Ticket::NONE.0 as usize),
+        Some(true) => ptr::without_provenance(Ticket::NONE.0 as usize),
         _ => data,
     }
 }

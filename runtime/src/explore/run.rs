@@ -13,6 +13,8 @@ use crate::circle::ticket::Ticket;
 use crate::trace::TaskNumber;
 use std::cell::RefCell;
 use std::panic::{Location, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 thread_local! {
     /// The run under way.
@@ -46,10 +48,11 @@ pub(super) enum WakeFault {
 /// What the loop unwinds with when a run is stopped.
 pub(super) struct Stopped;
 
-/// A task that has panicked, and whose `JoinError` nobody has taken.
+/// A task that has panicked.
 #[derive(Debug, Clone)]
 pub(super) struct TaskPanic {
-    ticket: Ticket,
+    /// Whether somebody has taken its `JoinError`.
+    pub(super) taken: Arc<AtomicBool>,
     /// What it panicked with.
     pub(super) text: String,
     /// Its name.
@@ -292,17 +295,12 @@ impl Run {
     }
 
     /// The task at poll has panicked, or one that is dropped.
-    pub(super) fn task_panicked(&mut self, text: &str, tasks: &Tasks) {
+    pub(super) fn task_panicked(&mut self, taken: Arc<AtomicBool>, text: &str, tasks: &Tasks) {
         let Some(ticket) = self.popped.filter(|_| self.stop.is_none()) else { return };
         let birth = slot_of(tasks, ticket)
             .and_then(|slot| if let Body::Task(task) = &slot.body { Some(task.birth()) } else { None });
         let name = birth.and_then(|birth| birth.name.as_deref().map(str::to_owned));
-        self.panics.push(TaskPanic { ticket, text: text.to_owned(), name, at: birth.map(|birth| birth.at) });
-    }
-
-    /// Somebody has the result of this task.
-    pub(super) fn joined(&mut self, ticket: Ticket) {
-        self.panics.retain(|panic| panic.ticket != ticket);
+        self.panics.push(TaskPanic { taken, text: text.to_owned(), name, at: birth.map(|birth| birth.at) });
     }
 
     pub(super) fn message_sent(&mut self) {

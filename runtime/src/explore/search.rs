@@ -17,6 +17,7 @@ use crate::circle::reactor::Reactor;
 use crate::trace::{EXPLORER, Event, Recorder, set_watched_by};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::atomic::Ordering;
 
 /// The bounds of a search, and what may happen in it.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +120,7 @@ impl<P: Fn(&Runtime)> Runner<P> {
                 crate::parts::foreign::drop_payload(payload);
                 Outcome::Panic(text, place)
             }
-            Ok(()) => match self.run.panics.first() {
+            Ok(()) => match self.run.panics.iter().find(|panic| !panic.taken.load(Ordering::Relaxed)) {
                 Some(panic) => {
                     let who = story::who(panic.name.as_deref(), panic.at);
                     Outcome::TaskPanic(panic.text.clone(), panics::place_of(&panic.text), who)

@@ -258,6 +258,9 @@ impl fmt::Display for Difference {
         writeln!(f, "the loop as it is: {}", self.usual)?;
         writeln!(f, "with {}: {}", self.fault, self.faulty)?;
         match self.first {
+            _ if self.usual == self.faulty && self.usual != Ending::Well => {
+                write!(f, "the fault changes nothing of that: without it the program does not end well either")?;
+            }
             _ if self.usual == self.faulty => write!(f, "the fault did no harm: {}", self.why_no_harm())?,
             Some(first) => {
                 let sentence =

@@ -188,6 +188,7 @@ impl<T> ResultPlace<T> for Arrival<T> {
     fn take(&self) -> Option<Result<T, JoinError>> {
         assert!(!self.taken.get(), "{TAKEN}");
         let Found::Ended(result) = self.transfer.take_or_wait(None) else { return None };
+        explore!(taken(&result));
         self.taken.set(true);
         // No result: it was dropped with its task, or with its runtime.
         Some(result.unwrap_or_else(|| Err(JoinError::cancelled())))

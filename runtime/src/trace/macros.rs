@@ -314,6 +314,10 @@ impl PermitMark {
     }
 }
 
+/// Whether somebody has taken the error of a panic. For the explorer; of no size when it is off.
+#[derive(Debug, Default)]
+pub(crate) struct PanicMark(#[cfg(feature = "explore")] pub(crate) std::sync::Arc<std::sync::atomic::AtomicBool>);
+
 /// Which channel this is.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ChannelMark(#[cfg(feature = "trace")] pub(crate) u64);
