@@ -17,6 +17,7 @@ mod program;
 use program::{Op, World};
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use tests::Random;
 
 /// Programs unless told otherwise: some seconds.
@@ -35,9 +36,14 @@ fn run(program: &[Op], on: fn(&[Op]) -> (Vec<String>, usize)) -> Seen {
 }
 
 fn on_ours(program: &[Op]) -> (Vec<String>, usize) {
-    let runtime = runtime::Runtime::builder().virtual_clock().build().expect("the system gives descriptors");
-    let world = World::new(ours::Ours::new(&runtime));
-    runtime.block_on(program::main(&world, program));
+    let builder = runtime::Runtime::builder().virtual_clock().max_blocking_threads(1);
+    let runtime = builder.build().expect("the system gives descriptors");
+    let ours = Rc::new(ours::Ours::default());
+    let world = World::new(Rc::clone(&ours) as _);
+    runtime.block_on(async {
+        ours.begin();
+        program::main(&world, program).await;
+    });
     world.end();
     drop(runtime);
     (world.log(), world.bodies())
