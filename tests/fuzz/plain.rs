@@ -40,10 +40,13 @@ pub(crate) struct Plain {
     timers: Rc<RefCell<Vec<(u64, u64, Waker)>>>,
     armings: Rc<Cell<u64>>,
     /// Jobs of the blocking pool that have ended, and what they gave. The loop has not heard of them.
-    jobs: Rc<RefCell<Vec<(Rc<Outcome>, u32)>>>,
+    jobs: Rc<RefCell<Vec<Job>>>,
     /// How many polls were made since the loop looked around.
     polls: Rc<Cell<u32>>,
 }
+
+/// A job that has ended: what its handle sees, and what it gave.
+type Job = (Rc<Outcome>, u32);
 
 /// One task. Task 0 is main.
 struct Entry {
