@@ -1,4 +1,4 @@
-//! Time: [`sleep`], [`timeout`], [`interval`] and [`now`], the leaves that wait for timers (5).
+//! Time: [`sleep`], [`timeout`], [`interval`](interval()) and [`now`], the leaves that wait for timers (5).
 
 mod interval;
 
