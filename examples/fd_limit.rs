@@ -7,8 +7,9 @@
 //!
 //! A gather without a limit starts all of its children at once, and each connection takes a descriptor. The system has
 //! only so many for a process (`ulimit -n`), and those who find none left fail: the connections, and whatever else of
-//! the program opens something just then. The server is this same program in a process of its own, with a limit of its
-//! own.
+//! the program opens something just then. How many fail depends on the server: an attempt that fails takes from the
+//! budget of the poll, so after 128 failures the connections that are open have their turn, and those that end make room.
+//! The server is this same program in a process of its own, with a limit of its own.
 
 use clap::Parser;
 use examples::arguments::{count, exit_status};
@@ -104,17 +105,18 @@ async fn talk(address: SocketAddr) -> io::Result<()> {
     stream.read_exact(&mut heard).await
 }
 
-/// All connections, so many at once; prints what came of them, and says whether all was well.
-async fn round(title: &str, address: SocketAddr, connections: u64, limit: usize) -> bool {
+/// All connections, so many at once; prints what came of them, and says whether all was well. When as many were started
+/// as there may be files, something else of the program wants to open one.
+async fn round(title: &str, address: SocketAddr, Options { connections, files, .. }: &Options, limit: u64) -> bool {
+    let (connections, beside) = (*connections, *files.min(&(connections - 1)));
     let (bar, start, file) = (progress_bar(connections, "connections"), now(), RefCell::new(Ok(())));
     let talks = (0..connections).map(async |number| {
-        if number + 1 == connections {
-            // Somebody else in the program who wants to open something.
+        if number == beside {
             *file.borrow_mut() = File::open("/dev/null").map(drop);
         }
         talk(address).await
     });
-    let outcomes = gather(talks).limit(limit).on_progress(|_| bar.inc(1)).await;
+    let outcomes = gather(talks).limit(limit as usize).on_progress(|_| bar.inc(1)).await;
     bar.finish_and_clear();
     say!("  {title}, in {:.0?}", now() - start);
     say!("{:>12}   answered", HumanCount(outcomes.successes().count() as u64).to_string());
@@ -140,9 +142,8 @@ async fn fd_limit(options: Options) -> io::Result<ExitCode> {
     }
     Resource::NOFILE.set(files, hard)?;
     say!("  {} connections, and {files} files may be open at once\n", HumanCount(connections));
-    let all = connections as usize;
-    round("without a limit", server.address, connections, all).await;
-    let good = round(&format!("with .limit({limit})"), server.address, connections, limit as usize).await;
+    round("without a limit", server.address, &options, connections).await;
+    let good = round(&format!("with .limit({limit})"), server.address, &options, limit).await;
     Ok(ExitCode::from(u8::from(!good)))
 }
 

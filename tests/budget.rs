@@ -1,7 +1,7 @@
 //! The budget of a poll: who awaits what is always ready delays the others by 128 successes and no more, whatever it is.
 
 use runtime::io::Async;
-use runtime::net::{TcpListener, TcpStream, UdpSocket};
+use runtime::net::{TcpListener, TcpStream, UdpSocket, lookup_host};
 use runtime::sync::{Semaphore, mpsc, oneshot};
 use runtime::task::{consume_budget, has_budget_remaining, spawn_blocking, yield_now};
 use runtime::time::{interval, now, sleep, timeout};
@@ -315,6 +315,120 @@ const ALWAYS_READY: &[(&str, Make)] = &[
             }
         })
     }),
+    ("ends that are over", |got| {
+        Box::pin(async move {
+            let mut ends = gather::as_completed([async {}]);
+            ends.next().await.unwrap();
+            loop {
+                assert!(ends.next().await.is_none());
+                got.one();
+            }
+        })
+    }),
+    ("a gather of nobody", |got| {
+        Box::pin(async move {
+            loop {
+                gather::gather(std::iter::empty::<std::future::Ready<()>>()).await;
+                got.one();
+            }
+        })
+    }),
+    ("a gather of who is ready", |got| {
+        Box::pin(async move {
+            loop {
+                gather::gather!(async {}, async {}).await;
+                got.one();
+            }
+        })
+    }),
+    ("a gather that fails", |got| {
+        Box::pin(async move {
+            loop {
+                gather::try_gather([async { Err::<(), _>(()) }]).await.unwrap_err();
+                got.one();
+            }
+        })
+    }),
+    ("a gather of no tasks", |got| {
+        Box::pin(async move {
+            loop {
+                gather::gather_tasks(std::iter::empty::<std::future::Ready<()>>()).await;
+                got.one();
+            }
+        })
+    }),
+    ("a group of no tasks", |got| {
+        Box::pin(async move {
+            loop {
+                gather::task_group(async |_| Ok::<_, ()>(())).await.unwrap();
+                // It asks for a first error, and for one more.
+                (0..2).for_each(|_| got.one());
+            }
+        })
+    }),
+    ("timeouts of no time", |got| {
+        Box::pin(async move {
+            let (_sender, mut receiver) = mpsc::channel::<()>(1);
+            loop {
+                timeout(Duration::ZERO, receiver.recv()).await.unwrap_err();
+                got.one();
+            }
+        })
+    }),
+    ("a connect that has no address", |got| {
+        Box::pin(async move {
+            loop {
+                TcpStream::connect(&[][..]).await.unwrap_err();
+                got.one();
+            }
+        })
+    }),
+    ("a bind", |got| {
+        Box::pin(async move {
+            loop {
+                TcpListener::bind(LOCAL).await.unwrap();
+                got.one();
+            }
+        })
+    }),
+    ("a bind to what is in use", |got| {
+        Box::pin(async move {
+            let used = std::net::TcpListener::bind(LOCAL).unwrap();
+            let address = used.local_addr().unwrap();
+            loop {
+                TcpListener::bind(address).await.unwrap_err();
+                got.one();
+            }
+        })
+    }),
+    ("the peer of datagrams", |got| {
+        Box::pin(async move {
+            let socket = UdpSocket::bind(LOCAL).await.unwrap();
+            loop {
+                socket.connect(LOCAL).await.unwrap();
+                got.one();
+            }
+        })
+    }),
+    ("a look-up of what is no name", |got| {
+        Box::pin(async move {
+            loop {
+                assert_eq!(lookup_host("127.0.0.1:80").await.unwrap().count(), 1);
+                got.one();
+            }
+        })
+    }),
+    ("no bytes of a stream in memory", |got| {
+        Box::pin(async move {
+            let (near, far) = runtime::io::duplex(1);
+            loop {
+                near.write_all(&[]).await.unwrap();
+                got.one();
+                far.read_exact(&mut []).await.unwrap();
+                got.one();
+            }
+        })
+    }),
     ("consume_budget", |got| {
         Box::pin(async move {
             loop {
@@ -342,6 +456,15 @@ const BY_TRAITS: &[(&str, Make)] = &[
             loop {
                 let pieces = [std::io::IoSlice::new(b"x")];
                 futures::AsyncWriteExt::write_vectored(&mut near, &pieces).await.unwrap();
+                got.one();
+            }
+        })
+    }),
+    ("a socket that is closed again and again", |got| {
+        Box::pin(async move {
+            let (mut near, _far) = pair().await;
+            loop {
+                futures::AsyncWriteExt::close(&mut near).await.unwrap();
                 got.one();
             }
         })
@@ -741,6 +864,43 @@ fn an_accept_that_fails_again_and_again_lets_those_run_that_will_close_something
             assert!(0 < failures && failures <= BUDGET, "{failures}");
             closer.await.unwrap();
         });
+    });
+}
+
+#[test]
+fn a_connect_that_fails_again_and_again_lets_those_run_that_will_close_something() {
+    alone("a_connect_that_fails_again_and_again_lets_those_run_that_will_close_something", || {
+        block_on(async {
+            let listener = std::net::TcpListener::bind(LOCAL).unwrap();
+            let address = listener.local_addr().unwrap();
+            limit(libc::RLIMIT_NOFILE, |_| 100);
+            let taken = take_all_descriptors();
+            let closer = spawn(async move { drop(taken) });
+            let mut failures = 0;
+            while let Err(error) = TcpStream::connect(address).await {
+                assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+                failures += 1;
+                assert!(failures < ENDLESS, "nobody else has a turn");
+            }
+            assert!(0 < failures && failures <= BUDGET, "{failures}");
+            closer.await.unwrap();
+        });
+    });
+}
+
+// Timeouts.
+
+#[test]
+fn a_timeout_of_no_time_comes_beside_what_takes_the_whole_budget_of_each_poll() {
+    block_on(async {
+        let got = Rc::new(Got::default());
+        let late = futures::future::select(
+            ALWAYS_READY[0].1(Rc::clone(&got)),
+            Box::pin(timeout(Duration::ZERO, std::future::pending::<()>())),
+        );
+        let futures::future::Either::Right((late, _)) = late.await else { unreachable!("the other one is endless") };
+        assert!(late.is_err());
+        assert!(got.all.get() <= 2 * BUDGET, "{}", got.all.get());
     });
 }
 

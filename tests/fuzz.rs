@@ -2,6 +2,14 @@
 //! be written (`fuzz/plain.rs`). Each program runs on both, and what its tasks saw, and in which order, has to be the same
 //! line for line.
 //!
+//! It is: spawn, join, abort; sleeps, also those that are made outside and reset; timeouts; intervals with each way to treat
+//! missed ticks, and their reset; channels that are bounded, unbounded and local, both kinds of oneshot, semaphores; jobs of
+//! the blocking pool; all forms of gather over a list, ends as they come, streams, task groups. Sockets and files have the
+//! system's timing, and are not here.
+//!
+//! `time GLASSLOOP_FUZZ=40000 cargo test -p tests --test fuzz random_programs` says how many a minute: 40,000 took 19 seconds
+//! of a processor on 30 November 2026, in a debug build, so 120,000 a minute.
+//!
 //! Without being told otherwise the seeds are always the same. `GLASSLOOP_FUZZ=200000` tries so many programs,
 //! `GLASSLOOP_FUZZ_SEED=7` begins with another seed. A failure shows the smallest program that was found to differ.
 
@@ -17,10 +25,11 @@ mod program;
 use program::{Op, World};
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use tests::Random;
 
 /// Programs unless told otherwise: some seconds.
-const PROGRAMS: u64 = 5_000;
+const PROGRAMS: u64 = 4_000;
 
 /// What a program gave: the lines of its log, or the panic that ended it.
 type Seen = Result<Vec<String>, String>;
@@ -35,9 +44,14 @@ fn run(program: &[Op], on: fn(&[Op]) -> (Vec<String>, usize)) -> Seen {
 }
 
 fn on_ours(program: &[Op]) -> (Vec<String>, usize) {
-    let runtime = runtime::Runtime::builder().virtual_clock().build().expect("the system gives descriptors");
-    let world = World::new(ours::Ours::new(&runtime));
-    runtime.block_on(program::main(&world, program));
+    let builder = runtime::Runtime::builder().virtual_clock().max_blocking_threads(1);
+    let runtime = builder.build().expect("the system gives descriptors");
+    let ours = Rc::new(ours::Ours::default());
+    let world = World::new(Rc::clone(&ours) as _);
+    runtime.block_on(async {
+        ours.begin();
+        program::main(&world, program).await;
+    });
     world.end();
     drop(runtime);
     (world.log(), world.bodies())

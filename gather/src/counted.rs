@@ -15,7 +15,8 @@ use crate::form::Gathering;
 use crate::join::Stage;
 use crate::slots::{Progress, TakenOut, without_spare};
 use crate::tally::Tally;
-use runtime::{JoinError, JoinHandle, task::note_join, trace};
+use runtime::task::{budget, note_join};
+use runtime::{JoinError, JoinHandle, trace};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::{mem, pin::Pin};
@@ -85,6 +86,10 @@ impl<I: Iterator<Item = JoinHandle<R>>, R, T, P: FnMut(Progress)> Tasks<I, R, T,
         self.gathering.engine.stage = Stage::Waiting;
         if ended.is_pending() {
             note_join();
+        }
+        // The results of tasks cost no budget. But a gather of nobody, again and again, has to let the others run.
+        if self.counted.tasks.is_empty() && ended.is_ready() {
+            ready!(budget::poll_left(cx));
         }
         let results = match ready!(ended) {
             None => self.results(sort),

@@ -3,10 +3,9 @@
 //!
 //! Read before: `join.rs`, `slots.rs`.
 
-use crate::join::{Engine, Stage};
+use crate::join::{Engine, Stage, take_one};
 use crate::slots::{Progress, Slots};
 use runtime::Mark;
-use runtime::task::budget;
 use std::ops::ControlFlow::{Break, Continue};
 use std::task::{Context, Poll, ready};
 use std::{iter, mem};
@@ -110,7 +109,7 @@ impl<I: Iterator<Item: Future>, T, P: FnMut(Progress)> Gathering<I, T, P> {
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, <I::Item as Future>::Output)>> {
         let Gathering { engine, children, on_progress } = self;
         engine.poll(children, cx, |children, end| {
-            budget::take(); // The engine has asked whether any is left.
+            take_one();
             on_progress.iter_mut().for_each(|report| report(children.progress()));
             Break(end)
         })

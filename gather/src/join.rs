@@ -28,7 +28,7 @@
 
 use crate::ready::ReadySet;
 use crate::waker::Lent;
-use runtime::task::budget;
+use runtime::task::{budget, has_budget_remaining};
 use runtime::{Mark, Scope, trace};
 use std::mem;
 use std::ops::ControlFlow::{self, Break};
@@ -256,11 +256,13 @@ impl Engine {
         (mem::replace(&mut self.stage, Stage::Polling), poll)
     }
 
-    /// The last result is there, or the form ends with an error. Wakes that still come wake nobody.
+    /// The last result is there, or the form ends with an error. Wakes that still come wake nobody. The end takes budget:
+    /// a task that makes one gather after the other, each of them ready at once, has to let the others run.
     #[inline]
     pub(crate) fn finish(&mut self) {
         trace!(below GatherDone { gather: self.mark });
         self.stage = Stage::Done;
+        take_one();
         self.forget_parent();
     }
 
@@ -280,6 +282,14 @@ impl Drop for Engine {
     fn drop(&mut self) {
         trace!(below GatherDropped { gather: self.mark });
         self.forget_parent();
+    }
+}
+
+/// Takes one from the budget, if one is left. The engine has asked before, but since then a leaf may have taken the last.
+#[inline]
+pub(crate) fn take_one() {
+    if has_budget_remaining() {
+        budget::take();
     }
 }
 

@@ -79,9 +79,10 @@ pub(crate) struct TakenOut<F> {
     pub(crate) child: F,
 }
 
-/// The result may occupy so many bytes of the children's memory that it does not need: a page. To give back less is not
-/// worth the time.
-const SPARE: usize = 4_096;
+/// The result may have so many places to spare, and they may be so many bytes: a page. To give back less is not worth the
+/// time.
+const SPARE_PLACES: usize = 512;
+const SPARE_BYTES: usize = 4_096;
 
 /// Says that there are no numbers for so many places, and the cure.
 const TOO_MANY: &str = "more children than there are numbers for places: use .limit(n)";
@@ -284,7 +285,8 @@ impl<I: Iterator, T> Slots<I, T> {
 
 /// Gives the spare memory of a result back, if it is worth it.
 pub(crate) fn without_spare<T>(mut values: Vec<T>) -> Vec<T> {
-    if (values.capacity() - values.len()) * size_of::<T>() > SPARE {
+    let spare = values.capacity() - values.len();
+    if spare > SPARE_PLACES || spare * size_of::<T>() > SPARE_BYTES {
         values.shrink_to_fit();
     }
     values

@@ -10,6 +10,7 @@ use crate::pinned::Pinned;
 use crate::slots::Progress;
 use futures_core::Stream;
 use runtime::Mark;
+use runtime::task::budget;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -82,7 +83,7 @@ impl<I: Iterator<Item: Future>, P: FnMut(Progress)> Stream for AsCompleted<I, P>
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.0.engine.stage == Stage::Done {
-            return Poll::Ready(None);
+            return budget::spend(cx, |_| Poll::Ready(None)); // As at the end of a channel: who asks on and on pauses.
         }
         let next = ready!(self.0.poll_next(cx));
         if next.is_none() {

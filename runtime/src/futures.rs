@@ -72,10 +72,11 @@ macro_rules! stream {
                 Poll::Ready(Ok(()))
             }
 
-            fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Polled<()> {
+            fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
                 // Closed before, and by the peer as well: nothing is left to close. That is a success, as in tokio.
                 let is_over = |error: &io::Error| error.kind() == io::ErrorKind::NotConnected;
-                Poll::Ready(self.shutdown(Shutdown::Write).or_else(|error| if is_over(&error) { Ok(()) } else { Err(error) }))
+                let close = || self.shutdown(Shutdown::Write).or_else(|error| if is_over(&error) { Ok(()) } else { Err(error) });
+                budget::spend(cx, |_| Poll::Ready(close()))
             }
         }
     )*};
@@ -144,8 +145,8 @@ macro_rules! duplex_stream {
                 Poll::Ready(Ok(()))
             }
 
-            fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Polled<()> {
-                Poll::Ready(self.shutdown(Shutdown::Write))
+            fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<()> {
+                budget::spend(cx, |_| Poll::Ready(self.shutdown(Shutdown::Write)))
             }
         }
     )*};

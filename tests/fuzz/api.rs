@@ -15,8 +15,29 @@ pub(crate) enum Form {
     /// At most two alive at once.
     Limited,
     TryGather,
+    /// The first that ends: its index and its value.
+    Race,
+    /// The first even one, or all errors.
+    FirstOk,
     Tasks,
     TryTasks,
+}
+
+/// What an interval does with ticks that were missed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Missed {
+    Burst,
+    Delay,
+    Skip,
+}
+
+/// What a channel is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Bounded(usize),
+    /// Bounded, and both ends stay on their thread.
+    Local(usize),
+    Unbounded,
 }
 
 /// A runtime.
@@ -28,10 +49,21 @@ pub(crate) trait Api {
     /// `None` when the time was over first.
     fn timeout(&self, ms: u64, body: Boxed<u32>) -> Boxed<Option<u32>>;
     fn spawn(&self, body: Boxed<u32>) -> Task;
-    /// The results, or the first error. A child is an error when its number is odd.
-    fn gather(&self, form: Form, children: Vec<Boxed<u32>>) -> Boxed<Result<Vec<u32>, u32>>;
-    fn channel(&self, capacity: usize) -> Rc<dyn Channel>;
-    fn oneshot(&self) -> Rc<dyn Oneshot>;
+    /// A job for the blocking pool, which begins at once and gives this number.
+    fn job(&self, value: u32) -> Boxed<u32>;
+    /// The results, or the errors. A child is an error when its number is odd.
+    fn gather(&self, form: Form, children: Vec<Boxed<u32>>) -> Boxed<Result<Vec<u32>, Vec<u32>>>;
+    fn as_completed(&self, children: Vec<Boxed<u32>>) -> Rc<dyn Ends>;
+    /// Runs streams of ends side by side, and gives the items of each.
+    fn streams(&self, streams: Vec<Vec<Boxed<u32>>>) -> Boxed<Vec<Vec<(usize, u32)>>>;
+    /// Spawns these tasks in a group, then runs the body, then asks for the values of the tasks. Gives the sum of all
+    /// values, or every error. The body or a task fails when its number is odd.
+    fn group(&self, tasks: Vec<Boxed<u32>>, body: Boxed<u32>) -> Boxed<Result<u32, Vec<u32>>>;
+    fn interval(&self, ms: u64, missed: Missed) -> Rc<dyn Ticks>;
+    /// A sleep that was made outside of the runtime: its time begins with the first wait.
+    fn alarm(&self, ms: u64) -> Rc<dyn Alarm>;
+    fn channel(&self, kind: Kind) -> Rc<dyn Channel>;
+    fn oneshot(&self, is_local: bool) -> Rc<dyn Oneshot>;
     fn semaphore(&self, permits: usize) -> Rc<dyn Semaphore>;
 }
 
@@ -40,6 +72,27 @@ pub(crate) struct Task {
     /// `None` when it was aborted. Awaited once.
     pub(crate) join: Boxed<Option<u32>>,
     pub(crate) abort: Box<dyn Fn()>,
+}
+
+/// The ends of children, one after the other.
+pub(crate) trait Ends {
+    /// The index and the value of the next, or `None` when all have ended. To drop this loses nothing.
+    fn next(&self) -> Boxed<Option<(usize, u32)>>;
+}
+
+/// An interval.
+pub(crate) trait Ticks {
+    /// When the tick was due. To drop this loses no tick.
+    fn tick(&self) -> Boxed<u64>;
+    /// The next tick comes one period from now.
+    fn reset(&self);
+}
+
+/// A sleep that anybody may wait for. Whoever came last is woken.
+pub(crate) trait Alarm {
+    fn wait(&self) -> Boxed<()>;
+    /// It is over so long from now.
+    fn reset(&self, ms: u64);
 }
 
 /// Both ends of a channel. One at a time may receive; whoever comes meanwhile is told `None` at once.

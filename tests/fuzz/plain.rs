@@ -2,7 +2,7 @@
 //! every rule stands where it is needed, nothing is done for speed. Read it beside the documentation of `runtime` and
 //! `gather`: what these promise is what happens here.
 
-use crate::api::{Api, Boxed, Channel, Form, Oneshot, Semaphore, Task};
+use crate::api::{Alarm, Api, Boxed, Channel, Ends, Form, Kind, Missed, Oneshot, Semaphore, Task, Ticks};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -10,7 +10,10 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
+
+/// So many polls lie between two looks around.
+const POLLS_BETWEEN_CHECKS: u32 = 61;
 
 /// Who is to be polled, in order, each at most once.
 type Ready = Arc<Mutex<VecDeque<usize>>>;
@@ -36,7 +39,14 @@ pub(crate) struct Plain {
     /// Deadlines, each with its number and whom to wake.
     timers: Rc<RefCell<Vec<(u64, u64, Waker)>>>,
     armings: Rc<Cell<u64>>,
+    /// Jobs of the blocking pool that have ended, and what they gave. The loop has not heard of them.
+    jobs: Rc<RefCell<Vec<Job>>>,
+    /// How many polls were made since the loop looked around.
+    polls: Rc<Cell<u32>>,
 }
+
+/// A job that has ended: what its handle sees, and what it gave.
+type Job = (Rc<Outcome>, u32);
 
 /// One task. Task 0 is main.
 struct Entry {
@@ -79,6 +89,8 @@ impl Plain {
             tasks: Rc::default(),
             timers: Rc::default(),
             armings: Rc::default(),
+            jobs: Rc::default(),
+            polls: Rc::default(),
         })
     }
 
@@ -102,11 +114,18 @@ impl Plain {
     pub(crate) fn block_on(&self, mut main: Boxed<()>) {
         self.insert(None);
         loop {
+            if self.polls.get() == POLLS_BETWEEN_CHECKS {
+                self.look_around();
+            }
             let next = self.ready.lock().unwrap().pop_front();
             match next {
-                None => self.jump(),
-                Some(0) if main.as_mut().poll(&mut Context::from_waker(&self.waker(0))).is_ready() => return,
-                Some(0) => {}
+                None => self.wait(),
+                Some(0) => {
+                    self.polls.set(self.polls.get() + 1);
+                    if main.as_mut().poll(&mut Context::from_waker(&self.waker(0))).is_ready() {
+                        return;
+                    }
+                }
                 Some(task) => self.poll(task),
             }
         }
@@ -116,6 +135,7 @@ impl Plain {
     fn poll(&self, task: usize) {
         let taken = self.tasks.borrow_mut()[task].body.take();
         let Some(mut body) = taken else { return };
+        self.polls.set(self.polls.get() + 1);
         let (aborted, outcome) = {
             let entry = &self.tasks.borrow()[task];
             (entry.aborted, Rc::clone(&entry.outcome))
@@ -132,17 +152,32 @@ impl Plain {
         outcome.end(result);
     }
 
-    /// Nobody is ready: time goes to the next deadline, and what is due then fires, in the order of the deadlines and of
-    /// the arming.
-    fn jump(&self) {
-        let mut timers = self.timers.borrow_mut();
-        let next = timers.iter().map(|timer| timer.0).min().expect("main has a timeout");
-        self.now.set(next);
-        let (due, rest) = timers.drain(..).partition(|timer| timer.0 <= next);
-        *timers = rest;
-        drop(timers);
-        let due: Vec<(u64, u64, Waker)> = due;
+    /// Nobody is ready. If nothing has come meanwhile, time goes to the next deadline.
+    fn wait(&self) {
+        if !self.look_around() {
+            let next = self.timers.borrow().iter().map(|timer| timer.0).min();
+            self.now.set(next.expect("main has a timeout"));
+            self.fire();
+        }
+    }
+
+    /// Hears of the jobs that have ended, and fires what is due. Says whether there was anything.
+    fn look_around(&self) -> bool {
+        self.polls.set(0);
+        let jobs = self.jobs.take();
+        let heard = !jobs.is_empty();
+        jobs.into_iter().for_each(|(outcome, value)| outcome.end(Some(value)));
+        self.fire() || heard
+    }
+
+    /// Fires what is due, in the order of the deadlines and of the arming. Says whether there was anything.
+    fn fire(&self) -> bool {
+        let now = self.now.get();
+        let (due, rest): (Vec<_>, Vec<_>) = self.timers.take().into_iter().partition(|timer| timer.0 <= now);
+        self.timers.replace(rest);
+        let fired = !due.is_empty();
         due.into_iter().for_each(|timer| timer.2.wake());
+        fired
     }
 
     /// Drops every task that has not ended.
@@ -163,27 +198,51 @@ struct Timer {
     arming: Option<u64>,
 }
 
+impl Timer {
+    /// The next number of an arming, for a timer that has this deadline and wakes this waker.
+    fn arm(&mut self, waker: Waker) {
+        let arming = self.plain.armings.replace(self.plain.armings.get() + 1);
+        self.arming = Some(arming);
+        let mut timers = self.plain.timers.borrow_mut();
+        timers.push((self.deadline, arming, waker));
+        timers.sort_by_key(|timer| (timer.0, timer.1));
+    }
+
+    /// Its waker, if it is armed and has not fired. It is armed no more.
+    fn disarm(&mut self) -> Option<Waker> {
+        let mut timers = self.plain.timers.borrow_mut();
+        let at = timers.iter().position(|timer| Some(timer.1) == self.arming)?;
+        Some(timers.remove(at).2)
+    }
+
+    /// Another deadline. Whoever waits is woken then, and need not poll again before.
+    fn reset(&mut self, deadline: u64) {
+        let waker = self.disarm();
+        (self.deadline, self.arming) = (deadline, None);
+        waker.into_iter().for_each(|waker| self.arm(waker));
+    }
+}
+
 impl Future for Timer {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(timer) = self.plain.timers.borrow_mut().iter_mut().find(|timer| Some(timer.1) == self.arming) {
+            // It keeps its place among equal deadlines.
+            timer.2 = cx.waker().clone();
+            return Poll::Pending;
+        }
         if self.plain.now.get() >= self.deadline {
             return Poll::Ready(());
         }
-        // Whoever polls again keeps its place among equal deadlines.
-        let arming = self.arming.unwrap_or_else(|| self.plain.armings.replace(self.plain.armings.get() + 1));
-        self.arming = Some(arming);
-        let mut timers = self.plain.timers.borrow_mut();
-        timers.retain(|timer| timer.1 != arming);
-        timers.push((self.deadline, arming, cx.waker().clone()));
-        timers.sort_by_key(|timer| (timer.0, timer.1));
+        self.arm(cx.waker().clone());
         Poll::Pending
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.plain.timers.borrow_mut().retain(|timer| Some(timer.1) != self.arming);
+        self.disarm();
     }
 }
 
@@ -228,28 +287,85 @@ impl Api for Plain {
         Task { join: Box::pin(Join(outcome)), abort: Box::new(move || plain.abort(task)) }
     }
 
-    fn gather(&self, form: Form, children: Vec<Boxed<u32>>) -> Boxed<Result<Vec<u32>, u32>> {
+    fn job(&self, value: u32) -> Boxed<u32> {
+        let outcome = Rc::<Outcome>::default();
+        self.jobs.borrow_mut().push((Rc::clone(&outcome), value));
+        Box::pin(async move { Join(outcome).await.expect("nobody aborts it") })
+    }
+
+    fn gather(&self, form: Form, children: Vec<Boxed<u32>>) -> Boxed<Result<Vec<u32>, Vec<u32>>> {
         let ends = vec![None; children.len()];
-        let children = children.into_iter().map(Some).collect();
         match form {
-            Form::Gather | Form::Limited | Form::TryGather => {
-                Box::pin(InPlace { form, children, started: 0, ends, set: Arc::default() })
-            }
+            Form::Gather | Form::TryGather | Form::Race | Form::FirstOk => in_place(form, InPlace::new(children), ends),
+            Form::Limited => in_place(form, InPlace::with_limit(2, children), ends),
             Form::Tasks | Form::TryTasks => {
                 let tally = Tally { left: ends.len(), ..Tally::default() };
                 let tally = Rc::new(RefCell::new(tally));
+                let children = children.into_iter().map(Some).collect();
                 Box::pin(AsTasks { plain: self.clone(), form, children, tasks: Vec::new(), tally })
             }
         }
     }
 
-    fn channel(&self, capacity: usize) -> Rc<dyn Channel> {
-        let state = Queue { capacity, senders: 1, ..Queue::default() };
-        let state = Rc::new(RefCell::new(state));
-        Rc::new(Ends { sender: RefCell::new(Some(Sender(Rc::clone(&state)))), state, busy: Rc::default() })
+    fn as_completed(&self, children: Vec<Boxed<u32>>) -> Rc<dyn Ends> {
+        Rc::new(Completed(Rc::new(RefCell::new(InPlace::new(children)))))
     }
 
-    fn oneshot(&self) -> Rc<dyn Oneshot> {
+    fn streams(&self, streams: Vec<Vec<Boxed<u32>>>) -> Boxed<Vec<Vec<(usize, u32)>>> {
+        let items = |children| -> Boxed<Vec<(usize, u32)>> {
+            let (mut ends, mut items) = (InPlace::new(children), Vec::new());
+            Box::pin(poll_fn(move |cx| {
+                while let Some(item) = ready!(ends.poll_next(cx, &mut false)) {
+                    items.push(item);
+                }
+                Poll::Ready(std::mem::take(&mut items))
+            }))
+        };
+        let mut all = vec![Vec::new(); streams.len()];
+        let mut streams = InPlace::new(streams.into_iter().map(items).collect());
+        Box::pin(poll_fn(move |cx| {
+            let mut drained = false;
+            while let Some((n, items)) = ready!(streams.poll_next(cx, &mut drained)) {
+                all[n] = items;
+            }
+            Poll::Ready(std::mem::take(&mut all))
+        }))
+    }
+
+    fn group(&self, tasks: Vec<Boxed<u32>>, body: Boxed<u32>) -> Boxed<Result<u32, Vec<u32>>> {
+        let (plain, members) = (self.clone(), Rc::<RefCell<Members>>::default());
+        let (listens, running) = (Listens(Rc::clone(&members)), Running(self.clone(), Rc::clone(&members)));
+        let reports = Reports::new(&members);
+        let body = async move {
+            let spawned: Vec<_> = tasks.into_iter().map(|task| plain.spawn_member(&members, task)).collect();
+            let mut sum = judged(body.await)?;
+            for receiver in spawned {
+                sum += poll_fn(|cx| receiver.poll(cx)).await.unwrap_or(0);
+            }
+            Ok(sum)
+        };
+        Box::pin(group(listens, running, reports, Box::pin(body)))
+    }
+
+    fn interval(&self, ms: u64, missed: Missed) -> Rc<dyn Ticks> {
+        Rc::new(Interval(Rc::new(RefCell::new(self.timer(0))), ms, missed))
+    }
+
+    fn alarm(&self, ms: u64) -> Rc<dyn Alarm> {
+        Rc::new(Unbegun { plain: self.clone(), ms, timer: Rc::default() })
+    }
+
+    fn channel(&self, kind: Kind) -> Rc<dyn Channel> {
+        let capacity = match kind {
+            Kind::Bounded(capacity) | Kind::Local(capacity) => capacity,
+            Kind::Unbounded => usize::MAX,
+        };
+        let state = Queue { capacity, senders: 1, ..Queue::default() };
+        let state = Rc::new(RefCell::new(state));
+        Rc::new(Both { sender: RefCell::new(Some(Sender(Rc::clone(&state)))), state, busy: Rc::default() })
+    }
+
+    fn oneshot(&self, _is_local: bool) -> Rc<dyn Oneshot> {
         let state = Rc::<RefCell<Value>>::default();
         let (sender, receiver) = (OneSender(Rc::clone(&state)), OneReceiver(state));
         Rc::new(One { sender: RefCell::new(Some(sender)), receiver: RefCell::new(Some(receiver)) })
@@ -281,15 +397,74 @@ impl Drop for Join {
     }
 }
 
+// Timers.
+
+/// An interval: the timer of the next tick.
+struct Interval(Rc<RefCell<Timer>>, u64, Missed);
+
+impl Ticks for Interval {
+    fn tick(&self) -> Boxed<u64> {
+        let (timer, period, missed) = (Rc::clone(&self.0), self.1, self.2);
+        Box::pin(poll_fn(move |cx| {
+            let mut timer = timer.borrow_mut();
+            ready!(Pin::new(&mut *timer).poll(cx));
+            let (due, now) = (timer.deadline, timer.plain.now.get());
+            let next = match missed {
+                // Up to 5 ms late is not missed.
+                _ if now <= due + 5 => due + period,
+                Missed::Burst => due + period,
+                Missed::Delay => now + period,
+                Missed::Skip => now - (now - due) % period + period,
+            };
+            timer.disarm();
+            (timer.deadline, timer.arming) = (next, None);
+            Poll::Ready(due)
+        }))
+    }
+
+    fn reset(&self) {
+        let mut timer = self.0.borrow_mut();
+        let now = timer.plain.now.get();
+        timer.reset(now + self.1);
+    }
+}
+
+/// A sleep whose time begins with the first wait, unless it is reset before.
+struct Unbegun {
+    plain: Plain,
+    ms: u64,
+    timer: Rc<RefCell<Option<Timer>>>,
+}
+
+impl Alarm for Unbegun {
+    fn wait(&self) -> Boxed<()> {
+        let (plain, ms, timer) = (self.plain.clone(), self.ms, Rc::clone(&self.timer));
+        Box::pin(poll_fn(move |cx| Pin::new(timer.borrow_mut().get_or_insert_with(|| plain.timer(ms))).poll(cx)))
+    }
+
+    fn reset(&self, ms: u64) {
+        let mut timer = self.timer.borrow_mut();
+        timer.get_or_insert_with(|| self.plain.timer(0)).reset(self.plain.now.get() + ms);
+    }
+}
+
 // The gathers.
 
-/// Children that are polled in place: those that were woken since, in the order of the wakes.
-struct InPlace {
-    form: Form,
+/// Odd numbers are errors.
+fn judged(value: u32) -> Result<u32, u32> {
+    if value % 2 == 1 { Err(value) } else { Ok(value) }
+}
+
+/// Children that are polled in place.
+struct InPlace<T> {
     /// `None` once it has ended.
-    children: Vec<Option<Boxed<u32>>>,
+    children: Vec<Option<Boxed<T>>>,
+    /// At most so many are alive at once.
+    most: usize,
     started: usize,
-    ends: Vec<Option<u32>>,
+    /// Who is to be polled, in order.
+    batch: VecDeque<usize>,
+    /// Who was woken since.
     set: Arc<Set>,
 }
 
@@ -314,52 +489,88 @@ impl Wake for Child {
     }
 }
 
-impl InPlace {
-    /// Polls a child. An error ends everything.
-    fn poll_child(&mut self, n: usize) -> Option<u32> {
-        let child = self.children[n].as_mut()?;
-        let waker = Waker::from(Arc::new(Child(n, Arc::clone(&self.set))));
-        let Poll::Ready(value) = child.as_mut().poll(&mut Context::from_waker(&waker)) else { return None };
-        self.children[n] = None;
-        self.ends[n] = Some(value);
-        (self.form == Form::TryGather && value % 2 == 1).then_some(value)
+impl<T> InPlace<T> {
+    fn new(children: Vec<Boxed<T>>) -> InPlace<T> {
+        InPlace::with_limit(usize::MAX, children)
     }
 
-    fn may_start(&self) -> bool {
-        let alive = self.ends[..self.started].iter().filter(|end| end.is_none()).count();
-        self.started < self.children.len() && (self.form != Form::Limited || alive < 2)
+    fn with_limit(most: usize, children: Vec<Boxed<T>>) -> InPlace<T> {
+        let children = children.into_iter().map(Some).collect();
+        InPlace { children, most, started: 0, batch: VecDeque::new(), set: Arc::default() }
     }
-}
 
-impl Future for InPlace {
-    type Output = Result<Vec<u32>, u32>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Vec<u32>, u32>> {
-        *self.set.parent.lock().unwrap() = Some(cx.waker().clone());
-        let woken = std::mem::take(&mut *self.set.woken.lock().unwrap());
-        for n in woken {
-            if let Some(error) = self.poll_child(n) {
-                self.children.clear();
-                return Poll::Ready(Err(error));
+    /// Polls what the poll before has left, then those that were woken since, in the order of the wakes, then those that
+    /// were never polled. Stops at the first that ends, and gives its number and its value. `drained` says whether this
+    /// poll has asked who was woken: it asks once, and who is woken after that waits for the next poll.
+    fn poll_next(&mut self, cx: &mut Context<'_>, drained: &mut bool) -> Poll<Option<(usize, T)>> {
+        loop {
+            let alive = self.children[..self.started].iter().flatten().count();
+            let n = match self.batch.pop_front() {
+                Some(n) => n,
+                None if !*drained => {
+                    *drained = true;
+                    *self.set.parent.lock().unwrap() = Some(cx.waker().clone());
+                    self.batch = std::mem::take(&mut *self.set.woken.lock().unwrap());
+                    continue;
+                }
+                None if self.started < self.children.len() && alive < self.most => {
+                    self.started += 1;
+                    self.started - 1
+                }
+                None if alive == 0 => return Poll::Ready(None),
+                None => return Poll::Pending,
+            };
+            let Some(child) = &mut self.children[n] else { continue };
+            let waker = Waker::from(Arc::new(Child(n, Arc::clone(&self.set))));
+            if let Poll::Ready(value) = child.as_mut().poll(&mut Context::from_waker(&waker)) {
+                self.children[n] = None;
+                return Poll::Ready(Some((n, value)));
             }
         }
-        while self.may_start() {
-            self.started += 1;
-            let n = self.started - 1;
-            if let Some(error) = self.poll_child(n) {
-                self.children.clear();
-                return Poll::Ready(Err(error));
-            }
-        }
-        let ends: Option<Vec<u32>> = self.ends.iter().copied().collect();
-        ends.map_or(Poll::Pending, |ends| Poll::Ready(Ok(ends)))
     }
-}
 
-impl Drop for InPlace {
-    /// Wakers that are left wake nobody.
-    fn drop(&mut self) {
+    /// Drops the children that are left. They wake nobody.
+    fn stop(&mut self) {
         self.set.parent.lock().unwrap().take();
+        self.children.clear();
+    }
+}
+
+impl<T> Drop for InPlace<T> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The forms that give all values, or end before.
+fn in_place(form: Form, mut children: InPlace<u32>, mut ends: Vec<Option<u32>>) -> Boxed<Result<Vec<u32>, Vec<u32>>> {
+    Box::pin(poll_fn(move |cx| {
+        let mut drained = false;
+        let result = loop {
+            let Some((n, value)) = ready!(children.poll_next(cx, &mut drained)) else {
+                let ends = ends.iter().flatten().copied().collect();
+                break if form == Form::FirstOk { Err(ends) } else { Ok(ends) };
+            };
+            ends[n] = Some(value);
+            match (form, judged(value)) {
+                (Form::TryGather, Err(value)) => break Err(vec![value]),
+                (Form::FirstOk, Ok(value)) => break Ok(vec![value]),
+                (Form::Race, _) => break Ok(vec![n as u32, value]),
+                _ => {}
+            }
+        };
+        children.stop();
+        Poll::Ready(result)
+    }))
+}
+
+/// The ends of children, one after the other.
+struct Completed(Rc<RefCell<InPlace<u32>>>);
+
+impl Ends for Completed {
+    fn next(&self) -> Boxed<Option<(usize, u32)>> {
+        let ends = Rc::clone(&self.0);
+        Box::pin(poll_fn(move |cx| ends.borrow_mut().poll_next(cx, &mut false)))
     }
 }
 
@@ -402,14 +613,14 @@ impl AsTasks {
 }
 
 impl Future for AsTasks {
-    type Output = Result<Vec<u32>, u32>;
+    type Output = Result<Vec<u32>, Vec<u32>>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Vec<u32>, u32>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Vec<u32>, Vec<u32>>> {
         self.tally.borrow_mut().parent = Some(cx.waker().clone());
         self.start();
         let tally = self.tally.borrow();
         match tally.error {
-            Some(error) => Poll::Ready(Err(error)),
+            Some(error) => Poll::Ready(Err(vec![error])),
             None if tally.left > 0 => Poll::Pending,
             None => {
                 let ends = self.tasks.iter().map(|task| task.1.result.get().flatten().expect("nobody aborts it"));
@@ -429,6 +640,130 @@ impl Drop for AsTasks {
             }
         }
     }
+}
+
+/// What a group and the watchers of its tasks share. Each task has a watcher, a task of its own.
+#[derive(Default)]
+struct Members {
+    /// The tasks that run, in the order of their spawns.
+    running: Vec<usize>,
+    /// How many may still send an error: each watcher, and the group itself while its body runs.
+    senders: usize,
+    /// What has failed, and the group has not heard of.
+    errors: VecDeque<u32>,
+    /// The group.
+    parent: Option<Waker>,
+}
+
+impl Members {
+    /// The next error; none when nobody is left who may send one.
+    fn poll_error(&mut self, cx: &mut Context<'_>) -> Poll<Option<u32>> {
+        if let Some(error) = self.errors.pop_front() {
+            return Poll::Ready(Some(error));
+        }
+        if self.senders == 0 {
+            return Poll::Ready(None);
+        }
+        self.parent = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// One that may send errors to a group.
+struct Reports(Rc<RefCell<Members>>);
+
+impl Reports {
+    fn new(members: &Rc<RefCell<Members>>) -> Reports {
+        members.borrow_mut().senders += 1;
+        Reports(Rc::clone(members))
+    }
+
+    fn send(&self, error: u32) {
+        let mut members = self.0.borrow_mut();
+        members.errors.push_back(error);
+        wake(members.parent.take());
+    }
+}
+
+impl Drop for Reports {
+    fn drop(&mut self) {
+        let mut members = self.0.borrow_mut();
+        members.senders -= 1;
+        if members.senders == 0 {
+            wake(members.parent.take());
+        }
+    }
+}
+
+/// Aborts the tasks of a group when it is dropped.
+struct Running(Plain, Rc<RefCell<Members>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let running = std::mem::take(&mut self.1.borrow_mut().running);
+        running.into_iter().for_each(|task| self.0.abort(task));
+    }
+}
+
+/// Wakes the group no more when it is dropped.
+struct Listens(Rc<RefCell<Members>>);
+
+impl Drop for Listens {
+    fn drop(&mut self) {
+        self.0.borrow_mut().parent = None;
+    }
+}
+
+impl Plain {
+    /// Spawns a task of a group, and its watcher, which sends the value to the receiver and an error to the group.
+    fn spawn_member(&self, members: &Rc<RefCell<Members>>, body: Boxed<u32>) -> OneReceiver {
+        let value = Rc::<RefCell<Value>>::default();
+        let (sender, receiver) = (OneSender(Rc::clone(&value)), OneReceiver(value));
+        let (task, outcome) = self.insert(Some(body));
+        members.borrow_mut().running.push(task);
+        let reports = Reports::new(members);
+        self.insert(Some(Box::pin(async move {
+            let end = Join(outcome).await;
+            reports.0.borrow_mut().running.retain(|&running| running != task);
+            match end.map(judged) {
+                Some(Ok(value)) => _ = sender.end(Some(value)),
+                Some(Err(error)) => reports.send(error),
+                None => {}
+            }
+            0
+        })));
+        receiver
+    }
+}
+
+/// Runs the body until it ends or a task fails. An error aborts all tasks. In any case the last of them is awaited. When a
+/// group is dropped, what it was given goes from the right to the left.
+async fn group(
+    listens: Listens,
+    running: Running,
+    reports: Reports,
+    mut body: Boxed<Result<u32, u32>>,
+) -> Result<u32, Vec<u32>> {
+    let members = &listens.0;
+    let next_error = || poll_fn(|cx| members.borrow_mut().poll_error(cx));
+    let first = poll_fn(|cx| {
+        let polled = members.borrow_mut().poll_error(cx);
+        match polled {
+            Poll::Ready(Some(error)) => Poll::Ready(Err(error)),
+            _ => body.as_mut().poll(cx),
+        }
+    });
+    let first = first.await;
+    drop((body, reports));
+    let mut errors: Vec<u32> = first.err().into_iter().collect();
+    if errors.is_empty() {
+        errors.extend(next_error().await);
+    }
+    drop(running);
+    while let Some(error) = next_error().await {
+        errors.push(error);
+    }
+    first.ok().filter(|_| errors.is_empty()).ok_or(errors)
 }
 
 // Channels.
@@ -595,7 +930,7 @@ impl Drop for Watching {
 }
 
 /// Both ends.
-struct Ends {
+struct Both {
     sender: RefCell<Option<Sender>>,
     state: Rc<RefCell<Queue>>,
     /// Somebody is receiving.
@@ -611,7 +946,7 @@ impl Drop for Busy {
     }
 }
 
-impl Channel for Ends {
+impl Channel for Both {
     fn send(&self, value: u32) -> Boxed<bool> {
         match self.sender.borrow().clone() {
             Some(sender) => Box::pin(Sending { sender, value, waiter: None }),
@@ -720,6 +1055,17 @@ impl Drop for OneSender {
 
 struct OneReceiver(Rc<RefCell<Value>>);
 
+impl OneReceiver {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<u32, &'static str>> {
+        let mut state = self.0.borrow_mut();
+        if state.ended {
+            return Poll::Ready(state.value.ok_or("end"));
+        }
+        state.receiver = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
 impl Drop for OneReceiver {
     fn drop(&mut self) {
         let mut state = self.0.borrow_mut();
@@ -744,15 +1090,7 @@ impl Oneshot for One {
 
     fn recv(&self) -> Boxed<Result<u32, &'static str>> {
         let receiver = self.receiver.take();
-        Box::pin(poll_fn(move |cx| {
-            let Some(receiver) = &receiver else { return Poll::Ready(Err("busy")) };
-            let mut state = receiver.0.borrow_mut();
-            if state.ended {
-                return Poll::Ready(state.value.ok_or("end"));
-            }
-            state.receiver = Some(cx.waker().clone());
-            Poll::Pending
-        }))
+        Box::pin(poll_fn(move |cx| receiver.as_ref().map_or(Poll::Ready(Err("busy")), |receiver| receiver.poll(cx))))
     }
 
     fn closed(&self) -> Boxed<()> {

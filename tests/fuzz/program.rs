@@ -1,7 +1,7 @@
 //! Programs: what a body may do, random ones, and the interpreter that runs a body on either runtime and writes down what
 //! it sees.
 
-use crate::api::{Api, Boxed, Channel, Form, Oneshot, Semaphore, Task};
+use crate::api::{Alarm, Api, Boxed, Channel, Form, Kind, Missed, Oneshot, Semaphore, Task};
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::rc::Rc;
@@ -16,7 +16,15 @@ pub(crate) enum Op {
     Spawn(Vec<Op>),
     Join(usize),
     Abort(usize),
+    Job,
     Gather(Form, Vec<Vec<Op>>),
+    /// The ends of children, with a pause after every other one; the others are waited for so long, again and again.
+    Ends(u64, Vec<Vec<Op>>),
+    Streams(Vec<Vec<Vec<Op>>>),
+    Group(Vec<Vec<Op>>, Vec<Op>),
+    Interval(u64, Missed, Vec<Beat>),
+    Ring(usize),
+    Set(usize, u64),
     Send(usize),
     TrySend(usize),
     Recv(usize),
@@ -33,6 +41,16 @@ pub(crate) enum Op {
     Add(usize),
 }
 
+/// What is done with an interval.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Beat {
+    Tick,
+    /// At most so long.
+    TickWithin(u64),
+    Pause(u64),
+    Reset,
+}
+
 /// What random programs have to show often: steps that came to an end, and ends of other kinds.
 pub(crate) const WORDS: &[&str] = &[
     "slept",
@@ -42,12 +60,27 @@ pub(crate) const WORDS: &[&str] = &[
     "spawned",
     "joined",
     "aborted",
+    "did a job",
     "gathered",
     "limited",
     "all gathered",
     "gather failed",
+    "raced",
+    "first ok",
+    "none ok",
     "tasks gathered",
     "tasks failed",
+    "came",
+    "nobody came",
+    "all came",
+    "streamed",
+    "grouped",
+    "group failed",
+    "ticked",
+    "no tick",
+    "reset",
+    "rang",
+    "set",
     "sent",
     "not sent",
     "try_send",
@@ -67,8 +100,11 @@ pub(crate) const WORDS: &[&str] = &[
     "ended",
 ];
 
-/// How many channels, oneshots and semaphores a program has.
+/// How many oneshots, semaphores and alarms a program has.
 const SHARED: usize = 3;
+
+/// The channels that it has.
+const CHANNELS: [Kind; 4] = [Kind::Bounded(1), Kind::Local(2), Kind::Bounded(3), Kind::Unbounded];
 
 /// How long main may take, in milliseconds.
 const LIMIT: u64 = 40;
@@ -88,17 +124,30 @@ fn op(random: &mut Random, depth: usize, in_place: bool) -> Op {
     let n = random.below(64);
     let inner = |random: &mut Random, in_place| body(random, depth - 1, 4, in_place);
     if depth > 0 {
-        match random.below(30) {
+        match random.below(34) {
             0 | 1 => return Op::Timeout(ms, inner(random, in_place)),
             2..=5 => return Op::Spawn(inner(random, false)),
             6 => return Op::Acquire(n, inner(random, in_place)),
             7 => return Op::AcquireOwned(n, inner(random, in_place)),
             8 => return Op::TryAcquire(n, inner(random, in_place)),
-            9..=11 => return gather(random, depth),
+            9..=12 => return gather(random, depth),
+            13 => {
+                let children = (0..random.below(5)).map(|_| body(random, depth - 1, 3, true));
+                return Op::Ends(ms, children.collect());
+            }
+            14 => {
+                let stream =
+                    |random: &mut Random| (0..random.below(3)).map(|_| body(random, depth - 1, 2, true)).collect();
+                return Op::Streams((0..random.below(3)).map(|_| stream(random)).collect());
+            }
+            15 => {
+                let tasks = (0..random.below(4)).map(|_| body(random, depth - 1, 3, false)).collect();
+                return Op::Group(tasks, inner(random, in_place));
+            }
             _ => {}
         }
     }
-    match random.below(24) {
+    match random.below(30) {
         0..=3 => Op::Sleep(ms),
         // A child that wakes itself while it is polled in place has an order of its own.
         4 | 5 if !in_place => Op::Yield,
@@ -114,52 +163,73 @@ fn op(random: &mut Random, depth: usize, in_place: bool) -> Op {
         19 => [Op::Close(n), Op::DropSender(n)][random.below(2)].clone(),
         20 => Op::Closed(n),
         21 => Op::Untold(n),
+        22 => Op::Interval(ms.max(1), [Missed::Burst, Missed::Delay, Missed::Skip][n % 3], beats(random)),
+        23 => Op::Ring(n),
+        24 => Op::Set(n, ms),
+        25 => Op::Job,
         _ => Op::Sleep(ms),
     }
 }
 
+fn beats(random: &mut Random) -> Vec<Beat> {
+    let beat = |random: &mut Random| match random.below(6) {
+        0 => Beat::TickWithin(random.below(4) as u64),
+        1 => Beat::Pause(random.below(12) as u64),
+        2 => Beat::Reset,
+        _ => Beat::Tick,
+    };
+    (0..random.below(6) + 1).map(|_| beat(random)).collect()
+}
+
 fn gather(random: &mut Random, depth: usize) -> Op {
-    use Form::{Gather, Limited, Tasks, TryGather, TryTasks};
-    let form = [Gather, Limited, TryGather, Tasks, TryTasks][random.below(5)];
+    use Form::{FirstOk, Gather, Limited, Race, Tasks, TryGather, TryTasks};
+    let form = [Gather, Limited, TryGather, Race, FirstOk, Tasks, TryTasks][random.below(7)];
     let children = (0..random.below(5)).map(|_| match form {
         // In which order those are dropped that have begun and those that have not is nobody's business.
         Limited => (0..random.below(3)).map(|_| Op::Sleep(random.below(6) as u64)).collect(),
         Tasks | TryTasks => body(random, depth - 1, 3, false),
-        Gather | TryGather => body(random, depth - 1, 3, true),
+        Gather | TryGather | Race | FirstOk => body(random, depth - 1, 3, true),
     });
     Op::Gather(form, children.collect())
 }
 
 /// Every program that lacks one step of this one, or has a body in place of a step that holds it.
 pub(crate) fn smaller(program: &[Op]) -> Vec<Vec<Op>> {
-    let mut all = Vec::new();
-    for n in 0..program.len() {
-        let with = |middle: Vec<Op>| [&program[..n], &middle, &program[n + 1..]].concat();
-        all.push(with(Vec::new()));
-        let inner = |body: &[Op], make: &dyn Fn(Vec<Op>) -> Op| -> Vec<Vec<Op>> {
-            smaller(body).into_iter().map(|it| with(vec![make(it)])).collect()
-        };
-        match &program[n] {
-            Op::Timeout(ms, body) => all.extend(inner(body, &|it| Op::Timeout(*ms, it))),
-            Op::Spawn(body) => all.extend(inner(body, &Op::Spawn)),
-            Op::Acquire(k, body) => all.extend(inner(body, &|it| Op::Acquire(*k, it))),
-            Op::AcquireOwned(k, body) => all.extend(inner(body, &|it| Op::AcquireOwned(*k, it))),
-            Op::TryAcquire(k, body) => all.extend(inner(body, &|it| Op::TryAcquire(*k, it))),
-            Op::Gather(form, children) => {
-                for child in 0..children.len() {
-                    let mut fewer = children.clone();
-                    fewer.remove(child);
-                    all.push(with(vec![Op::Gather(*form, fewer)]));
-                    let replaced = |it| {
-                        let mut changed = children.clone();
-                        changed[child] = it;
-                        Op::Gather(*form, changed)
-                    };
-                    all.extend(inner(&children[child], &replaced));
-                }
+    less(program, |op| {
+        let of = |body: &[Op], make: &dyn Fn(Vec<Op>) -> Op| smaller(body).into_iter().map(make).collect();
+        match op {
+            Op::Timeout(ms, body) => of(body, &|it| Op::Timeout(*ms, it)),
+            Op::Spawn(body) => of(body, &Op::Spawn),
+            Op::Acquire(n, body) => of(body, &|it| Op::Acquire(*n, it)),
+            Op::AcquireOwned(n, body) => of(body, &|it| Op::AcquireOwned(*n, it)),
+            Op::TryAcquire(n, body) => of(body, &|it| Op::TryAcquire(*n, it)),
+            Op::Gather(form, children) => bodies(children).map(|it| Op::Gather(*form, it)).collect(),
+            Op::Ends(ms, children) => bodies(children).map(|it| Op::Ends(*ms, it)).collect(),
+            Op::Streams(streams) => less(streams, |it| bodies(it).collect()).into_iter().map(Op::Streams).collect(),
+            Op::Group(tasks, body) => {
+                let fewer = bodies(tasks).map(|it| Op::Group(it, body.clone()));
+                fewer.chain(smaller(body).into_iter().map(|it| Op::Group(tasks.clone(), it))).collect()
             }
-            _ => {}
+            Op::Interval(ms, missed, beats) => {
+                less(beats, |_| Vec::new()).into_iter().map(|it| Op::Interval(*ms, *missed, it)).collect()
+            }
+            _ => Vec::new(),
         }
+    })
+}
+
+/// The same of a list of bodies.
+fn bodies(children: &[Vec<Op>]) -> impl Iterator<Item = Vec<Vec<Op>>> {
+    less(children, |child| smaller(child)).into_iter()
+}
+
+/// Every list that lacks one item of this one, or has a smaller one in its place.
+fn less<T: Clone>(items: &[T], smaller: impl Fn(&T) -> Vec<T>) -> Vec<Vec<T>> {
+    let mut all = Vec::new();
+    for n in 0..items.len() {
+        let with = |middle: &[T]| [&items[..n], middle, &items[n + 1..]].concat();
+        all.push(with(&[]));
+        all.extend(smaller(&items[n]).into_iter().map(|it| with(&[it])));
     }
     all
 }
@@ -180,6 +250,7 @@ pub(crate) struct World {
     alive: Cell<usize>,
     /// Each is awaited once.
     tasks: RefCell<Vec<Spawned>>,
+    alarms: Vec<Rc<dyn Alarm>>,
     channels: Vec<Rc<dyn Channel>>,
     oneshots: Vec<Rc<dyn Oneshot>>,
     semaphores: Vec<Rc<dyn Semaphore>>,
@@ -188,8 +259,9 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(api: Rc<dyn Api>) -> Rc<World> {
         Rc::new(World {
-            channels: (1..=SHARED).map(|n| api.channel(n)).collect(),
-            oneshots: (0..2 * SHARED).map(|_| api.oneshot()).collect(),
+            alarms: (0..SHARED as u64).map(|n| api.alarm(5 * n)).collect(),
+            channels: CHANNELS.map(|kind| api.channel(kind)).into(),
+            oneshots: (0..2 * SHARED).map(|n| api.oneshot(n % 2 == 1)).collect(),
             semaphores: (0..SHARED).map(|n| api.semaphore(n)).collect(),
             api,
             log: RefCell::default(),
@@ -272,6 +344,22 @@ fn run_alive(alive: Alive, ops: &[Op]) -> Boxed<u32> {
     })
 }
 
+fn run_all(world: &Rc<World>, bodies: &[Vec<Op>]) -> Vec<Boxed<u32>> {
+    bodies.iter().map(|body| run(world, body)).collect()
+}
+
+/// What `future` gives, if it does so within this time.
+async fn within<T: 'static>(api: &Rc<dyn Api>, ms: u64, future: Boxed<T>) -> Option<T> {
+    let given = Rc::new(Cell::new(None));
+    let place = Rc::clone(&given);
+    let body = Box::pin(async move {
+        place.set(Some(future.await));
+        0
+    });
+    api.timeout(ms, body).await;
+    given.take()
+}
+
 /// One step. Gives how many values were received in it.
 async fn step(world: &Rc<World>, who: u32, op: &Op) -> u32 {
     let api = &world.api;
@@ -309,6 +397,10 @@ async fn step(world: &Rc<World>, who: u32, op: &Op) -> u32 {
                 (tasks[n % tasks.len()].1)();
             }
         }
+        Op::Job => {
+            let value = api.job(who).await;
+            world.say(who, format!("did a job = {value}"));
+        }
         Op::Gather(form, children) => {
             let quiet = *form == Form::Limited;
             let children = children.iter().map(|child| run_alive(Alive::new(world, quiet), child)).collect();
@@ -316,40 +408,92 @@ async fn step(world: &Rc<World>, who: u32, op: &Op) -> u32 {
                 Form::Gather => ["gathered"; 2],
                 Form::Limited => ["limited"; 2],
                 Form::TryGather => ["all gathered", "gather failed"],
+                Form::Race => ["raced"; 2],
+                Form::FirstOk => ["first ok", "none ok"],
                 Form::Tasks => ["tasks gathered"; 2],
                 Form::TryTasks => ["tasks gathered", "tasks failed"],
             };
             match api.gather(*form, children).await {
                 Ok(values) => world.say(who, format!("{} = {values:?}", words[0])),
-                Err(value) => world.say(who, format!("{} = {value}", words[1])),
+                Err(values) => world.say(who, format!("{} = {values:?}", words[1])),
             }
         }
+        Op::Ends(ms, children) => {
+            let ends = api.as_completed(run_all(world, children));
+            for n in 0_u32.. {
+                match within(api, if n % 2 == 0 { LIMIT } else { ms + 1 }, ends.next()).await {
+                    None => world.say(who, "nobody came"),
+                    Some(None) => break,
+                    Some(Some(end)) => world.say(who, format!("came = {end:?}")),
+                }
+                if n % 2 == 0 {
+                    api.sleep(*ms).await;
+                }
+            }
+            world.say(who, "all came");
+        }
+        Op::Streams(streams) => {
+            let items = api.streams(streams.iter().map(|children| run_all(world, children)).collect()).await;
+            world.say(who, format!("streamed = {items:?}"));
+        }
+        Op::Group(tasks, body) => match api.group(run_all(world, tasks), run(world, body)).await {
+            Ok(sum) => world.say(who, format!("grouped = {sum}")),
+            Err(errors) => world.say(who, format!("group failed = {errors:?}")),
+        },
+        Op::Interval(ms, missed, beats) => {
+            let interval = api.interval(*ms, *missed);
+            for beat in beats {
+                match beat {
+                    Beat::Tick => {
+                        let due = interval.tick().await;
+                        world.say(who, format!("ticked = {due}"));
+                    }
+                    Beat::TickWithin(ms) => match within(api, *ms, interval.tick()).await {
+                        Some(due) => world.say(who, format!("ticked = {due}")),
+                        None => world.say(who, "no tick"),
+                    },
+                    Beat::Pause(ms) => api.sleep(*ms).await,
+                    Beat::Reset => {
+                        interval.reset();
+                        world.say(who, "reset");
+                    }
+                }
+            }
+        }
+        Op::Ring(n) => {
+            world.alarms[n % SHARED].wait().await;
+            world.say(who, "rang");
+        }
+        Op::Set(n, ms) => {
+            world.alarms[n % SHARED].reset(*ms);
+            world.say(who, "set");
+        }
         Op::Send(n) => {
-            let sent = world.channels[n % SHARED].send(who).await;
+            let sent = world.channels[n % CHANNELS.len()].send(who).await;
             world.say(who, if sent { "sent" } else { "not sent" });
         }
-        Op::TrySend(n) => world.say(who, format!("try_send = {}", world.channels[n % SHARED].try_send(who))),
+        Op::TrySend(n) => world.say(who, format!("try_send = {}", world.channels[n % CHANNELS.len()].try_send(who))),
         Op::Recv(n) => {
-            let channel = &world.channels[n % SHARED];
+            let channel = &world.channels[n % CHANNELS.len()];
             let result = channel.recv().await;
             world.say(who, format!("received = {result:?}, {} left", channel.len()));
             return u32::from(result.is_ok());
         }
         Op::TryRecv(n) => {
-            let result = world.channels[n % SHARED].try_recv();
+            let result = world.channels[n % CHANNELS.len()].try_recv();
             world.say(who, format!("try_recv = {result:?}"));
             return u32::from(result.is_ok());
         }
         Op::Close(n) => {
-            world.channels[n % SHARED].close();
+            world.channels[n % CHANNELS.len()].close();
             world.say(who, "closed");
         }
         Op::Closed(n) => {
-            world.channels[n % SHARED].closed().await;
+            world.channels[n % CHANNELS.len()].closed().await;
             world.say(who, "saw the end");
         }
         Op::DropSender(n) => {
-            world.channels[n % SHARED].drop_sender();
+            world.channels[n % CHANNELS.len()].drop_sender();
             world.say(who, "no sender left");
         }
         Op::Tell(n) => {

@@ -22,7 +22,8 @@ fn ten_thousand_connections_need_a_limit_and_no_more_than_that() {
     let done = run("fd_limit", &[]);
     assert_eq!((done.code(), done.stderr.as_str()), (0, ""), "{done:?}");
     let [[answered, failed], limited] = tries(&done)[..] else { panic!("two tries: {done:?}") };
-    assert!(answered < 256 && answered + failed == 10_000, "{done:?}");
+    // Most of the first 256 connect. Then 128 fail before those have a turn that make room for others.
+    assert!(answered > 200 && failed >= 128 && answered + failed == 10_000, "{done:?}");
     assert_eq!(limited, [10_000, 0]);
     let files: Vec<&str> =
         done.stdout.lines().filter(|line| line.contains("a file beside them: ")).map(str::trim).collect();

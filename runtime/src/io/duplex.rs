@@ -161,6 +161,9 @@ impl DuplexStream {
     pub fn read_exact(&self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> {
         let (at, mut filled) = (At::here(), 0);
         poll_fn(move |cx| {
+            if buffer.is_empty() {
+                return budget::spend(cx, |_| Poll::Ready(Ok(())));
+            }
             while filled < buffer.len() {
                 match std::task::ready!(self.poll_read_at(cx, &mut buffer[filled..], at))? {
                     0 => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
@@ -182,6 +185,9 @@ impl DuplexStream {
     pub fn write_all(&self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
         let (at, mut written) = (At::here(), 0);
         poll_fn(move |cx| {
+            if bytes.is_empty() {
+                return budget::spend(cx, |_| Poll::Ready(Ok(())));
+            }
             while written < bytes.len() {
                 written += std::task::ready!(self.poll_write_at(cx, &bytes[written..], at))?;
             }

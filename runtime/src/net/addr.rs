@@ -3,8 +3,10 @@
 //!
 //! Read before: `task.rs`.
 
+use crate::circle::budget;
 use crate::io::about;
-use crate::task::spawn_blocking;
+use crate::task::{consume_budget, spawn_blocking};
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
@@ -74,22 +76,38 @@ pub(crate) async fn resolve(destination: impl ToSocketAddrs) -> io::Result<Vec<S
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<impl Iterator<Item = SocketAddr>> {
+    consume_budget().await; // For an address that is known: then nothing below waits.
     Ok(resolve(host).await?.into_iter())
 }
 
 /// Tries one address after the other and gives the first success, or the last error.
+///
+/// An error takes from the budget. It may come before a leaf is asked: with no descriptor left, there is no socket to wait
+/// for. A task that tries again and again has to let those run that will close something. So this asks for budget before
+/// the first attempt: an attempt after the pause is worth more than one before it.
 pub(crate) async fn first_of<T>(
     destination: impl ToSocketAddrs,
     mut attempt: impl AsyncFnMut(SocketAddr) -> io::Result<T>,
 ) -> io::Result<T> {
     let mut last = io::Error::new(io::ErrorKind::InvalidInput, "there is no socket address to try");
-    for address in resolve(destination).await? {
+    let addresses = resolve(destination).await?;
+    poll_fn(budget::poll_left).await;
+    for address in addresses {
         match attempt(address).await {
             Ok(done) => return Ok(done),
             Err(error) => last = error,
         }
     }
+    budget::take();
     Err(last)
+}
+
+/// As [`first_of`], for attempts that never wait. No leaf takes budget for their success, so this does.
+pub(crate) async fn first_at_once<T>(
+    destination: impl ToSocketAddrs,
+    mut attempt: impl FnMut(SocketAddr) -> io::Result<T>,
+) -> io::Result<T> {
+    first_of(destination, async |address| attempt(address).inspect(|_| budget::take())).await
 }
 
 /// Implements the trait for what needs no look-up.

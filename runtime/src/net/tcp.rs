@@ -5,7 +5,7 @@
 use crate::circle::reactor::Direction;
 use crate::io::Async;
 use crate::net::ToSocketAddrs;
-use crate::net::addr::first_of;
+use crate::net::addr::{first_at_once, first_of};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 #[cfg(unix)]
@@ -31,7 +31,7 @@ impl TcpListener {
     /// # Cancel safety
     /// If it is dropped before it is done, nothing listens. The look-up of a name ends by itself.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
-        first_of(address, async |address| Ok(TcpListener { io: Async::new(mio::net::TcpListener::bind(address)?)? }))
+        first_at_once(address, |address| Ok(TcpListener { io: Async::new(mio::net::TcpListener::bind(address)?)? }))
             .await
     }
 
@@ -152,7 +152,9 @@ impl TcpStream {
     /// needs no look-up.
     ///
     /// # Errors
-    /// The system's, for the last address that was tried.
+    /// The system's, for the last address that was tried. Out of descriptors ("too many open files") is an error like any
+    /// other. An error takes budget: a task that tries again and again lets the others run, and these may close
+    /// descriptors.
     ///
     /// # Panics
     /// When it is polled outside a runtime.

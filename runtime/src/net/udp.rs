@@ -5,7 +5,7 @@
 use crate::circle::reactor::Direction;
 use crate::io::Async;
 use crate::net::ToSocketAddrs;
-use crate::net::addr::first_of;
+use crate::net::addr::{first_at_once, first_of};
 use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
@@ -64,7 +64,7 @@ impl UdpSocket {
     /// # Cancel safety
     /// If it is dropped before it is done, nothing is bound. The look-up of a name ends by itself.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
-        first_of(address, async |address| Ok(UdpSocket { io: Async::new(mio::net::UdpSocket::bind(address)?)? })).await
+        first_at_once(address, |address| Ok(UdpSocket { io: Async::new(mio::net::UdpSocket::bind(address)?)? })).await
     }
 
     /// Chooses the one peer of [`send`](UdpSocket::send) and [`recv`](UdpSocket::recv).
@@ -78,7 +78,7 @@ impl UdpSocket {
     /// # Cancel safety
     /// If it is dropped before it is done, no peer is chosen.
     pub async fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
-        first_of(address, async |address| self.io.get_ref().connect(address)).await
+        first_at_once(address, |address| self.io.get_ref().connect(address)).await
     }
 
     /// Sends one datagram to the chosen peer.
