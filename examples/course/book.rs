@@ -2,44 +2,22 @@
 //! a lesson asks is answered when the reader wants it, and where a program of the real loop shows what the lesson is about,
 //! one steps through it in the text.
 
-use crate::catalog::{Course, Lesson, PROGRAMS_OF_STEP, typed};
+use crate::catalog::{Course, Lesson, typed};
 use crate::commands::{OK, USAGE};
-use crate::compile::build;
 use crate::json::quoted;
 use crate::markdown::{escaped, html, items};
 use crate::progress::hash;
+use crate::shown::{Shown, What, record};
 use crate::text::wrap;
-use crate::what_ifs::{WHAT_IFS, WhatIf};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
-use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 const STYLE: &str = include_str!("book/book.css");
 const SCRIPT: &str = include_str!("book/book.js");
 
-/// The lessons that show their program. What is special in the others' is not in a page: 0 has no loop, 13 is 7's, and 14 is
-/// about a debugger.
-const SHOWN: RangeInclusive<u32> = 1..=12;
-
 /// Bytes of the book at most.
 pub(crate) const MOST: usize = 3 << 20;
-
-/// A page of `step`, or its side-by-side of a what-if.
-struct Shown {
-    lesson: u32,
-    what: What,
-}
-
-enum What {
-    /// Of a program.
-    Page(&'static str, String),
-    /// Of the programs that answer the lesson's questions.
-    Asked(String),
-    Compared(WhatIf, String),
-}
 
 /// `book`, and `book --text`, which has no steppers and is there at once.
 pub(crate) fn book(course: &Course, words: &[&str], out: &mut dyn Write) -> io::Result<u8> {
@@ -75,55 +53,6 @@ pub(crate) fn book(course: &Course, words: &[&str], out: &mut dyn Write) -> io::
         out.write_all(wrap("It is larger than 3 MB: for a slow machine write it with --text.", 2).as_bytes())?;
     }
     Ok(OK)
-}
-
-/// Lets `step` record its programs on the real loop. Where that cannot be done, the book is one without steppers.
-fn record(course: &Course, out: &mut dyn Write) -> io::Result<Vec<Shown>> {
-    out.write_all(b"  Building the real loop for the steppers ...\n")?;
-    out.flush()?;
-    let words = ["-p", "step", "--example", "step", "--features", "explore"];
-    let Some(step) = build(&words)? else {
-        let says = "The programs of the real loop do not compile: the messages above are the compiler's. The book has no \
-                    steppers.";
-        out.write_all(wrap(says, 2).as_bytes())?;
-        return Ok(Vec::new());
-    };
-    let folder = course.pages().join(format!("steps-{}", std::process::id()));
-    fs::create_dir_all(&folder)?;
-    let mut shown = Vec::new();
-    let mut missing = Vec::new();
-    let mut show = |lesson, words: &[&str], what: &dyn Fn(String) -> What| match page(&step, words, &folder) {
-        Some(page) => shown.push(Shown { lesson, what: what(page) }),
-        None => missing.push(words.join(" ")),
-    };
-    for lesson in SHOWN {
-        let program = PROGRAMS_OF_STEP[lesson as usize];
-        show(lesson, &[program], &|page| What::Page(program, page));
-    }
-    for it in WHAT_IFS {
-        show(it.lesson, it.words, &|page| What::Compared(it, page));
-    }
-    for lesson in course.lessons() {
-        show(lesson.number, &["--asked", &lesson.number.to_string()], &What::Asked);
-    }
-    let _ = fs::remove_dir_all(folder);
-    if !missing.is_empty() {
-        let says = format!("These programs wrote no page, and are left out: {}.", missing.join(", "));
-        out.write_all(wrap(&says, 2).as_bytes())?;
-    }
-    Ok(shown)
-}
-
-/// The page that `step` writes of a program. One that hangs, as some have to, writes it, too.
-fn page(step: &Path, words: &[&str], folder: &Path) -> Option<String> {
-    let path: PathBuf = folder.join("page.html");
-    let _ = fs::remove_file(&path);
-    let mut command = Command::new(step);
-    command.args(words).arg("--out").arg(&path);
-    // The sources are looked for from here upwards.
-    command.current_dir(Course::top()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().ok()?;
-    fs::read_to_string(path).ok()
 }
 
 /// The whole file.
@@ -363,8 +292,10 @@ fn pairs(list: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST, SHOWN, Shared, Shown, Shows, WHAT_IFS, What, lesson_html, pairs, record, render};
+    use super::{MOST, Shared, Shown, Shows, What, lesson_html, pairs, record, render};
     use crate::Course;
+    use crate::shown::SHOWN;
+    use crate::what_ifs::WHAT_IFS;
     use std::fs;
     use std::process::{Command, Stdio};
 

@@ -61,6 +61,8 @@ mod markdown;
 #[cfg(feature = "book")]
 mod what_ifs;
 #[cfg(feature = "book")]
+mod shown;
+#[cfg(feature = "book")]
 mod book;
 mod also;
 pub mod commands;

@@ -54,33 +54,7 @@ mod explored;
 #[path = "unexplored.rs"]
 mod explored;
 
-const HELP: &str = "\
-Records a small program on the loop and writes a page on which to step through it
-
-Usage: step [OPTIONS] [PROGRAM]
-
-Arguments:
-  [PROGRAM]  Which program; --list names them all [default: sleep]
-
-Options:
-      --out <FILE>   Where the page goes [default: step.html]
-      --list         Lists the programs, in the order of learning
-      --text         Writes a transcript to the terminal instead of a page
-      --json         Writes the events to the terminal as JSON, one a line, instead of a page
-      --file <FILE>  Makes the page of a trace that is there already, as JSON lines: of a program that ran elsewhere, or of
-                     a loop of your own. The sources that it names are looked for beside the file, then from here upwards
-      --title <TEXT> What the page of a file is called [default: the path of the file]
-      --explore      Runs it under every schedule with at most three overtakings, until one fails: the page is of that one
-      --what-if <FAULT>  Runs it once more with a fault in the loop, and writes both traces side by side: drop-wake:N,
-                     wake-twice:N, forget-waker:N, lifo, until-empty or clear-late
-      --asked <N>    The small programs that answer what lesson N of the course asks, one after the other
-      --beside <NAME>  Two programs of the course that differ in one thing, side by side
-  -h, --help         Prints this
-
-Ctrl-C leaves the page of what has happened so far.
-
-Exit status: 0; 1 if what is printed here is lost; 2 if the arguments make no sense or the page cannot be written; 3 if the program ended with a panic, as
-one that hangs does, or a schedule failed. The page, the transcript or the events are written all the same, and show how it came to that.";
+const HELP: &str = include_str!("help.txt");
 
 /// The exit status when the program did not come to its end.
 const PANICKED: u8 = 3;
@@ -200,7 +174,7 @@ fn unexpected(argument: &str) -> lexopt::Error {
 
 fn run(wish: &Wish, mut out: &mut Stdout) -> io::Result<ExitCode> {
     let (program, output) = match wish {
-        Wish::Help => return writeln!(out, "{HELP}").map(|()| ExitCode::SUCCESS),
+        Wish::Help => return write!(out, "{HELP}").map(|()| ExitCode::SUCCESS),
         Wish::List => return list(out).map(|()| ExitCode::SUCCESS),
         Wish::Read(file, page, title) => return read(file, page, title.as_deref(), out).map(|()| ExitCode::SUCCESS),
         Wish::Asked(number, path) => return explored::asked(*number, path, out),
