@@ -1,7 +1,7 @@
 //! A future that awaits a job, polled by hand, by several tasks in turn. What it should do is known at each step.
 
 use crate::dice::Dice;
-use crate::jobs::{Job, settles};
+use crate::jobs::{Job, Used, settles};
 use crate::run::{Run, broken};
 use crate::spy::{Moment, Spy, forget, once_at};
 use std::any::Any;
@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// One step of a program in which a future is polled by hand.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,6 +23,8 @@ pub enum JobStep {
     End,
     /// The job ends, and who is woken polls at once, before `wake` has come back.
     EndAndPoll,
+    /// This task polls some times, while the job's thread sleeps in its job: no poll has anything to wait for.
+    PollInPeace(u32),
     /// The future is dropped.
     Drop,
 }
@@ -29,9 +32,29 @@ pub enum JobStep {
 /// The tasks that poll.
 const TASKS: u32 = 3;
 
+/// Polls in peace. On a busy machine one of them may be stopped for a moment, but not each.
+const IN_PEACE: u32 = 5;
+
+/// Processor time of a poll that looks again and again. The system counts it in steps of up to 10 ms, so one poll may seem to
+/// take so long, but not each.
+const LONG_POLL: Duration = Duration::from_millis(4);
+
 /// What a job gives. It may be sent to another thread, and not be shared.
 #[derive(Debug)]
-pub struct Produced(Cell<u64>);
+pub struct Produced {
+    value: Cell<u64>,
+    _kept: Kept,
+}
+
+/// The job's: as long as this lives, somebody keeps the result.
+#[derive(Debug)]
+struct Kept(Arc<Job>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.has_lost_its_result();
+    }
+}
 
 /// What the panic of a job carries.
 struct Burst(u64);
@@ -44,7 +67,7 @@ impl Produced {
             // Without a word in the terminal.
             resume_unwind(Box::new(Burst(value)));
         }
-        Produced(Cell::new(value))
+        Produced { value: Cell::new(value), _kept: Kept(Arc::clone(job)) }
     }
 
     /// A poll has given it.
@@ -52,7 +75,7 @@ impl Produced {
     /// # Panics
     /// If it is another value: that breaks a rule.
     pub fn is(&self, value: u64) {
-        if self.0.get() != value {
+        if self.value.get() != value {
             broken("the output is the job's", "The future gives another value than the job.", None);
         }
     }
@@ -93,8 +116,10 @@ pub struct ByHand {
     may_end: bool,
     /// A poll has said Ready, or has handed on the job's panic.
     is_over: bool,
-    /// Another job is held meanwhile.
-    pub is_beside_another: bool,
+    /// So many other jobs are held meanwhile.
+    pub beside: usize,
+    /// What the last poll has used. None: nobody asks, for the answer takes time.
+    used: Option<Used>,
 }
 
 impl ByHand {
@@ -103,8 +128,8 @@ impl ByHand {
         let job = Job::new(0);
         let (future, spies) = (Some(spawn(&job, value, panics)), (1..=TASKS).map(Spy::new).collect());
         let (polls, latest) = (0, None);
-        let (may_end, is_over, is_beside_another) = (false, false, false);
-        ByHand { job, future, spies, value, panics, polls, latest, may_end, is_over, is_beside_another }
+        let (may_end, is_over, beside) = (false, false, 0);
+        ByHand { job, future, spies, value, panics, polls, latest, may_end, is_over, beside, used: None }
     }
 
     /// Does these steps.
@@ -118,6 +143,7 @@ impl ByHand {
                 JobStep::PollAndEnd(task) => self.poll_and_end(task),
                 JobStep::End => self.ends(),
                 JobStep::EndAndPoll => self.end_and_poll(),
+                JobStep::PollInPeace(task) => self.poll_in_peace(task),
                 JobStep::Drop => self.drops(),
             }
             // What was ready must not be polled again.
@@ -143,10 +169,13 @@ impl ByHand {
     /// One poll. False: it said Pending.
     fn ask(&mut self, task: u32) -> bool {
         self.polls += 1;
-        Run::current().tell("PollBegin", task, format!("poll {}, by task {task}", self.polls));
+        let of = if self.beside > 0 { format!(", of job {}", self.beside + 1) } else { String::new() };
+        Run::current().tell("PollBegin", task, format!("poll {}, by task {task}{of}", self.polls));
         let waker = self.spies[task as usize - 1].waker();
         let future = self.future.as_mut().expect("it is polled before it is dropped");
+        let before = self.used.map(|_| Used::so_far());
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
+        self.used = before.map(|before| Used::so_far().since(before));
         match polled {
             Ok(answer) => {
                 Run::current().tell_answer(task, &answer);
@@ -205,12 +234,41 @@ impl ByHand {
         }
     }
 
+    /// This task polls, and nobody is there for whom a poll could wait.
+    fn poll_in_peace(&mut self, task: u32) {
+        self.poll(task);
+        settles(|| self.job.is_held());
+        let (mut sleeps, mut cpu) = (u64::MAX, Duration::MAX);
+        self.used = Some(Used::default());
+        for _ in 0..IN_PEACE {
+            self.poll(task);
+            let used = self.used.unwrap_or_default();
+            (sleeps, cpu) = (sleeps.min(used.sleeps), cpu.min(used.cpu));
+        }
+        self.used = None;
+        let rule = "the loop goes on";
+        if sleeps > 0 {
+            let says = "The job is not over, and this poll has slept before it came back, as each of the polls before it. No \
+                        other task is polled meanwhile. A poll looks, keeps the waker, and comes back.";
+            broken(rule, says, None);
+        }
+        if cpu >= LONG_POLL {
+            let says = format!(
+                "The job is not over, and this poll has taken more than {} ms of processor time, as each of the polls before \
+                 it. No other task is polled meanwhile. A poll looks once, keeps the waker, and comes back.",
+                LONG_POLL.as_millis()
+            );
+            broken(rule, says, None);
+        }
+    }
+
     /// The job ends, and the task that polled last is woken.
     pub fn ends(&mut self) {
         self.may_end = true;
         if self.future.is_none() {
             self.job.ends();
-            return self.nothing_else_panicked();
+            self.nothing_else_panicked();
+            return self.nobody_keeps_the_result();
         }
         self.job.may_end();
         if self.latest.is_some() {
@@ -229,10 +287,17 @@ impl ByHand {
                     format!("Task {other} was woken. But task {latest} has polled last: the future is its own now.");
                 ("the wake is for who polled last", says, None)
             }
-            None if !self.job.has_begun() && self.is_beside_another => {
-                let says = "Another job runs, and this one does not begin before that one is over. That one may wait for \
-                            this one.";
-                ("a job waits for no other", says.to_owned(), Some("JobEnd"))
+            None if !self.job.has_begun() && self.beside > 0 => {
+                let says = match self.beside {
+                    1 => "Another job runs, and this one does not begin before that one is over. That one may wait for this \
+                          one."
+                    .to_owned(),
+                    others => format!(
+                        "{others} other jobs were spawned before, and none of them is over. This one does not begin before \
+                         one of them is. They may wait for this one."
+                    ),
+                };
+                ("a job waits for no other", says, Some("JobEnd"))
             }
             None if !self.job.has_begun() => ("the job runs", "The job was not begun.".to_owned(), Some("JobEnd")),
             None if self.panics => {
@@ -281,6 +346,15 @@ impl ByHand {
     fn drops(&mut self) {
         Run::current().tell("Dropped", 0, "nobody waits any more");
         self.future = None;
+    }
+
+    /// After a drop nobody will take the result of the job: it is dropped, too.
+    fn nobody_keeps_the_result(&self) {
+        if !self.panics && !settles(|| self.job.result_is_lost()) {
+            let says = "The future is dropped and the job is over, and the result is still there. Nobody can take it any \
+                        more, and nobody drops it: its memory is lost.";
+            broken("the result goes with the future", says, Some("Dropped"));
+        }
     }
 
     /// After a drop the job ends all the same, and nobody is hurt.

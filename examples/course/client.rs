@@ -17,11 +17,16 @@ pub enum Then {
     Leaves(bool),
     /// Its connection is reset.
     Resets,
-    /// It sends a head without an end.
-    SendsOn,
+    /// It sends a head without an end, this much longer than the limit.
+    SendsOn(usize),
     /// The server is told to stop while it answers one more; perhaps there are others behind that.
     Stops(bool),
+    /// The server is told to stop when it has read half of a head.
+    StopsInAHead,
 }
+
+/// So much longer than the limit a head gets that does not end: more than any read may bring.
+pub const FAR_TOO_LONG: usize = 40_000;
 
 /// A client, and the limits that its server sets.
 #[derive(Debug)]
@@ -77,7 +82,7 @@ impl Client {
             1..=2 => Then::Silent(dice.one_in(2)),
             3..=4 => Then::Leaves(dice.one_in(2)),
             5 => Then::Resets,
-            6 => Then::SendsOn,
+            6 => Then::SendsOn(FAR_TOO_LONG),
             _ => Then::Stops(dice.one_in(2)),
         };
         let mut client = Client::new(&requests, then);
@@ -125,8 +130,12 @@ impl Client {
         let last = &requests[expected - 1];
         match (last.wants.stays(), connection.is_closed()) {
             (true, true) if !may_be_let_go => {
+                let hint = match last.text.lines().skip(1).any(|line| line.contains("HTTP/1.0")) {
+                    true => " It speaks HTTP/1.1, by its first line. The lines below that say nothing of it.",
+                    false => "",
+                };
                 let says = format!(
-                    "The client has sent {}, and has not asked for an end. The connection is closed after the answer.",
+                    "The client has sent {}, and has not asked for an end. The connection is closed after the answer.{hint}",
                     last.asks
                 );
                 broken("the connection stays", says, None)
@@ -154,8 +163,25 @@ impl Client {
         }
     }
 
+    /// The client sends piece by piece, and the connection is closed before it has sent them all, `waits` after the last one.
+    pub fn judge_early_end(&self, connection: &Connection, sent: usize) {
+        let (expected, (answers, _)) = (self.expected(), connection.answers());
+        let are_right = self.requests.iter().zip(&answers).all(|(request, answer)| request.is_answered_by(answer));
+        if answers.len() >= expected || !are_right {
+            return;
+        }
+        let says = format!(
+            "The client sends a piece every {} ms. It was never silent for {:?}, which is the limit. The connection is \
+             closed when {sent} of {} pieces are sent.",
+            self.waits,
+            self.idle,
+            self.pieces.len()
+        );
+        broken("a silent client is let go", says, None);
+    }
+
     /// There are more answers than there should be.
-    fn is_one_too_many(&self, expected: usize, got: usize) {
+    pub(crate) fn is_one_too_many(&self, expected: usize, got: usize) {
         let last = &self.requests[expected - 1];
         if !last.wants.stays() {
             let says = format!("The connection was to end after {}. The request after it is answered, too.", last.asks);
@@ -163,92 +189,6 @@ impl Client {
         }
         let says = format!("{} came, and {} written.", requests_(expected), answers_(got));
         broken("each request has its answer", says, None);
-    }
-
-    /// To a piece of a request there is no answer.
-    fn is_answered_no_more(&self, connection: &Connection) {
-        let (answers, _) = connection.answers();
-        let expected = self.requests.len();
-        // Who says why it closes may do so.
-        if answers.get(expected).is_some_and(|answer| !answer.status.starts_with('4')) {
-            self.is_one_too_many(expected, answers.len());
-        }
-    }
-
-    /// The client was silent for too long: it is let go.
-    pub fn judge_silence(&self, connection: &Connection) {
-        if !connection.is_closed() {
-            let says = format!(
-                "The client has sent no byte for {:?}, which is the limit. The connection is still there, and with it a \
-                 descriptor and the memory of its task.",
-                self.idle
-            );
-            broken("a silent client is let go", says, Some("Close"));
-        }
-        self.is_answered_no_more(connection);
-    }
-
-    /// The client has left: so does the server.
-    pub fn judge_leave(&self, connection: &Connection) {
-        if !connection.is_closed() {
-            let says = "The client has left, and the server keeps the connection.";
-            broken("a client that has left ends serve", says, Some("Close"));
-        }
-        self.is_answered_no_more(connection);
-    }
-
-    /// A head that was too long has its answer, after so many others, and the connection ends.
-    pub fn judge_too_long(&self, connection: &Connection, before: usize) {
-        let (answers, _) = connection.answers();
-        let says = match (answers.get(before), connection.is_closed()) {
-            (Some(answer), true) if answer.status == "431" => return,
-            (Some(answer), true) => format!(
-                "A head is longer than the limit. The answer is {}, and not 431: its headers are too large.",
-                answer.status
-            ),
-            (None, true) => {
-                "A head is longer than the limit, and the connection is closed without a word. Say 431.".to_owned()
-            }
-            (_, false) => {
-                "A head is longer than the limit. Nobody knows where the next one begins: the connection has to end."
-                    .to_owned()
-            }
-        };
-        broken("a head has a limit", says, Some(if connection.is_closed() { "Write" } else { "Close" }))
-    }
-
-    /// After so many answers the server was told to stop. It had `/slow` in work then, and perhaps more came.
-    pub fn judge_stop(&self, connection: &Connection, before: usize) {
-        let (slow, hello) = (Request::new("/slow", Wants::Stay), Request::new("/hello", Wants::Stay));
-        let (answers, rest) = connection.answers();
-        let answers = &answers[before..];
-        match answers.first() {
-            Some(answer) if slow.is_answered_by(answer) => {}
-            Some(answer) => {
-                let says =
-                    format!("GET /slow was asked for before the stop. Its answer has the status {}.", answer.status);
-                broken("a stop answers what was asked", says, None);
-            }
-            None => {
-                let says = "GET /slow was asked for before the stop, and was in work. The connection is closed without its \
-                            answer.";
-                broken("a stop answers what was asked", says, Some("Write"));
-            }
-        }
-        if !connection.is_closed() {
-            let says = if answers.len() == 1 {
-                "The server was told to stop, and has answered what was asked. The connection is still there, and waits \
-                 for more."
-            } else {
-                "The server was told to stop, and goes on answering."
-            };
-            broken("a stop ends the connection", says, Some("Close"));
-        }
-        let are_right = answers[1..].iter().all(|answer| hello.is_answered_by(answer)) && rest == 0;
-        if !are_right {
-            let says = "The server was told to stop, and more requests came. Not all their answers are whole.";
-            broken("a stop answers what was asked", says, None);
-        }
     }
 }
 
@@ -292,7 +232,13 @@ pub fn is_answer(requests: &[Request], number: usize, answer: &Answer, is_cut: b
         "Request {number} is {asks}. Its answer has the status {}, and a body of {} bytes.{}",
         answer.status,
         answer.body.len(),
-        if is_cut { " Was a piece taken for a request?" } else { "" }
+        match (is_cut, &*answer.status) {
+            (true, _) => " Was a piece taken for a request?",
+            (false, "404") if number > 1 => {
+                " Was an empty head taken for a request: what is left in the input of the one before?"
+            }
+            _ => "",
+        }
     );
     broken("an answer is that of its request", says, None)
 }

@@ -82,7 +82,8 @@ fn gdb(program: &Path, words: &[&str]) -> Command {
     let folder = program.parent().unwrap_or(program);
     let mut gdb = Command::new("gdb");
     gdb.arg("-q").args(["-iex", &format!("set auto-load safe-path {}", folder.display())]);
-    gdb.args(["-ex", "set confirm off"]).arg("--args").arg(program).args(words);
+    // A list that is longer than the terminal would wait for a key, and eat the command that comes next.
+    gdb.args(["-ex", "set confirm off", "-ex", "set pagination off"]).arg("--args").arg(program).args(words);
     // The printers name the sources from the top of the workspace.
     gdb.current_dir(Course::top());
     gdb

@@ -4,6 +4,7 @@
 use crate::run::{BETWEEN_LOOKS, Broken, Run, broken};
 use crate::spy::{Moment, forget, once_at};
 use crate::system::{Look, Thread};
+use std::fs;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -45,6 +46,30 @@ pub fn settles(mut is_so: impl FnMut() -> bool) -> bool {
     is_so()
 }
 
+/// What the calling thread has used: how often it went to sleep by itself, and its processor time. Zero where the system does
+/// not tell.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Used {
+    pub(crate) sleeps: u64,
+    pub(crate) cpu: Duration,
+}
+
+impl Used {
+    /// Since the thread began.
+    pub(crate) fn so_far() -> Used {
+        // Not the number of times that it ran: who is stopped, or lets others run, does not sleep.
+        let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+        let sleeps = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        let sleeps = sleeps.and_then(|number| number.trim().parse().ok()).unwrap_or_default();
+        Used { sleeps, cpu: Thread::current().look().unwrap_or_default().cpu }
+    }
+
+    /// Since it had used so much.
+    pub(crate) fn since(self, before: Used) -> Used {
+        Used { sleeps: self.sleeps - before.sleeps, cpu: self.cpu.saturating_sub(before.cpu) }
+    }
+}
+
 impl Run {
     /// From now on the steps of the rung's own parts are left out of the story: the answer is about something else.
     pub fn leaves_out_the_rung(&self) {
@@ -77,6 +102,8 @@ struct State {
     thread: Option<Thread>,
     may_end: bool,
     is_over: bool,
+    /// Its result is dropped.
+    lost_its_result: bool,
     /// The first wake of its thread does not come back before the loop has polled.
     is_polled_in_wake: bool,
     has_polled: bool,
@@ -143,6 +170,22 @@ impl Job {
         self.state().thread.is_some()
     }
 
+    /// Whether a thread has begun it, and sleeps in it.
+    pub(crate) fn is_held(&self) -> bool {
+        let state = self.state();
+        state.thread.as_ref().is_some_and(|thread| thread.look().is_none_or(|look| look.asleep))
+    }
+
+    /// What it has given is dropped.
+    pub(crate) fn has_lost_its_result(&self) {
+        self.state().lost_its_result = true;
+    }
+
+    /// Whether what it has given is dropped.
+    pub(crate) fn result_is_lost(&self) -> bool {
+        self.state().lost_its_result
+    }
+
     /// Lets it end, and comes back when its thread has ended, too, or sleeps: then it waits for a lock, and perhaps the
     /// caller of this function holds it.
     pub fn ends(&self) {
@@ -175,8 +218,9 @@ impl Job {
             let is_stuck = now.is_some() && now == before;
             before = now;
             if is_stuck && !self.state().has_polled {
-                let says = "The thread of the job has woken the task, and the task was polled at once. The poll waits for \
-                            that thread, whose call of wake has not come back: for a lock that it holds, or for its end.";
+                let says = "The thread of the job has woken the task, and the task was polled at once. The call of wake has \
+                            not come back, and the poll sleeps: it waits for a lock that the job's thread holds, or for the \
+                            thread's end.";
                 let rule = "no poll waits for a wake";
                 self.run.note_broken(Broken { rule, says: says.to_owned(), missing: Some("PollEnd") });
             }

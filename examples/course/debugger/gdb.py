@@ -357,6 +357,14 @@ class Glass(gdb.Command):
     def __init__(self):
         super().__init__("glass", gdb.COMMAND_DATA, prefix=True)
 
+    def invoke(self, argument, _from_tty):
+        if argument:
+            raise gdb.GdbError("There is no glass {}. Type glass for the list.".format(argument.split()[0]))
+        print("glass waits    who waits for whom")
+        print("glass tasks    the tickets, and at which .await")
+        print("glass ready    the ready queue")
+        print("glass timers   who sleeps until when")
+
 
 class Tasks(gdb.Command):
     """Lists the tasks: the ticket, and the lines of the .await at which each stands."""

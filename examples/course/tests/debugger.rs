@@ -68,9 +68,11 @@ fn course_debug_shows_tickets_ready_queue_timers_and_who_waits() {
             "continue",
             "glass tasks",
             "glass waits",
+            "glass",
             "quit",
         ],
     );
+    has(&said, "glass waits    who waits for whom");
     let main = line("14_benchmark/hang.rs", "office.handle(first).await");
     has(&said, "main: slot 0, generation 0");
     has(&said, &format!("hang_14::day at hang.rs:{main}"));

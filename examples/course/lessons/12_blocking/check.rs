@@ -13,13 +13,16 @@ include!(concat!(env!("OUT_DIR"), "/12_blocking/glue.rs"));
 #[path = "exercise.rs"]
 mod blocking;
 
+/// Jobs that are held at once: more than a thread for each processor, and fewer than the 512 threads of a real pool.
+const MANY: usize = 100;
+
 /// A program.
 #[derive(Debug, Clone)]
 enum Program {
     /// On the loop: the job is over when another task has ticked so often.
     Ticks(u64),
-    /// Two jobs: the first one is held until the second one is over.
-    TwoJobs,
+    /// So many jobs: all are held until the last one is over.
+    Jobs(usize),
     /// By hand; whether the job panics.
     ByHand(Vec<JobStep>, bool),
 }
@@ -31,20 +34,22 @@ pub fn main() {
 
 /// One program.
 fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
-    use JobStep::{Drop, End, EndAndPoll, Poll, PollAndEnd};
+    use JobStep::{Drop, End, EndAndPoll, Poll, PollAndEnd, PollInPeace};
     // The smallest are always the same: what they refuse is easy to see. Then come dice.
     let by_hand = |steps: &[JobStep]| Program::ByHand(steps.to_vec(), false);
     let program = match number {
         1 => Program::Ticks(5),
         2 => by_hand(&[Poll(1), End, Poll(1)]),
         3 => by_hand(&[Poll(1), Poll(2), End, Poll(2)]),
-        4 => by_hand(&[PollAndEnd(1), Poll(1)]),
-        5 => by_hand(&[Poll(1), EndAndPoll]),
-        6 => by_hand(&[End, Poll(1), Poll(1)]),
-        7 => by_hand(&[Poll(1), Drop, End]),
-        8 => Program::TwoJobs,
-        9 => Program::ByHand(vec![Poll(1), End, Poll(1)], true),
-        _ if dice.one_in(40) => Program::TwoJobs,
+        4 => by_hand(&[PollInPeace(1), End, Poll(1)]),
+        5 => by_hand(&[PollAndEnd(1), Poll(1)]),
+        6 => by_hand(&[Poll(1), EndAndPoll]),
+        7 => by_hand(&[End, Poll(1), Poll(1)]),
+        8 => by_hand(&[Poll(1), Drop, End]),
+        9 => Program::Jobs(2),
+        10 => Program::ByHand(vec![Poll(1), End, Poll(1)], true),
+        11 => Program::Jobs(MANY),
+        _ if dice.one_in(40) => Program::Jobs(2),
         _ if dice.one_in(40) => Program::Ticks(dice.roll(1..=20)),
         _ => Program::ByHand(JobStep::roll(dice, size), dice.one_in(4)),
     };
@@ -52,11 +57,11 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
     let is_by_hand = !matches!(program, Program::Ticks(_));
     let body = move || match program {
         Program::Ticks(ticks) => on_the_loop(ticks, value),
-        Program::TwoJobs => two_jobs(value),
+        Program::Jobs(count) => jobs(count, value),
         Program::ByHand(steps, panics) => ByHand::new(value, panics, spawn).does(&steps),
     };
     Judged::new(watch(body), &(), move |run| sleeps(run, is_by_hand))
-        .spinning_says("a poll comes back", "20 ms of processor time, and the poll does not come back.")
+        .spinning_says("the loop goes on", "20 ms of processor time, and the poll does not come back.")
 }
 
 /// The answer's future of a job that gives this value, or panics with it.
@@ -115,16 +120,22 @@ fn on_the_loop(ticks: u64, value: u64) {
     });
 }
 
-/// The first job is not over before the second one is.
-fn two_jobs(value: u64) {
-    let (mut first, mut second) = (ByHand::new(value, false, spawn), ByHand::new(value ^ 1, false, spawn));
-    first.poll(1);
-    second.poll(2);
-    second.is_beside_another = true;
-    second.ends();
-    second.poll(2);
-    first.ends();
-    first.poll(1);
+/// All jobs but the last one are held until that one is over.
+fn jobs(count: usize, value: u64) {
+    let mut all: Vec<ByHand> = (0..count as u64).map(|number| ByHand::new(value ^ number, false, spawn)).collect();
+    let (mut last, mut others) = (all.pop().expect("there is one"), all);
+    for (number, other) in others.iter_mut().enumerate() {
+        other.beside = number;
+        other.poll(1);
+    }
+    last.beside = others.len();
+    last.poll(2);
+    last.ends();
+    last.poll(2);
+    for other in &mut others {
+        other.ends();
+        other.poll(1);
+    }
 }
 
 /// The answer sleeps, and nobody is left to wake it. Where?
@@ -137,7 +148,8 @@ fn sleeps(run: &Run, is_by_hand: bool) -> Broken {
         let (rule, says, missing) = match (in_poll, last("Dropped"), last("JobEnd")) {
             (true, ..) => (
                 "the loop goes on",
-                "The poll sleeps: it waits for the job. No other task is polled meanwhile. Say Pending.",
+                "The poll sleeps: for the job, for a lock that the job's thread holds, or of its own will. No other task is \
+                 polled meanwhile. A poll looks, keeps the waker, and comes back.",
                 "PollEnd",
             ),
             (_, Some(_), _) => (

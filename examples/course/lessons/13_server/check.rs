@@ -2,7 +2,8 @@
 //! server may be told to stop. All that by a virtual clock. Then some clients at once, over sockets of the system.
 #![allow(dead_code, unused_imports, unused_macros, unused_variables)]
 
-use course::{Answer, Broken, Client, Connection, Dice, Judged, Request, Run, Then, Wants, broken, is_answer, watch};
+use course::{Answer, Broken, Client, Connection, Dice, FAR_TOO_LONG, Judged, Request, Run, Then, Wants, broken};
+use course::{is_answer, watch};
 use rung::{runtime, task, time};
 use std::future::poll_fn;
 use std::panic::resume_unwind;
@@ -100,6 +101,9 @@ pub mod net {
 const SLOW: Duration = Duration::from_millis(5);
 const MS: Duration = Duration::from_millis(1);
 
+/// The program with four clients of 250 requests.
+const LOAD: u64 = 19;
+
 /// Checks the answer.
 pub fn main() {
     course::run(13, program)
@@ -107,7 +111,7 @@ pub fn main() {
 
 /// One program: one client, or some.
 fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
-    use Then::{Leaves, Resets, SendsOn, Silent, Stops};
+    use Then::{Leaves, Resets, SendsOn, Silent, Stops, StopsInAHead};
     use Wants::{Body, Close, End, Stay, Told};
     let hello = |wants| Request::new("/hello", wants);
     let slow = |wants| Request::new("/slow", wants);
@@ -117,30 +121,37 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
     };
     // The smallest are always the same: what they refuse is easy to see. Then come dice.
     let client = match number {
-        1 => Client::new(&[hello(Stay), Request::new("/none", Stay)], Leaves(false)),
+        1 => Client::new(&[hello(Stay), slow(Stay)], Leaves(false)),
         2 => Client::new(&[hello(Stay)], Leaves(false)).cut(|at| at == 9, 1),
         3 => Client::new(&[hello(Stay), slow(Stay), hello(Stay)], Leaves(true)).cut(|at| at == 40, 0),
         4 => Client::new(&[hello(Close)], Leaves(false)),
         5 => Client::new(&[hello(End)], Leaves(false)),
         6 => Client::new(&[hello(Told)], Leaves(false)),
         7 => Client::new(&[hello(Body), hello(Stay)], Leaves(false)),
-        8 => Client::new(&[hello(Stay)], SendsOn),
-        9 => {
+        8 => Client::new(&[hello(Stay)], SendsOn(FAR_TOO_LONG)),
+        9 => Client::new(&[hello(Stay)], SendsOn(200)),
+        10 => {
             let mut client = Client::new(&[hello(Stay), hello(Stay)], Leaves(false)).cut(|_| true, 0);
             client.head = client.requests[0].text.len();
             client
         }
-        10 => Client::new(&[hello(Stay)], Silent(false)),
-        11 => idle(Client::new(&[hello(Stay)], Silent(true)).cut(|at| at % 8 == 0, 90), MS * 100),
-        12 => Client::new(&[hello(Stay)], Stops(false)),
-        13 => idle(Client::new(&[slow(Stay)], Silent(false)), MS * 3),
-        14 => Client::new(&[slow(Stay)], Resets),
-        15 => Client::new(&[hello(Stay), hello(Stay), hello(Stay)], Stops(true)),
+        11 => Client::new(&[hello(Stay)], Silent(false)),
+        12 => idle(Client::new(&[hello(Stay)], Silent(true)).cut(|at| at % 8 == 0, 90), MS * 100),
+        13 => Client::new(&[hello(Stay)], Stops(false)),
+        14 => Client::new(&[hello(Stay)], StopsInAHead),
+        15 => idle(Client::new(&[slow(Stay)], Silent(false)), MS * 3),
+        16 => Client::new(&[slow(Stay)], Resets),
+        17 => Client::new(&[hello(Stay), hello(Stay), hello(Stay)], Stops(true)),
+        18 => {
+            let mut request = hello(Stay);
+            request.text = "GET /hello HTTP/1.1\r\nVia: HTTP/1.0 b\r\n\r\n".to_owned();
+            Client::new(&[request], Leaves(false))
+        }
         _ => Client::roll(dice, size),
     };
-    let is_of_the_system = cfg!(unix) && (number == 16 || number > 16 && dice.one_in(100));
+    let is_of_the_system = cfg!(unix) && (number == LOAD || number > LOAD && dice.one_in(100));
     let (clients, requests, seed) = (dice.roll(1..=4), dice.roll(20..=100), dice.next());
-    let (clients, requests) = if number == 16 { (4, 250) } else { (clients, requests) };
+    let (clients, requests) = if number == LOAD { (4, 250) } else { (clients, requests) };
     let body = move || match is_of_the_system {
         #[cfg(unix)]
         true => under_load(clients as usize, requests as usize, seed),
@@ -170,10 +181,16 @@ fn scripted(client: Client) {
         let stream = net::TcpStream::Scripted(net::Scripted(Rc::clone(&connection)));
         let handle = Box::pin(runtime::spawn(server::serve(stream, Rc::clone(&stop), limits)));
         let mut desk = Desk { client, connection, last: time::now(), handle };
-        let pieces = desk.client.pieces.clone();
+        let (pieces, begin) = (desk.client.pieces.clone(), time::now());
         for (number, piece) in pieces.iter().enumerate() {
             if number > 0 && desk.client.waits > 0 {
                 time::sleep(MS * desk.client.waits as u32).await;
+                // Before the limit of silence an end has another reason.
+                let may_be_timed = time::now() >= begin + desk.client.idle;
+                if may_be_timed && desk.connection.is_closed() && !desk.may_be_let_go() {
+                    desk.panics().await;
+                    desk.client.judge_early_end(&desk.connection, number);
+                }
             }
             desk.sends(piece);
         }
@@ -223,7 +240,8 @@ impl Desk {
             Then::Silent(_) => self.is_silent().await,
             Then::Leaves(_) => self.leaves(None).await,
             Then::Resets => self.leaves(Some(std::io::ErrorKind::ConnectionReset)).await,
-            Then::SendsOn => self.sends_on().await,
+            Then::SendsOn(more) => self.sends_on(more).await,
+            Then::StopsInAHead => self.stops_in_a_head(stop).await,
             Then::Stops(more) => self.stops(stop, more).await,
         }
     }
@@ -254,15 +272,30 @@ impl Desk {
     }
 
     /// The client sends a head that does not end.
-    async fn sends_on(&mut self) {
+    async fn sends_on(&mut self, more: usize) {
         let before = self.connection.answers().0.len();
         self.sends(b"GET /hello HTTP/1.1\r\n");
-        for _ in 0..(self.client.head + 40_000) / 4_000 {
-            self.sends(&[b"X: ".to_vec(), vec![b'x'; 3_995], b"\r\n".to_vec()].concat());
+        // Far too much comes in pieces that fill a buffer, a little too much in small ones.
+        let piece = if more == FAR_TOO_LONG { 4_000 } else { 200 };
+        for _ in 0..(self.client.head + more) / piece {
+            self.sends(&[b"X: ".to_vec(), vec![b'x'; piece - 5], b"\r\n".to_vec()].concat());
         }
         time::sleep(MS).await;
         self.panics_if_closed().await;
         self.client.judge_too_long(&self.connection, before);
+    }
+
+    /// The server is told to stop when it has read half of a head.
+    async fn stops_in_a_head(&mut self, stop: server::Stop) {
+        let before = self.connection.answers().0.len();
+        self.sends(b"GET /hello HT");
+        time::sleep(MS).await;
+        Run::current().tell("Stop", 0, "the server is to stop");
+        stop.set(true);
+        self.sends(b"TP/1.1\r\nHost: a\r\n\r\n");
+        time::sleep(MS * 2).await;
+        self.panics_if_closed().await;
+        self.client.judge_stop_in_a_head(&self.connection, before);
     }
 
     /// The server is told to stop while it answers.

@@ -17,7 +17,7 @@ pub fn main() {
 
 /// One program.
 fn program(dice: &mut Dice, number: u64, _size: f64) -> Judged {
-    use Flaw::{Debug, Drifts, OddRounds};
+    use Flaw::{Debug, Drifts, OddRounds, Scatters};
     // The smallest are always the same: what they refuse is easy to see. Then come dice.
     let machine = match number {
         1 => Some(Machine::new(dice, 1.0, Drifts(0.05))),
@@ -28,6 +28,7 @@ fn program(dice: &mut Dice, number: u64, _size: f64) -> Judged {
         6 => Some(Machine::new(dice, 3.0, OddRounds(true, 20.0))),
         7 => Some(Machine::new(dice, 0.3, OddRounds(false, 0.05))),
         8 => Some(Machine::new(dice, 0.3, Drifts(0.02))),
+        9 => Some(Machine::new(dice, 1.0, Scatters)),
         _ => Some(Machine::roll(dice)),
     };
     let body = move || match machine {
@@ -38,7 +39,7 @@ fn program(dice: &mut Dice, number: u64, _size: f64) -> Judged {
         None => judge_culprit(),
     };
     Judged::new(watch(body), &(), sleeps)
-        .spinning_says("one round says nothing", "20 ms of processor time, and no round: it does not come back.")
+        .spinning_says("a benchmark comes to an end", "20 ms of processor time, and no round: it does not come back.")
 }
 
 /// Lives through the day in the office, and compares.
@@ -108,5 +109,5 @@ fn why_not(steps: &[Step], name: &str) -> String {
 /// The answer sleeps.
 fn sleeps(_: &Run) -> Broken {
     let says = "The benchmark sleeps, and nobody is left to wake it.".to_owned();
-    Broken { rule: "one round says nothing", says, missing: Some("Figure") }
+    Broken { rule: "a benchmark comes to an end", says, missing: Some("Figure") }
 }

@@ -1,4 +1,4 @@
-//! refused: each request has its answer | a silent client is let go
+//! refused: a silent client is let go
 //!
 //! A connection lives as long as the idle limit, whatever comes.
 

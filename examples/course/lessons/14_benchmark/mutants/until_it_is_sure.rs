@@ -1,4 +1,4 @@
-//! refused: one round says nothing
+//! refused: a benchmark comes to an end
 //! It measures until two rounds take the same time.
 
 use course::Rivals;

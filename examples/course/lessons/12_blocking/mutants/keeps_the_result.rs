@@ -1,0 +1,28 @@
+//! refused: the result goes with the future
+//!
+//! Has a copy of the place that nobody drops.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::{future::poll_fn, sync::Arc, sync::Mutex, task::Poll, task::Waker, thread};
+
+/// Runs `job` on a thread of its own, and gives its result.
+pub async fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    // The result, and whom to wake when it is there.
+    let place = Arc::new(Mutex::new((None, None::<Waker>)));
+    let threads = Arc::clone(&place);
+    thread::spawn(move || {
+        let result = catch_unwind(AssertUnwindSafe(job));
+        std::mem::forget(Arc::clone(&threads));
+        let mut place = threads.lock().unwrap();
+        place.0 = Some(result); // (a)
+        let task = place.1.take();
+        drop(place);
+        task.into_iter().for_each(Waker::wake); // (b)
+    });
+    let result = poll_fn(|cx| {
+        let mut place = place.lock().unwrap();
+        place.1 = Some(cx.waker().clone()); // (y)
+        place.0.take().map_or(Poll::Pending, Poll::Ready) // (x)
+    });
+    result.await.unwrap_or_else(|payload| resume_unwind(payload))
+}
