@@ -81,7 +81,14 @@ impl Desk<'_> {
         let section = rest.and_then(|rest| rest.lines().next()).unwrap_or("The real file");
         self.tell(&format!("Now read the rest of the lesson, from \"{section}\" on, and compare with ours:"))?;
         self.say(&format!("  {}\n", typed(&lesson.file("solution.rs"))))?;
-        self.say("  Then:  cargo run -p course\n")
+        // The next one after this one: who has begun in the middle shall not be sent back to the beginning.
+        let is_next = |it: &&Lesson| {
+            it.number > lesson.number && it.has_exercise() && it.state(&self.progress) != State::Accepted
+        };
+        match lessons.iter().find(is_next) {
+            Some(next) => self.say(&format!("  Then:  cargo run -p course -- {}\n", next.number)),
+            None => self.say("  Then:  cargo run -p course\n"),
+        }
     }
 }
 

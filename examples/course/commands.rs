@@ -92,8 +92,9 @@ impl Desk<'_> {
     }
 
     pub(crate) fn refuse(&mut self, wrong: &str) -> io::Result<u8> {
+        // Last: what counts is still on the screen then.
+        self.say(&format!("{HELP}\n"))?;
         self.tell(wrong)?;
-        self.say(&format!("\n{HELP}"))?;
         Ok(USAGE)
     }
 
@@ -181,8 +182,11 @@ impl Desk<'_> {
     }
 
     fn list(&mut self) -> io::Result<u8> {
+        let mut has_rungs = false;
         for lesson in self.course.lessons() {
-            let state = match lesson.state(&self.progress) {
+            let state = lesson.state(&self.progress);
+            has_rungs |= state == State::Rung;
+            let state = match state {
                 State::Absent => "not written yet",
                 State::Rung => "a rung to read",
                 State::NotBegun => "not begun",
@@ -194,6 +198,9 @@ impl Desk<'_> {
             if lesson.has_exercise() {
                 self.say(&format!("      {}\n", typed(&lesson.file(""))))?;
             }
+        }
+        if !has_rungs {
+            return Ok(OK);
         }
         self.say("\n")?;
         self.tell("\"A rung to read\" has no exercise yet. Its file is whole and runs alone, for example:")?;

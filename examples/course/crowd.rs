@@ -162,7 +162,13 @@ impl Crowd {
             ("a task is queued once", says)
         } else if state.turn > 0 && member.turn == state.turn {
             let how = if member.polls == 1 { "was spawned in this turn" } else { "was polled in this turn before" };
-            let says = format!("Task {task} {how}. A turn polls what was ready when it began, and that once.");
+            let mut says = format!("Task {task} {how}. A turn polls what was ready when it began, and that once.");
+            if let (false, Some(stale)) = (member.is_ready(), state.stale) {
+                says += &format!(
+                    " And nobody has woken it since. But the waker of task {stale} was used, which has ended: did pop take its \
+                     stale ticket for one of task {task}?"
+                );
+            }
             ("a turn polls what was ready", says)
         } else if let (false, Some(stale)) = (member.is_ready(), state.stale) {
             let says = format!(

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 /// - Values come out in the order in which they were put, each one once. A take that is polled while a value is there is
 ///   ready.
 /// - Otherwise it waits. Nobody is woken before a put.
-/// - A put wakes the take that has waited longest: its latest waker. It may wake others, too.
+/// - A put wakes the take that has waited longest: its latest waker. It may wake other tasks, too.
 /// - A take that was woken may be dropped before it is polled. Then the next one is woken in its place.
 pub trait Mailbox {
     /// Puts a value in. It never waits.
@@ -37,6 +37,8 @@ pub enum Kind {
     ComesBack,
     /// Right: a put wakes all that wait.
     WakesAll,
+    /// Right: a take that has moved wakes each task that has polled it.
+    KeepsAllWakers,
     /// Wrong: no value is ever there.
     LosesValues,
     /// Wrong: a put wakes nobody.
@@ -51,6 +53,8 @@ pub enum Kind {
     OneSlot,
     /// Wrong: only a put into an empty mailbox wakes.
     WakesWhenEmpty,
+    /// Wrong: a put wakes the take that has waited shortest.
+    YoungestFirst,
     /// Wrong: a take that was woken and is dropped takes its wake along.
     ForgetsAtDrop,
     /// Wrong: looks, and then keeps the waker.
@@ -63,10 +67,11 @@ pub enum Kind {
 
 impl Kind {
     /// Those that are right.
-    pub const RIGHT: [Kind; 4] = [Kind::LooksLast, Kind::LooksAgain, Kind::ComesBack, Kind::WakesAll];
+    pub const RIGHT: [Kind; 5] =
+        [Kind::LooksLast, Kind::LooksAgain, Kind::ComesBack, Kind::WakesAll, Kind::KeepsAllWakers];
 
     /// Those that are wrong: what is found more easily comes first.
-    pub const WRONG: [Kind; 11] = [
+    pub const WRONG: [Kind; 12] = [
         Kind::LosesValues,
         Kind::NeverWakes,
         Kind::WakesItself,
@@ -74,6 +79,7 @@ impl Kind {
         Kind::KeepsFirstWaker,
         Kind::OneSlot,
         Kind::WakesWhenEmpty,
+        Kind::YoungestFirst,
         Kind::ForgetsAtDrop,
         Kind::LooksFirst,
         Kind::WakesFirst,
@@ -99,6 +105,8 @@ struct Inside {
     waiting: VecDeque<(u64, Waker)>,
     /// The takes that were woken, and have not been polled since.
     woken: Vec<u64>,
+    /// Wakers of earlier polls of takes that wait.
+    earlier: Vec<(u64, Waker)>,
     /// The number of the next take.
     next: u64,
 }
@@ -106,7 +114,18 @@ struct Inside {
 impl Inside {
     /// The waker of the take that has waited longest. It does not wait any more.
     fn next_waker(&mut self) -> Option<Waker> {
-        let (take, waker) = self.waiting.pop_front()?;
+        let first = self.waiting.pop_front();
+        self.woken(first)
+    }
+
+    /// The same for the take that has waited shortest.
+    fn last_waker(&mut self) -> Option<Waker> {
+        let last = self.waiting.pop_back();
+        self.woken(last)
+    }
+
+    fn woken(&mut self, waits: Option<(u64, Waker)>) -> Option<Waker> {
+        let (take, waker) = waits?;
         self.woken.push(take);
         Some(waker)
     }
@@ -123,6 +142,14 @@ impl Room {
             Kind::NeverWakes => Vec::new(),
             Kind::WakesWhenEmpty if !was_empty => Vec::new(),
             Kind::WakesAll => std::iter::from_fn(|| inside.next_waker()).collect(),
+            Kind::YoungestFirst => inside.last_waker().into_iter().collect(),
+            Kind::KeepsAllWakers => {
+                let first = inside.waiting.front().map(|(take, _)| *take);
+                let earlier = std::mem::take(&mut inside.earlier);
+                let (its, others): (Vec<_>, Vec<_>) = earlier.into_iter().partition(|(take, _)| Some(*take) == first);
+                inside.earlier = others;
+                its.into_iter().map(|(_, waker)| waker).chain(inside.next_waker()).collect()
+            }
             _ => inside.next_waker().into_iter().collect(),
         }
     }
@@ -208,6 +235,11 @@ impl Taking {
         let mine = inside.waiting.iter_mut().find(|(take, _)| *take == self.number);
         let old = match mine {
             Some(_) if self.room.kind == Kind::KeepsFirstWaker => Some(waker),
+            Some((take, kept)) if self.room.kind == Kind::KeepsAllWakers => {
+                let old = (*take, std::mem::replace(kept, waker));
+                inside.earlier.push(old);
+                None
+            }
             Some((_, kept)) => Some(std::mem::replace(kept, waker)),
             None => {
                 inside.waiting.push_back((self.number, waker));

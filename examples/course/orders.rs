@@ -30,6 +30,19 @@ pub(crate) const HELP: &str = "  cargo run -p course               what to do ne
   For a teacher, who marks a class: check --json FOLDER
 ";
 
+/// The faults of the real loop. The explorer knows them, too; but until it is built, who has mistyped one would wait.
+pub(crate) const FAULTS: [&str; 6] =
+    ["drop-wake:N", "wake-twice:N", "forget-waker:N", "lifo", "until-empty", "clear-late"];
+
+/// Whether this is one of the faults, with a number from 1 in the place of an `N`.
+fn is_fault(text: &str) -> bool {
+    let is = |fault: &&str| match fault.strip_suffix('N') {
+        Some(name) => text.strip_prefix(name).is_some_and(|n| n.parse::<usize>().is_ok_and(|n| n > 0)),
+        None => text == *fault,
+    };
+    FAULTS.iter().any(is)
+}
+
 /// What stands behind a command.
 #[derive(Default)]
 pub(crate) struct Orders {
@@ -54,12 +67,21 @@ impl Orders {
             } else if let Some(fault) = word.strip_prefix("--what-if") {
                 let fault = fault.strip_prefix('=').or_else(|| words.next().copied()).filter(|it| !it.is_empty());
                 let fault = fault.ok_or("--what-if takes a fault, as in: --what-if drop-wake:1")?;
+                if !is_fault(fault) {
+                    let (last, first) = FAULTS.split_last().expect("there are some");
+                    return Err(format!("There is no fault \"{fault}\". There are {} and {last}.", first.join(", ")));
+                }
                 orders.what_if = Some(fault.to_owned());
             } else if let Some(seed) = word.strip_prefix("--seed") {
                 let seed = seed.strip_prefix('=').or_else(|| words.next().copied()).unwrap_or_default();
                 orders.seed = Some(seed.parse().map_err(|_| "--seed takes a number, as in: --seed 7".to_owned())?);
+            } else if word.starts_with('-') {
+                return Err(format!("There is no flag \"{word}\"."));
             } else {
                 let number = word.parse().map_err(|_| format!("\"{word}\" is no number of a lesson."))?;
+                if let Some(first) = orders.lesson {
+                    return Err(format!("{first} and {number}: a command is for one lesson. Give one number."));
+                }
                 orders.lesson = Some(number);
             }
         }

@@ -1,13 +1,14 @@
 //! A socket that a check scripts: what lies there, and what the attempts of an answer give. Nobody but the check says when
 //! the system tells of it.
 
-use crate::run::{Run, broken};
+use crate::run::{Broken, Run, broken};
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Result};
 use std::rc::Rc;
+use std::thread;
 
 /// What a read and a write are called, and what they wait for.
 pub const CALLED: [&str; 2] = ["read", "write"];
@@ -116,4 +117,40 @@ impl Wire {
         self.next.set(self.next.get() + 1);
         self.ways[way].lies.borrow_mut().push_back(Ok(self.next.get()));
     }
+}
+
+/// A waker of this task is dropped, which is code of others. `is_held`: the answer has borrowed its reactor meanwhile.
+///
+/// # Panics
+/// If it has: that breaks a rule.
+pub fn waker_is_dropped(task: u32, is_held: bool) {
+    if is_held && !thread::panicking() {
+        Run::current().tell_here("WakerDrop", task, format!("a waker of task {task}"));
+        let says = format!(
+            "A waker of task {task} is dropped here, and your code still has the reactor borrowed. To drop a waker may run \
+             any code: if that closes a socket, it needs the reactor, and panics. Let the waker out, and drop it when the \
+             borrow is over."
+        );
+        broken("no borrow while other code runs", says, None);
+    }
+}
+
+/// The answer sleeps, and nobody is left to wake it. Where?
+pub fn sleeps_at_a_socket(run: &Run) -> Broken {
+    run.with_events(|events| {
+        let last = |name: &str| events.iter().rposition(|event| event.name == name);
+        let (rule, says) = match (last("Sockets"), last("PollBegin") > last("PollEnd")) {
+            (Some(_), _) => (
+                "no wake is lost",
+                "One task writes into a socket of the system, another reads from it. The loop sleeps, and not all has \
+                 been read.",
+            ),
+            (None, true) => (
+                "a poll does not sleep",
+                "The poll sleeps. Nothing else runs on this thread meanwhile. Keep the waker and say Pending.",
+            ),
+            (None, false) => ("a drop comes back", "The drop of the socket sleeps."),
+        };
+        Broken { rule, says: says.to_owned(), missing: Some("PollEnd") }
+    })
 }

@@ -2,7 +2,7 @@
 //! cloned or woken.
 
 use crate::run::Run;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -35,6 +35,8 @@ type Act = Box<dyn FnOnce()>;
 thread_local! {
     /// What is to be done at each moment, once.
     static ACTS: RefCell<[Option<Act>; 2]> = const { RefCell::new([None, None]) };
+    /// What is called when a waker has been dropped, with the number of its task.
+    static LOOK: Cell<Option<fn(u32)>> = const { Cell::new(None) };
 }
 
 /// The wakers of one task: all are equal, and all are counted here.
@@ -108,6 +110,12 @@ pub fn once_at(moment: Moment, act: impl FnOnce() + 'static) {
     ACTS.with_borrow_mut(|acts| acts[moment as usize] = Some(Box::new(act)));
 }
 
+/// Each time that a spy's waker is dropped on this thread, `look` is called with the number of its task. The drop of a waker
+/// is code of others: a check can ask what the answer holds meanwhile.
+pub fn at_each_drop(look: fn(u32)) {
+    LOOK.set(Some(look));
+}
+
 /// What was to be done at this moment is not to be done any more; says whether it was still to come.
 pub fn forget(moment: Moment) -> bool {
     take(moment).is_some()
@@ -151,7 +159,13 @@ fn wake_by_ref(data: *const ()) {
 }
 
 fn forgotten(data: *const ()) {
-    change(data.addr(), |spied| spied.holders -= 1);
+    let task = change(data.addr(), |spied| {
+        spied.holders -= 1;
+        spied.task
+    });
+    if let (Some(task), Some(look)) = (task, LOOK.get()) {
+        look(task);
+    }
 }
 
 #[cfg(test)]

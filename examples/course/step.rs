@@ -89,8 +89,8 @@ impl Desk<'_> {
             return Ok(NOT_ACCEPTED);
         };
         let title = match is_refused {
-            true => format!("lesson {number}: your loop, refused"),
-            false => format!("lesson {number}: your loop, accepted"),
+            true => format!("lesson {number}: your answer, refused"),
+            false => format!("lesson {number}: your answer, accepted"),
         };
         let words = ["--title", &title, "--file"].map(PathBuf::from);
         if self.real_step(&[&words[..], &[trace, "--out".into(), page.clone()]].concat(), false)?.is_none() {
@@ -100,7 +100,7 @@ impl Desk<'_> {
         self.say(if is_refused {
             "\n  The page opens at the step that is wrong:\n"
         } else {
-            "\n  A small program on your loop, step by step:\n"
+            "\n  A small program of the check, step by step:\n"
         })?;
         self.open(&page, event)?;
         Ok(if is_refused { NOT_ACCEPTED } else { OK })

@@ -2,60 +2,10 @@
 //! the answer says of itself: the check wakes the wakers that it gets, and its tasks count who is woken.
 
 use crate::run::{Run, broken};
+use crate::sleeper::{Ear, NEVER, Sleeper, ms};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::task::{Wake, Waker};
-use std::thread;
-
-/// Nanoseconds of a millisecond.
-pub const MS: u64 = 1_000_000;
-
-/// A task that awaits a sleep.
-#[derive(Debug)]
-struct Task {
-    number: u32,
-    wakes: AtomicU64,
-    /// Whether the list of timers is borrowed.
-    is_borrowed: fn() -> bool,
-    /// Which sleep it awaits, or did.
-    nap: usize,
-}
-
-/// One waker of a task. Whoever wakes it or drops it runs the code of others: it looks at the list then.
-struct Ear(Arc<Task>);
-
-impl Wake for Ear {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        let task = self.0.number;
-        Run::current().tell("Wake", task, format!("task {task}"));
-        self.0.wakes.fetch_add(1, SeqCst);
-        self.0.is_used("used");
-    }
-}
-
-impl Drop for Ear {
-    fn drop(&mut self) {
-        self.0.is_used("dropped");
-    }
-}
-
-impl Task {
-    /// One of its wakers is used: nobody may have borrowed the list meanwhile.
-    fn is_used(&self, how: &str) {
-        if (self.is_borrowed)() && !thread::panicking() {
-            let says = format!(
-                "A method of your list has {how} the waker of task {}. That may run any code, which may make a sleep or \
-                 drop one, and the list is still borrowed. Return the waker: the caller uses it.",
-                self.number
-            );
-            broken("no waker is used in the list", says, None)
-        }
-    }
-}
+use std::task::Waker;
 
 /// What is known of one sleep.
 #[derive(Debug)]
@@ -71,27 +21,29 @@ struct Nap {
 /// All sleeps of a program.
 #[derive(Debug)]
 pub struct Sleeps {
-    tasks: Vec<Arc<Task>>,
+    tasks: Vec<Arc<Sleeper>>,
     /// In the order in which they were armed. `None`: dropped.
     naps: Vec<Option<Nap>>,
+    /// All deadlines, in the same order.
+    deadlines: Vec<u64>,
     is_borrowed: fn() -> bool,
-}
-
-/// A time as one reads it.
-fn ms(nanos: u64) -> String {
-    format!("{} ms", nanos as f64 / MS as f64)
+    /// See [`Sleeper`].
+    fires: Arc<AtomicU64>,
 }
 
 impl Sleeps {
     /// None yet. `is_borrowed` tells whether the answer's list is borrowed.
     pub fn new(is_borrowed: fn() -> bool) -> Sleeps {
-        Sleeps { tasks: Vec::new(), naps: Vec::new(), is_borrowed }
+        let (tasks, naps, deadlines) = (Vec::new(), Vec::new(), Vec::new());
+        Sleeps { tasks, naps, deadlines, is_borrowed, fires: Arc::new(AtomicU64::new(NEVER)) }
     }
 
     /// A new task.
     fn task(&mut self, nap: usize) -> usize {
         let (task, is_borrowed) = (self.tasks.len(), self.is_borrowed);
-        self.tasks.push(Arc::new(Task { number: task as u32 + 1, wakes: AtomicU64::new(0), is_borrowed, nap }));
+        let (deadline, fires) = (self.deadlines[nap], Arc::clone(&self.fires));
+        let (number, wakes) = (task as u32 + 1, AtomicU64::new(0));
+        self.tasks.push(Arc::new(Sleeper { number, wakes, is_borrowed, nap, deadline, fires }));
         task
     }
 
@@ -139,6 +91,7 @@ impl Sleeps {
 
     /// A sleep is about to be made, with this deadline.
     pub fn arms(&mut self, deadline: u64) {
+        self.deadlines.push(deadline);
         let task = self.task(self.naps.len());
         Run::current().tell("Armed", task as u32, format!("by task {}, until {}", task + 1, ms(deadline)));
         self.naps.push(Some(Nap { deadline, task, waits: false, has_fired: false }));
@@ -240,6 +193,9 @@ impl Sleeps {
                 );
                 ("a timer fires once", says)
             }
+            (Some(next), _) if !self.deadlines.contains(&next) => {
+                ("next is the first deadline", format!("next gives {said}. No timer was armed for that time."))
+            }
             _ => {
                 let says = format!(
                     "next gives {said}. Nobody waits for that time any more: the loop would wake up for nobody."
@@ -256,7 +212,10 @@ impl Sleeps {
         loop {
             let wakes = |desk: &Sleeps| -> Vec<u64> { desk.tasks.iter().map(|task| task.wakes.load(SeqCst)).collect() };
             let before = wakes(self);
-            let Some(waker) = fire() else { break };
+            self.fires.store(at, SeqCst);
+            let waker = fire();
+            self.fires.store(NEVER, SeqCst);
+            let Some(waker) = waker else { break };
             waker.wake();
             let woken = wakes(self).iter().zip(&before).position(|(now, before)| now > before);
             self.has_fired(woken, at);

@@ -48,7 +48,7 @@ pub(crate) fn lines(run: &Run, head: &Head<'_>) -> String {
         if let Some(broken) = head.broken {
             writer.end(broken, events.back());
         }
-        writer.out
+        writer.with_silent()
     })
 }
 
@@ -101,6 +101,12 @@ struct Writer<'a> {
     /// Where a wake goes.
     wake: Option<(String, u32)>,
     is_parked: bool,
+    /// The kinds of events that were written.
+    kinds: HashSet<String>,
+    /// The check knows a task of which nobody has told that it was spawned.
+    has_unknown_tasks: bool,
+    /// Tasks that were spawned.
+    spawned: HashSet<u64>,
 }
 
 impl<'a> Writer<'a> {
@@ -126,7 +132,27 @@ impl<'a> Writer<'a> {
             last_line: None,
             wake: None,
             is_parked: false,
+            kinds: HashSet::new(),
+            has_unknown_tasks: false,
+            spawned: HashSet::new(),
         }
+    }
+
+    /// What was written. The first line says of what nothing, or not all, is told: the page shall not say that there is
+    /// nothing. Which line of the program did a step, a check never tells.
+    fn with_silent(self) -> String {
+        let has = |kind: &str| self.kinds.contains(kind);
+        let silent = [
+            ("tasks", self.has_unknown_tasks),
+            ("queue", !has("Push")),
+            // A check that plays the loop tells of its timers in words.
+            ("timers", has("Armed") && !has("TimerArmed")),
+            // The rest of the rung registers a socket. What becomes of it, the answer may tell or not.
+            ("sources", has("IoRegistered") && !has("IoWouldBlock") && !has("IoWaits")),
+            ("program", true),
+        ];
+        let names: Vec<String> = silent.iter().filter(|(_, is)| *is).map(|(name, _)| quoted(name)).collect();
+        self.out.replacen("}\n", &format!(",\"silent\":[{}]}}\n", names.join(",")), 1)
     }
 
     /// The first event. Where nobody says that a task is spawned, and there is but one, it is main.
@@ -136,6 +162,7 @@ impl<'a> Writer<'a> {
         let line = ("check.rs".to_owned(), 1);
         if events.iter().all(is_one) && events.iter().any(|event| event.name == "PollBegin") {
             self.calls(0, 0);
+            self.spawned.insert(0);
             let fields =
                 [number("task", 0), number("slot", 0), number("generation", 0), text("name", "main"), NO_TICKETS];
             self.write("Spawn", None, &line, (0, 0), &fields);
@@ -150,7 +177,8 @@ impl<'a> Writer<'a> {
         let Broken { rule, says, missing } = broken;
         let when =
             (last.map_or(0, |event| event.turn).max(self.turns), last.map_or(0, |event| event.at.as_nanos() as u64));
-        let line = self.last_line.clone().unwrap_or(("check.rs".to_owned(), 1));
+        // In the answer, so that it lies beside: where it was last, if that is known.
+        let line = self.last_line.clone().unwrap_or(("exercise.rs".to_owned(), 1));
         if self.run.hangs.load(SeqCst) && !self.is_parked && self.poll.is_none() {
             self.write("Park", None, &line, when, &[]);
         }
@@ -210,6 +238,14 @@ impl<'a> Writer<'a> {
         if name == "TurnBegin" {
             self.turns += 1;
         }
+        if let ("Spawn", Some(task)) = (name, task) {
+            self.spawned.insert(task);
+        }
+        self.kinds.insert(name.to_owned());
+        if !event.is_said() {
+            self.kinds.insert(event.name.to_owned());
+            self.has_unknown_tasks |= event.task.is_some_and(|task| !self.spawned.contains(&u64::from(task)));
+        }
         let cause = self.cause(name, task, event, &fields);
         let runtime = self.line_of(name, event);
         let when = (event.turn.max(self.turns), event.at.as_nanos() as u64);
@@ -222,6 +258,8 @@ impl<'a> Writer<'a> {
         let place = event.place();
         let place = place.rsplit_once(':').and_then(|(file, line)| Some((file.to_owned(), line.parse().ok()?)));
         let place = place.or(event.said_at.map(of));
+        // What the check tells of itself comes after the last line of the answer that is known.
+        let place = place.or(self.last_line.clone().filter(|_| !event.is_said()));
         // The wake that is about to be made goes into the answer's, or the glue's.
         let wake = self.wake.clone().filter(|_| name == "Wake");
         let line = place.or(wake).unwrap_or((event.told_at.0.replace('\\', "/"), event.told_at.1));

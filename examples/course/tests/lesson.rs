@@ -442,6 +442,27 @@ fn a_page_opens_at_the_step_that_the_message_calls_wrong() {
     check_links(2);
 }
 
+/// An exercise tells nothing by itself: what it does with slots, timers and sockets only the check knows, or nobody.
+#[test]
+fn a_page_says_of_which_panels_nothing_is_told() {
+    let trace = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("silent-{}.jsonl", std::process::id()));
+    let expected = [
+        ("01_block_on", "\"silent\":[\"queue\",\"program\"]}"),
+        ("04_tickets", "\"silent\":[\"queue\",\"program\"]}"),
+        ("06_timers", "\"silent\":[\"tasks\",\"queue\",\"timers\",\"program\"]}"),
+        ("07_reactor", "\"silent\":[\"tasks\",\"sources\",\"program\"]}"),
+    ];
+    for (lesson, silent) in expected.into_iter().filter(|(lesson, _)| lessons().contains(lesson)) {
+        child(&format!("{lesson}/first_task")).env("COURSE_TRACE", &trace).output().unwrap();
+        let lines = fs::read_to_string(&trace).unwrap();
+        assert!(lines.lines().next().unwrap().ends_with(silent), "{lesson}: {lines}");
+        // The last step says which rule is broken, beside the answer.
+        let last = lines.lines().last().unwrap();
+        assert!(!last.contains("check.rs"), "{lesson}: {last}");
+    }
+    let _ = fs::remove_file(&trace);
+}
+
 #[test]
 #[ignore = "takes half a minute: each mutant of each lesson"]
 fn every_page_opens_at_the_step_that_the_message_calls_wrong() {

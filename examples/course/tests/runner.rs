@@ -228,6 +228,43 @@ fn what_nobody_knows_is_said_with_what_there_is() {
 }
 
 #[test]
+fn what_is_mistyped_is_refused_before_anything_is_done() {
+    let folder = Folder::with_lessons("mistyped");
+    let last = |words: &[&str]| {
+        let (code, said) = command(&folder, words);
+        assert_eq!(code, commands::USAGE, "{words:?}: {said}");
+        // The end is what is still on the screen.
+        let end = said.split("\n\n").last().unwrap().to_owned();
+        end.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(last(&["hint", "4", "9"]), "4 and 9: a command is for one lesson. Give one number.");
+    assert_eq!(last(&["check", "4", "5"]), "4 and 5: a command is for one lesson. Give one number.");
+    assert_eq!(last(&["check", "4", "--sed", "5"]), "There is no flag \"--sed\".");
+    for wrong in ["nonsense", "drop-wake", "drop-wake:0", "lifo:1"] {
+        let said = last(&["step", "4", "--what-if", wrong]);
+        assert!(said.starts_with(&format!("There is no fault \"{wrong}\". There are ")), "{said}");
+        // The same as the loop's own.
+        let faults = said.split("There are ").nth(1).unwrap().trim_end_matches('.').replace(" and ", ", ");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime/src/explore/what_if.rs");
+        let source = fs::read_to_string(source).unwrap();
+        let arms = source.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split_once('"'));
+        let names: Vec<String> =
+            arms.map(|(name, rest)| format!("{name}{}", if rest.starts_with(", None)") { "" } else { ":N" })).collect();
+        assert_eq!(faults, names.join(", "));
+    }
+    // Nobody was given a hint.
+    assert!(command(&folder, &["hint", "9"]).1.contains("hint 1 of 3"));
+}
+
+#[test]
+fn the_list_speaks_of_rungs_to_read_only_if_there_are_any() {
+    let folder = Folder::with_lessons("rungs");
+    assert!(!command(&folder, &["list"]).1.contains("A rung to read"));
+    folder.has_only_the_rung_of_lesson_9();
+    assert!(command(&folder, &["list"]).1.contains("A rung to read"));
+}
+
+#[test]
 fn what_the_runner_says_fits_into_60_columns() {
     let folder = Folder::with_lessons("columns");
     let path = folder.0.display().to_string();
@@ -393,6 +430,7 @@ fn a_student_goes_from_the_clone_to_accepted() {
     assert_eq!(code, Some(0), "{said}{error}");
     assert!(said.contains("ACCEPTED  300 programs with fresh seeds"), "{said}");
     assert!(said.contains("  Exercises accepted: 1 of ") && said.contains("from \"The real file\" on,"), "{said}");
+    assert!(said.ends_with("  Then:  cargo run -p course -- 2\n"), "{said}");
     assert!(run(&["list"]).1.contains("ACCEPTED"));
     assert_eq!(run(&["solution", "1"]).0, Some(0));
 

@@ -4,7 +4,9 @@
 //! No part of the rung is the exercise.
 #![allow(dead_code, unused_imports, unused_variables)]
 
-use course::{Broken, Dice, Judged, Kind, Outcome, watch};
+use course::{Broken, Dice, Judged, Kind, Moment, Outcome, forget, watch};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 #[path = "exercise.rs"]
 mod mailboxes;
@@ -23,16 +25,22 @@ fn program(dice: &mut Dice, number: u64, _: f64) -> Judged {
         None if dice.one_in(2) => *dice.pick(&Kind::RIGHT),
         None => *dice.pick(&Kind::WRONG),
     };
-    let (outcome, watched) = watch(move || mailboxes::test(&|| kind.make()));
+    let never = Arc::<NeverDone>::default();
+    let at_its_end = LooksAtItsEnd(Arc::clone(&never));
+    let (outcome, watched) = watch(move || {
+        // A panic drops it, too.
+        let _at_its_end = at_its_end;
+        mailboxes::test(&|| kind.make());
+    });
     let is_right = Kind::RIGHT.contains(&kind);
     let comes_back = "a test comes back";
     let broken = match outcome {
         Outcome::Done(()) if is_right => None,
-        Outcome::Done(()) => Some(lets_pass(kind)),
+        Outcome::Done(()) => Some(lets_pass(kind, &never)),
         Outcome::Panicked(_) if !is_right => None,
         Outcome::Panicked(text) => {
             watched.run.tell("Panic", 0, "");
-            let says = format!("Your test fails with a mailbox that is right. It says: {text}.");
+            let says = format!("Your test fails with a mailbox that is right. It says: {text}.{}", never.says());
             Some(Broken { rule: "a right mailbox passes", says, missing: None })
         }
         Outcome::Broken(broken) => Some(broken),
@@ -48,8 +56,35 @@ fn program(dice: &mut Dice, number: u64, _: f64) -> Judged {
     Judged { broken, watched }
 }
 
+/// What the test has asked to be done at a copy and at a wake, and was not done before its end.
+#[derive(Default)]
+struct NeverDone([AtomicBool; 2]);
+
+impl NeverDone {
+    fn says(&self) -> String {
+        let [copy, wake] = self.0.each_ref().map(|it| it.load(SeqCst));
+        let says = |never, says| if never { says } else { "" };
+        [
+            says(copy, " The act of at_next_copy was never done: no copy came after it."),
+            says(wake, " The act of at_next_wake was never done: no wake came after it."),
+        ]
+        .concat()
+    }
+}
+
+/// Notes it when the test has ended.
+struct LooksAtItsEnd(Arc<NeverDone>);
+
+impl Drop for LooksAtItsEnd {
+    fn drop(&mut self) {
+        for (moment, never) in [Moment::Clone, Moment::Wake].into_iter().zip(&self.0.0) {
+            never.store(forget(moment), SeqCst);
+        }
+    }
+}
+
 /// The test does not fail with a mailbox that is wrong.
-fn lets_pass(kind: Kind) -> Broken {
+fn lets_pass(kind: Kind, never: &NeverDone) -> Broken {
     let (rule, what, tries) = match kind {
         Kind::LosesValues => ("find the lost value", "no value ever comes out of it", "a put, and then a poll"),
         Kind::NeverWakes => ("find the put that wakes nobody", "its put wakes nobody", "is_woken() after the put"),
@@ -69,6 +104,11 @@ fn lets_pass(kind: Kind) -> Broken {
             "find the second put without a wake",
             "only a put into the empty mailbox wakes",
             "two takes that wait, two puts, and only then the polls",
+        ),
+        Kind::YoungestFirst => (
+            "find the wake out of turn",
+            "its put wakes the take that has waited shortest",
+            "two takes that wait, and after the first put is_woken() of the one that has waited longest",
         ),
         Kind::ForgetsAtDrop => (
             "find the wake lost at a drop",
@@ -91,6 +131,9 @@ fn lets_pass(kind: Kind) -> Broken {
             "a poll in the middle of the wake: at_next_wake()",
         ),
     };
-    let says = format!("Your test lets a wrong mailbox pass: {what}. Try: {tries}.");
+    let says = format!(
+        "Your test lets a wrong mailbox pass: {what}. Try: {tries}.{} The steps below are the end of your test.",
+        never.says()
+    );
     Broken { rule, says, missing: Some("a panic of your test") }
 }

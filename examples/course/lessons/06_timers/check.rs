@@ -2,12 +2,12 @@
 //! deadline, lets the time pass, and fires what is due.
 #![allow(dead_code, unused_imports, unused_macros, unused_variables)]
 
-use course::{Broken, Dice, Judged, MS, Sleeps, watch};
+use course::{Broken, Dice, Judged, MS, Run, Sleeps, broken, watch};
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Instant;
 
@@ -33,6 +33,9 @@ enum Step {
 
 use Step::{Drop, HandOver, Look, Poll, Sleep};
 
+/// An hour: more than 32 bits of nanoseconds.
+const HOUR: u64 = 3_600_000 * MS;
+
 /// Checks the answer.
 pub fn main() {
     course::run(6, program)
@@ -51,10 +54,56 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         7 => vec![Sleep(10 * MS), Sleep(20 * MS), Poll(0), Poll(1), Drop(0), Look(20 * MS)],
         8 => vec![Sleep(10 * MS), Sleep(10 * MS), Poll(0), Poll(1), Drop(1), Look(10 * MS), Poll(0)],
         9 => vec![Sleep(10 * MS), Drop(0), Sleep(0), Look(0), Poll(1)],
+        10 => return judge(keys),
+        // Long, and no whole microsecond.
+        11 => vec![Sleep(HOUR + 900), Poll(0), Look(HOUR + 899), Look(HOUR + 900), Poll(0)],
+        // One is taken out of the middle.
+        12 => (1..=4)
+            .map(|tens| Sleep(tens * 10 * MS))
+            .chain((0..4).map(Poll))
+            .chain([Drop(1), Look(10 * MS), Look(30 * MS), Look(40 * MS)])
+            .collect(),
         _ => roll(dice, size),
     };
-    Judged::new(watch(move || drive(&steps)), &(), |_| sleeps())
+    judge(move || drive(&steps))
+}
+
+fn judge(body: impl FnOnce() + Send + 'static) -> Judged {
+    Judged::new(watch(body), &(), |_| sleeps())
         .spinning_says("a call comes back", "20 ms of processor time, and a call of your list does not come back.")
+}
+
+/// Timers of one deadline, armed when others have fired and were released: each has a key of its own until it is released.
+/// Whoever still has the key of one that has fired would find the timer of another.
+fn keys() {
+    let run = Run::current();
+    let mut timers = timers::Timers::default();
+    // Of those that are not released.
+    let mut keys: Vec<(u32, timers::Key)> = Vec::new();
+    for task in 1..=4 {
+        let key = timers.arm(10 * MS, Waker::noop().clone());
+        run.tell("Armed", task - 1, format!("by task {task}, key {key:?}"));
+        if let Some((first, _)) = keys.iter().find(|(_, it)| *it == key) {
+            let says = format!(
+                "The timer of task {task} has the key {key:?}, and that of task {first} has it, too: it is not released. \
+                 Task {first} finds the timer of another."
+            );
+            broken("no two timers have the same key", says, None);
+        }
+        keys.push((task, key));
+        match task {
+            1 => {
+                drop(timers.fire(10 * MS));
+                run.tell("Fire", 0, "the timer of task 1");
+            }
+            3 => {
+                let (_, second) = keys.remove(1);
+                drop(timers.release(second));
+                run.tell("Dropped", 1, "the sleep of task 2");
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Any program. The sleeps have few different lengths, so that many end at one time.

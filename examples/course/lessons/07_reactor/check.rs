@@ -2,7 +2,9 @@
 //! tells of it. Then two sockets of the system, on the rung's own loop.
 #![allow(dead_code, unused_imports, unused_macros, unused_variables)]
 
-use course::{Broken, CALLED, Dice, Judged, Run, Scripted, Spy, Wire, broken, watch};
+use course::{
+    CALLED, Dice, Judged, Run, Scripted, Spy, Wire, at_each_drop, broken, sleeps_at_a_socket, waker_is_dropped, watch,
+};
 use reactor::{READ, WRITE};
 use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Result, Write};
@@ -55,17 +57,20 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         7 => ([0, 0], vec![read, Edge(READ, 0), read, Edge(READ, 1), read]),
         8 => ([1, 0], vec![read, Fails(READ), read]),
         9 => ([0, 0], vec![read, Drop, read, Edge(READ, 1), read]),
+        // An error, and behind it lies something.
+        11 => ([0, 0], vec![Fails(READ), Edge(READ, 1), read, read]),
+        12 => return Judged::new(watch(outlives_the_loop), &(), sleeps_at_a_socket),
         _ => roll(dice, size),
     };
     // A hundred pieces at most: to write many small ones takes the processor time of a spin.
     let (bytes, piece, room) = (dice.roll(1..=100_000), dice.roll(1_000..=20_000), dice.roll(1_000..=20_000));
-    let is_of_the_system = cfg!(unix) && (number == 10 || number > 10 && dice.one_in(20));
+    let is_of_the_system = cfg!(unix) && (number == 10 || number > 12 && dice.one_in(20));
     let body = move || match is_of_the_system {
         #[cfg(unix)]
         true => real(bytes as usize, piece as usize, room as usize),
         _ => runtime::Runtime::virtual_clock().block_on(async { drive(lies, &acts) }),
     };
-    Judged::new(watch(body), &(), sleeps).spinning_says(
+    Judged::new(watch(body), &(), sleeps_at_a_socket).spinning_says(
         "a poll comes back",
         "20 ms of processor time, and nothing comes back. Between two attempts a task waits for the system's word, and \
          meanwhile the loop runs others.",
@@ -116,15 +121,31 @@ fn open(lies: [u32; 2]) -> (Rc<Wire>, Option<Socket>) {
         (0..lies[way]).for_each(|_| state.chunk_comes(way));
     }
     let watched =
-        io::Watched::new(Scripted { wire: Rc::clone(&state), is_held: || core().reactor.try_borrow_mut().is_err() })
-            .expect("a scripted socket can be watched");
+        io::Watched::new(Scripted { wire: Rc::clone(&state), is_held }).expect("a scripted socket can be watched");
     if state.token.get().is_none() {
         broken("new registers the socket", "new has not called register: the system will tell nothing.", None);
     }
     (state, Some(Rc::new(RefCell::new(watched))))
 }
 
+/// Whether the answer has borrowed the reactor.
+fn is_held() -> bool {
+    run::current().is_some_and(|core| core.reactor.try_borrow_mut().is_err())
+}
+
+/// A socket is dropped when its loop has ended: then no loop runs on this thread.
+fn outlives_the_loop() {
+    let (state, socket) = runtime::Runtime::virtual_clock().block_on(async { open([0, 0]) });
+    Run::current().tell("Drop", 0, "a socket, after its loop");
+    drop(socket);
+    if state.token.get().is_some() {
+        let says = "A socket is dropped after its loop has ended, and it is still registered.";
+        broken("what is dropped is forgotten", says, Some("IoDeregistered"));
+    }
+}
+
 fn drive(lies: [u32; 2], acts: &[Act]) {
+    at_each_drop(|task| waker_is_dropped(task, is_held()));
     let spies = (1..=TASKS).map(Spy::new).collect();
     let (state, socket) = open(lies);
     let mut desk = Desk { spies, state, socket, waits: None, polls: 0 };
@@ -215,7 +236,11 @@ impl Desk {
         if side.told.get() && lies > 0 {
             let (tries, s) = (self.state.attempts.get(), if lies == 1 { "" } else { "s" });
             assert_eq!(tries, 0, "an attempt takes what lies there");
-            let there = if way == READ { "lie there unread" } else { "would find room" };
+            let there = match (way, lies) {
+                (READ, 1) => "lies there unread",
+                (READ, _) => "lie there unread",
+                _ => "would find room",
+            };
             let what = if way == READ { "chunk" } else { "write" };
             let says = format!(
                 "{lies} {what}{s} {there}, and the poll says Pending without an attempt. No attempt has blocked since \
@@ -321,24 +346,4 @@ fn real(bytes: usize, piece: usize, room: usize) {
         let says = format!("{bytes} bytes were written to a socket, and {} were read, or others.", came.len());
         broken("a result is passed on", says, None);
     }
-}
-
-/// The answer sleeps, and nobody is left to wake it. Where?
-fn sleeps(run: &Run) -> Broken {
-    run.with_events(|events| {
-        let last = |name: &str| events.iter().rposition(|event| event.name == name);
-        let (rule, says) = match (last("Sockets"), last("PollBegin") > last("PollEnd")) {
-            (Some(_), _) => (
-                "no wake is lost",
-                "One task writes into a socket of the system, another reads from it. The loop sleeps, and not all has \
-                 been read.",
-            ),
-            (None, true) => (
-                "a poll does not sleep",
-                "The poll sleeps. Nothing else runs on this thread meanwhile. Keep the waker and say Pending.",
-            ),
-            (None, false) => ("a drop comes back", "The drop of the socket sleeps."),
-        };
-        Broken { rule, says: says.to_owned(), missing: Some("PollEnd") }
-    })
 }

@@ -21,8 +21,8 @@ function coloured(line) {
 const LINE = 18;
 
 class Pane {
-  // `place` says of an event which line it lights: [file, line].
-  constructor(id, files, place) {
+  // `place` says of an event which line it lights: [file, line]. `isTold`: some may light one.
+  constructor(id, files, place, isTold) {
     this.place = place;
     this.view = new View($(id), LINE);
     this.label = $(`${id}-file`);
@@ -30,7 +30,7 @@ class Pane {
     this.made = new Map(); // file → its element, made when it is first shown
     this.file = null;      // the element that is shown
     this.line = null;      // the line that is lit
-    draw(this.view.parent, none("  no line yet"));
+    draw(this.view.parent, none(isTold ? "  no line yet" : `  ${NOT_TOLD}`));
     this.view.parent.addEventListener("click", (event) => { if (getSelection().isCollapsed) this.ask(event.target.closest("pre > div > div")); });
     this.view.parent.addEventListener("keydown", (event) => { if (event.key === "Enter") this.ask(this.line); });
   }
@@ -82,8 +82,8 @@ class Pane {
 class Code {
   constructor(app) {
     this.app = app;
-    this.program = new Pane("program", app.history.files, (at) => app.history.lines[at]);
-    this.runtime = new Pane("runtime", app.history.files, (at) => app.history.events[at].runtime);
+    this.program = new Pane("program", app.history.files, (at) => app.history.lines[at], !app.history.events[0]?.silent?.includes("program"));
+    this.runtime = new Pane("runtime", app.history.files, (at) => app.history.events[at].runtime, true);
   }
 
   show(state, e) {

@@ -26,9 +26,13 @@ function emptyState() {
     park: null,       // while the loop sleeps: { timeout, deadline, limit }
     quiescent: false,
     untold: false,    // the loop does not tell its tickets
+    silent: [],       // the panels of which this trace tells nothing, or not all
     asleep: false,    // nothing can happen any more, and the recorder has seen the whole run: who has a ticket, sleeps
   };
 }
+
+// What an empty panel of which the trace tells nothing says.
+const NOT_TOLD = "Not told: this trace says nothing of it.";
 
 // Who acts: the task at poll, and the child at poll in it.
 function actor(s) {
@@ -367,6 +371,7 @@ function apply(s, e) {
   s.turn = e.turn;
   s.at = e.at;
   if (e.tickets === false) s.untold = true;
+  if (e.silent) s.silent = e.silent;
   const f = CHANGES[e.kind];
   if (f) f(s, e);
   return written();

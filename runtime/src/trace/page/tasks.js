@@ -17,7 +17,7 @@ class Tasks {
     const slots = Object.keys(state.slab).map(Number);
     const current = state.poll ?? state.popped ?? e?.task;
     const shown = pinned(slots, (slot) => [current, app.selected].includes(state.slab[slot]));
-    this.table.empty = state.ended.length ? "No tasks: all have ended, their slots are free." : "No tasks: the slab is empty until the first spawn.";
+    this.table.empty = state.silent.includes("tasks") ? NOT_TOLD : state.ended.length ? "No tasks: all have ended, their slots are free." : "No tasks: the slab is empty until the first spawn.";
     this.table.show(state, shown, state.tasks[current]?.slot, slots.length, this.suspected(state));
     this.waiting = null;
     this.note(slots.length, state);
@@ -46,6 +46,10 @@ class Tasks {
   note(alive, state) {
     const { app } = this;
     const ended = state.ended.map(({ task, how, by }) => `${app.history.name(task)} ${how}${by === null ? "" : ` by ${app.history.name(by)}`}`).join(", ");
+    if (state.silent.includes("tasks")) {
+      draw($("tasks-note"), alive ? "not all are told" : "");
+      return;
+    }
     const note = `${alive} alive${ended ? `; ended: ${ended}` : ""}`;
     draw($("tasks-note"), el("span", { title: note }, note));
   }
@@ -86,7 +90,7 @@ class Queue {
     const shown = pinned(state.queue, has).slice(0, MOST_ROWS);
     const onclick = (task) => (event) => app.ask.cell(event, `${app.history.name(task)} is in the ready queue`, (state) => state.queue.includes(task));
     const items = shown.map((task) => el("li", { key: String(task), "aria-current": has(task) && "step", tabindex: "-1", onclick: onclick(task) }, chip(app, task)));
-    const list = length ? el("ol", { class: "queue" }, ...items) : none(Object.keys(state.tasks).length ? "Empty: the loop would park." : "Empty: there is no task.");
+    const list = length ? el("ol", { class: "queue" }, ...items) : none(state.silent.includes("queue") ? NOT_TOLD : Object.keys(state.tasks).length ? "Empty: the loop would park." : "Empty: there is no task.");
     draw(this.parent, list, ...(length > MOST_ROWS ? [none(`and ${length - MOST_ROWS} more`)] : []));
     revealCurrent(this.parent);
   }

@@ -1,5 +1,7 @@
 // Timers and the reactor: what the loop waits for when nothing is ready.
 
+const NO_TIMERS = "No timers: park would last until an event or a wake.";
+
 class Timers {
   constructor(app) {
     this.app = app;
@@ -8,7 +10,7 @@ class Timers {
       return timer ? [key, timer.fired ? "fired" : time(timer.deadline), says(state, timer), whoChip(app, state, timer.who)] : null;
     };
     const left = (state, { fired, deadline }) => fired ? "" : deadline < state.at ? "late" : time(deadline - state.at);
-    this.table = new Table(app, "timers", ["timer", "at", "in", "wakes"], "No timers: park would last until an event or a wake.", row(left), row(() => ""));
+    this.table = new Table(app, "timers", ["timer", "at", "in", "wakes"], NO_TIMERS, row(left), row(() => ""));
   }
 
   show(state, e) {
@@ -19,6 +21,7 @@ class Timers {
     const current = e?.timer;
     const rest = keys.length > MOST_ROWS && current !== undefined && state.timers[current] ? [String(current)] : [];
     const shown = [...new Set([...next, ...fired, ...rest])];
+    this.table.empty = state.silent.includes("timers") ? NOT_TOLD : NO_TIMERS;
     this.table.show(state, pinned(shown, (key) => key === String(current)), current, keys.length);
     const { park } = state;
     const parked = park && `parked, ${park.timeout === null ? "no timeout" : `at most ${time(park.timeout)}`}`;
@@ -35,6 +38,8 @@ class ReactorPanel {
       const it = state.sources[source]?.[way];
       if (!it) return null;
       const who = it.waits.length ? el("span", {}, ...lineChips(app, state, it.waits)) : "–";
+      // Who does not tell that an attempt has blocked, does not tell whether the flag is up.
+      if (state.silent.includes("sources")) return [source, way, "not told", "not told"];
       return [source, way, it.ended ? "ended" : it.ready ? "yes" : "no", who];
     };
     this.table = new Table(app, "reactor", ["socket", "to", "ready", "who waits"], "No sockets are watched.", cells);

@@ -23,6 +23,7 @@ pub fn test(make: &Make<'_>) {
         }
         assert_eq!(obey(&takers), [], "nobody is woken before a put");
         mailbox.put(1);
+        assert!(takers[0].is_woken(), "another take has waited longer");
         if order & 2 > 0 {
             takers.remove(0).drop_take();
         }

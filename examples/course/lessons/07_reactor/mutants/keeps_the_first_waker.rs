@@ -63,7 +63,11 @@ impl<S: Source> Watched<S> {
                 }
             }
             let fresh = cx.waker().clone();
-            self.side(way, |side| side.waker.get_or_insert(fresh).clone());
+            self.side(way, |side| {
+                if side.waker.is_none() {
+                    side.waker = Some(fresh.clone());
+                }
+            });
             Poll::Pending
         })
         .await
