@@ -67,6 +67,47 @@ impl Client {
         self
     }
 
+    /// The client of this program, if it is one of the first ones, which are always the same.
+    pub fn small(number: u64) -> Option<Client> {
+        use Then::{Leaves, Resets, SendsOn, Silent, Stops, StopsInAHead};
+        use Wants::{Body, Close, End, Stay, Told};
+        let hello = |wants| Request::new("/hello", wants);
+        let slow = |wants| Request::new("/slow", wants);
+        let idle = |mut client: Client, idle| {
+            client.idle = idle;
+            client
+        };
+        Some(match number {
+            1 => Client::new(&[hello(Stay), slow(Stay)], Leaves(false)),
+            2 => Client::new(&[hello(Stay)], Leaves(false)).cut(|at| at == 9, 1),
+            3 => Client::new(&[hello(Stay), slow(Stay), hello(Stay)], Leaves(true)).cut(|at| at == 40, 0),
+            4 => Client::new(&[hello(Close)], Leaves(false)),
+            5 => Client::new(&[hello(End)], Leaves(false)),
+            6 => Client::new(&[hello(Told)], Leaves(false)),
+            7 => Client::new(&[hello(Body), hello(Stay)], Leaves(false)),
+            8 => Client::new(&[hello(Stay)], SendsOn(FAR_TOO_LONG)),
+            9 => Client::new(&[hello(Stay)], SendsOn(200)),
+            10 => {
+                let mut client = Client::new(&[hello(Stay), hello(Stay)], Leaves(false)).cut(|_| true, 0);
+                client.head = client.requests[0].text.len();
+                client
+            }
+            11 => Client::new(&[hello(Stay)], Silent(false)),
+            12 => idle(Client::new(&[hello(Stay)], Silent(true)).cut(|at| at % 8 == 0, 90), MS * 100),
+            13 => Client::new(&[hello(Stay)], Stops(false)),
+            14 => Client::new(&[hello(Stay)], StopsInAHead),
+            15 => idle(Client::new(&[slow(Stay)], Silent(false)), MS * 3),
+            16 => Client::new(&[slow(Stay)], Resets),
+            17 => Client::new(&[hello(Stay), hello(Stay), hello(Stay)], Stops(true)),
+            18 => {
+                let mut request = hello(Stay);
+                request.text = "GET /hello HTTP/1.1\r\nVia: HTTP/1.0 b\r\n\r\n".to_owned();
+                Client::new(&[request], Leaves(false))
+            }
+            _ => return None,
+        })
+    }
+
     /// Any client.
     pub fn roll(dice: &mut Dice, size: f64) -> Client {
         let requests = 1 + dice.roll(0..=(size * 7.0).ceil() as u64);

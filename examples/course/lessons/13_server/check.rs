@@ -111,44 +111,8 @@ pub fn main() {
 
 /// One program: one client, or some.
 fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
-    use Then::{Leaves, Resets, SendsOn, Silent, Stops, StopsInAHead};
-    use Wants::{Body, Close, End, Stay, Told};
-    let hello = |wants| Request::new("/hello", wants);
-    let slow = |wants| Request::new("/slow", wants);
-    let idle = |mut client: Client, idle| {
-        client.idle = idle;
-        client
-    };
     // The smallest are always the same: what they refuse is easy to see. Then come dice.
-    let client = match number {
-        1 => Client::new(&[hello(Stay), slow(Stay)], Leaves(false)),
-        2 => Client::new(&[hello(Stay)], Leaves(false)).cut(|at| at == 9, 1),
-        3 => Client::new(&[hello(Stay), slow(Stay), hello(Stay)], Leaves(true)).cut(|at| at == 40, 0),
-        4 => Client::new(&[hello(Close)], Leaves(false)),
-        5 => Client::new(&[hello(End)], Leaves(false)),
-        6 => Client::new(&[hello(Told)], Leaves(false)),
-        7 => Client::new(&[hello(Body), hello(Stay)], Leaves(false)),
-        8 => Client::new(&[hello(Stay)], SendsOn(FAR_TOO_LONG)),
-        9 => Client::new(&[hello(Stay)], SendsOn(200)),
-        10 => {
-            let mut client = Client::new(&[hello(Stay), hello(Stay)], Leaves(false)).cut(|_| true, 0);
-            client.head = client.requests[0].text.len();
-            client
-        }
-        11 => Client::new(&[hello(Stay)], Silent(false)),
-        12 => idle(Client::new(&[hello(Stay)], Silent(true)).cut(|at| at % 8 == 0, 90), MS * 100),
-        13 => Client::new(&[hello(Stay)], Stops(false)),
-        14 => Client::new(&[hello(Stay)], StopsInAHead),
-        15 => idle(Client::new(&[slow(Stay)], Silent(false)), MS * 3),
-        16 => Client::new(&[slow(Stay)], Resets),
-        17 => Client::new(&[hello(Stay), hello(Stay), hello(Stay)], Stops(true)),
-        18 => {
-            let mut request = hello(Stay);
-            request.text = "GET /hello HTTP/1.1\r\nVia: HTTP/1.0 b\r\n\r\n".to_owned();
-            Client::new(&[request], Leaves(false))
-        }
-        _ => Client::roll(dice, size),
-    };
+    let client = Client::small(number).unwrap_or_else(|| Client::roll(dice, size));
     let is_of_the_system = cfg!(unix) && (number == LOAD || number > LOAD && dice.one_in(100));
     let (clients, requests, seed) = (dice.roll(1..=4), dice.roll(20..=100), dice.next());
     let (clients, requests) = if number == LOAD { (4, 250) } else { (clients, requests) };
