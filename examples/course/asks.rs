@@ -1,7 +1,7 @@
 //! Tasks that ask for permits when a check says so, and what is known of each.
 
 use crate::dice::Dice;
-use crate::spy::Spy;
+use crate::spy::{Moment, Spy};
 use std::cell::Cell;
 use std::pin::Pin;
 
@@ -18,6 +18,8 @@ pub enum Ask {
     Release(usize, AtOnce),
     /// The task asks no more: its future is dropped.
     Drop(usize),
+    /// At the next such moment of a waker this task gives its permit back.
+    ReleaseAt(Moment, usize),
 }
 
 /// What is done in the middle of a wake.

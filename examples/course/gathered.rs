@@ -1,6 +1,6 @@
 //! What a gather has to have done after each poll, and after each wake of a child.
 
-use crate::parent::{Parent, TASKS};
+use crate::parent::{COPIED, DROPPED, Parent, TASKS};
 use crate::run::{Broken, Run, broken};
 use std::fmt::Debug;
 
@@ -78,6 +78,14 @@ impl<T: 'static, R: PartialEq + Debug + 'static> Parent<T, R> {
             };
             broken(rule, says, Some("ChildPoll"));
         }
+        if let Some(gone) = self.children.iter().find(|child| child.is_dropped.get() && !child.has_ended.get()) {
+            let says = format!(
+                "Child {} has said Pending, and its future is dropped. Nobody can poll it any more, so the gather is never \
+                 Ready.",
+                gone.number
+            );
+            broken("who has not ended is kept", says, None);
+        }
         if self.children.iter().all(|child| child.has_ended.get()) {
             broken("Ready when all have ended", "All children have ended, and the gather says Pending.", None);
         }
@@ -127,7 +135,7 @@ impl<T: 'static, R: PartialEq + Debug + 'static> Parent<T, R> {
             if polled == 1 { "" } else { "ren" },
             self.children.len()
         );
-        broken("a poll looks at those that were woken", says, None)
+        broken("a poll looks at the woken alone", says, None)
     }
 
     /// Who has a child that was woken is woken.
@@ -153,6 +161,14 @@ pub fn sleeps_in_a_gather(run: &Run) -> Broken {
         let in_poll = begin.is_some() && begin > last("PollEnd");
         let in_wake = in_poll && begin.is_some_and(|begin| events[begin].note.contains("in wake"));
         let in_child = in_poll && child > begin && wake > child;
+        let is_noted = |moment: &&&str| wake.is_some_and(|wake| events[wake].note.ends_with(**moment));
+        if let Some(moment) = [COPIED, DROPPED].iter().find(is_noted) {
+            let says = format!(
+                "The task's waker is {moment}, and that wakes a child: a waker is code of others. The wake does not come \
+                 back: it waits for the lock that is held here."
+            );
+            return Broken { rule: "no lock while other code runs", says, missing: Some("Return") };
+        }
         let (rule, says, missing) = match (in_wake, in_child, in_poll) {
             (true, ..) => (
                 "no lock is held in a wake",
@@ -166,7 +182,12 @@ pub fn sleeps_in_a_gather(run: &Run) -> Broken {
                  gather holds while it polls.",
                 "PollEnd",
             ),
-            (_, _, true) => ("a poll does not sleep", "The poll sleeps. Say Pending, or Ready.", "PollEnd"),
+            (_, _, true) => (
+                "a poll does not sleep",
+                "The poll sleeps, and nobody else is at work. Does it wait for a lock? Then it holds that lock itself: in \
+                 `for x in take(&mut set.lock()..)` the lock is held until the loop's end.",
+                "PollEnd",
+            ),
             _ => ("a wake comes back", "The wake of a child sleeps.", "Return"),
         };
         Broken { rule, says: says.to_owned(), missing: Some(missing) }

@@ -12,6 +12,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+/// What is told of a wake in the middle of something.
+pub(crate) const COPIED: &str = "copied";
+pub(crate) const DROPPED: &str = "dropped";
+
 /// So many tasks poll a gather, one after the other.
 pub(crate) const TASKS: u32 = 3;
 
@@ -31,6 +35,12 @@ pub enum ChildStep {
     /// This task polls the gather. While the gather copies the task's waker, a child is woken on another thread; it ends in
     /// its next poll.
     PollAndEnd(u32, usize),
+    /// This task polls the gather. At this moment of a task's waker a child is woken, on the same thread; it ends in its next
+    /// poll.
+    PollAndAt(u32, Moment, usize),
+    /// A child is woken for nothing. At this moment of the task's waker another child is woken, on the same thread; it ends in
+    /// its next poll.
+    WakeAndAt(usize, Moment, usize),
     /// A child is woken and will end, and the task polls the gather at once, before `wake` has come back.
     EndAndPoll(usize),
     /// The gather is dropped.
@@ -92,6 +102,15 @@ impl<T: 'static, R: PartialEq + Debug + 'static> Parent<T, R> {
 
     /// Does all steps; then lets every child end, and drops what is left.
     pub fn does(self: &Rc<Self>, steps: &[ChildStep]) {
+        self.goes_on(steps);
+        self.drops();
+    }
+
+    /// Does these steps, and the gather stays as it is.
+    ///
+    /// # Panics
+    /// If a step goes wrong: that breaks a rule.
+    pub fn goes_on(self: &Rc<Self>, steps: &[ChildStep]) {
         for step in steps {
             match *step {
                 ChildStep::Poll(task) => {
@@ -104,10 +123,20 @@ impl<T: 'static, R: PartialEq + Debug + 'static> Parent<T, R> {
                 ChildStep::Fail(child) => self.wakes(child, Some(self.ends(child, true))),
                 ChildStep::PollAndEnd(task, child) => self.poll_and_end(task, child),
                 ChildStep::EndAndPoll(child) => self.end_and_poll(child),
+                ChildStep::PollAndAt(task, moment, child) => {
+                    self.ends_at(moment, child);
+                    self.poll(task, "");
+                    forget(moment);
+                    self.judge_wakes();
+                }
+                ChildStep::WakeAndAt(child, moment, other) => {
+                    self.ends_at(moment, other);
+                    self.wakes(child, None);
+                    forget(moment);
+                }
                 ChildStep::Drop => self.drops(),
             }
         }
-        self.drops();
     }
 
     /// Any program of so many children, which ends them all.
@@ -227,6 +256,21 @@ impl<T: 'static, R: PartialEq + Debug + 'static> Parent<T, R> {
         let begun = begun.take();
         begun.inspect(|begun| begun.wait());
         self.judge_wakes();
+    }
+
+    /// At the next such moment of a waker a child is woken, and will end.
+    fn ends_at(self: &Rc<Self>, moment: Moment, number: usize) {
+        let parent = Rc::clone(self);
+        let what = if moment == Moment::Clone { COPIED } else { DROPPED };
+        once_at(moment, move || {
+            let child = parent.child(number);
+            let Some(waker) = child.waker.borrow().clone().filter(|_| !child.has_ended.get()) else { return };
+            parent.is_to(child, Some(parent.ends(number, false)));
+            let task = parent.shared.task.get();
+            Run::current().tell("WakeChild", task, format!("child {number}: a waker is {what}"));
+            child.counts_a_wake(true);
+            waker.wake();
+        });
     }
 
     /// A child is woken, and who is woken by that polls at once.

@@ -33,6 +33,10 @@ pub struct Permits<P> {
     tasks: RefCell<Vec<Rc<Task<P>>>>,
     /// It is in the middle of a wake.
     at_once: Cell<bool>,
+    /// The task that polls, and whether a permit has become its own meanwhile.
+    at_poll: Cell<(u32, bool)>,
+    /// What a waker's copy or drop leads to.
+    then: Cell<Option<Moment>>,
 }
 
 impl<P: 'static> fmt::Debug for Permits<P> {
@@ -48,27 +52,36 @@ impl<P: 'static> Permits<P> {
     /// If a step goes wrong: that breaks a rule.
     pub fn drive(permits: usize, acquire: impl Fn() -> Pin<Box<dyn Future<Output = P>>> + 'static, steps: &[Ask]) {
         let (acquire, free) = (Box::new(acquire), Cell::new(permits));
-        let (line, tasks, at_once) = (RefCell::default(), RefCell::default(), Cell::new(false));
-        let desk = Rc::new(Permits { acquire, permits, free, line, tasks, at_once });
+        let (line, tasks, at_once, then) = (RefCell::default(), RefCell::default(), Cell::new(false), Cell::new(None));
+        let at_poll = Cell::default();
+        let desk = Rc::new(Permits { acquire, permits, free, line, tasks, at_once, at_poll, then });
         for step in steps {
-            let number = match *step {
-                Ask::New => {
-                    desk.ask();
-                    continue;
-                }
-                Ask::Poll(number) | Ask::Move(number) | Ask::Release(number, _) | Ask::Drop(number) => number,
-            };
-            // Who was to ask at once may not have: nobody was woken.
-            let Some(task) = desk.tasks().get(number - 1).cloned() else { continue };
-            match *step {
-                Ask::New => {}
-                Ask::Poll(_) => desk.poll(&task),
-                Ask::Move(_) => task.poller.set(1 - task.poller.get()),
-                Ask::Release(_, at_once) => desk.release(&task, at_once),
-                Ask::Drop(_) => desk.drops(&task),
+            desk.does(*step);
+            if !matches!(step, Ask::ReleaseAt(..)) {
+                forget(Moment::Clone);
+                forget(Moment::Drop);
             }
         }
         desk.ends();
+    }
+
+    /// One step.
+    fn does(self: &Rc<Permits<P>>, step: Ask) {
+        let number = match step {
+            Ask::New => return self.ask(),
+            Ask::Poll(number) | Ask::Move(number) | Ask::Release(number, _) | Ask::Drop(number) => number,
+            Ask::ReleaseAt(_, number) => number,
+        };
+        // Who was to ask at once may not have: nobody was woken.
+        let Some(task) = self.tasks().get(number - 1).cloned() else { return };
+        match step {
+            Ask::New => {}
+            Ask::ReleaseAt(moment, _) => self.releases_at(moment, task),
+            Ask::Poll(_) => self.poll(&task),
+            Ask::Move(_) => task.poller.set(1 - task.poller.get()),
+            Ask::Release(_, at_once) => self.release(&task, at_once),
+            Ask::Drop(_) => self.drops(&task),
+        }
     }
 
     fn tasks(&self) -> Vec<Rc<Task<P>>> {
@@ -108,8 +121,10 @@ impl<P: 'static> Permits<P> {
         let woken = spy.wakes();
         run.tell("PollBegin", name, format!("poll {}, by task {name}", task.polls.get()));
         let waker = spy.waker();
+        self.at_poll.set((task.number, false));
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
         drop(waker);
+        let (_, is_granted_meanwhile) = self.at_poll.take();
         let polled = match polled {
             Ok(polled) => polled,
             Err(payload) => {
@@ -135,6 +150,8 @@ impl<P: 'static> Permits<P> {
                 mem::forget(permit);
                 self.is_one_too_many(name)
             }
+            // It has looked before. It is judged when it polls again.
+            (Poll::Pending, State::Granted) if is_granted_meanwhile => task.future.set(Some(future)),
             (Poll::Pending, State::Granted) => self.gets_none(task, name),
             (Poll::Pending, _) => {
                 if spy.holders() == 0 {
@@ -193,6 +210,11 @@ impl<P: 'static> Permits<P> {
             None => self.free.set(self.free.get() + 1),
             Some(first) => {
                 first.state.set(State::Granted);
+                if self.at_poll.get().0 == first.number {
+                    // There is no waker yet, and it may look afterwards.
+                    self.at_poll.set((first.number, true));
+                    return Some(Rc::clone(first));
+                }
                 let due = &first.spies[first.latest.get()].1;
                 due.set(due.get() + 1);
             }
@@ -222,6 +244,17 @@ impl<P: 'static> Permits<P> {
         let released = catch_unwind(AssertUnwindSafe(|| drop(permit)));
         forget(Moment::Wake);
         if let Err(payload) = released {
+            let then = self.then.get().filter(|_| !Run::current().is_refused());
+            if let Some(moment) = then {
+                let (what, verb) = if moment == Moment::Clone { ("copied", "copy") } else { ("dropped", "drop") };
+                let says = format!(
+                    "A waker is {what}, and that gives the permit of task {} back: a waker is code of others. The drop of \
+                     the permit has panicked. Is the line still borrowed while you {verb} a waker? Or do you rely on it \
+                     that who is in line has a waker already?",
+                    task.number
+                );
+                broken("no borrow while other code runs", says, None);
+            }
             if self.at_once.get() && !Run::current().is_refused() {
                 let says = "A permit came back, and a waker was called. Before the call was over, a task asked, or was \
                             dropped: that is allowed, and it panicked. Is the line still borrowed while you wake?";
@@ -230,6 +263,16 @@ impl<P: 'static> Permits<P> {
             resume_unwind(payload);
         }
         self.judge_wakes(By::Release);
+    }
+
+    /// At this moment of the next waker the task gives its permit back.
+    fn releases_at(self: &Rc<Permits<P>>, moment: Moment, task: Rc<Task<P>>) {
+        let desk = Rc::clone(self);
+        once_at(moment, move || {
+            desk.then.set(Some(moment));
+            desk.release(&task, AtOnce::Nothing);
+            desk.then.set(None);
+        });
     }
 
     /// The task asks no more.
@@ -325,8 +368,12 @@ impl<P: 'static> Permits<P> {
         let mut all = self.tasks();
         all.retain(|task| task.spies.iter().any(|(spy, _)| spy.holders() > 0));
         if let Some(task) = all.first() {
-            let says = format!("All futures are dropped, and a waker of task {} is still held.", task.number);
-            broken("who is gone stands in no line", says, None);
+            let says = format!(
+                "All futures and permits are gone, and a waker of task {} is still held. Either it stands in a line, or \
+                 what holds it is leaked: by `mem::forget`, or by two `Rc` that hold each other.",
+                task.number
+            );
+            broken("who is gone leaves nothing behind", says, None);
         }
     }
 }

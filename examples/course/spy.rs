@@ -1,5 +1,5 @@
 //! Wakers for leaves: they tell each wake, count who holds them, and let a check act at the moment at which they are
-//! cloned or woken.
+//! cloned, woken or dropped.
 
 use crate::run::Run;
 use std::cell::{Cell, RefCell};
@@ -28,13 +28,15 @@ pub enum Moment {
     Clone,
     /// A spy's waker is being used.
     Wake,
+    /// A spy's waker is being dropped.
+    Drop,
 }
 
 type Act = Box<dyn FnOnce()>;
 
 thread_local! {
     /// What is to be done at each moment, once.
-    static ACTS: RefCell<[Option<Act>; 2]> = const { RefCell::new([None, None]) };
+    static ACTS: RefCell<[Option<Act>; 3]> = const { RefCell::new([None, None, None]) };
     /// What is called when a waker has been dropped, with the number of its task.
     static LOOK: Cell<Option<fn(u32)>> = const { Cell::new(None) };
 }
@@ -166,6 +168,7 @@ fn forgotten(data: *const ()) {
     if let (Some(task), Some(look)) = (task, LOOK.get()) {
         look(task);
     }
+    take(Moment::Drop).into_iter().for_each(|act| act());
 }
 
 #[cfg(test)]
@@ -182,14 +185,14 @@ mod tests {
             let waker = spy.waker();
             assert!(waker.will_wake(&spy.waker()) && !waker.will_wake(&other.waker()));
             let acts = Rc::new(Cell::new(0));
-            for moment in [Moment::Clone, Moment::Wake] {
+            for moment in [Moment::Clone, Moment::Wake, Moment::Drop] {
                 let acts = Rc::clone(&acts);
                 once_at(moment, move || acts.set(acts.get() + 1));
             }
             let clone = waker.clone();
             assert_eq!((spy.holders(), spy.copies(), acts.get()), (2, 1, 1));
             clone.wake();
-            assert_eq!((spy.holders(), spy.wakes(), acts.get()), (1, 1, 2));
+            assert_eq!((spy.holders(), spy.wakes(), acts.get()), (1, 1, 3));
             drop(spy);
             waker.wake();
         };

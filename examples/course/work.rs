@@ -8,7 +8,9 @@ use std::ops::RangeInclusive;
 use std::panic::panic_any;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
 
 /// The joiners. Their numbers are above those of all tasks.
 pub const JOINERS: RangeInclusive<u32> = 11..=13;
@@ -24,6 +26,8 @@ pub enum End {
     Value(u32),
     /// With its panic.
     Panicked,
+    /// Of a joiner: it is told of a panic, and that carries something else than the task's.
+    AnotherPanic,
     /// It was aborted, or dropped with its loop.
     Cancelled,
 }
@@ -34,6 +38,7 @@ impl End {
         match self {
             End::Value(value) => format!("value {value}"),
             End::Panicked => "its panic".to_owned(),
+            End::AnotherPanic => "a panic that carries something else".to_owned(),
             End::Cancelled => "Cancelled".to_owned(),
         }
     }
@@ -49,6 +54,8 @@ pub struct Ending<H> {
     pub waker: Cell<Option<Waker>>,
     /// What it does when it is polled next.
     pub next: Cell<Option<End>>,
+    /// Its handle has woken it.
+    pub is_woken_by_handle: Arc<AtomicBool>,
     /// Its handle has aborted it.
     pub is_aborted: Cell<bool>,
     /// Its future is dropped.
@@ -79,6 +86,7 @@ impl<H> Ending<H> {
             polls: Cell::default(),
             waker: Cell::default(),
             next: Cell::default(),
+            is_woken_by_handle: Arc::default(),
             is_aborted: Cell::default(),
             is_dropped: Cell::default(),
             end: Cell::default(),
@@ -92,6 +100,22 @@ impl<H> Ending<H> {
     /// The waker of this joiner.
     pub fn spy(&self, joiner: u32) -> &Spy {
         &self.spies[(joiner - JOINERS.start()) as usize]
+    }
+}
+
+/// The waker of a task that its handle has.
+#[derive(Debug)]
+pub struct ByHandle {
+    /// The task's.
+    pub task: Waker,
+    /// It was used.
+    pub is_woken: Arc<AtomicBool>,
+}
+
+impl Wake for ByHandle {
+    fn wake(self: Arc<Self>) {
+        self.is_woken.store(true, SeqCst);
+        self.task.wake_by_ref();
     }
 }
 

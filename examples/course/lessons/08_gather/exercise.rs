@@ -59,15 +59,15 @@ impl<F: Future> Children<F> {
 struct Flag {
     woken: AtomicBool,
     /// The waker of the task.
-    task: Mutex<Waker>,
+    task: Mutex<Option<Waker>>,
 }
 
 /// This makes a `Waker` of an `Arc<Flag>`: `Waker::from`.
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
         self.woken.store(true, SeqCst);
-        let task = self.task.lock().unwrap().clone();
-        task.wake();
+        let task = self.task.lock().unwrap().take();
+        task.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -82,18 +82,20 @@ pub async fn selective<F: Future>(
     let all = children.left;
     // One for each child; all are to be polled at first.
     let flag = |_| {
-        let task = Mutex::new(Waker::noop().clone());
+        let task = Mutex::new(None);
         Arc::new(Flag { woken: true.into(), task })
     };
     let flags: Vec<_> = (0..all).map(flag).collect();
     poll_fn(|cx| {
         for place in 0..flags.len() {
-            let flag = &flags[place];
-            let task = cx.waker().clone();
-            *flag.task.lock().unwrap() = task;
+            let flag = Arc::clone(&flags[place]);
+            let fresh = Some(cx.waker().clone());
+            let mut task = flag.task.lock().unwrap();
+            let old = mem::replace(&mut *task, fresh);
+            drop(task);
+            drop(old);
             if flag.woken.swap(false, SeqCst) {
-                let waker = Waker::from(Arc::clone(flag));
-                children.poll(place, &waker);
+                children.poll(place, &Waker::from(flag));
             }
         }
         children.all_ended()

@@ -53,25 +53,26 @@ pub async fn naive<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Ou
 /// What a child's waker points to: its flag, and whom to wake then.
 struct Flag {
     woken: AtomicBool,
-    task: Mutex<Waker>,
+    task: Mutex<Option<Waker>>,
 }
 
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
         self.woken.store(true, SeqCst);
-        let task = self.task.lock().unwrap().clone();
-        task.wake();
+        let task = self.task.lock().unwrap().take();
+        task.into_iter().for_each(Waker::wake);
     }
 }
 
 /// The middling one: whenever the task is polled, looks at all children, and polls those that were woken.
 pub async fn selective<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut children = Children::new(futures);
-    let flag = |_| Arc::new(Flag { woken: true.into(), task: Waker::noop().clone().into() });
+    let flag = |_| Arc::new(Flag { woken: true.into(), task: None.into() });
     let flags: Vec<_> = (0..children.left).map(flag).collect();
     poll_fn(|cx| {
         for (place, flag) in flags.iter().enumerate() {
-            let old = mem::replace(&mut *flag.task.lock().unwrap(), cx.waker().clone());
+            let fresh = cx.waker().clone();
+            let old = flag.task.lock().unwrap().replace(fresh);
             drop(old);
             if flag.woken.swap(false, SeqCst) {
                 children.poll(place, &Waker::from(Arc::clone(flag)));

@@ -2,12 +2,17 @@
 //! joiners that poll their handles.
 #![allow(dead_code, unused_imports, unused_macros, unused_variables)]
 
-use course::{Broken, Dice, End, Fallen, JOINERS, Judged, Moment, Run, Spy, Work, broken, forget, once_at, watch};
+use course::{
+    Broken, ByHandle, Dice, End, Fallen, JOINERS, Judged, Moment, Outcome, Run, Spy, Watched, Work, broken, forget,
+    once_at, watch,
+};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Poll, Waker};
 
 include!(concat!(env!("OUT_DIR"), "/10_join/glue.rs"));
@@ -61,12 +66,46 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         8 => vec![Spawn, Return(1), Turn, Spawn, Turn, Abort(1), Turn, Join(1, 11), Return(2), Turn, Join(2, 11)],
         9 => vec![Spawn, Join(1, 11), Abort(1), Abort(1), Turn],
         10 => vec![Spawn, Turn, Join(1, 11)],
+        11 => return judged(watch(aborts_and_polls_at_once)),
         _ => roll(dice, size),
     };
-    Judged::new(watch(move || drive(&acts)), &(), sleeps).spinning_says(
+    judged(watch(move || drive(&acts)))
+}
+
+fn judged(watched: (Outcome<()>, Watched)) -> Judged {
+    Judged::new(watched, &(), sleeps).spinning_says(
         "a poll comes back",
         "20 ms of processor time, and nothing comes back: poll and abort look, do one thing, and return.",
     )
+}
+
+/// One task, polled by hand: who is woken by its abort polls it before `wake` has come back.
+fn aborts_and_polls_at_once() {
+    let (run, state, spy) = (Run::current(), Rc::new(State::new(1)), Spy::new(1));
+    let cell = Rc::new(join::JoinCell { result: None.into(), joiner: None.into(), aborted: false.into() });
+    let settle = join::Settle { cell: Rc::clone(&cell), result: Some(Err(join::JoinError::Cancelled)) };
+    let future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(join::settled(settle, Work(Rc::clone(&state))));
+    let task = Rc::new(RefCell::new(Some(future)));
+    let handle = join::JoinHandle { cell, task: spy.waker() };
+    let (polled, waker) = (Rc::clone(&task), spy.waker());
+    let poll = move || {
+        let Some(mut future) = polled.take() else { return };
+        if future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            *polled.borrow_mut() = Some(future);
+        }
+    };
+    poll();
+    once_at(Moment::Wake, poll);
+    run.tell("Abort", 1, "task 1");
+    handle.abort();
+    forget(Moment::Wake);
+    if !state.is_dropped.get() && spy.wakes() > 0 {
+        let says = "The abort has woken task 1, and the task is polled at once, before `wake` has come back. The flag is not \
+                    up yet: the task says Pending again, and nobody wakes it any more.";
+        broken("the flag comes before the wake", says, Some("Dropped"));
+    }
+    // To wake nobody is found out on the loop.
+    drop(task.take());
 }
 
 /// Any program.
@@ -98,7 +137,8 @@ fn end(result: Result<u32, join::JoinError>) -> End {
     match result {
         Ok(value) => End::Value(value),
         Err(join::JoinError::Cancelled) => End::Cancelled,
-        Err(join::JoinError::Panicked(_)) => End::Panicked,
+        Err(join::JoinError::Panicked(payload)) if payload.is::<Fallen>() => End::Panicked,
+        Err(join::JoinError::Panicked(_)) => End::AnotherPanic,
     }
 }
 
@@ -174,7 +214,10 @@ impl Desk {
         let number = self.tasks.borrow().len() as u32 + 1;
         let state = Rc::new(State::new(number));
         Run::current().tell("Spawn", number, format!("task {number}"));
-        *state.handle.borrow_mut() = Some(Box::pin(runtime::spawn(Work(Rc::clone(&state)))));
+        let mut handle = runtime::spawn(Work(Rc::clone(&state)));
+        let is_woken = Arc::clone(&state.is_woken_by_handle);
+        handle.task = Waker::from(Arc::new(ByHandle { task: handle.task.clone(), is_woken }));
+        *state.handle.borrow_mut() = Some(Box::pin(handle));
         self.tasks.borrow_mut().push(state);
     }
 
@@ -190,6 +233,22 @@ impl Desk {
     fn listens(self: &Rc<Desk>) {
         let desk = Rc::clone(self);
         once_at(Moment::Wake, move || {
+            // Of a task that was never polled the guard is dropped first, and nothing is held.
+            let has_ended =
+                |task: &&Rc<State>| task.polls.get() > 0 && (task.end.get().is_some() || task.is_aborted.get());
+            let alive = desk.tasks().into_iter().find(|task| {
+                !task.is_dropped.get() && task.joiner.get().is_some_and(|joiner| task.spy(joiner).wakes() > 0)
+            });
+            if let Some(task) = alive.as_ref().filter(has_ended) {
+                let says = format!(
+                    "The end of task {} has woken its joiner, and the task's future is still there. It keeps what it \
+                     holds, and the joiner may wait for that: a lock, a permit.",
+                    task.number
+                );
+                let rule = "first the drop, then the wake";
+                Run::current().note_broken(Broken { rule, says, missing: Some("Dropped") });
+                return;
+            }
             // Of all that are not over yet, the one that has ended.
             let ended = desk.tasks().into_iter().find(|task| task.is_dropped.get() && task.joiner.get().is_some());
             let Some(task) = ended else { return };
@@ -259,7 +318,15 @@ impl Desk {
         if task.end.get().is_none() {
             task.is_aborted.set(true);
         }
+        let joiner = task.joiner.get().map(|joiner| (joiner, task.spy(joiner).wakes()));
         handle.abort();
+        if let Some((joiner, _)) = joiner.filter(|&(joiner, wakes)| task.spy(joiner).wakes() > wakes) {
+            let says = format!(
+                "The abort of task {} has woken joiner {joiner}, and the task has not ended. Its joiner is woken by the end.",
+                task.number
+            );
+            broken("no wake before the end", says, None);
+        }
         if task.is_dropped.get() && !was_over {
             let says = format!(
                 "abort has dropped task {} itself. If a task aborts itself, its future is dropped in the middle of its \
@@ -290,7 +357,13 @@ impl Desk {
                 self.goes_on(&task);
             }
             if task.is_aborted.get() && !task.is_dropped.get() {
-                let says = format!("Task {} was aborted, a turn is over, and the task is still there.", task.number);
+                let says = match task.is_woken_by_handle.load(SeqCst) {
+                    true => format!("Task {} was aborted, a turn is over, and the task is still there.", task.number),
+                    false => format!(
+                        "Task {} was aborted, and nobody has woken it. A turn is over, and the task is still there.",
+                        task.number
+                    ),
+                };
                 broken("an aborted task is dropped", says, Some("Dropped"));
             }
             if let (Some(end), false) = (task.end.get(), task.is_dropped.get()) {

@@ -2,10 +2,11 @@
 //! Then jobs on the rung's own loop, by its virtual clock: their time is that of Little's law.
 #![allow(dead_code, unused_imports, unused_macros, unused_variables)]
 
-use course::{Ask, AtOnce, Broken, Dice, Judged, Permits, Run, broken, watch};
+use course::{Ask, AtOnce, Broken, Dice, Judged, Moment, Permits, Run, Spy, broken, watch};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
+use std::task::Context;
 
 include!(concat!(env!("OUT_DIR"), "/11_semaphore/glue.rs"));
 
@@ -21,6 +22,8 @@ enum Program {
     ByHand(usize, Vec<Ask>),
     /// So many jobs on the loop, with so many permits; each takes so many milliseconds.
     Rate(u32, usize, u64),
+    /// Two semaphores.
+    Two,
 }
 
 /// Checks the answer.
@@ -30,7 +33,7 @@ pub fn main() {
 
 /// One program: one semaphore.
 fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
-    use Ask::{Drop, Move, New, Poll, Release};
+    use Ask::{Drop, Move, New, Poll, Release, ReleaseAt};
     use AtOnce::Nothing;
     // The smallest are always the same: what they refuse is easy to see. Then come dice.
     let one = |acts: &[Ask]| Program::ByHand(1, acts.to_vec());
@@ -50,6 +53,13 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         10 => one(&[New, New, Release(1, AtOnce::Ask), Poll(2)]),
         11 => one(&[New, New, Move(2), Poll(2), Release(1, Nothing), Poll(2)]),
         12 => Program::Rate(20, 4, 20),
+        // A waker is code of others.
+        13 => one(&[New, New, ReleaseAt(Moment::Clone, 1), New, Poll(2)]),
+        14 => one(&[New, New, New, ReleaseAt(Moment::Drop, 1), Drop(3), Poll(2)]),
+        15 => one(&[New, ReleaseAt(Moment::Clone, 1), New, Poll(2)]),
+        16 => Program::ByHand(6, vec![New; 6]),
+        17 => Program::Rate(600, 300, 10),
+        18 => Program::Two,
         _ if dice.one_in(15) => Program::Rate(dice.roll(1..=30) as u32, dice.roll(1..=5) as usize, dice.roll(1..=50)),
         _ => {
             let (permits, steps) = Ask::roll(dice, size);
@@ -59,6 +69,7 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
     let body = move || match program {
         Program::ByHand(permits, steps) => by_hand(permits, &steps),
         Program::Rate(jobs, permits, millis) => rate(jobs, permits, millis),
+        Program::Two => two_semaphores(),
     };
     Judged::new(watch(body), &(), sleeps).spinning_says(
         "a poll comes back",
@@ -70,6 +81,42 @@ fn by_hand(permits: usize, steps: &[Ask]) {
     // Futures and permits borrow it. It is small, and the process ends soon.
     let semaphore: &'static semaphore::Semaphore = Box::leak(Box::new(semaphore::Semaphore::new(permits)));
     Permits::<semaphore::Permit<'static>>::drive(permits, move || Box::pin(semaphore.acquire()), steps);
+}
+
+/// Two semaphores with one permit each. At each somebody waits, and the permit of the second one comes back.
+fn two_semaphores() {
+    let run = Run::current();
+    let (one, other) = (semaphore::Semaphore::new(1), semaphore::Semaphore::new(1));
+    let spies = [1, 2, 3, 4].map(Spy::new);
+    let asks = [one.acquire(), other.acquire(), one.acquire(), other.acquire()];
+    let mut asks = asks.map(|ask| Some(Box::pin(ask)));
+    let mut permits = Vec::new();
+    for (place, ask) in asks.iter_mut().enumerate() {
+        let (task, which) = (place as u32 + 1, if place % 2 == 0 { "first" } else { "second" });
+        run.tell("PollBegin", task, format!("task {task} asks the {which} semaphore"));
+        let polled =
+            ask.as_mut().expect("not polled yet").as_mut().poll(&mut Context::from_waker(&spies[place].waker()));
+        run.tell_answer(task, &polled);
+        let is_right = polled.is_ready() == (place < 2);
+        if let std::task::Poll::Ready(permit) = polled {
+            *ask = None;
+            permits.push(permit);
+        }
+        if !is_right {
+            let says = format!(
+                "There are two semaphores with one permit each. Task {task} asks the {which} one, and its poll says {}.",
+                if place < 2 { "Pending" } else { "Ready" }
+            );
+            broken("each semaphore has its own line", says, None);
+        }
+    }
+    run.tell("Release", 2, "by task 2, of the second semaphore");
+    drop(permits.pop());
+    if spies[2].wakes() > 0 || spies[3].wakes() != 1 {
+        let says = "A permit of the second semaphore came back, and task 4 is the first in its line. Task 4 alone has to be \
+                    woken, once.";
+        broken("each semaphore has its own line", says, None);
+    }
 }
 
 /// So many jobs, each of which takes so long, on the loop of the rung.

@@ -1,4 +1,4 @@
-//! refused: a poll looks at those that were woken
+//! refused: a poll looks at the woken alone
 //!
 //! The selective gather: a flag for each child, and all are looked at.
 

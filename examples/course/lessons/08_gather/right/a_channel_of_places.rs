@@ -119,7 +119,7 @@ impl Wake for Child {
         if !self.queued.swap(true, SeqCst) {
             let _ = self.ready.send(self.place);
         }
-        let task = self.set.lock().unwrap().task.clone();
+        let task = self.set.lock().unwrap().task.take();
         task.into_iter().for_each(Waker::wake);
     }
 }

@@ -119,7 +119,7 @@ impl Wake for Child {
     fn wake(self: Arc<Self>) {
         let mut set = self.set.lock().unwrap();
         set.ready.insert(self.place);
-        let task = set.task.clone();
+        let task = set.task.take();
         drop(set);
         if let Some(task) = task {
             task.wake();
@@ -145,11 +145,10 @@ pub async fn gather<F: Future>(
     };
     let wakers: Vec<_> = (0..all).map(waker).collect();
     poll_fn(|cx| {
+        let fresh = Some(cx.waker().clone());
         let mut set = set.lock().unwrap();
-        let mut old = None;
-        if set.task.as_ref().is_none_or(|it| !it.will_wake(cx.waker())) {
-            old = set.task.replace(cx.waker().clone());
-        }
+        let is_kept = set.task.as_ref().is_some_and(|it| it.will_wake(cx.waker()));
+        let old = if is_kept { fresh } else { mem::replace(&mut set.task, fresh) };
         let ready = mem::take(&mut set.ready);
         drop(set);
         drop(old);

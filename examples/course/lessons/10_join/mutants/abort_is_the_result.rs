@@ -1,4 +1,4 @@
-//! refused: an aborted task is dropped | the joiner gets the result
+//! refused: no wake before the end | an aborted task is dropped | the joiner gets the result
 //!
 //! abort puts Cancelled into the cell itself, and the task goes on.
 
