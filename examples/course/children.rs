@@ -98,7 +98,7 @@ impl<T> State<T> {
                 "Child {number} was woken in its own poll, and is polled again before the poll of the task is over. A child \
                  that always does that would let no other task have a poll."
             );
-            ("woken in the poll, polled in the next", says)
+            ("woken in a poll, polled in the next", says)
         } else if self.polled_in.get() == polls && self.answered.get() > 1 {
             let says = format!(
                 "Child {number} was woken {} times before its poll. One poll answers them all, and here is one more: it \

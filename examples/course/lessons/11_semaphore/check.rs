@@ -110,7 +110,7 @@ fn two_semaphores() {
             broken("each semaphore has its own line", says, None);
         }
     }
-    run.tell("Release", 2, "by task 2, of the second semaphore");
+    run.tell("Release", 2, "by task 2, at the second one");
     drop(permits.pop());
     if spies[2].wakes() > 0 || spies[3].wakes() != 1 {
         let says = "A permit of the second semaphore came back, and task 4 is the first in its line. Task 4 alone has to be \

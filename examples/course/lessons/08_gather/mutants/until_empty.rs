@@ -1,4 +1,4 @@
-//! refused: woken in the poll, polled in the next
+//! refused: woken in a poll, polled in the next
 //!
 //! Polls until the list is empty: a child that wakes itself is polled again in the same poll.
 
