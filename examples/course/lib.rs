@@ -35,6 +35,7 @@ mod endings;
 mod asks;
 mod permits;
 mod work;
+mod acts;
 mod rivals;
 mod children;
 mod parent;
@@ -69,6 +70,7 @@ mod book;
 mod also;
 pub mod commands;
 
+pub use acts::Act;
 pub use asks::{Ask, AtOnce};
 pub use by_hand::{ByHand, JobStep, Polled, Produced};
 pub use catalog::{Course, Lesson, PROGRAMS_OF_STEP};

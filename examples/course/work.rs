@@ -101,6 +101,59 @@ impl<H> Ending<H> {
     pub fn spy(&self, joiner: u32) -> &Spy {
         &self.spies[(joiner - JOINERS.start()) as usize]
     }
+
+    /// The task has not ended by the drop of its handle.
+    pub fn goes_on(&self) {
+        if self.is_dropped.get() && self.end.get() == Some(End::Cancelled) && !self.is_aborted.get() {
+            let says = format!(
+                "Task {} is dropped, and nobody has aborted it. Its handle was dropped, or another task was aborted.",
+                self.number
+            );
+            broken("a dropped handle lets its task go on", says, None);
+        }
+    }
+
+    /// After a turn: who was aborted is gone, who has ended is gone, and who was woken was polled. `is_over`: the loop
+    /// is dropped.
+    pub fn judge_turn(&self, is_over: bool) {
+        if self.is_aborted.get() && !self.is_dropped.get() {
+            let says = match self.is_woken_by_handle.load(SeqCst) {
+                true => format!("Task {} was aborted, a turn is over, and the task is still there.", self.number),
+                false => format!(
+                    "Task {} was aborted, and nobody has woken it. A turn is over, and the task is still there.",
+                    self.number
+                ),
+            };
+            broken("an aborted task is dropped", says, Some("Dropped"));
+        }
+        if let (Some(end), false) = (self.end.get(), self.is_dropped.get()) {
+            let says = format!(
+                "Task {} has ended with {}, a turn is over, and the task is still there: its joiner is told nothing.",
+                self.number,
+                end.words()
+            );
+            broken("the joiner gets the result", says, Some("Dropped"));
+        }
+        if !is_over && self.next.get().is_some() && !self.is_dropped.get() {
+            let says = format!("Task {} was woken, and a turn later it has not been polled.", self.number);
+            broken("a task goes on", says, Some("PollBegin"));
+        }
+    }
+
+    /// The end has woken the joiner that polled last, once, and no other.
+    pub fn judge_wakes(&self, joiner: u32) {
+        let (wakes, number) = (self.spy(joiner).wakes(), self.number);
+        let other = JOINERS.into_iter().find(|&other| other != joiner && self.spy(other).wakes() > 0);
+        let says = match (wakes, other) {
+            (1, None) => return,
+            (0, None) => format!("Task {number} has ended, and joiner {joiner} is not woken: it waits for ever."),
+            (_, Some(other)) => {
+                format!("Joiner {other} was woken. But joiner {joiner} has polled last: the handle is its own now.")
+            }
+            _ => format!("Joiner {joiner} was woken {wakes} times by one end."),
+        };
+        broken("the end wakes who polled last", says, if (wakes, other) == (0, None) { Some("Wake") } else { None })
+    }
 }
 
 /// The waker of a task that its handle has.

@@ -3,8 +3,8 @@
 #![allow(dead_code, unused_imports, unused_macros, unused_variables)]
 
 use course::{
-    Broken, ByHandle, Dice, End, Fallen, JOINERS, Judged, Moment, Outcome, Run, Spy, Watched, Work, broken, forget,
-    once_at, watch,
+    Act, Broken, ByHandle, Dice, End, Fallen, JOINERS, Judged, Moment, Outcome, Run, Spy, Watched, Work, broken,
+    forget, once_at, watch,
 };
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -21,30 +21,6 @@ include!(concat!(env!("OUT_DIR"), "/10_join/glue.rs"));
 #[allow(clippy::match_single_binding, clippy::single_match)]
 #[path = "exercise.rs"]
 mod join;
-
-/// One step of a program. Tasks are numbered from 1; a joiner is a task of which only the waker is there.
-#[derive(Debug, Clone, Copy)]
-enum Act {
-    /// A new task.
-    Spawn,
-    /// This joiner polls the handle of this task.
-    Join(usize, u32),
-    /// The task is woken; in its poll it returns a value.
-    Return(usize),
-    /// The task is woken; in its poll it panics.
-    Panic(usize),
-    /// The task is woken, for nothing: it says Pending.
-    Wake(usize),
-    /// Its handle aborts it.
-    Abort(usize),
-    /// Its handle is dropped.
-    Drop(usize),
-    /// The loop has a turn.
-    Turn,
-}
-
-/// So many tasks at most.
-const TASKS: u64 = 9;
 
 /// Checks the answer.
 pub fn main() {
@@ -67,7 +43,7 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         9 => vec![Spawn, Join(1, 11), Abort(1), Abort(1), Turn],
         10 => vec![Spawn, Turn, Join(1, 11)],
         11 => return judged(watch(aborts_and_polls_at_once)),
-        _ => roll(dice, size),
+        _ => Act::roll(dice, size),
     };
     judged(watch(move || drive(&acts)))
 }
@@ -106,30 +82,6 @@ fn aborts_and_polls_at_once() {
     }
     // To wake nobody is found out on the loop.
     drop(task.take());
-}
-
-/// Any program.
-fn roll(dice: &mut Dice, size: f64) -> Vec<Act> {
-    let mut tasks = 1;
-    let mut acts = vec![Act::Spawn];
-    for _ in 0..dice.roll(1..=(size * 25.0).ceil() as u64) {
-        let task = dice.roll(1..=tasks) as usize;
-        let act = match dice.roll(1..=20) {
-            1..=2 if tasks < TASKS => {
-                tasks += 1;
-                Act::Spawn
-            }
-            3..=7 => Act::Join(task, dice.roll(u64::from(*JOINERS.start())..=u64::from(*JOINERS.end())) as u32),
-            8..=10 => Act::Return(task),
-            11 => Act::Panic(task),
-            12 => Act::Wake(task),
-            13..=14 => Act::Abort(task),
-            15 => Act::Drop(task),
-            _ => Act::Turn,
-        };
-        acts.push(act);
-    }
-    acts
 }
 
 /// What a joiner is told.
@@ -200,7 +152,7 @@ impl Desk {
                 run.tell("Drop", task.number, format!("the handle of task {of}"));
                 task.joiner.set(None);
                 drop(task.handle.take());
-                self.goes_on(&task);
+                task.goes_on();
             }
             Act::Turn => {
                 self.listens();
@@ -337,50 +289,18 @@ impl Desk {
         }
     }
 
-    /// The task has not ended by the drop of its handle.
-    fn goes_on(&self, task: &State) {
-        if task.is_dropped.get() && task.end.get() == Some(End::Cancelled) && !task.is_aborted.get() {
-            let says = format!(
-                "Task {} is dropped, and nobody has aborted it. Its handle was dropped, or another task was aborted.",
-                task.number
-            );
-            broken("a dropped handle lets its task go on", says, None);
-        }
-    }
-
     /// After a turn: each end was told, and nobody has ended who should not.
     fn judge(&self) {
         forget(Moment::Wake);
         let is_over = run::current().is_none();
         for task in self.tasks() {
             if !is_over {
-                self.goes_on(&task);
+                task.goes_on();
             }
-            if task.is_aborted.get() && !task.is_dropped.get() {
-                let says = match task.is_woken_by_handle.load(SeqCst) {
-                    true => format!("Task {} was aborted, a turn is over, and the task is still there.", task.number),
-                    false => format!(
-                        "Task {} was aborted, and nobody has woken it. A turn is over, and the task is still there.",
-                        task.number
-                    ),
-                };
-                broken("an aborted task is dropped", says, Some("Dropped"));
-            }
-            if let (Some(end), false) = (task.end.get(), task.is_dropped.get()) {
-                let says = format!(
-                    "Task {} has ended with {}, a turn is over, and the task is still there: its joiner is told nothing.",
-                    task.number,
-                    end.words()
-                );
-                broken("the joiner gets the result", says, Some("Dropped"));
-            }
-            if !is_over && task.next.get().is_some() && !task.is_dropped.get() {
-                let says = format!("Task {} was woken, and a turn later it has not been polled.", task.number);
-                broken("a task goes on", says, Some("PollBegin"));
-            }
+            task.judge_turn(is_over);
             let (Some(joiner), true) = (task.joiner.get(), task.is_dropped.get()) else { continue };
             task.joiner.set(None);
-            self.judge_wakes(&task, joiner);
+            task.judge_wakes(joiner);
             let told = task.told.take();
             // Several may end in one turn; one of the joiners polled at once, and the others poll now.
             let is_gone = task.handle.borrow().is_none();
@@ -400,21 +320,6 @@ impl Desk {
             }
             self.join(&task, joiner);
         }
-    }
-
-    /// The end has woken the joiner that polled last, once, and no other.
-    fn judge_wakes(&self, task: &State, joiner: u32) {
-        let (wakes, number) = (task.spy(joiner).wakes(), task.number);
-        let other = JOINERS.into_iter().find(|&other| other != joiner && task.spy(other).wakes() > 0);
-        let says = match (wakes, other) {
-            (1, None) => return,
-            (0, None) => format!("Task {number} has ended, and joiner {joiner} is not woken: it waits for ever."),
-            (_, Some(other)) => {
-                format!("Joiner {other} was woken. But joiner {joiner} has polled last: the handle is its own now.")
-            }
-            _ => format!("Joiner {joiner} was woken {wakes} times by one end."),
-        };
-        broken("the end wakes who polled last", says, if (wakes, other) == (0, None) { Some("Wake") } else { None })
     }
 }
 
