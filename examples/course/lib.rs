@@ -34,6 +34,7 @@ mod client;
 mod endings;
 mod asks;
 mod permits;
+mod granted;
 mod work;
 mod acts;
 mod rivals;

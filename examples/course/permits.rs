@@ -1,6 +1,7 @@
 //! A semaphore of an answer, polled by hand: whose each permit is is known at each step, and so is who has to be woken.
 
 use crate::asks::{Ask, Asking, AtOnce, State, Task};
+use crate::granted::By;
 use crate::run::{Run, broken};
 use crate::spy::{Moment, forget, once_at};
 use std::cell::{Cell, RefCell};
@@ -12,21 +13,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-/// What led to a wake, or should have.
-#[derive(Clone, Copy, PartialEq)]
-enum By {
-    Release,
-    /// This task was dropped: it was granted a permit.
-    GrantedDrop(u32),
-    /// This task was dropped: it had none.
-    WaiterDrop(u32),
-}
-
 /// A semaphore of the answer, and the tasks that ask it.
 pub struct Permits<P> {
     /// The answer's `acquire`.
     acquire: Box<dyn Fn() -> Asking<P>>,
-    permits: usize,
+    pub(crate) permits: usize,
     free: Cell<usize>,
     /// Who is to get the next permits.
     line: RefCell<VecDeque<Rc<Task<P>>>>,
@@ -84,7 +75,7 @@ impl<P: 'static> Permits<P> {
         }
     }
 
-    fn tasks(&self) -> Vec<Rc<Task<P>>> {
+    pub(crate) fn tasks(&self) -> Vec<Rc<Task<P>>> {
         self.tasks.borrow().clone()
     }
 
@@ -293,65 +284,6 @@ impl<P: 'static> Permits<P> {
         };
         drop(future);
         self.judge_wakes(by);
-    }
-
-    /// Who was granted a permit is woken, once, and nobody else.
-    fn judge_wakes(&self, by: By) {
-        let tasks = self.tasks();
-        let each =
-            || tasks.iter().flat_map(|task| task.spies.iter().map(move |(spy, due)| (task, spy.wakes(), due.get())));
-        let missed = each().find(|(_, wakes, due)| wakes < due).map(|(task, ..)| task.name());
-        if let Some((task, wakes, _)) = each().find(|(_, wakes, due)| wakes > due) {
-            self.judge_extra(task, wakes, by, missed);
-        }
-        let Some(missed) = missed else { return };
-        let (rule, says) = match by {
-            By::GrantedDrop(gone) => (
-                "a permit is somebody's",
-                format!(
-                    "Task {gone} was granted a permit, and is dropped before it is polled. The permit is nobody's now: \
-                     task {missed} is the first in line, and waits for ever."
-                ),
-            ),
-            _ => (
-                "no wake is lost",
-                format!("A permit came back. Task {missed} is the first in line, and it is not woken."),
-            ),
-        };
-        broken(rule, says, Some("Wake"))
-    }
-
-    /// This task was woken, and not because it was granted a permit.
-    fn judge_extra(&self, task: &Task<P>, wakes: u64, by: By, missed: Option<u32>) {
-        let name = task.name();
-        let (rule, says) = match (by, task.state.get(), missed) {
-            (By::WaiterDrop(gone), ..) => (
-                "no more permits than there are",
-                format!(
-                    "Task {gone} waited, and had no permit. It is dropped, and gives one back all the same: task {name} is \
-                     woken, and {} of {} are out.",
-                    self.permits + 1,
-                    self.permits
-                ),
-            ),
-            (_, State::Gone, _) => (
-                "who is gone stands in no line",
-                format!("The permit is given to task {name}. It was dropped before, and nobody polls it any more."),
-            ),
-            (_, State::Waits, Some(first)) => (
-                "first come, first served",
-                format!("A permit came back, and task {name} is woken. But task {first} is the first in line."),
-            ),
-            (_, State::Waits, None) => (
-                "who is woken has a permit",
-                format!("One permit came back, and more than one task is woken: task {name} is woken for nothing."),
-            ),
-            _ => (
-                "who is woken has a permit",
-                format!("Task {name} was woken {wakes} times. A permit wakes its task once."),
-            ),
-        };
-        broken(rule, says, None)
     }
 
     /// The end: all give back what they have. Then all permits are there, and none more.

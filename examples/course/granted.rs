@@ -1,0 +1,76 @@
+//! Who has to be woken when a permit comes back or a task goes, and who was.
+
+use crate::asks::{State, Task};
+use crate::permits::Permits;
+use crate::run::broken;
+
+/// What led to a wake, or should have.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum By {
+    Release,
+    /// This task was dropped: it was granted a permit.
+    GrantedDrop(u32),
+    /// This task was dropped: it had none.
+    WaiterDrop(u32),
+}
+
+impl<P: 'static> Permits<P> {
+    /// Who was granted a permit is woken, once, and nobody else.
+    pub(crate) fn judge_wakes(&self, by: By) {
+        let tasks = self.tasks();
+        let each =
+            || tasks.iter().flat_map(|task| task.spies.iter().map(move |(spy, due)| (task, spy.wakes(), due.get())));
+        let missed = each().find(|(_, wakes, due)| wakes < due).map(|(task, ..)| task.name());
+        if let Some((task, wakes, _)) = each().find(|(_, wakes, due)| wakes > due) {
+            self.judge_extra(task, wakes, by, missed);
+        }
+        let Some(missed) = missed else { return };
+        let (rule, says) = match by {
+            By::GrantedDrop(gone) => (
+                "a permit is somebody's",
+                format!(
+                    "Task {gone} was granted a permit, and is dropped before it is polled. The permit is nobody's now: \
+                     task {missed} is the first in line, and waits for ever."
+                ),
+            ),
+            _ => (
+                "no wake is lost",
+                format!("A permit came back. Task {missed} is the first in line, and it is not woken."),
+            ),
+        };
+        broken(rule, says, Some("Wake"))
+    }
+
+    /// This task was woken, and not because it was granted a permit.
+    fn judge_extra(&self, task: &Task<P>, wakes: u64, by: By, missed: Option<u32>) {
+        let name = task.name();
+        let (rule, says) = match (by, task.state.get(), missed) {
+            (By::WaiterDrop(gone), ..) => (
+                "no more permits than there are",
+                format!(
+                    "Task {gone} waited, and had no permit. It is dropped, and gives one back all the same: task {name} is \
+                     woken, and {} of {} are out.",
+                    self.permits + 1,
+                    self.permits
+                ),
+            ),
+            (_, State::Gone, _) => (
+                "who is gone stands in no line",
+                format!("The permit is given to task {name}. It was dropped before, and nobody polls it any more."),
+            ),
+            (_, State::Waits, Some(first)) => (
+                "first come, first served",
+                format!("A permit came back, and task {name} is woken. But task {first} is the first in line."),
+            ),
+            (_, State::Waits, None) => (
+                "who is woken has a permit",
+                format!("One permit came back, and more than one task is woken: task {name} is woken for nothing."),
+            ),
+            _ => (
+                "who is woken has a permit",
+                format!("Task {name} was woken {wakes} times. A permit wakes its task once."),
+            ),
+        };
+        broken(rule, says, None)
+    }
+}
