@@ -32,7 +32,7 @@ impl Desk<'_> {
             false => "(The program is being built. The first time that takes a moment: the real loop is compiled.)",
         })?;
         let target: &[&str] = match is_last {
-            true => &["-p", "course", "--example", "hang_14"],
+            true => &["-p", "course", "--example", "hang_14", "--profile", "debugger"],
             false => &["-p", "step", "--example", "step", "--profile", "debugger"],
         };
         let Some(path) = build(target)? else {

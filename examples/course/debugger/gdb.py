@@ -3,7 +3,7 @@
 They have the names and the words of the printers of the real loop (runtime/debugger/gdb.py), and read the types of the
 rungs 10 to 13. The compiler puts this file into the program of lesson 14, and gdb loads it from there. For a rung alone:
 
-    gdb -x examples/course/debugger/gdb.py target/debug/examples/rung_13
+    gdb -x examples/course/debugger/gdb.py target/debugger/examples/rung_13
 
 It reads the program's memory and never calls a function of it.
 """

@@ -102,13 +102,13 @@ fn the_printers_work_on_a_rung_alone() {
     let mut cargo = Command::new(env!("CARGO"));
     assert!(
         cargo
-            .args(["build", "-q", "-p", "course", "--example", "rung_13"])
+            .args(["build", "-q", "--profile", "debugger", "-p", "course", "--example", "rung_13"])
             .current_dir(here)
             .status()
             .unwrap()
             .success()
     );
-    let rung = env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples/rung_13");
+    let rung = env::current_exe().unwrap().ancestors().nth(3).unwrap().join("debugger/examples/rung_13");
     let mut gdb = Command::new("gdb");
     gdb.args(["-q", "-nh", "-batch"]).arg("-x").arg(here.join("debugger/gdb.py")).arg(rung);
     for command in [
