@@ -1,7 +1,7 @@
 //! The engine of every gather that holds its children itself and polls them: `gather`, `try_gather`, `gather!`, the
 //! streams. (`gather_tasks`, whose children are tasks of the loop, has `tally.rs`.) It polls the children that are ready
-//! and starts those that wait for their start. It is done when no child is alive. Wakes are not counted: a child may be
-//! woken twice, late, or for nothing.
+//! and starts those that wait for their start. It is done when no child is alive, however many wakes have come: a child
+//! may be woken twice, late, or for nothing.
 //!
 //! Every such form is a thin layer over it: its own `poll`, called when the parent (the task that awaits the gather) is
 //! polled, calls [`Engine::poll`] with its [`Children`] and with what to do when one of them has ended. Each child has a
@@ -17,12 +17,13 @@
 //! ```
 //!
 //! *Iterator* is the program's own: the children that have not been started. One poll of the parent first polls what was
-//! left of the batch before, and then drains the set once, which gives the next batch.
+//! left of the batch before, and then drains the set once. That gives a new batch, which the same poll polls. Who wakes
+//! itself in it waits for the parent's next poll. Children that are to be started come last.
 //!
 //! A batch polls no child twice. Children that become ready meanwhile wait for the next batch, so one that is always
 //! ready cannot starve the others, nor the rest of the program. It is the rule of asyncio's `_run_once`: run only what
-//! was ready when the turn began. Nothing here depends on how many children there are: a wake costs the same among two
-//! and among a million, and nobody scans the children that still wait.
+//! was ready when the turn began. No step costs more when there are more children: a wake costs the same among two and
+//! among a million, and nobody scans the children that still wait.
 //!
 //! Read before: `ready.rs`, `waker.rs`.
 
@@ -40,18 +41,19 @@ pub(crate) trait Children {
     /// What `poll` returns when a child ends, and what the engine hands to the form.
     type End;
 
-    /// Called once, before the first poll, for a form that has something to do only then (take children from its
-    /// iterator). `_mark` is for the trace.
+    /// Called once, in the gather's first poll, before any child is polled, for a form that has something to do only
+    /// then (take children from its iterator). `_mark` is for the trace.
     fn open(&mut self, _mark: Mark) {}
 
     /// How many places there are. It does not change after `open`: the ready set is made for so many.
     fn len(&self) -> usize;
 
-    /// How many children have been taken from the iterator and have not ended.
+    /// How many children have been taken from the iterator and have not ended, polled or not. A form without an iterator
+    /// counts all its children.
     fn alive(&self) -> usize;
 
-    /// The place of the next child to be polled for the first time. `None` if there is no such child, or no place free
-    /// for it.
+    /// The place of the next child to be polled for the first time: the caller polls it at once, for it is in no list. With
+    /// a limit this takes the child from the iterator. `None` if there is no such child, or no place free for it.
     fn start(&mut self) -> Option<u32>;
 
     /// Polls the child in `place`, and drops it when it ends. A place without a child is pending: a wake came late.
@@ -65,7 +67,7 @@ pub(crate) trait Children {
 ///
 /// ```text
 ///   note number       0            1            2
-///   queued          true         false        true        is place 0, 1, 2 in the batch?
+///   queued          true         false        true        is place 0, 1, 2 listed?
 ///   entry             2            0            -         the batch: first place 2, then place 0
 /// ```
 ///
@@ -73,15 +75,16 @@ pub(crate) trait Children {
 /// are always enough entries, and the batch needs no memory of its own.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Note {
-    /// Whether the place with this number is listed in the next batch. (In this batch the flag stays until the child's
-    /// poll has returned; nobody reads it before that.)
+    /// Whether the place with this number is listed: from then on until the poll of its child has returned. Only
+    /// `add_ready` reads it, when this batch has no rest: then it says who is in the next batch.
     queued: bool,
     /// One entry of the batch: the place that is listed here. It says nothing about the place with this number.
     entry: u32,
 }
 
-/// Says that the gather was polled once too often, and the cure.
+/// Says that the gather has ended before, and the cure.
 const AFTER_THE_END: &str = "a gather was polled again after it had returned its results: await it once";
+/// Says that a poll of it has not come back, and the cure.
 const AFTER_A_PANIC: &str = "a gather was polled again after a panic in one of its children: drop it. Children that run as \
                              tasks (gather_tasks) go on without the one that panicked";
 
@@ -106,9 +109,9 @@ pub(crate) enum Stage {
     New,
     /// Between two polls.
     Waiting,
-    /// In a poll. A panic of a child leaves it so, for the end of that poll is never reached.
+    /// In a poll. A panic of a child, of the iterator or of `each` leaves it so, for the end of that poll is never reached.
     Polling,
-    /// Has returned its last result.
+    /// `finish` was called: no poll may follow.
     Done,
 }
 
@@ -129,10 +132,10 @@ impl Engine {
     }
 
     /// One poll of the gather: first what the last poll left of its batch, then all that is ready now as a new batch,
-    /// then new children, for as long as there is one and a place for it. Calls `each` with every child that ends, and
-    /// with the children, where the form keeps the results. Its `Break` is returned at once, and then the form calls
-    /// `finish`, or polls on later for the rest (a stream does). `None` says that all children have ended. The numbers
-    /// are those of the picture.
+    /// then new children, for as long as there is one and a place for it. Calls `each` for every child that ends, with the
+    /// children, where the form keeps the results, and with what the child has left. Its `Break` is returned at once, and
+    /// then the form calls `finish` and drops the children that are left, or polls on later for the rest (a stream does).
+    /// `None` says that all children have ended, and that `finish` was called here. The numbers are those of the picture.
     ///
     /// Inlined, so that it is compiled into the form's own `poll` and knows what `each` does: 13 % fewer instructions where
     /// children yield.
@@ -148,16 +151,19 @@ impl Engine {
             children.open(self.mark);
         }
         // All children borrow one waker. `aim` says whose it is now, and forgets the wakes of the child before. `woken`
-        // says whether this child woke itself in its poll. A clone of the waker makes the set.
+        // says whether this child woke itself in its poll with the waker that was lent. A clone of it makes the set, if
+        // there is none, with the parent's waker in it; a wake by the clone goes to the set, which wakes the parent.
         let lent = Lent::new(children.len(), cx.waker(), self);
         let waker = lent.waker();
         let lent_cx = &mut Context::from_waker(&waker);
         // A copy, because `lent` holds a reference to `self`. A panic loses it, but then every later poll is refused.
         let mut batch = self.batch;
         let mut drained = false;
-        // The loop lets the leaves give only so much in one poll of a task: its budget. `poll_left` looks whether any is
-        // left. If not, it wakes the parent, and no further child is polled: the next poll goes on with the rest of the
-        // batch. Otherwise each child would be polled in vain, and wake itself.
+        // The runtime gives a task a budget for each poll, which its leaves (timers, sockets, channels) spend. `poll_left`
+        // looks whether any is left. If not, it wakes the parent, and no further child is polled: the next poll goes on
+        // with the rest of the batch. Otherwise each child would be polled in vain, and wake itself. A new child is in no
+        // list, so it is polled at once, and the budget is asked after it. If the last child has taken the last of the
+        // budget, the next poll says that all have ended.
         let stop = 'poll: {
             loop {
                 // 2. The batch. At first the rest of the last one, if `each` or the budget stopped that in its middle.
@@ -190,9 +196,9 @@ impl Engine {
                 batch.turn_over();
                 drained = true;
             }
-            // 3. The first polls of children. They are in no list, so there is none to take them off. The plain version has
-            // one loop for all three numbers. It asks more before each child: this one is 1.1 to 1.2 times as fast where
-            // all are ready at once, and where they yield.
+            // 3. The first polls of children. They are in no list, so there is none to take them off. One loop for all
+            // three numbers would be shorter. It would ask more before each child: two loops are 1.1 to 1.2 times as fast
+            // where all are ready at once, and where they yield.
             while let Some(place) = children.start() {
                 match self.poll_child(children, place, &lent, lent_cx) {
                     Poll::Pending if lent.woken() => batch.add(children, place),
@@ -246,8 +252,8 @@ impl Engine {
         polled
     }
 
-    /// A poll begins: refuses one too many, and gives the stage before. The tasks' forms, which have no batch, call it,
-    /// too. The scope is for the trace.
+    /// A poll begins: refuses one too many, and gives the stage before. The tasks' forms call it, too: they have an engine
+    /// for its stage, and for their handles while there is a limit. The scope is for the trace.
     #[inline]
     pub(crate) fn begin_poll(&mut self) -> (Stage, Scope) {
         assert!(self.stage != Stage::Done, "{AFTER_THE_END}");
@@ -266,8 +272,9 @@ impl Engine {
         self.forget_parent();
     }
 
-    /// Lets go of the ready set: at the end, at the drop, and when the children become tasks. If a waker still holds the
-    /// set, the set forgets the parent; else the set is dropped here, and the parent's waker with it.
+    /// Lets go of the ready set: at the end, at the drop (which then finds none), and when the tally takes over from the
+    /// engine, for tasks behind a limit. If a waker still holds the set, the set forgets the parent; else nobody can use it
+    /// any more, and it is dropped here, with the parent's waker.
     #[inline]
     pub(crate) fn forget_parent(&mut self) {
         if let Some(set) = self.set.take()
@@ -285,7 +292,7 @@ impl Drop for Engine {
     }
 }
 
-/// Takes one from the budget, if one is left. The engine has asked before, but since then a leaf may have taken the last.
+/// Takes one from the budget, if one is left. After a `Break` nobody has asked: the child that ended may have taken the last.
 #[inline]
 pub(crate) fn take_one() {
     if has_budget_remaining() {
@@ -323,7 +330,7 @@ impl Batch {
     }
 
     /// Adds a place to the next batch. It overwrites no entry that is still needed: each place is listed once, and one is
-    /// added only after one was popped, or when this batch is empty.
+    /// added only after one was popped, or when this batch has no rest.
     fn add(&mut self, children: &mut impl Children, place: u32) {
         children.note(place).queued = true;
         children.note(self.next_len).entry = place;
@@ -388,7 +395,8 @@ mod tests {
         }
     }
 
-    /// Gives the numbers of a script, and zeros after its end; remembers how many there were to choose from.
+    /// Gives the numbers of a script, and zeros after its end. It has pairs: what was chosen, and of how many. The second
+    /// field says how far this run has read.
     #[derive(Default)]
     struct Script(Vec<(usize, usize)>, usize);
 
@@ -401,7 +409,7 @@ mod tests {
             self.0[self.1 - 1].0
         }
 
-        /// The next script, until each was.
+        /// The next script, until every script has been run.
         fn next(mut self) -> Option<Script> {
             while let Some((chosen, of)) = self.0.pop() {
                 if chosen + 1 < of {
@@ -413,9 +421,9 @@ mod tests {
         }
     }
 
-    /// A batch and the next one lie in the same notes. Three children, three rounds, all that can happen: at each poll a
-    /// child wakes itself or does not, and before each round the set is woken for any of them, in any order. Whoever is to
-    /// be polled is polled, once, in the order of the wakes.
+    /// A batch and the next one lie in the same notes. Three children, three rounds, all that can happen: at each poll
+    /// a child wakes itself or does not. The first round starts all; before the two others the set is woken for any of
+    /// them, in any order. Whoever is to be polled is polled, once, in the order of the wakes.
     #[test]
     fn whatever_happens_in_three_rounds_of_three_children_the_batch_gives_each_in_its_turn() {
         let (mut script, mut runs) = (Script::default(), 0);
