@@ -2,15 +2,18 @@
 //! before. The judge is the scoreboard, which measures in alternation.
 
 use benches::affinity::Core;
-use benches::case::Unit;
+use benches::case::{Case, Unit};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::time::Duration;
 
 fn all(criterion: &mut Criterion) {
     Core::Loops.stay();
     benches::settle_allocator();
+    // `--test` runs each case once, to see that it runs. The slow ones are the same code with more of everything.
+    let is_test = std::env::args().any(|it| it == "--test");
     // Memory is measured by processes of the scoreboard.
-    for case in benches::cases().into_iter().filter(|case| case.unit == Unit::Time) {
+    let timed = |case: &Case| case.unit == Unit::Time && !(is_test && case.slow);
+    for case in benches::cases().into_iter().filter(timed) {
         let mut group = criterion.benchmark_group(&case.name);
         group.throughput(Throughput::Elements(case.times)).sample_size(20);
         group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
