@@ -98,7 +98,7 @@ pub fn signal() -> io::Result<impl Future<Output = u8>> {
 }
 
 /// Whether this process ignores the signal. Linux says so in a file; elsewhere the answer is no.
-fn is_ignored(signal: i32) -> bool {
+pub fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
     ignored.is_some_and(|ignored| ignored >> (signal - 1) & 1 == 1)

@@ -551,6 +551,17 @@ fn the_code_that_the_architecture_names_is_there() {
 }
 
 #[test]
+fn the_course_knows_the_faults_that_step_knows() {
+    let orders = read("examples/course/orders.rs");
+    let list = orders.split("FAULTS: [&str; 6] =").nth(1).unwrap().split("];").next().unwrap();
+    let listed: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+    let help = read("examples/step/help.txt").replace(" or ", ", ").replace('\n', " ");
+    let told = help.split("side by side:").nth(1).unwrap().split("--asked").next().unwrap();
+    let told: Vec<&str> = told.split(',').map(str::trim).collect();
+    assert_eq!(listed, told, "the course's list, and the help of step");
+}
+
+#[test]
 fn only_the_loop_polls_tasks() {
     let mut polls = Vec::new();
     for (name, source) in rust_files(&["runtime/src"]) {

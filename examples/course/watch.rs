@@ -30,7 +30,7 @@ pub const SPIN: Duration = Duration::from_millis(20);
 
 /// As much of it as the watcher believes between two looks. A machine that is itself a guest may be stopped by its host
 /// while the loop is on the processor, and then counts the time of the stop as the loop's: up to 35 ms at once were seen, and
-/// ten stops in a row, of 2 ms and more, on a machine with 18 threads for two processors.
+/// on a machine with much to do one stop after the other.
 const SPIN_A_LOOK: Duration = Duration::from_millis(1);
 
 /// Where the system does not tell the state of a thread: silence of this length is a hang.

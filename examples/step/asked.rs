@@ -81,7 +81,7 @@ pub struct Answer {
 }
 
 /// What all lessons ask.
-pub const LESSONS: [Lesson; 15] = [
+pub static LESSONS: [Lesson; 15] = [
     async_fn::LESSON,
     block_on::LESSON,
     timer::LESSON,
@@ -131,7 +131,7 @@ impl Lesson {
 
     /// The lesson with this number.
     pub fn numbered(number: u32) -> Option<&'static Lesson> {
-        const { &LESSONS }.iter().find(|lesson| lesson.number == number)
+        LESSONS.iter().find(|lesson| lesson.number == number)
     }
 
     /// What the page says before the first step.

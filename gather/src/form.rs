@@ -3,9 +3,10 @@
 //!
 //! Read before: `join.rs`, `slots.rs`.
 
-use crate::join::{Engine, Stage, take_one};
+use crate::join::{Engine, Stage};
 use crate::slots::{Progress, Slots};
 use runtime::Mark;
+use runtime::task::budget;
 use std::ops::ControlFlow::{Break, Continue};
 use std::task::{Context, Poll, ready};
 use std::{iter, mem};
@@ -109,7 +110,7 @@ impl<I: Iterator<Item: Future>, T, P: FnMut(Progress)> Gathering<I, T, P> {
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, <I::Item as Future>::Output)>> {
         let Gathering { engine, children, on_progress } = self;
         engine.poll(children, cx, |children, end| {
-            take_one();
+            budget::take_if_left(); // The child that ended may have taken the last.
             on_progress.iter_mut().for_each(|report| report(children.progress()));
             Break(end)
         })

@@ -29,7 +29,7 @@
 
 use crate::ready::ReadySet;
 use crate::waker::Lent;
-use runtime::task::{budget, has_budget_remaining};
+use runtime::task::budget;
 use runtime::{Mark, Scope, trace};
 use std::mem;
 use std::ops::ControlFlow::{self, Break};
@@ -268,7 +268,7 @@ impl Engine {
     pub(crate) fn finish(&mut self) {
         trace!(below GatherDone { gather: self.mark });
         self.stage = Stage::Done;
-        take_one();
+        budget::take_if_left();
         self.forget_parent();
     }
 
@@ -289,14 +289,6 @@ impl Drop for Engine {
     fn drop(&mut self) {
         trace!(below GatherDropped { gather: self.mark });
         self.forget_parent();
-    }
-}
-
-/// Takes one from the budget, if one is left. After a `Break` nobody has asked: the child that ended may have taken the last.
-#[inline]
-pub(crate) fn take_one() {
-    if has_budget_remaining() {
-        budget::take();
     }
 }
 

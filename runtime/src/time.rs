@@ -11,6 +11,7 @@ use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::core::Core;
 use crate::parts::clock::{FAR, nanos, now_outside};
+use crate::task::budget::take_if_left;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::mem;
@@ -399,8 +400,8 @@ impl<F: Future> Future for Timeout<F> {
                 ready!(sleep.poll_due(cx));
                 if !has_waited {
                     ready!(sleep.spend_at_once(cx));
-                } else if budget::LEFT.get() > 0 {
-                    budget::take();
+                } else {
+                    take_if_left();
                 }
                 Err(Elapsed(()))
             }

@@ -8,6 +8,9 @@ use std::path::Path;
 use std::process::Command;
 use tests::{left_out, send_signal};
 
+/// The number of the signal that a terminal sends when it is closed.
+const SIGHUP: i32 = 1;
+
 /// Programs that are done soon, with arguments that make it sooner.
 fn programs() -> Vec<(&'static str, Vec<String>)> {
     let words = |text: &str| text.split_whitespace().map(str::to_string).collect();
@@ -116,9 +119,7 @@ fn children(id: u32) -> Vec<String> {
 fn leaves_nothing(name: &str, arguments: &[&str], count: usize) {
     let mut signals = vec![("TERM", 143), ("INT", 130)];
     // Where these tests run under `nohup`, the programs ignore it, as they should.
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("Linux tells it").trim();
-    if u64::from_str_radix(ignored, 16).expect("a number") & 1 == 0 {
+    if !examples::stop::is_ignored(SIGHUP) {
         signals.push(("HUP", 129));
     }
     for (signal, status) in signals {
