@@ -18,10 +18,15 @@ use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 /// What is counted: ours of these cases of the scoreboard.
-const WORKLOADS: [(&str, &str); 8] = [
+const WORKLOADS: [(&str, &str); 13] = [
     ("spawn", "spawn and join, 100,000 tasks"),
     ("yield", "yield, 1,000 tasks × 100"),
     ("wake", "two tasks wake each other"),
+    ("wake by hand", "a task wakes itself by hand, one task"),
+    ("mpsc", "two tasks, mpsc ping-pong"),
+    ("mpsc, local", "two tasks, mpsc ping-pong, ends that stay"),
+    ("oneshot", "oneshot request and reply"),
+    ("oneshot, local", "oneshot request and reply, ends that stay"),
     ("timer", "10,000 random sleeps"),
     ("timeout", "100,000 timeouts open at once"),
     ("gather, yields", "gather, each yields 10 times, n = 1000"),
