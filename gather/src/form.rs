@@ -110,7 +110,7 @@ impl<I: Iterator<Item: Future>, T, P: FnMut(Progress)> Gathering<I, T, P> {
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, <I::Item as Future>::Output)>> {
         let Gathering { engine, children, on_progress } = self;
         engine.poll(children, cx, |children, end| {
-            budget::take_if_left(); // The child that ended may have taken the last.
+            budget::take(); // Also if the child that ended has taken the last.
             on_progress.iter_mut().for_each(|report| report(children.progress()));
             Break(end)
         })
