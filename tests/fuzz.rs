@@ -4,8 +4,10 @@
 //!
 //! It is: spawn, join, abort; sleeps, also those that are made outside and reset; timeouts; intervals with each way to treat
 //! missed ticks, and their reset; channels that are bounded, unbounded and local, both kinds of oneshot, semaphores; jobs of
-//! the blocking pool; all forms of gather over a list, ends as they come, streams, task groups. Sockets and files have the
-//! system's timing, and are not here.
+//! the blocking pool; all forms of gather over a list, ends as they come, streams, task groups; tasks that do not rest, which
+//! see after how many polls the loop looks around. Sockets and files have the system's timing, and are not here. Nor does it
+//! see the order in which one look takes messages and fires timers: under the virtual clock both hardly ever come at the same
+//! look. `turns.rs::a_look_takes_what_other_threads_sent_before_it_fires_timers` shows that.
 //!
 //! `time GLASSLOOP_FUZZ=40000 cargo test -p tests --test fuzz random_programs` says how many a minute: 40,000 took 19 seconds
 //! of a processor on 30 November 2026, in a debug build, so 120,000 a minute.

@@ -116,14 +116,6 @@ pub use crate::circle::join::note_join;
 #[doc(hidden)]
 pub mod budget {
     pub use crate::circle::budget::{poll_left, spend, take};
-
-    /// Takes one if one is left, for an end that comes also when none is.
-    #[inline]
-    pub fn take_if_left() {
-        if super::has_budget_remaining() {
-            take();
-        }
-    }
 }
 
 /// Whether the task that is polled now has budget left.

@@ -11,7 +11,6 @@ use crate::circle::budget;
 use crate::circle::context;
 use crate::circle::core::Core;
 use crate::parts::clock::{FAR, nanos, now_outside};
-use crate::task::budget::take_if_left;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::mem;
@@ -401,7 +400,7 @@ impl<F: Future> Future for Timeout<F> {
                 if !has_waited {
                     ready!(sleep.spend_at_once(cx));
                 } else {
-                    take_if_left();
+                    budget::take(); // It may be the last, or one more.
                 }
                 Err(Elapsed(()))
             }

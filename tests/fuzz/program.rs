@@ -12,6 +12,8 @@ use tests::Random;
 pub(crate) enum Op {
     Sleep(u64),
     Yield,
+    /// Yields so often in a row, and tells after which yields something had happened meanwhile.
+    Busy(usize),
     Timeout(u64, Vec<Op>),
     Spawn(Vec<Op>),
     Join(usize),
@@ -55,6 +57,7 @@ pub(crate) enum Beat {
 pub(crate) const WORDS: &[&str] = &[
     "slept",
     "yielded",
+    "was busy",
     "in time",
     "too late",
     "spawned",
@@ -167,6 +170,7 @@ fn op(random: &mut Random, depth: usize, in_place: bool) -> Op {
         23 => Op::Ring(n),
         24 => Op::Set(n, ms),
         25 => Op::Job,
+        26 if !in_place => Op::Busy(2 * n),
         _ => Op::Sleep(ms),
     }
 }
@@ -371,6 +375,17 @@ async fn step(world: &Rc<World>, who: u32, op: &Op) -> u32 {
         Op::Yield => {
             api.yield_now().await;
             world.say(who, "yielded");
+        }
+        Op::Busy(yields) => {
+            let mut heard = Vec::new();
+            for n in 1..=*yields {
+                let before = world.log.borrow().len();
+                api.yield_now().await;
+                if world.log.borrow().len() > before {
+                    heard.push(n);
+                }
+            }
+            world.say(who, format!("was busy = {heard:?}"));
         }
         Op::Timeout(ms, body) => match api.timeout(*ms, run(world, body)).await {
             Some(value) => world.say(who, format!("in time = {value}")),

@@ -32,8 +32,8 @@ pub(crate) const BUDGET: i64 = 128;
 const PATIENCE: i64 = 1024;
 
 thread_local! {
-    /// What is left for the poll that is under way: [`BUDGET`] when it begins. Below zero: how often a leaf has asked in
-    /// vain. Where no loop runs it is so much that nobody can take it all; `context.rs` puts that back when a loop leaves.
+    /// What is left for the poll that is under way: [`BUDGET`] when it begins. Below zero: what was given although none was
+    /// left. At [`-PATIENCE`](PATIENCE) and below: also how often a leaf has asked in vain. Where no loop runs it is so much that nobody can take it all; `context.rs` puts that back when a loop leaves.
     pub(crate) static LEFT: Cell<i64> = const { Cell::new(i64::MAX) };
 }
 
@@ -60,7 +60,7 @@ pub fn poll_left(cx: &mut Context<'_>) -> Poll<()> {
     if LEFT.get() > 0 { Poll::Ready(()) } else { spend(cx, |_| Poll::Pending) }
 }
 
-/// Takes one.
+/// Takes one. An end that comes also when none is left takes one more than there are.
 #[inline]
 pub fn take() {
     LEFT.set(LEFT.get() - 1);
@@ -78,10 +78,10 @@ fn give_back() {
 #[inline(never)]
 fn refuse(cx: &Context<'_>) {
     let left = LEFT.get();
-    LEFT.set(if left > -PATIENCE { left } else { BUDGET });
+    LEFT.set(if left > -2 * PATIENCE { left.min(-PATIENCE) } else { BUDGET });
     // A poll that has spent its whole budget was a long one: the loop checks before the next.
     context::with(|core| core.check_before_next_poll());
-    if left == -1 {
+    if left > -PATIENCE {
         trace!(Waits { what: "its next turn: it has had its share" });
     }
     cx.waker().wake_by_ref();

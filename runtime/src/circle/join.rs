@@ -92,10 +92,7 @@ impl<T> JoinHandle<T> {
     /// Polls without budget.
     #[inline]
     pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        match self.result.take() {
-            Some(result) => Poll::Ready(result),
-            None => self.wait_for_end(cx),
-        }
+        self.result.take().map_or_else(|| self.wait_for_end(cx), Poll::Ready)
     }
 
     /// A function of its own, so that to join a task that has ended does not pay for the registers that a wait takes.
@@ -144,6 +141,7 @@ impl<T> JoinHandle<T> {
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         budget::spend(cx, |cx| self.poll_end(cx))
     }

@@ -244,7 +244,8 @@ impl Core {
         explore!(choose_next(self));
     }
 
-    /// Takes what has come from outside of the ready queue, without parking: messages, (5) due timers, (4) events.
+    /// Takes what has come from outside of the ready queue, without parking: messages, (5) due timers, (4) events. In this
+    /// order: what another thread has sent by now was there before the loop looked at its clock.
     fn check(&self, turn: &mut Turn) {
         self.polls_since_check.set(0);
         self.take_messages(turn);

@@ -24,10 +24,10 @@ use crate::sync::send::Closed;
 use crate::{At, ChannelMark};
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
 use std::mem;
 use std::ops::DerefMut;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 /// A channel with room for `capacity` values; tokio's `mpsc::channel`, asyncio's `Queue(maxsize)`.
@@ -361,8 +361,7 @@ impl<T, R: Reach> Receiver<T, R> {
     /// Dropping it loses no value.
     #[track_caller]
     pub fn recv(&mut self) -> impl Future<Output = Option<T>> {
-        let at = At::here();
-        poll_fn(move |cx| self.poll_at(Some(at), cx))
+        Recv { receiver: self, at: At::here() }
     }
 
     /// The poll function under [`recv`](Receiver::recv), for hand-written futures and streams.
@@ -370,24 +369,27 @@ impl<T, R: Reach> Receiver<T, R> {
         self.poll_at(None, cx)
     }
 
-    fn poll_at(&mut self, _at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    #[inline]
+    fn poll_at(&mut self, at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         budget::spend(cx, |cx| {
-            // Cloned before the lock and dropped after it: both are foreign code.
-            let polled = self.take_or_wait(Some(cx.waker().clone()), _at);
-            if polled.is_pending() {
-                self.note_wait(_at);
-            }
-            polled
+            let polled = self.take_or_wait(None, at);
+            if polled.is_ready() { polled } else { self.wait(at, cx) }
         })
     }
 
-    /// A function of its own, so that `poll_at` is short and the compiler can put it into the task.
-    #[cold]
-    fn note_wait(&self, _at: Option<At>) {
-        context::with(|core| {
-            trace!(below Waits { what: Wait::Channel, channel: self.channel.lock()._mark, side: "receive" } at _at);
-            core.note_wait(Wait::Channel);
-        });
+    /// Nothing is there: leaves a waker. It is cloned before the lock and dropped after it, for both are foreign code.
+    /// That code may have sent a value, so this looks once more. A function of its own, so that a value that is there does
+    /// not pay for a waker.
+    #[inline(never)]
+    fn wait(&mut self, _at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let polled = self.take_or_wait(Some(cx.waker().clone()), _at);
+        if polled.is_pending() {
+            context::with(|core| {
+                trace!(below Waits { what: Wait::Channel, channel: self.channel.lock()._mark, side: "receive" } at _at);
+                core.note_wait(Wait::Channel);
+            });
+        }
+        polled
     }
 
     /// The next value, if one is there: tokio's `try_recv`, asyncio's `get_nowait`.
@@ -486,6 +488,24 @@ impl<T, R: Reach> Receiver<T, R> {
         drop(guard);
         wake_all(&mut called);
         own
+    }
+}
+
+/// The future of [`Receiver::recv`]. With `poll_fn` it would be shorter, and its poll one call more: the compiler puts this
+/// one into the task.
+struct Recv<'a, T, R: Reach> {
+    receiver: &'a mut Receiver<T, R>,
+    /// Who receives, for the trace.
+    at: At,
+}
+
+impl<T, R: Reach> Future for Recv<'_, T, R> {
+    type Output = Option<T>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let at = self.at;
+        self.receiver.poll_at(Some(at), cx)
     }
 }
 
