@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
-use tests::{CountingAllocator, allocations, big_bytes_in_use, bytes_in_use, peak_bytes, poll_once, virtually};
+use tests::{CountingAllocator, allocations, big_bytes_in_use, bytes_in_use, poll_once, virtually};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -226,55 +226,6 @@ fn the_results_of_a_gather_have_at_most_512_places_and_a_page_to_spare() {
         check("try_gather", runtime::block_on(try_gather(results()).limit(8)).unwrap(), n);
         check("gather_tasks", virtually(async { gather_tasks(children()).limit(8).await }), n);
     }
-}
-
-/// So many children that wait, from an iterator that cannot tell how many there are.
-fn some_that_wait(n: u64) -> impl Iterator<Item = impl Future<Output = u64>> {
-    (0..).take_while(move |&at| at < n).map(async |n| {
-        sleep(Duration::from_millis(n % 7 + 1)).await;
-        n
-    })
-}
-
-#[test]
-fn a_limit_far_above_the_number_of_children_takes_no_memory() {
-    virtually(async {
-        macro_rules! assert_small {
-            ($($form:expr),*) => {$({
-                let mut form = Box::pin($form);
-                let (peak, polled) = peak_bytes(|| poll_once(&mut form));
-                assert!(polled.is_pending() && peak <= KEPT, "{}: {peak} bytes", stringify!($form));
-            })*};
-        }
-        for limit in [1_000_000, u32::MAX as usize] {
-            let results = || some_that_wait(3).map(async |child| Ok::<_, ()>(child.await));
-            let mut ends = as_completed(some_that_wait(3)).limit(limit);
-            assert_small!(
-                gather(some_that_wait(3)).limit(limit),
-                try_gather(results()).limit(limit),
-                race(some_that_wait(3)).limit(limit),
-                first_ok(results()).limit(limit),
-                gather_tasks(some_that_wait(3)).limit(limit),
-                ends.next()
-            );
-            assert_eq!(gather(some_that_wait(3)).limit(limit).await, [0, 1, 2]);
-        }
-    });
-}
-
-#[test]
-fn behind_a_limit_memory_grows_with_the_children_and_not_at_each_of_them() {
-    virtually(async {
-        for n in [1_000, BURST as u64] {
-            let mut all = gather(some_that_wait(n)).limit(1_000_000);
-            let (count, (peak, polled)) = allocations(|| peak_bytes(|| poll_once(&mut all)));
-            assert!(polled.is_pending());
-            // Slots, indices and the nodes of wakers; the timers and their heap are the loop's. Lists grow by doubling.
-            assert!(count <= 100, "{count} allocations for {n} children");
-            assert!(peak <= KEPT + 1_000 * n as isize, "{peak} bytes for {n} children");
-            assert!(all.await.into_iter().eq(0..n));
-        }
-    });
 }
 
 #[test]

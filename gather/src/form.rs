@@ -129,9 +129,8 @@ macro_rules! form {
             /// million lazy children never exist together, and after an error no more are taken. asyncio has a
             /// `Semaphore` for this.
             ///
-            /// The first poll makes slots for `n` children, or for as many as the iterator says that it has. If it cannot
-            /// say, slots are made as children start, so a limit that is too large costs nothing. A child that is ready
-            /// at once leaves its slot to the next one in the same poll. `usize::MAX` is no limit.
+            /// The first poll makes slots for `n` children, or for fewer, if the iterator says that it has fewer. A
+            /// child that is ready at once leaves its slot to the next one in the same poll. `usize::MAX` is no limit.
             ///
             /// How large should it be? Little's law: the number in flight is the number that ends per second, times the
             /// seconds that each takes, L = λ × W. The limit sets L. While the other side has room, a larger limit

@@ -219,7 +219,6 @@ mod tests {
     use std::cell::{Cell, RefCell};
     use std::future::{Pending, poll_fn, ready as at_once};
     use std::iter;
-    use std::marker::PhantomPinned;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     fn gated(gates: &[Gate]) -> impl Iterator<Item: Future<Output = usize>> {
@@ -539,49 +538,6 @@ mod tests {
             let even: Vec<_> = (0..100).step_by(2).collect();
             assert_eq!(Parent::new(gather(children())).run().0, even);
             assert_eq!(Parent::new(gather(children()).limit(limit)).run().0, even);
-        }
-    }
-
-    /// A large child that waits, and sees at each poll that it has not moved since the first.
-    struct Stays<F> {
-        at: Cell<usize>,
-        child: RefCell<F>,
-        _large: [u8; 1_000],
-        _pinned: PhantomPinned,
-    }
-
-    impl<F: Future + Unpin> Future for Stays<F> {
-        type Output = F::Output;
-
-        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-            let here = &raw const *self as usize;
-            let before = self.at.replace(here);
-            assert!(before == 0 || before == here, "it has moved");
-            Pin::new(&mut *self.child.borrow_mut()).poll(cx)
-        }
-    }
-
-    #[test]
-    fn slots_are_made_as_children_start_and_no_child_moves() {
-        for limit in [1, 16, 17, 100, 1_000, 5_000_000] {
-            let gates = gates(500);
-            let children = gates.iter().enumerate().map(|(n, gate)| Stays {
-                at: Cell::new(0),
-                child: RefCell::new(gate.child(n)),
-                _large: [0; 1_000],
-                _pinned: PhantomPinned,
-            });
-            let mut parent = Parent::new(gather(children.filter(|_| true)).limit(limit));
-            for start in 0..7 {
-                // Those that have begun end in an order of their own, and leave slots in every list.
-                parent.pending();
-                for gate in gates.iter().skip(start).step_by(7) {
-                    if gate.polls() > 0 { gate.open() } else { gate.open_silently() }
-                }
-            }
-            let (results, _) = parent.run();
-            assert!(results.into_iter().eq(0..500), "{limit}");
-            assert!(gates.iter().all(|gate| gate.drops() == 1));
         }
     }
 

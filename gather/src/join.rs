@@ -45,7 +45,7 @@ pub(crate) trait Children {
     /// then (take children from its iterator). `_mark` is for the trace.
     fn open(&mut self, _mark: Mark) {}
 
-    /// How many places there are, for the ready set. Behind a limit more may come: then the set grows.
+    /// How many places there are. It does not change after `open`: the ready set is made for so many.
     fn len(&self) -> usize;
 
     /// How many children have been taken from the iterator and have not ended, polled or not. A form without an iterator

@@ -74,9 +74,8 @@
 //!   a million.
 //! - With an exact size hint a gather in place allocates at most three times, at any number of children: one block for
 //!   the children, which later holds the results, and two blocks that all wakers share. If no child clones its waker,
-//!   the two are not allocated. A limit adds memory for the results, and some more blocks if the iterator cannot tell how
-//!   many children there are: they grow by doubling. A gather of tasks allocates for its handles and for the tally, and
-//!   the loop for each task.
+//!   the two are not allocated. A limit adds memory for the results. A gather of tasks allocates for its handles and
+//!   for the tally, and the loop for each task.
 //! - [`limit`](Gather::limit) bounds how many children are alive at once, [`on_progress`](Gather::on_progress) reports
 //!   each end. Call both before the first poll.
 //! - A gather that is polled again after it returned, or after a child panicked through it, panics with a message that

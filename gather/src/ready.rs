@@ -14,9 +14,7 @@
 //!
 //! All wakers of a gather point into this one block. It is made when a child first clones its waker (see `waker.rs`),
 //! and lives as long as the gather or any such clone: a single waker that outlives the gather keeps the whole block, 16
-//! bytes for each place. It keeps no child, and once the gather is gone it wakes nobody. Behind a limit, places may come
-//! later, when nobody knew how many children there would be. Their nodes are made when a child there first clones its
-//! waker.
+//! bytes for each place. It keeps no child, and once the gather is gone it wakes nobody.
 //!
 //! futures-rs allocates such a block for every child, and links them without a lock. Here a lock is held for a handful
 //! of instructions, and a reader can tell what is consistent with what.
@@ -25,7 +23,7 @@
 
 use runtime::{Mark, trace};
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::{array, mem};
 
@@ -44,17 +42,9 @@ pub(crate) const MOST_PLACES: usize = END as usize;
 pub(crate) struct ReadySet {
     /// Everything that changes. No foreign code runs under this lock: parents are cloned, woken and dropped outside.
     state: Mutex<State>,
-    /// One node for each place.
-    nodes: Nodes,
-}
-
-/// Nodes, which never move: wakers point to them.
-struct Nodes {
-    /// The first ones: here, if there are at most `FEW`, and else in a slice of their own.
+    /// One node for each place: here, if there are at most `FEW`, and else in a slice of their own.
     few: [Node; FEW],
     many: Box<[Node]>,
-    /// Those of the places that have come later.
-    later: OnceLock<Box<Nodes>>,
 }
 
 /// The part of a [`ReadySet`] behind its lock.
@@ -81,29 +71,38 @@ pub(crate) struct Node {
 }
 
 impl ReadySet {
-    /// A set for so many places. It grows when there are more.
+    /// A set for so many places.
     pub(crate) fn new(places: usize, parent: Waker, mark: Mark) -> Arc<ReadySet> {
         let state = State { _mark: mark, head: END, tail: END, parent: Some(parent) };
-        Arc::new(ReadySet { state: Mutex::new(state), nodes: Nodes::new(places) })
+        let node = |_| Node { set: AtomicPtr::default(), place: AtomicU32::new(0), next: AtomicU32::new(IDLE) };
+        let many = if places > FEW { (0..places).map(node).collect() } else { Box::default() };
+        Arc::new(ReadySet { state: Mutex::new(state), few: array::from_fn(node), many })
     }
 
     /// The node of `place`.
     pub(crate) fn node(&self, place: u32) -> &Node {
-        self.nodes.get(place as usize)
+        &self.nodes()[place as usize]
+    }
+
+    /// All nodes. This asks for the set and not for the place, so the processor foresees the answer. With the first places
+    /// in the block and the others in the slice it would guess wrong at each change, and both would be looked up.
+    fn nodes(&self) -> &[Node] {
+        if self.many.is_empty() { &self.few } else { &self.many }
     }
 
     /// Marks `place` as ready, and wakes the parent if it was not woken since its last poll. Called by wakers, on any
     /// thread.
     pub(crate) fn wake(&self, place: u32) {
+        let nodes = self.nodes();
         let mut state = self.lock();
-        let next = &self.node(place).next;
+        let next = &nodes[place as usize].next;
         if next.load(Relaxed) != IDLE {
             return; // Two wakes, one poll.
         }
         next.store(END, Relaxed);
         match mem::replace(&mut state.tail, place) {
             END => state.head = place,
-            tail => self.node(tail).next.store(place, Relaxed),
+            tail => nodes[tail as usize].next.store(place, Relaxed),
         }
         let parent = state.parent.take();
         let _woken = trace!(scope ChildWoken { gather: state._mark, place: place, due: parent.is_some() });
@@ -117,10 +116,11 @@ impl ReadySet {
     pub(crate) fn drain(&self, parent: &Waker, mut ready: impl FnMut(u32)) {
         // Cloned before the lock and in any case: a second lock, to see first whether it is needed, costs more.
         let mut parent = Some(parent.clone());
+        let nodes = self.nodes();
         let mut state = self.lock();
         while state.head != END {
             let place = state.head;
-            let next = &self.node(place).next;
+            let next = &nodes[place as usize].next;
             state.head = next.load(Relaxed);
             next.store(IDLE, Relaxed);
             ready(place);
@@ -139,35 +139,6 @@ impl ReadySet {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Nodes {
-    fn new(places: usize) -> Nodes {
-        let node = |_| Node { set: AtomicPtr::default(), place: AtomicU32::new(0), next: AtomicU32::new(IDLE) };
-        let many = if places > FEW { (0..places).map(node).collect() } else { Box::default() };
-        Nodes { few: array::from_fn(node), many, later: OnceLock::new() }
-    }
-
-    /// The first nodes. This asks for the set and not for the place, so the processor foresees the answer. With the first
-    /// places in the block and the others in the slice it would guess wrong at each change, and both would be looked up.
-    #[inline]
-    fn first(&self) -> &[Node] {
-        if self.many.is_empty() { &self.few } else { &self.many }
-    }
-
-    /// The node of `place`.
-    #[inline]
-    fn get(&self, place: usize) -> &Node {
-        let first = self.first();
-        if place < first.len() { &first[place] } else { self.get_later(place - first.len()) }
-    }
-
-    /// Twice as many as before, so there are few such steps. Not inlined: without a limit it is never called.
-    #[cold]
-    #[inline(never)]
-    fn get_later(&self, place: usize) -> &Node {
-        self.later.get_or_init(|| Box::new(Nodes::new(2 * self.first().len()))).get(place)
     }
 }
 
@@ -210,20 +181,6 @@ mod tests {
         set.wake(3);
         assert_eq!(count.0.load(SeqCst), 2);
         assert_eq!(drained(&set, &parent), [3]);
-    }
-
-    #[test]
-    fn places_that_come_later_have_nodes_that_do_not_move() {
-        let (set, _, parent) = set(3);
-        let first: Vec<*const Node> = (0..3).map(|place| &raw const *set.node(place)).collect();
-        for place in [1_000, 2, 7, 8, 23, 24, 999, 1_000, 0] {
-            set.wake(place);
-        }
-        assert_eq!(drained(&set, &parent), [1_000, 2, 7, 8, 23, 24, 999, 0]);
-        let nodes: std::collections::HashSet<*const Node> =
-            (0..=1_000).map(|place| &raw const *set.node(place)).collect();
-        assert_eq!(nodes.len(), 1_001);
-        assert!((0..3).all(|place| first[place as usize] == &raw const *set.node(place)));
     }
 
     #[test]

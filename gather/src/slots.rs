@@ -2,9 +2,8 @@
 //! its slot.
 //!
 //! Without a limit there is a slot for every child: all children are taken from the iterator before the first one is
-//! polled, and each value is stored in the slot of its child. With a limit there are so many slots and no more, and they
-//! are made as children start: a child that ends leaves its slot to the next one from the iterator, and values are stored
-//! in a list of their own.
+//! polled, and each value is stored in the slot of its child. With a limit there are so many slots and no more: a child
+//! that ends leaves its slot to the next one from the iterator, and values are stored in a list of their own.
 //!
 //! Wakers know a slot only by its number. With a limit, a late wake of the child before polls the child that is in the
 //! slot now: one spurious poll, which every future has to allow.
@@ -33,16 +32,13 @@ pub struct Progress {
 pub(crate) struct Slots<I: Iterator, T> {
     /// Where children come from. `None` once it has no more.
     iter: Option<I>,
-    /// The first slots, and without a limit all. This list never grows past its capacity, so no child ever moves.
+    /// Made at the first poll, and never again longer or shorter, so that no child ever moves.
     slots: Vec<Slot<I::Item, T>>,
-    /// With a limit: the slots behind the first ones. Each list is full before the next one is made, which has room for
-    /// as many as all before it together.
-    later: Vec<Vec<Slot<I::Item, T>>>,
     /// At most so many slots, if there is a limit.
     limit: Option<u32>,
     /// Without a limit: so many children were started, from the first slot on.
     started: u32,
-    /// With a limit: the slot that was left last, if it is vacant. The others follow, linked through [`Inside::Vacant`].
+    /// With a limit: the first vacant slot. The others follow, linked through [`Inside::Vacant`].
     vacant: Option<u32>,
     /// How many children have not ended yet.
     alive: u32,
@@ -83,10 +79,6 @@ pub(crate) struct TakenOut<F> {
     pub(crate) child: F,
 }
 
-/// With a limit, the first list of slots has room for so many bytes, if the iterator does not promise more children than
-/// that: four pages. A limit may be far greater than the number of children.
-const FIRST_BYTES: usize = 16 * 1024;
-
 /// The result may have so many places to spare, and they may be so many bytes: a page. To give back less is not worth the
 /// time.
 const SPARE_PLACES: usize = 512;
@@ -103,7 +95,6 @@ impl<I: Iterator, T> Slots<I, T> {
         Slots {
             iter: Some(iter),
             slots: Vec::new(),
-            later: Vec::new(),
             limit: None,
             started: 0,
             vacant: None,
@@ -178,8 +169,7 @@ impl<I: Iterator, T> Slots<I, T> {
         // The iterator has said that it is at its end. Ask it once: it may be somebody's own, and wrong.
         let more = self.iter.as_mut().and_then(Iterator::next);
         assert!(more.is_none(), "{LIES}");
-        let later = mem::take(&mut self.later).into_iter().flatten();
-        for (place, slot) in mem::take(&mut self.slots).into_iter().chain(later).enumerate() {
+        for (place, slot) in mem::take(&mut self.slots).into_iter().enumerate() {
             if let Inside::Child(child) = slot.inside {
                 out.push(TakenOut { _place: place as u32, index: self.indices[place], child: bare(child) });
             }
@@ -189,9 +179,8 @@ impl<I: Iterator, T> Slots<I, T> {
     /// Takes the children that live, and with their memory the values in it. Those to come never will.
     pub(crate) fn take(&mut self) -> Slots<iter::Empty<I::Item>, T> {
         self.iter = None;
-        let fresh = Slots { limit: self.limit, alive: self.alive, taken: self.taken, ..Slots::new(iter::empty()) };
-        let (slots, later) = (mem::take(&mut self.slots), mem::take(&mut self.later));
-        Slots { slots, later, indices: mem::take(&mut self.indices), ..fresh }
+        let (slots, indices) = (mem::take(&mut self.slots), mem::take(&mut self.indices));
+        Slots { slots, indices, limit: self.limit, alive: self.alive, taken: self.taken, ..Slots::new(iter::empty()) }
     }
 
     /// Stores the value of the child with this `index`: in its slot, or with a limit in the list.
@@ -232,7 +221,7 @@ impl<I: Iterator, T> Slots<I, T> {
     /// Gives the memory back when every child has ended and the values are elsewhere: a stream may outlive its end.
     pub(crate) fn let_go(&mut self) {
         assert!(self.alive == 0, "a child that lives stays in its slot");
-        (self.slots, self.later, self.indices) = (Vec::new(), Vec::new(), Vec::new());
+        (self.slots, self.indices) = (Vec::new(), Vec::new());
     }
 
     /// The first poll, without a limit: takes every child.
@@ -248,18 +237,15 @@ impl<I: Iterator, T> Slots<I, T> {
         self.alive = self.slots.len() as u32;
     }
 
-    /// The first poll, with a limit: makes room for the children that are sure to come, or for some.
-    fn make_room(&mut self, limit: u32) {
-        let (low, high) = self.iter.as_ref().map_or((0, Some(0)), Iterator::size_hint);
+    /// The first poll, with a limit: makes the slots, all vacant. No more than there can be children.
+    fn make_vacant(&mut self, limit: u32) {
         // At least one: without a slot, the children of an iterator that lies about its length would be lost.
-        let most = high.unwrap_or(usize::MAX).clamp(1, limit as usize);
-        self.limit = Some(most as u32);
-        let some = FIRST_BYTES / size_of::<Slot<I::Item, T>>();
-        // The iterator may promise absurdly many. So a refusal is no error, as in `store_apart`.
-        if self.slots.try_reserve_exact(some.max(low).clamp(1, most)).is_err() {
-            self.slots.reserve_exact(some.clamp(1, most));
-        }
-        _ = self.indices.try_reserve_exact(self.slots.capacity());
+        let most = self.iter.as_ref().and_then(|iter| iter.size_hint().1).unwrap_or(usize::MAX).max(1);
+        let len = most.min(limit as usize) as u32;
+        let vacant = |place| Inside::Vacant { next: Some(place + 1).filter(|&next| next < len) };
+        self.slots = (0..len).map(|place| Slot { inside: vacant(place), note: Note::default() }).collect();
+        self.indices = vec![0; len as usize];
+        self.vacant = Some(0).filter(|_| len > 0);
     }
 
     /// Without a limit: the next slot.
@@ -273,67 +259,28 @@ impl<I: Iterator, T> Slots<I, T> {
         Some(place)
     }
 
-    /// With a limit: puts the next child of the iterator into a vacant slot, or into a new one.
-    fn start_within(&mut self, limit: u32) -> Option<u32> {
-        if self.alive == limit {
-            return None;
-        }
+    /// With a limit: puts the next child of the iterator into a vacant slot.
+    fn fill_vacant(&mut self) -> Option<u32> {
+        let place = self.vacant?;
         let Some(child) = self.iter.as_mut()?.next() else {
             self.iter = None;
             return None;
         };
-        if self.taken >= limit as usize {
+        if self.taken >= self.slots.len() {
             // A child that takes the place of another one costs budget: an iterator that never ends, of children that
             // are always ready, would not return from this poll.
             budget::take();
         }
-        let place = self.vacant.unwrap_or(self.alive); // None is vacant: as many slots as live children.
-        if self.vacant.is_some() {
-            let slot = slot(&mut self.slots, &mut self.later, place);
-            if let Inside::Vacant { next } = slot.inside {
-                self.vacant = next;
-            }
-            slot.inside = Inside::Child(child);
-            self.indices[place as usize] = self.taken;
-        } else {
-            self.add_slot(child, limit);
-            self.indices.push(self.taken);
+        let slot = &mut self.slots[place as usize];
+        if let Inside::Vacant { next } = slot.inside {
+            self.vacant = next;
         }
+        slot.inside = Inside::Child(child);
+        self.indices[place as usize] = self.taken;
         self.taken += 1;
         self.alive += 1;
         Some(place)
     }
-
-    /// With a limit: a slot behind the last one. A list that is full stays where it is, and another one begins.
-    fn add_slot(&mut self, child: I::Item, limit: u32) {
-        let last = self.later.last().unwrap_or(&self.slots);
-        if last.len() == last.capacity() {
-            let len = self.alive.min(limit - self.alive);
-            self.later.push(Vec::with_capacity(len as usize));
-        }
-        let last = self.later.last_mut().unwrap_or(&mut self.slots);
-        last.push(Slot { inside: Inside::Child(child), note: Note::default() });
-    }
-}
-
-/// The slot with this number: one of the first, or one of those behind them.
-#[inline]
-fn slot<'a, S>(first: &'a mut [S], later: &'a mut [Vec<S>], place: u32) -> &'a mut S {
-    let place = place as usize;
-    if place < first.len() { &mut first[place] } else { slot_of(later, place - first.len()) }
-}
-
-/// The slot with this number, when the lists are counted through. Not inlined: without a limit it is never called.
-#[cold]
-#[inline(never)]
-fn slot_of<S>(lists: &mut [Vec<S>], mut place: usize) -> &mut S {
-    for list in lists {
-        if place < list.len() {
-            return &mut list[place];
-        }
-        place -= list.len();
-    }
-    panic!("there is a slot for each place")
 }
 
 /// Gives the spare memory of a result back, if it is worth it.
@@ -353,12 +300,12 @@ impl<I: Iterator<Item: Future>, T> Children for Slots<I, T> {
         trace!(below GatherOpen { gather: _mark, children: self.to_come() });
         match self.limit {
             None => self.take_all(),
-            Some(limit) => self.make_room(limit),
+            Some(limit) => self.make_vacant(limit),
         }
     }
 
     fn len(&self) -> usize {
-        if self.limit.is_none() { self.slots.len() } else { self.slots.capacity() }
+        self.slots.len()
     }
 
     fn alive(&self) -> usize {
@@ -367,16 +314,16 @@ impl<I: Iterator<Item: Future>, T> Children for Slots<I, T> {
 
     #[inline]
     fn start(&mut self) -> Option<u32> {
-        if let Some(limit) = self.limit { self.start_within(limit) } else { self.start_next() }
+        if self.limit.is_none() { self.start_next() } else { self.fill_vacant() }
     }
 
     #[inline]
     fn poll(&mut self, place: u32, cx: &mut Context<'_>) -> Poll<Self::End> {
-        let slot = slot(&mut self.slots, &mut self.later, place);
+        let slot = &mut self.slots[place as usize];
         let Inside::Child(child) = &mut slot.inside else { return Poll::Pending };
         // SAFETY: `new_unchecked` asks that what is pinned never moves again, unless it is `Unpin`. No other child
-        // leaves its slot but to be dropped there, and nobody else gets hold of one. No list of slots grows past its
-        // capacity once a child was polled, and a list is taken apart only when it holds none.
+        // leaves its slot but to be dropped there, nobody else gets hold of one, and the vector is taken apart only
+        // when it holds none.
         #[allow(unsafe_code, reason = "the standard library has no safe way into a pinned slice")]
         let output = ready!(unsafe { Pin::new_unchecked(child) }.poll(cx));
         slot.inside = Inside::Vacant { next: self.vacant };
@@ -389,6 +336,6 @@ impl<I: Iterator<Item: Future>, T> Children for Slots<I, T> {
     }
 
     fn note(&mut self, number: u32) -> &mut Note {
-        &mut slot(&mut self.slots, &mut self.later, number).note
+        &mut self.slots[number as usize].note
     }
 }
