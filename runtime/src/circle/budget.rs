@@ -32,8 +32,9 @@ pub(crate) const BUDGET: i64 = 128;
 const PATIENCE: i64 = 1024;
 
 thread_local! {
-    /// What is left for the poll that is under way: [`BUDGET`] when it begins. Below zero: what was given although none was
-    /// left. At [`-PATIENCE`](PATIENCE) and below: also how often a leaf has asked in vain. Where no loop runs it is so much that nobody can take it all; `context.rs` puts that back when a loop leaves.
+    /// What is left for the poll that is under way: [`BUDGET`] when it begins. Below zero: what was given although none
+    /// was left. At [`-PATIENCE`](PATIENCE) and below: also how often a leaf has asked in vain. Where no loop runs it is
+    /// so much that nobody can take it all; `context.rs` puts that back when a loop leaves.
     pub(crate) static LEFT: Cell<i64> = const { Cell::new(i64::MAX) };
 }
 

@@ -370,26 +370,25 @@ impl<T, R: Reach> Receiver<T, R> {
     }
 
     #[inline]
-    fn poll_at(&mut self, at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    fn poll_at(&mut self, _at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         budget::spend(cx, |cx| {
-            let polled = self.take_or_wait(None, at);
-            if polled.is_ready() { polled } else { self.wait(at, cx) }
+            // Cloned before the lock and dropped after it: both are foreign code. To lock twice, and to clone only when
+            // nothing is there, costs more where tasks wait for each other.
+            let polled = self.take_or_wait(Some(cx.waker().clone()), _at);
+            if polled.is_pending() {
+                self.note_wait(_at);
+            }
+            polled
         })
     }
 
-    /// Nothing is there: leaves a waker. It is cloned before the lock and dropped after it, for both are foreign code.
-    /// That code may have sent a value, so this looks once more. A function of its own, so that a value that is there does
-    /// not pay for a waker.
-    #[inline(never)]
-    fn wait(&mut self, _at: Option<At>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let polled = self.take_or_wait(Some(cx.waker().clone()), _at);
-        if polled.is_pending() {
-            context::with(|core| {
-                trace!(below Waits { what: Wait::Channel, channel: self.channel.lock()._mark, side: "receive" } at _at);
-                core.note_wait(Wait::Channel);
-            });
-        }
-        polled
+    /// A function of its own, so that `poll_at` is short and the compiler can put it into the task.
+    #[cold]
+    fn note_wait(&self, _at: Option<At>) {
+        context::with(|core| {
+            trace!(below Waits { what: Wait::Channel, channel: self.channel.lock()._mark, side: "receive" } at _at);
+            core.note_wait(Wait::Channel);
+        });
     }
 
     /// The next value, if one is there: tokio's `try_recv`, asyncio's `get_nowait`.
