@@ -28,6 +28,7 @@ mod taker;
 mod sleeper;
 mod timers;
 mod jobs;
+mod peace;
 mod scripted;
 mod connection;
 mod client;
