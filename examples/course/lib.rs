@@ -50,6 +50,8 @@ mod grade;
 mod catalog;
 mod progress;
 mod compile;
+mod parts;
+mod own;
 mod orders;
 mod checking;
 mod step;
