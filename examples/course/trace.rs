@@ -155,6 +155,8 @@ impl<'a> Writer<'a> {
             ("timers", has("Armed") && !has("TimerArmed")),
             // The rest of the rung registers a socket. What becomes of it, the answer may tell or not.
             ("sources", has("IoRegistered") && !has("IoWouldBlock") && !has("IoWaits")),
+            ("gathers", has("WakeChild")),
+            ("semaphores", has("Release") || has("Jobs")),
             ("program", true),
         ];
         let names: Vec<String> = silent.iter().filter(|(_, is)| *is).map(|(name, _)| quoted(name)).collect();

@@ -468,6 +468,8 @@ fn a_page_says_of_which_panels_nothing_is_told() {
         ("04_tickets", "\"silent\":[\"queue\",\"program\"]}"),
         ("06_timers", "\"silent\":[\"tasks\",\"queue\",\"timers\",\"program\"]}"),
         ("07_reactor", "\"silent\":[\"tasks\",\"sources\",\"program\"]}"),
+        ("08_gather", "\"silent\":[\"tasks\",\"queue\",\"gathers\",\"program\"]}"),
+        ("11_semaphore", "\"silent\":[\"tasks\",\"queue\",\"semaphores\",\"program\"]}"),
     ];
     for (lesson, silent) in expected.into_iter().filter(|(lesson, _)| lessons().contains(lesson)) {
         child(&format!("{lesson}/first_task")).env("COURSE_TRACE", &trace).output().unwrap();

@@ -61,7 +61,7 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         17 => Program::Rate(600, 300, 10),
         18 => Program::Two,
         // The waker of another task is replaced, and dropped.
-        19 => one(&[New, New, Move(2), ReleaseAt(Moment::Drop, 1), Poll(2), Poll(2)]),
+        19 => one(&[New, New, New, Move(3), ReleaseAt(Moment::Drop, 1), Poll(3), Poll(2)]),
         _ if dice.one_in(15) => Program::Rate(dice.roll(1..=30) as u32, dice.roll(1..=5) as usize, dice.roll(1..=50)),
         _ => {
             let (permits, steps) = Ask::roll(dice, size);
