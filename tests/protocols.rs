@@ -229,6 +229,28 @@ fn a_server_that_stops_answers_what_was_asked() {
 }
 
 #[test]
+fn a_server_that_stops_answers_what_lies_behind_or_says_that_it_closes() {
+    let program = || async {
+        let (client, server) = duplex(256);
+        let stop = Stop::default();
+        let server = serving(server, &stop);
+        // At every point, also in the middle of the first answer, with the second request read already.
+        drop(spawn(async move {
+            yield_now().await;
+            stop.set(true);
+        }));
+        client.write_all(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n").await.unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let answers = all_of(&client).await;
+        server.await.unwrap().unwrap();
+        let last = answers.rsplit("HTTP/1.1").next().unwrap();
+        let is_told = last.contains("\r\nConnection: close\r\n");
+        assert!(answers.matches("no such page\n").count() == 2 || is_told, "{answers}");
+    };
+    held(&explorer().overtakings(1).run(program), 40);
+}
+
+#[test]
 fn a_connection_that_is_aborted_leaves_no_client_and_no_other_connection_waiting() {
     let program = || async {
         let (connect, connections) = mpsc::channel(2);

@@ -136,7 +136,7 @@ impl Bench<'_> {
         fs::write(folder.join("exercise.rs"), source)?;
         fs::write(folder.join("check.rs"), check)?;
         let program = folder.join(format!("check{}", std::env::consts::EXE_SUFFIX));
-        let mut compiler = self.kit.rustc(&folder.join("check.rs"), &program);
+        let mut compiler = self.kit.rustc(&folder.join("check.rs"), &program, "short");
         compiler.env("CARGO_MANIFEST_DIR", self.course.folder());
         let (ended, said) = run(&mut compiler, &folder, "errors")?;
         if !matches!(ended, Ended::By(status) if status.success()) {

@@ -2,6 +2,10 @@
 //! is left is the *glue*, in which a check puts an answer. And it makes a copy of the check for the solution and for each
 //! mutant, so that the tests find them all in one binary.
 
+#[path = "parts.rs"]
+mod parts;
+
+use parts::{NO_PART, STUDENT};
 use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
@@ -10,20 +14,21 @@ use std::{env, fs};
 /// rung keeps the numbers of its lines.
 const SAY: &str = "#[allow(unused_macros)] macro_rules! say { ($($step:tt)*) => { course::say!($($step)*) }; }";
 
-/// How a check names the student's file.
-const STUDENT: &str = "#[path = \"exercise.rs\"]\nmod ";
-
 /// The rung on which the program of the last lesson stands.
 const LAST_RUNG: &str = "13_server/rung.rs";
 
-/// How a check says that the exercise is no part of the rung.
-const NO_PART: &str = "//! No part of the rung is the exercise.";
+/// The rungs at which a student may stop, and has a whole loop of her own.
+const OWN: [&str; 3] = ["04_tickets", "08_gather", "13_server"];
 
 fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets it");
     let lessons = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("lessons");
     let (mut modules, mut table) = (String::new(), String::new());
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=parts.rs");
+    // All answers in one binary take minutes to compile. Who works on one lesson waits for that one alone.
+    println!("cargo::rerun-if-env-changed=COURSE_LESSON");
+    let wanted = env::var("COURSE_LESSON").unwrap_or_default();
     for lesson in names(&lessons) {
         let folder = lessons.join(&lesson);
         let here = Path::new(&out).join(&lesson);
@@ -50,6 +55,10 @@ fn main() {
         let is_part = !check.contains(NO_PART);
         let around = if is_part { cut(&rung, &format!("mod {part} {{")) } else { rung };
         write(&here.join("glue.rs"), &cut(&around, "fn main()"));
+
+        if !lesson.starts_with(&wanted) {
+            continue;
+        }
 
         // Answers that are right in another way than the solution, and those that are wrong.
         let right = folder.join("right");
@@ -78,6 +87,34 @@ fn main() {
          pub const ANSWERS: &[Answer] = &[\n{table}];\n"
     );
     write(&Path::new(&out).join("answers.rs"), &format!("{modules}{table}"));
+    for rung in OWN {
+        own(&lessons, rung, Path::new(&out));
+    }
+}
+
+/// Writes two loops as students have them: a rung in which each exercise is an answer that is right in another way than the
+/// solution. In the first one these are the first by their names, in the second one the last.
+fn own(lessons: &Path, last: &str, to: &Path) {
+    let names: Vec<String> = names(lessons).into_iter().filter(|name| name.as_str() <= last).collect();
+    let file = |lesson: &str, name: &str| fs::read_to_string(lessons.join(lesson).join(name)).ok();
+    let number = |name: &str| -> u32 { name[..2].parse().expect("a lesson begins with its number") };
+    let files: Vec<_> =
+        names.iter().filter_map(|it| Some((number(it), file(it, "rung.rs")?, file(it, "check.rs")?))).collect();
+    let files: Vec<(u32, &str, &str)> =
+        files.iter().map(|(number, rung, check)| (*number, &**rung, &**check)).collect();
+    let rung = read(&lessons.join(last).join("rung.rs"));
+    for (which, is_last) in [("first", false), ("last", true)] {
+        let mut own = rung.clone();
+        for (lesson, part) in parts::exercises(&rung, &files) {
+            let folder = names.iter().find(|it| number(it) == lesson).expect("it is one of them");
+            let right = lessons.join(folder).join("right");
+            let answers = self::names(&right);
+            let answer = if is_last { answers.last() } else { answers.first() };
+            let answer = read(&right.join(answer.expect("each part has a right answer")));
+            own = parts::with(&own, part, &answer).expect("the part is there");
+        }
+        write(&to.join(format!("own_{}_{which}.rs", &last[..2])), &without_inner(&own));
+    }
 }
 
 /// Writes a copy of a rung that tells its steps, for the tests, and gives it. It goes into a module.

@@ -1,7 +1,8 @@
 //! A future that awaits a job, polled by hand, by several tasks in turn. What it should do is known at each step.
 
 use crate::dice::Dice;
-use crate::jobs::{Job, Used, settles};
+use crate::jobs::{Job, settles};
+use crate::peace::{IN_A_ROW, LONG_ROW, Unrest, in_peace};
 use crate::run::{Run, broken};
 use crate::spy::{Moment, Spy, forget, once_at};
 use std::any::Any;
@@ -10,7 +11,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 /// One step of a program in which a future is polled by hand.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,13 +31,6 @@ pub enum JobStep {
 
 /// The tasks that poll.
 const TASKS: u32 = 3;
-
-/// Polls in peace. On a busy machine one of them may be stopped for a moment, but not each.
-const IN_PEACE: u32 = 5;
-
-/// Processor time of a poll that looks again and again. The system counts it in steps of up to 10 ms, so one poll may seem to
-/// take so long, but not each.
-const LONG_POLL: Duration = Duration::from_millis(4);
 
 /// What a job gives. It may be sent to another thread, and not be shared.
 #[derive(Debug)]
@@ -118,8 +111,6 @@ pub struct ByHand {
     is_over: bool,
     /// So many other jobs are held meanwhile.
     pub beside: usize,
-    /// What the last poll has used. None: nobody asks, for the answer takes time.
-    used: Option<Used>,
 }
 
 impl ByHand {
@@ -129,7 +120,7 @@ impl ByHand {
         let (future, spies) = (Some(spawn(&job, value, panics)), (1..=TASKS).map(Spy::new).collect());
         let (polls, latest) = (0, None);
         let (may_end, is_over, beside) = (false, false, 0);
-        ByHand { job, future, spies, value, panics, polls, latest, may_end, is_over, beside, used: None }
+        ByHand { job, future, spies, value, panics, polls, latest, may_end, is_over, beside }
     }
 
     /// Does these steps.
@@ -173,9 +164,7 @@ impl ByHand {
         Run::current().tell("PollBegin", task, format!("poll {}, by task {task}{of}", self.polls));
         let waker = self.spies[task as usize - 1].waker();
         let future = self.future.as_mut().expect("it is polled before it is dropped");
-        let before = self.used.map(|_| Used::so_far());
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
-        self.used = before.map(|before| Used::so_far().since(before));
         match polled {
             Ok(answer) => {
                 Run::current().tell_answer(task, &answer);
@@ -238,27 +227,32 @@ impl ByHand {
     fn poll_in_peace(&mut self, task: u32) {
         self.poll(task);
         settles(|| self.job.is_held());
-        let (mut sleeps, mut cpu) = (u64::MAX, Duration::MAX);
-        self.used = Some(Used::default());
-        for _ in 0..IN_PEACE {
-            self.poll(task);
-            let used = self.used.unwrap_or_default();
-            (sleeps, cpu) = (sleeps.min(used.sleeps), cpu.min(used.cpu));
-        }
-        self.used = None;
+        let unrest = in_peace(|is_told| {
+            if is_told {
+                return self.poll(task);
+            }
+            let waker = self.spies[task as usize - 1].waker();
+            let future = self.future.as_mut().expect("it is polled before it is dropped");
+            // Pending: the job is held, and so the answer has nothing to give.
+            let _ = future.as_mut().poll(&mut Context::from_waker(&waker));
+        });
         let rule = "the loop goes on";
-        if sleeps > 0 {
-            let says = "The job is not over, and this poll has slept before it came back, as each of the polls before it. No \
-                        other task is polled meanwhile. A poll looks, keeps the waker, and comes back.";
-            broken(rule, says, None);
-        }
-        if cpu >= LONG_POLL {
-            let says = format!(
-                "The job is not over, and this poll has taken more than {} ms of processor time, as each of the polls before \
-                 it. No other task is polled meanwhile. A poll looks once, keeps the waker, and comes back.",
-                LONG_POLL.as_millis()
-            );
-            broken(rule, says, None);
+        match unrest {
+            None => {}
+            Some(Unrest::Sleeps) => {
+                let says = "The job is not over, and this poll has slept before it came back, as each of the polls before \
+                            it. No other task is polled meanwhile. A poll looks, keeps the waker, and comes back.";
+                broken(rule, says, None);
+            }
+            Some(Unrest::TakesLong) => {
+                Run::current().tell("Polls", task, format!("up to {IN_A_ROW} in a row"));
+                let says = format!(
+                    "The job is not over, and these polls have taken more than {} ms of processor time. No other task is \
+                     polled meanwhile. A poll looks once, keeps the waker, and comes back.",
+                    LONG_ROW.as_millis()
+                );
+                broken(rule, says, None);
+            }
         }
     }
 
@@ -267,6 +261,11 @@ impl ByHand {
         self.may_end = true;
         if self.future.is_none() {
             self.job.ends();
+            if !self.job.has_begun() {
+                let says = "The future was dropped before the job had begun, and the job is left out. It was asked for: let it \
+                            run.";
+                broken("the job runs", says, Some("JobEnd"));
+            }
             self.nothing_else_panicked();
             return self.nobody_keeps_the_result();
         }

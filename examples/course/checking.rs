@@ -67,6 +67,9 @@ impl Desk<'_> {
     pub(crate) fn ended(&mut self, status: ExitStatus) -> io::Result<u8> {
         self.say("  REFUSED. Broken rule: it comes back\n")?;
         self.tell(&format!("The answer ended the whole process of the check ({}).", how(status)))?;
+        if status.code().is_none() {
+            self.tell("A panic in a drop, while another panic runs, does that: is something still borrowed there?")?;
+        }
         Ok(NOT_ACCEPTED)
     }
 
@@ -75,6 +78,7 @@ impl Desk<'_> {
         let mine = lessons.iter().filter(|it| it.state(&self.progress) == State::Accepted).count();
         let all = lessons.iter().filter(|it| it.has_exercise()).count();
         self.say(&format!("  Exercises accepted: {mine} of {all}\n\n"))?;
+        self.tells_of_her_loop(lesson)?;
         // What comes after the work.
         let text = fs::read_to_string(lesson.file("lesson.md")).unwrap_or_default();
         let rest = text.split("**What is checked**").nth(1).and_then(|rest| rest.split("\n## ").nth(1));

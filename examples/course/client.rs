@@ -86,7 +86,11 @@ impl Client {
             6 => Client::new(&[hello(Told)], Leaves(false)),
             7 => Client::new(&[hello(Body), hello(Stay)], Leaves(false)),
             8 => Client::new(&[hello(Stay)], SendsOn(FAR_TOO_LONG)),
-            9 => Client::new(&[hello(Stay)], SendsOn(200)),
+            9 => {
+                let mut client = Client::new(&[hello(Stay)], SendsOn(200));
+                client.head = 300;
+                client
+            }
             10 => {
                 let mut client = Client::new(&[hello(Stay), hello(Stay)], Leaves(false)).cut(|_| true, 0);
                 client.head = client.requests[0].text.len();
@@ -166,7 +170,13 @@ impl Client {
             };
             let end =
                 if connection.is_closed() { "Then the connection is closed." } else { "The client waits for ever." };
-            broken("each request has its answer", format!("{says} {end}"), Some("Write"));
+            let begun = match rest {
+                0 => String::new(),
+                _ => format!(
+                    " Behind that lie {rest} bytes that are no whole answer: look at Content-Length, and at the empty line."
+                ),
+            };
+            broken("each request has its answer", format!("{says}{begun} {end}"), Some("Write"));
         }
         let last = &requests[expected - 1];
         match (last.wants.stays(), connection.is_closed()) {
@@ -234,7 +244,7 @@ impl Client {
 }
 
 /// So many requests, in words.
-fn requests_(count: usize) -> String {
+pub(crate) fn requests_(count: usize) -> String {
     if count == 1 { "1 request".to_owned() } else { format!("{count} requests") }
 }
 
@@ -265,7 +275,8 @@ pub fn is_answer(requests: &[Request], number: usize, answer: &Answer, is_cut: b
     if answer.status == "431" {
         let says = format!(
             "Request {number} is {asks}, and its head is shorter than the limit. Its answer is 431. The limit is for one \
-             head, and not for all that was read."
+             head, and not for all that was read.{}",
+            if is_cut { " Or was the end of the head not found, where it lay over two pieces?" } else { "" }
         );
         broken("a head has a limit", says, None);
     }

@@ -40,6 +40,7 @@ fn obey(course: &Course, words: &[&str], out: &mut dyn Write) -> u8 {
     let done = match (name, Orders::parse(rest)) {
         _ if also.is_some() => also.expect("it is one of those"),
         ("help" | "--help" | "-h", _) => desk.say(HELP),
+        ("loop", _) => desk.own(rest),
         (_, Err(wrong)) => desk.refuse(&wrong),
         ("next", Ok(Orders { lesson: None, .. })) => desk.next(),
         ("next", Ok(orders)) => desk.with_lesson(orders.lesson, |desk, lesson| {
@@ -156,7 +157,11 @@ impl Desk<'_> {
         self.say("  All lessons: cargo run -p course -- list\n\n")?;
         let Some(lesson) = self.current() else { return self.tell("No lesson has an exercise yet.") };
         match lesson.state(&self.progress) {
-            State::Accepted | State::Changed => {
+            State::Changed => {
+                self.tell("This exercise was accepted, and has changed since:")?;
+                self.begin(&lesson, State::Changed)
+            }
+            State::Accepted => {
                 self.tell("Every exercise that is there is accepted.")?;
                 let next = lessons.into_iter().find(|it| it.number > lesson.number && !it.has_exercise());
                 next.map_or(Ok(OK), |next| self.no_exercise(&next))

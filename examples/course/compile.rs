@@ -39,7 +39,7 @@ fn text(line: &str, name: &str) -> Option<String> {
     Some(rest.split('"').next()?.replace("\\\\", "\\"))
 }
 
-/// What it takes to compile a check without cargo: the course and its crates, compiled, and what the build script has made.
+/// What it takes to compile a check, or a loop, without cargo: the course and its crates, compiled, and what the build script has made.
 #[derive(Debug, Default)]
 pub(crate) struct Kit {
     /// Crates by their names.
@@ -76,10 +76,11 @@ impl Kit {
         Ok(is_built.then_some(kit))
     }
 
-    /// The compiler, with all that it needs to make `program` of the file of a check. It reports each error in a line.
-    pub(crate) fn rustc(&self, check: &Path, program: &Path) -> Command {
+    /// The compiler, with all that it needs to make `program` of the file of a check, or of a loop. In the format `short` it
+    /// reports each error in a line.
+    pub(crate) fn rustc(&self, file: &Path, program: &Path, format: &str) -> Command {
         let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-        rustc.args(["--edition", "2024", "--crate-type", "bin", "--error-format", "short"]);
+        rustc.args(["--edition", "2024", "--crate-type", "bin", "--error-format", format]);
         // As in Cargo.toml. What is only a warning keeps nobody from an accepted answer.
         rustc.args(["-A", "warnings", "-D", "unsafe_code", "-C", "debuginfo=line-tables-only"]);
         if !cfg!(debug_assertions) {
@@ -97,7 +98,7 @@ impl Kit {
         for (name, file) in &self.crates {
             rustc.arg("--extern").arg(format!("{name}={}", file.display()));
         }
-        rustc.arg("-o").arg(program).arg(check).env("OUT_DIR", &self.out_dir);
+        rustc.arg("-o").arg(program).arg(file).env("OUT_DIR", &self.out_dir);
         rustc
     }
 }

@@ -1,6 +1,6 @@
 //! How a connection to a scripted client has to end: after a silence, a leave, a head that is too long, or a stop.
 
-use crate::client::Client;
+use crate::client::{Client, requests_};
 use crate::connection::{Answer, Connection, Request, Wants};
 use crate::run::broken;
 
@@ -88,8 +88,9 @@ impl Client {
         }
     }
 
-    /// After so many answers the server was told to stop. It had `/slow` in work then, and perhaps more came.
-    pub fn judge_stop(&self, connection: &Connection, before: usize) {
+    /// After so many answers the client has asked for `/slow`, and perhaps for more behind it: `asked` in all. The server was
+    /// told to stop when it had `/slow` in work.
+    pub fn judge_stop(&self, connection: &Connection, before: usize, asked: usize) {
         let (slow, hello) = (Request::new("/slow", Wants::Stay), Request::new("/hello", Wants::Stay));
         let (answers, rest) = connection.answers();
         let answers = &answers[before..];
@@ -119,6 +120,16 @@ impl Client {
         if !are_right {
             let says = "The server was told to stop, and more requests came. Not all their answers are whole.";
             broken("a stop answers what was asked", says, None);
+        }
+        let last = answers.last().expect("the first is there");
+        if answers.len() < asked && last.connection != "close" {
+            let says = format!(
+                "The server was told to stop. Its last answer does not say `Connection: close`, and then it closes. The \
+                 client has sent {} more, and cannot know that nobody answers. Look at the stop before the head of the \
+                 answer is written.",
+                requests_(asked - answers.len())
+            );
+            broken("the answer says keep-alive or close", says, None);
         }
     }
 }

@@ -16,6 +16,9 @@ pub(crate) const HELP: &str = "  cargo run -p course               what to do ne
                                     the real loop, as a page
   cargo run -p course -- debug      gdb on a program that
                                     hangs: lesson 14
+  cargo run -p course -- loop 8     your own loop: rung 8
+                                    with what is accepted
+                                    of yours in it, run
 
   Each takes the number of a lesson, as in: check 1
   Without a number they mean the exercise that you saved

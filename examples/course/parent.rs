@@ -4,6 +4,7 @@
 use crate::children::{Child, Next, Shared, State};
 use crate::dice::Dice;
 use crate::meanwhile::meanwhile;
+use crate::peace::{IN_A_ROW, LONG_ROW, Unrest, in_peace};
 use crate::run::{Run, broken};
 use crate::spy::{Moment, Spy, forget, once_at};
 use std::cell::{Cell, RefCell};
@@ -24,6 +25,8 @@ pub(crate) const TASKS: u32 = 3;
 pub enum ChildStep {
     /// This task polls the gather.
     Poll(u32),
+    /// This task polls the gather some times, and no child is woken: no poll has anything to wait for.
+    PollInPeace(u32),
     /// A child is woken for nothing: it will say Pending.
     Wake(usize),
     /// A child is woken. In its next poll it wakes itself, and says Pending.
@@ -117,6 +120,7 @@ impl<T: 'static, R: PartialEq + Debug + 'static> Parent<T, R> {
                     self.poll(task, "");
                     self.judge_wakes();
                 }
+                ChildStep::PollInPeace(task) => self.polls_in_peace(task),
                 ChildStep::Wake(child) => self.wakes(child, None),
                 ChildStep::Yield(child) => self.wakes(child, Some(Next::Yield)),
                 ChildStep::End(child) => self.wakes(child, Some(self.ends(child, false))),
@@ -232,6 +236,38 @@ impl<T: 'static, R: PartialEq + Debug + 'static> Parent<T, R> {
                     self.judge_copies(copies);
                 }
                 *self.future.borrow_mut() = Some(future);
+            }
+        }
+    }
+
+    /// The task polls, and no child is woken.
+    fn polls_in_peace(self: &Rc<Self>, task: u32) {
+        let unrest = in_peace(|is_told| {
+            if is_told {
+                self.poll(task, "");
+                return self.judge_wakes();
+            }
+            let Some(mut future) = self.future.take() else { return };
+            match future.as_mut().poll(&mut Context::from_waker(&self.spy(task).waker())) {
+                Poll::Ready(result) => self.judge_ready(&result),
+                Poll::Pending => *self.future.borrow_mut() = Some(future),
+            }
+        });
+        match unrest {
+            None => {}
+            Some(Unrest::Sleeps) => {
+                let says = "No child was woken, and this poll has slept before it came back, as each of the polls before it. \
+                            No other task is polled meanwhile. A poll does what there is to do, and comes back.";
+                broken("a poll does not sleep", says, None);
+            }
+            Some(Unrest::TakesLong) => {
+                Run::current().tell("Polls", task, format!("up to {IN_A_ROW} in a row"));
+                let says = format!(
+                    "No child was woken, and these polls have taken more than {} ms of processor time. No other task is \
+                     polled meanwhile. A poll does what there is to do, and comes back.",
+                    LONG_ROW.as_millis()
+                );
+                broken("a poll comes back", says, None);
             }
         }
     }

@@ -76,7 +76,9 @@ impl Scripted {
             None => "WouldBlock".to_owned(),
             Some(Ok(number)) if way == 0 => format!("chunk {number} is read"),
             Some(Ok(number)) => format!("write {number} is done"),
-            Some(Err(_)) => "an error: it is reset".to_owned(),
+            Some(Err(ErrorKind::ConnectionReset)) => "an error: it is reset".to_owned(),
+            Some(Err(ErrorKind::Interrupted)) => "an error: interrupted".to_owned(),
+            Some(Err(_)) => "an error".to_owned(),
         };
         Run::current().tell_here("Attempt", state.task.get(), note);
         state.attempts.set(state.attempts.get() + 1);
@@ -87,7 +89,7 @@ impl Scripted {
         }
         if state.given.get().is_some() {
             let says = "An attempt has given a result, and another one is made in the same poll. What becomes of the \
-                        first? Whoever called retry wants each.";
+                        first? Whoever called retry wants each, an error, too.";
             broken("a result is passed on", says, None);
         }
         if !state.ways[way].told.get() {

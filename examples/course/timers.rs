@@ -157,7 +157,8 @@ impl Sleeps {
         }
         if self.holders(task) > 0 {
             let says = format!(
-                "The sleep of task {} is dropped, and the list still has its waker: it is armed for a future that is gone.",
+                "The sleep of task {} is dropped, and its waker is still held: it is armed for a future that is gone, or kept \
+                 somewhere else. Give it back.",
                 task + 1
             );
             broken("what is dropped leaves nothing", says, None)

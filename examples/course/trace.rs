@@ -36,13 +36,19 @@ pub(crate) struct Head<'a> {
     pub(crate) wake: Option<&'a (String, u32)>,
 }
 
-/// The lines of a run. Event 0 is the head; all others have the numbers that they have in a message. If a rule is broken,
-/// the last event says so, and its cause is the step that broke it, if a step did.
+/// The lines of a run. Event 0 is the head; all others have the numbers that they have in a message, up to those that were
+/// not kept: a note stands in their place. If a rule is broken, the last event says so, and its cause is the step that broke
+/// it, if a step did.
 pub(crate) fn lines(run: &Run, head: &Head<'_>) -> String {
     run.with_events(|events| {
         let mut writer = Writer { wake: head.wake.cloned(), ..Writer::new(run) };
         writer.head(head, events);
+        let mut next = 1;
         for event in events {
+            if event.number > next {
+                writer.left_out(next, event);
+            }
+            next = event.number + 1;
             writer.event(event);
         }
         if let Some(broken) = head.broken {
@@ -149,6 +155,8 @@ impl<'a> Writer<'a> {
             ("timers", has("Armed") && !has("TimerArmed")),
             // The rest of the rung registers a socket. What becomes of it, the answer may tell or not.
             ("sources", has("IoRegistered") && !has("IoWouldBlock") && !has("IoWaits")),
+            ("gathers", has("WakeChild")),
+            ("semaphores", has("Release") || has("Jobs")),
             ("program", true),
         ];
         let names: Vec<String> = silent.iter().filter(|(_, is)| *is).map(|(name, _)| quoted(name)).collect();
@@ -172,13 +180,25 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// The steps from this number on, up to an event, were not kept. What they led to has no known cause.
+    fn left_out(&mut self, from: u64, event: &Event) {
+        (self.poll, self.turn) = (None, None);
+        self.calls.clear();
+        self.pushed.clear();
+        self.popped.clear();
+        let says =
+            format!("the steps {from} to {} of the program are left out here: there are too many", event.number - 1);
+        let when = (event.turn.max(self.turns), event.at.as_nanos() as u64);
+        self.write("Note", None, &("check.rs".to_owned(), 1), when, &[text("text", &says)]);
+    }
+
     /// The last event: the rule that is broken.
     fn end(&mut self, broken: &Broken, last: Option<&Event>) {
         let Broken { rule, says, missing } = broken;
         let when =
             (last.map_or(0, |event| event.turn).max(self.turns), last.map_or(0, |event| event.at.as_nanos() as u64));
         // In the answer, so that it lies beside: where it was last, if that is known.
-        let line = self.last_line.clone().unwrap_or(("exercise.rs".to_owned(), 1));
+        let line = line_in(says).or(self.last_line.clone()).unwrap_or(("exercise.rs".to_owned(), 1));
         if self.run.hangs.load(SeqCst) && !self.is_parked && self.poll.is_none() {
             self.write("Park", None, &line, when, &[]);
         }
@@ -329,4 +349,10 @@ impl<'a> Writer<'a> {
         self.out.push_str("}\n");
         self.seq += 1;
     }
+}
+
+/// The line of the answer that a message names, as that of a panic does: `(exercise.rs:59)`.
+fn line_in(says: &str) -> Option<(String, u32)> {
+    let digits = says.split("(exercise.rs:").nth(1)?.split(')').next()?;
+    Some(("exercise.rs".to_owned(), digits.parse().ok()?))
 }

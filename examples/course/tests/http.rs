@@ -1,6 +1,6 @@
 //! Rung 13 as a server: every request has its answer, however the bytes come.
 //!
-//! The last test sends 40,000 requests with the project's own load test. It needs two release builds, so it is left out
+//! The last test sends 40,000 requests with the project's own load test. It needs three release builds, so it is left out
 //! unless it is asked for: `cargo test -p course --test http -- --ignored`. The tests with the real `ab` (ApacheBench, Debian's
 //! `apache2-utils`) are left out, and say so, where it is not installed.
 #![allow(dead_code, reason = "the server is a part of its rung")]
@@ -216,14 +216,18 @@ fn a_stop_answers_what_was_asked_and_then_closes() {
         answer(&mut stream);
         stops.store(true, SeqCst);
         // How long the server takes to see it is not known: it answers until then, and closes after one more answer.
-        let mut answers = 0;
+        let (mut answers, mut last) = (0, String::new());
         while stream.get_mut().write_all(b"GET /slow HTTP/1.1\r\n\r\n").is_ok() {
             // Asked once: the system tells a reset once, and from then on an end.
             let Ok([_, ..]) = stream.fill_buf() else { break };
-            assert_eq!(answer(&mut stream).1, "slept for 5 ms\n");
+            let (head, body) = answer(&mut stream);
+            assert_eq!(body, "slept for 5 ms\n");
             answers += 1;
+            last = head;
         }
         assert!(answers >= 1);
+        // Whatever lies behind the last answer, its client knows that nobody answers it.
+        assert!(last.contains("\r\nConnection: close\r\n"), "{last}");
     });
 }
 
@@ -245,15 +249,21 @@ fn four_thousand_requests_of_forty_clients_are_all_answered() {
     });
 }
 
+/// Rung 13, and the same loop as a student has it.
 #[test]
-#[ignore = "two release builds and some seconds: cargo test -p course --test http -- --ignored"]
+#[ignore = "three release builds and some seconds: cargo test -p course --test http -- --ignored"]
 fn the_load_test_loses_none_of_forty_thousand_requests() {
+    ["rung_13", "own_13"].into_iter().for_each(load_test);
+}
+
+/// Serves with this example of the course, and lets the load test ask it.
+fn load_test(example: &str) {
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO"));
         command.args(["run", "-q", "--release"]).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
         command
     };
-    let mut server = cargo(&["-p", "course", "--example", "rung_13", "--", "127.0.0.1:0"]);
+    let mut server = cargo(&["-p", "course", "--example", example, "--", "127.0.0.1:0"]);
     let mut server = server.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -267,5 +277,5 @@ fn the_load_test_loses_none_of_forty_thousand_requests() {
     let says = |name: &str, value: &str| {
         report.lines().any(|line| line.trim_start().starts_with(name) && line.trim_end().ends_with(value))
     };
-    assert!(says("statuses", "40,000") && says("errors", "none"), "{report}");
+    assert!(says("statuses", "40,000") && says("errors", "none"), "{example}: {report}");
 }

@@ -117,9 +117,14 @@ fn a_command_without_a_number_means_the_exercise_that_was_saved_last() {
     assert_eq!(lesson(), "0");
     // A check without a number says which one it means.
     assert!(command(&folder, &["check"]).1.starts_with("  Lesson 0: "));
-    // Changed since: then it is meant again.
+    // Changed since: then it is meant again, and nobody says that all is done.
     fs::write(folder.exercise(), "changed").unwrap();
     fs::File::options().write(true).open(folder.exercise()).unwrap().set_modified(later).unwrap();
+    let said = command(&folder, &[]).1;
+    assert!(
+        said.contains("has changed since") && said.contains("check 1\n") && !said.contains("Every exercise"),
+        "{said}"
+    );
     assert!(command(&folder, &["hint"]).1.starts_with("  Lesson 1, hint 1 "));
 }
 
@@ -225,6 +230,9 @@ fn what_nobody_knows_is_said_with_what_there_is() {
         assert!(said.contains("cargo run -p course -- check"), "{words:?}: {said}");
     }
     assert_eq!(command(&folder, &["help"]).0, commands::OK);
+    assert_eq!(command(&folder, &["loop", "14"]).0, commands::USAGE);
+    // Nothing is accepted.
+    assert_eq!(command(&folder, &["loop"]).0, commands::NOT_ACCEPTED);
 }
 
 #[test]
@@ -282,6 +290,9 @@ fn what_the_runner_says_fits_into_60_columns() {
         &["1"],
         &["watch", "99"],
         &["debug", "99"],
+        &["loop"],
+        &["loop", "14"],
+        &["loop", "1", "--quick"],
         &["step", "1", "--mine"],
         &["step", "--what-if"],
         &["step", "1", "--mine", "--what-if", "lifo"],
@@ -429,10 +440,25 @@ fn a_student_goes_from_the_clone_to_accepted() {
     let (code, said, error) = run(&["check"]);
     assert_eq!(code, Some(0), "{said}{error}");
     assert!(said.contains("ACCEPTED  300 programs with fresh seeds"), "{said}");
+    assert!(
+        said.contains("  Your loop: 1 of 1 part of rung 1 is yours. Run it:\n    cargo run -p course -- loop 1\n"),
+        "{said}"
+    );
     assert!(said.contains("  Exercises accepted: 1 of ") && said.contains("from \"The real file\" on,"), "{said}");
     assert!(said.ends_with("  Then:  cargo run -p course -- 2\n"), "{said}");
     assert!(run(&["list"]).1.contains("ACCEPTED"));
     assert_eq!(run(&["solution", "1"]).0, Some(0));
+
+    // A loop of her own: what is accepted is in it, and it runs.
+    let (code, said, error) = run(&["loop"]);
+    assert_eq!(code, Some(0), "{said}{error}");
+    assert!(said.starts_with("  Rung 1. Yours: 1 of 1 part.\n\n    run        lesson  1   yours\n"), "{said}");
+    assert!(
+        said.contains("/course/loop_01.rs\n  It runs:\n\n") && said.ends_with("a poll; 0 more to come\n"),
+        "{said}"
+    );
+    let own = fs::read_to_string(pages.with_file_name("loop_01.rs")).unwrap();
+    assert!(own.contains(&fs::read_to_string(&exercise).unwrap()) && own.contains("\nfn main() {"), "{own}");
 
     // What is accepted and changed is not what was accepted.
     fs::write(&exercise, &text).unwrap();

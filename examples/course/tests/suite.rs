@@ -1,5 +1,5 @@
 //! A suite that grows with the rungs: what a rung can do, all later rungs can do. Each test stands under the rung that
-//! brings it, and runs on that rung and on every rung after it.
+//! brings it, and runs on that rung and on every rung after it; and on loops of a student's own.
 //!
 //! Where a test waits for time it is by the virtual clock, from the rung on that has one.
 #![allow(dead_code, reason = "a test uses a part of its rung")]
@@ -30,6 +30,25 @@ mod rung_11;
 mod rung_12;
 #[path = "../lessons/13_server/rung.rs"]
 mod rung_13;
+
+/// A loop as a student has it: a rung whose exercises are answers that are right in another way than the solutions.
+macro_rules! own {
+    ($($name:ident: $file:literal)*) => {
+        $(#[allow(clippy::all, unused_imports, reason = "an exercise is not as short as it can be")]
+        mod $name {
+            include!(concat!(env!("OUT_DIR"), $file));
+        })*
+    };
+}
+
+own! {
+    own_04: "/own_04_first.rs"
+    own_04b: "/own_04_last.rs"
+    own_08: "/own_08_first.rs"
+    own_08b: "/own_08_last.rs"
+    own_13: "/own_13_first.rs"
+    own_13b: "/own_13_last.rs"
+}
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -985,4 +1004,10 @@ rungs! {
     on_11: rung_11::runtime, step_1 step_2 step_3 step_4 step_5 step_6 step_7 step_8 step_9 step_10 step_11;
     on_12: rung_12::runtime, step_1 step_2 step_3 step_4 step_5 step_6 step_7 step_8 step_9 step_10 step_11 step_12;
     on_13: rung_13::runtime, step_1 step_2 step_3 step_4 step_5 step_6 step_7 step_8 step_9 step_10 step_11 step_12;
+    on_own_04: own_04::runtime, step_1 step_2 step_3 step_4 turns;
+    on_own_04b: own_04b::runtime, step_1 step_2 step_3 step_4 turns;
+    on_own_08: own_08::runtime, step_1 step_2 step_3 step_4 step_5 step_6 step_7 step_8;
+    on_own_08b: own_08b::runtime, step_1 step_2 step_3 step_4 step_5 step_6 step_7 step_8;
+    on_own_13: own_13::runtime, step_1 step_2 step_3 step_4 step_5 step_6 step_7 step_8 step_9 step_10 step_11 step_12;
+    on_own_13b: own_13b::runtime, step_1 step_2 step_3 step_4 step_5 step_6 step_7 step_8 step_9 step_10 step_11 step_12;
 }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 
 // In a check this macro tells the step.
@@ -156,11 +157,14 @@ fn tell(name: &str, what: &str) {
     }
 }
 
-/// A waker that does nothing, and is not another that does nothing.
-struct Quiet;
+/// A waker that only counts. It is not equal to another one.
+#[derive(Default)]
+struct Counts(AtomicUsize);
 
-impl Wake for Quiet {
-    fn wake(self: Arc<Self>) {}
+impl Wake for Counts {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, SeqCst);
+    }
 }
 
 /// The place of a machine, in words.
@@ -205,12 +209,19 @@ fn drive(name: &'static str) {
     let run = Run::current();
     let mut machine = pin!(by_hand::TwoNaps::Start { name });
     for poll in 1.. {
-        let waker = Waker::from(Arc::new(Quiet));
+        let counts = Arc::<Counts>::default();
+        let waker = Waker::from(Arc::clone(&counts));
         desk(|desk| (desk.pending, desk.waker) = (None, Some(waker.clone())));
         run.tell("PollBegin", 0, format!("poll {poll}"));
         let polled = machine.as_mut().poll(&mut Context::from_waker(&waker));
         run.tell_answer(0, &polled);
         let (told, pending) = desk(|desk| (desk.told, desk.pending));
+        // A nap that says Pending has used it once.
+        if counts.0.load(SeqCst) > usize::from(pending.is_some()) {
+            let says = "The machine has used the waker itself. So it is polled at once, and again, whether its nap is over or \
+                        not: on a loop that is a spin. Whoever ends the nap wakes.";
+            broken("the machine wakes nobody", says, None);
+        }
         match polled {
             Poll::Pending => goes_on(place(&machine), told, pending),
             Poll::Ready(_) if told < LINES.len() => {

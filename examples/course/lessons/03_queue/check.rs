@@ -2,7 +2,7 @@
 //! turn, and knows who was ready when it began.
 #![allow(dead_code, unused_imports, unused_macros, unused_variables)]
 
-use course::Waking::{Asleep, By, InPoll, Yield};
+use course::Waking::{Asleep, By, InPoll, Twice, Yield};
 use course::{Crowd, Dice, Judged, Plan, Spawned, watch};
 use std::pin::pin;
 use std::rc::Rc;
@@ -34,6 +34,8 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         6 => task(&[Asleep, Yield]).spawning([task(&[Yield]), task(&[By(0)])]),
         7 => task(&[Yield, Yield, Yield]).spawning([Plan::endless(), task(&[InPoll])]),
         8 => task(&[Yield]).spawning([Plan::endless(), task(&[Asleep])]),
+        // Its number still stands in the queue when it has ended, and behind it stands another one.
+        9 => task(&[Yield, Yield, Yield]).spawning([task(&[Twice]), task(&[Yield, Yield])]),
         _ => Plan::roll(dice, size, &[Yield, Yield, Yield, By(0), Asleep, InPoll]),
     };
     let crowd = Crowd::new();

@@ -26,8 +26,8 @@ enum Act {
     Poll(u32, usize),
     /// So much comes to lie there, and the system tells of it once. Nothing, and it tells all the same.
     Edge(usize, u32),
-    /// The next attempt fails; the system tells of it.
-    Fails(usize),
+    /// The next attempt fails so; the system tells of it.
+    Fails(usize, ErrorKind),
     /// The task waits no more: its future is dropped.
     Cancel,
     /// The socket is dropped, and the next step has a new one.
@@ -45,6 +45,7 @@ pub fn main() {
 /// One program: one socket.
 fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
     use Act::{Cancel, Drop, Edge, Fails, Poll};
+    use ErrorKind::{ConnectionReset, Interrupted};
     let (read, write) = (Poll(1, READ), Poll(1, WRITE));
     // The smallest are always the same: what they refuse is easy to see. Then come dice.
     let (lies, acts) = match number {
@@ -55,16 +56,18 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         5 => ([0, 0], vec![write, Edge(WRITE, 1), write, read, Poll(2, WRITE), Edge(WRITE, 1), Poll(2, WRITE)]),
         6 => ([0, 2], vec![read, write, write]),
         7 => ([0, 0], vec![read, Edge(READ, 0), read, Edge(READ, 1), read]),
-        8 => ([1, 0], vec![read, Fails(READ), read]),
+        8 => ([1, 0], vec![read, Fails(READ, ConnectionReset), read]),
         9 => ([0, 0], vec![read, Drop, read, Edge(READ, 1), read]),
         // An error, and behind it lies something.
-        11 => ([0, 0], vec![Fails(READ), Edge(READ, 1), read, read]),
+        11 => ([0, 0], vec![Fails(READ, ConnectionReset), Edge(READ, 1), read, read]),
         12 => return Judged::new(watch(outlives_the_loop), &(), sleeps_at_a_socket),
+        // Whoever called decides whether it is worth another attempt.
+        13 => ([0, 0], vec![Fails(READ, Interrupted), Edge(READ, 1), read, read]),
         _ => roll(dice, size),
     };
     // A hundred pieces at most: to write many small ones takes the processor time of a spin.
     let (bytes, piece, room) = (dice.roll(1..=100_000), dice.roll(1_000..=20_000), dice.roll(1_000..=20_000));
-    let is_of_the_system = cfg!(unix) && (number == 10 || number > 12 && dice.one_in(20));
+    let is_of_the_system = cfg!(unix) && (number == 10 || number > 13 && dice.one_in(20));
     let body = move || match is_of_the_system {
         #[cfg(unix)]
         true => real(bytes as usize, piece as usize, room as usize),
@@ -79,13 +82,14 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
 
 /// Any program.
 fn roll(dice: &mut Dice, size: f64) -> ([u32; 2], Vec<Act>) {
+    use ErrorKind::{BrokenPipe, ConnectionReset, Interrupted};
     let lies = [dice.roll(0..=3) as u32, dice.roll(0..=3) as u32];
     let acts = (0..dice.roll(1..=(size * 20.0).ceil() as u64)).map(|_| {
         let (task, way) = (dice.roll(1..=u64::from(TASKS)) as u32, *dice.pick(&[READ, READ, WRITE]));
         match dice.roll(1..=20) {
             1..=11 => Act::Poll(task, way),
             12..=17 => Act::Edge(way, dice.roll(0..=3) as u32),
-            18 => Act::Fails(way),
+            18 => Act::Fails(way, *dice.pick(&[ConnectionReset, ConnectionReset, BrokenPipe, Interrupted])),
             19 => Act::Cancel,
             _ => Act::Drop,
         }
@@ -156,8 +160,8 @@ fn drive(lies: [u32; 2], acts: &[Act]) {
                 (0..chunks).for_each(|_| desk.state.chunk_comes(way));
                 desk.edge(way, chunks);
             }
-            Act::Fails(way) => {
-                desk.state.comes(way, ErrorKind::ConnectionReset);
+            Act::Fails(way, error) => {
+                desk.state.comes(way, error);
                 desk.edge(way, 1);
             }
             Act::Cancel => drop(desk.waits.take()),
@@ -312,7 +316,8 @@ impl Desk {
                   week has no memory left."
                 .to_owned(),
         };
-        broken("what is dropped is forgotten", says, Some("IoDeregistered"))
+        let missing = if is_empty && self.state.token.get().is_none() { "WakerDrop" } else { "IoDeregistered" };
+        broken("what is dropped is forgotten", says, Some(missing))
     }
 }
 

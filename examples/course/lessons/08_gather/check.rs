@@ -21,7 +21,7 @@ pub fn main() {
 
 /// One program: a gather, and what happens to its children.
 fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
-    use ChildStep::{Drop, End, EndAndPoll, Poll, PollAndAt, PollAndEnd, Wake, WakeAndAt, Yield};
+    use ChildStep::{Drop, End, EndAndPoll, Poll, PollAndAt, PollAndEnd, PollInPeace, Wake, WakeAndAt, Yield};
     // The smallest are always the same: what they refuse is easy to see. Then come dice.
     let (children, steps) = match number {
         1 => (2, vec![Poll(1), End(1), Poll(1), End(2), Poll(1)]),
@@ -41,6 +41,7 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         14 => (2, vec![Poll(1), WakeAndAt(1, Moment::Clone, 2), Poll(1), End(1), Poll(1)]),
         15 => return judged(watch(two_at_a_time)),
         16 => (200, vec![Poll(1), End(200), Poll(1), End(1), End(130), Poll(1)]),
+        17 => (2, vec![Poll(1), PollInPeace(1), End(1), Poll(1), PollInPeace(1)]),
         _ => {
             let children = dice.roll(0..=CHILDREN) as u32;
             (children, Parent::<u32, Vec<u32>>::roll(dice, children, size, false))

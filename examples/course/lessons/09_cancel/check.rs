@@ -24,7 +24,7 @@ pub fn main() {
 
 /// One program: a gather, and what happens to its children.
 fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
-    use ChildStep::{Drop, End, Fail, Poll, Wake, Yield};
+    use ChildStep::{Drop, End, Fail, Poll, PollInPeace, Wake, Yield};
     // The smallest are always the same: what they refuse is easy to see. Then come dice.
     let (children, steps) = match number {
         1 => (2, vec![Poll(1), Fail(1), Poll(1)]),
@@ -38,6 +38,7 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         9 => (2, vec![Fail(1), Poll(1)]),
         10 => (2, vec![Fail(2), Poll(1)]),
         11 => (0, vec![Poll(1)]),
+        12 => (2, vec![Poll(1), PollInPeace(1), Fail(2), Poll(1)]),
         _ => {
             let children = dice.roll(0..=CHILDREN) as u32;
             (children, Parent::<Result<u32, u32>, Outcome>::roll(dice, children, size, true))

@@ -60,6 +60,8 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         16 => Program::ByHand(6, vec![New; 6]),
         17 => Program::Rate(600, 300, 10),
         18 => Program::Two,
+        // The waker of another task is replaced, and dropped.
+        19 => one(&[New, New, New, Move(3), ReleaseAt(Moment::Drop, 1), Poll(3), Poll(2)]),
         _ if dice.one_in(15) => Program::Rate(dice.roll(1..=30) as u32, dice.roll(1..=5) as usize, dice.roll(1..=50)),
         _ => {
             let (permits, steps) = Ask::roll(dice, size);
@@ -148,7 +150,12 @@ fn rate(jobs: u32, permits: usize, millis: u64) {
         })
     }));
     let took = took.unwrap_or_else(|payload| {
-        if run.is_refused() || begun.get() == jobs {
+        // The rung says so when it has nothing to do. Another panic is the answer's.
+        let waits =
+            payload.downcast_ref::<String>().is_some_and(|text| text.starts_with("nothing can happen any more"));
+        let waits =
+            waits || payload.downcast_ref::<&str>().is_some_and(|text| text.starts_with("nothing can happen any more"));
+        if run.is_refused() || begun.get() == jobs || !waits {
             resume_unwind(payload);
         }
         let says = format!(

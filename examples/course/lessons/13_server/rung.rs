@@ -9,7 +9,8 @@
 //!   are [`Limits`](server::Limits).
 //! - HTTP/1.1 keeps a connection unless somebody says `close`. HTTP/1.0 closes it unless the client asks for
 //!   `keep-alive`, and then waits to be told so. The end of the answer's body is its `Content-Length`.
-//! - To stop is to answer what has been asked, and then to close.
+//! - To stop is to answer what is in work, to say in this answer that it is the last one, and then to close. So a client
+//!   that has sent more knows what was not answered.
 //!
 //! ```text
 //! $ cargo run --release -p course --example rung_13                      # asks itself 10,000 times
@@ -1092,9 +1093,8 @@ pub mod server {
         while keeps {
             if let Some(end) = input.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 let head: Vec<u8> = input.drain(..end + 4).collect();
-                let answer = answer(&String::from_utf8_lossy(&head), &mut keeps).await;
+                let answer = answer(&String::from_utf8_lossy(&head), &mut keeps, &stop).await;
                 stream.write_all(answer.as_bytes()).await?;
-                keeps &= !stop.get();
             } else if input.len() > limits.head {
                 return stream.write_all(b"HTTP/1.1 431 Too Large\r\nConnection: close\r\n\r\n").await;
             } else {
@@ -1108,7 +1108,7 @@ pub mod server {
     }
 
     /// The answer to a request with this head. `keeps` says afterwards whether the connection stays.
-    async fn answer(head: &str, keeps: &mut bool) -> String {
+    async fn answer(head: &str, keeps: &mut bool, stop: &Stop) -> String {
         let mut words = head.split_whitespace();
         let (method, path, version) = (words.next(), words.next(), words.next());
         let mut fields = head.lines().filter_map(|line| line.split_once(':'));
@@ -1125,6 +1125,8 @@ pub mod server {
             }
             _ => ("404 Not Found", "no such page\n"),
         };
+        // Asked last, right before it is told: whatever else the client has sent, it knows that this is the last answer.
+        *keeps &= !stop.get();
         let (length, connection) = (body.len(), if *keeps { "keep-alive" } else { "close" });
         format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: {connection}\r\n\r\n{body}")
     }

@@ -32,9 +32,8 @@ pub async fn serve(mut stream: TcpStream, stop: Stop, limits: Limits) -> Result<
     while keeps {
         if let Some(end) = input.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             let head: Vec<u8> = input.drain(..end + 4).collect();
-            let answer = answer(&String::from_utf8_lossy(&head), &mut keeps).await;
+            let answer = answer(&String::from_utf8_lossy(&head), &mut keeps, &stop).await;
             stream.write_all(answer.as_bytes()).await?;
-            keeps &= !stop.get();
         } else if input.len() > limits.head {
             return stream.write_all(b"HTTP/1.1 431 Too Large\r\nConnection: close\r\n\r\n").await;
         } else {
@@ -48,7 +47,7 @@ pub async fn serve(mut stream: TcpStream, stop: Stop, limits: Limits) -> Result<
 }
 
 /// The answer to a request with this head. `keeps` says afterwards whether the connection stays.
-async fn answer(head: &str, keeps: &mut bool) -> String {
+async fn answer(head: &str, keeps: &mut bool, stop: &Stop) -> String {
     let mut words = head.split_whitespace();
     let (method, path, version) = (words.next(), words.next(), words.next());
     let mut fields = head.lines().filter_map(|line| line.split_once(':'));
@@ -65,6 +64,8 @@ async fn answer(head: &str, keeps: &mut bool) -> String {
         }
         _ => ("404 Not Found", "no such page\n"),
     };
+    // Asked last, right before it is told: whatever else the client has sent, it knows that this is the last answer.
+    *keeps &= !stop.get();
     let (length, connection) = (body.len(), if *keeps { "keep-alive" } else { "close" });
     format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: {connection}\r\n\r\n{body}")
 }

@@ -29,7 +29,7 @@ class Gathers {
     if (shown.indexOf(at) >= MOST_CARDS) shown.unshift(...shown.splice(shown.indexOf(at), 1));
     const cards = shown.slice(0, MOST_CARDS).map((key) => this.card(key, state.gathers[key], state, at, now, e));
     if (shown.length > MOST_CARDS) cards.push(none(`and ${shown.length - MOST_CARDS} more gathers`));
-    draw(this.parent, ...(cards.length ? cards : [none("No gather: no children to count.")]));
+    draw(this.parent, ...(cards.length ? cards : [none(state.silent.includes("gathers") ? NOT_TOLD : "No gather: no children to count.")]));
     revealCurrent(this.parent);
     this.before = now;
   }

@@ -1,6 +1,8 @@
 // Semaphores and channels: what tasks wait for at each other. Who holds a permit, who stands in line, and whether they wait
 // for each other in a circle.
 
+const NO_SEMAPHORE = "No semaphore: no permits.";
+
 class Semaphores {
   constructor(app) {
     this.app = app;
@@ -12,12 +14,13 @@ class Semaphores {
       const line = it.line.length ? el("span", {}, ...lineChips(app, state, it.line)) : "nobody";
       return [`semaphore ${key}`, it.free ?? "?", held, line];
     };
-    this.table = new Table(app, "semaphores", ["", "free", "held by", "in line"], "No semaphore: no permits.", cells);
+    this.table = new Table(app, "semaphores", ["", "free", "held by", "in line"], NO_SEMAPHORE, cells);
   }
 
   show(state, e) {
     const keys = Object.keys(state.semaphores);
     const shown = pinned(keys, (key) => key === String(e?.semaphore));
+    this.table.empty = state.silent.includes("semaphores") ? NOT_TOLD : NO_SEMAPHORE;
     this.table.show(state, shown, e?.semaphore, keys.length, this.cycle(state));
   }
 

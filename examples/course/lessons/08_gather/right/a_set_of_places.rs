@@ -52,6 +52,23 @@ impl<F: Future> Children<F> {
     }
 }
 
+/// Given, to compare with: the bad gather. It gives all
+/// children the waker of the task, and polls them all.
+pub async fn naive<F: Future>(
+    // The children.
+    futures: impl IntoIterator<Item = F>,
+) -> Vec<F::Output> {
+    let mut children = Children::new(futures);
+    poll_fn(|cx| {
+        for place in 0..children.futures.len() {
+            children.poll(place, cx.waker());
+        }
+        children.all_ended()
+    })
+    .await;
+    children.outputs.into_iter().flatten().collect()
+}
+
 /// What a child's waker points to in `selective`.
 struct Flag {
     woken: AtomicBool,

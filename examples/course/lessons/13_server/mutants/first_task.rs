@@ -62,9 +62,9 @@ pub async fn serve(
         if !input.is_empty() {
             let head: Vec<u8> = input.drain(..).collect();
             let head = String::from_utf8_lossy(&head);
-            let answer = answer(&head, &mut keeps).await;
+            let answer = answer(&head, &mut keeps, &stop);
+            let answer = answer.await;
             stream.write_all(answer.as_bytes()).await?;
-            // Step 6: and if the server is to stop?
         } else {
             // Step 4: how much? Step 5: for how long?
             let length = stream.read(&mut buffer).await?;
@@ -78,7 +78,12 @@ pub async fn serve(
 
 /// The answer to a request with this head. `keeps` says
 /// afterwards whether the connection stays.
-async fn answer(head: &str, keeps: &mut bool) -> String {
+async fn answer(
+    head: &str,
+    keeps: &mut bool,
+    // Whether the server is to stop.
+    stop: &Stop,
+) -> String {
     let mut words = head.split_whitespace();
     let (method, path) = (words.next(), words.next());
     let version = words.next();
@@ -98,6 +103,7 @@ async fn answer(head: &str, keeps: &mut bool) -> String {
         }
         _ => ("404 Not Found", "no such page\n"),
     };
+    // Step 6: and if the server is to stop?
     let stays = if *keeps { "keep-alive" } else { "close" };
     format!(
         "HTTP/1.1 {status}\r\n\
