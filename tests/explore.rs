@@ -325,6 +325,35 @@ fn if_for_while_needs_a_wake_for_nothing() {
     assert_eq!(all(|| program(false, true)), 8);
 }
 
+#[test]
+fn as_many_wakes_for_nothing_as_are_told() {
+    // It looks again after the first wake, and not after the second.
+    let program = || async {
+        let flag = Rc::new(Flag::default());
+        let waiter = {
+            let flag = Rc::clone(&flag);
+            spawn(async move {
+                for _ in 0..2 {
+                    if !flag.is_set.get() {
+                        flag.wake().await;
+                    }
+                }
+                assert!(flag.is_set.get(), "it went on before the flag was set");
+            })
+        };
+        let setter = spawn(async move {
+            pauses(3).await;
+            flag.set();
+        });
+        setter.await.unwrap();
+        waiter.await.unwrap();
+    };
+    let held = explorer().spurious_wakes(1).run(program);
+    assert!(held.failure.is_none() && held.complete, "{held}");
+    let text = message(explorer().spurious_wakes(2), program);
+    assert_eq!(text.matches("is woken for nothing").count(), 2, "{text}");
+}
+
 async fn philosophers(orderly: bool) {
     let forks = [(); 3].map(|()| Rc::new(Semaphore::new(1)));
     let tasks = [0, 1, 2].map(|n: usize| {
