@@ -433,6 +433,42 @@ fn a_hang_says_who_waits_for_a_value_for_room_and_for_an_end() {
     }
 }
 
+#[test]
+fn a_hang_at_a_semaphore_that_nobody_holds_says_who_has_given_its_permit_up() {
+    let program = |forgets: bool| async move {
+        let lock = Rc::new(Semaphore::new(usize::from(forgets)));
+        let first = Rc::clone(&lock);
+        let taker = Builder::new().name("taker").spawn(async move {
+            if forgets {
+                first.acquire().await.forget();
+            }
+        });
+        taker.await.unwrap();
+        let _permit = lock.acquire().await;
+    };
+    let forgotten = message(explorer(), || program(true));
+    let why = ["; nobody holds one: \"taker\" (explore.rs:", "took one at explore.rs:", "and gave it up with `forget`"];
+    assert!(why.iter().all(|part| forgotten.contains(part)), "{forgotten}");
+    let none = message(explorer(), || program(false));
+    let (before, after) = none.split_once("; nobody holds one").unwrap_or_else(|| panic!("{none}"));
+    assert!(before.contains("waits for a permit at explore.rs:") && after.starts_with("\n  Again"), "{none}");
+}
+
+#[test]
+fn a_future_that_nothing_has_woken_is_told_as_such_also_when_a_fault_lost_its_wake() {
+    let program = || async {
+        let flag = Rc::new(Flag::default());
+        let waiter = Rc::clone(&flag);
+        let waits = spawn(async move { waiter.wake().await });
+        yield_now().await;
+        flag.set();
+        waits.await.unwrap();
+    };
+    // The wakes are: main's for its next turn, and the flag's.
+    let Ending::Hangs(how) = what_if(WhatIf::DropWake(2), program).faulty else { panic!("its wake is lost") };
+    assert!(how.contains("waits for something that this loop does not know, and nothing has woken it"), "{how}");
+}
+
 /// The prototype's program had 30 schedules, and is not kept; this one fails in the same run.
 #[test]
 fn a_value_is_lost_by_an_abort_between_recv_and_send() {
