@@ -688,17 +688,26 @@ fn the_message_says_who_was_polled_before_whom() {
     assert_eq!(text, expected);
 }
 
+/// The page that the panic of an `explore` names.
+fn page_of(text: &str) -> PathBuf {
+    let (_, path) = text.split_once("Again: \"3:1\".     Step through it: ").unwrap_or_else(|| panic!("{text}"));
+    assert!(path.starts_with("target/explore/explore") && path.ends_with(".html"), "{path}");
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
 #[test]
 fn explore_panics_with_the_message_and_leaves_a_page() {
     let text = panic_message(|| explore(|| lost_update(true)));
-    assert!(text.contains("Again: \"3:1\".     Step through it: target/explore/explore.html"), "{text}");
-    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/explore/explore.html");
-    let page = fs::read_to_string(page).unwrap();
+    let path = page_of(&text);
+    let page = fs::read_to_string(&path).unwrap();
     assert!(page.starts_with("<!doctype html>"));
     let chosen = page.find("\"kind\":\"Chosen\"").expect("the page has the overtaking");
     let seq = page[..chosen].rsplit("\"seq\":").next().unwrap().split(',').next().unwrap();
     assert!(page.contains(&format!("location.hash ||= \"#e={seq}\"")), "it opens at event {seq}");
     assert_eq!(explore(yields(2, 1)).failure.map(|it| it.run), None);
+    // Another call in the same file leaves that page as it is.
+    let other = page_of(&panic_message(|| explore(|| lost_update(true))));
+    assert!(other != path && fs::read_to_string(path).unwrap() == page, "{}", other.display());
 }
 
 #[test]

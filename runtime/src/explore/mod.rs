@@ -111,12 +111,14 @@ use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Runs `program` under every schedule with at most three overtakings, until one fails: `explorer().run(program)`, with
 /// a panic for a failure.
 ///
 /// Gives what was explored. The message of the panic says what failed, under which schedule, and where the page is on
-/// which to step through it.
+/// which to step through it: `target/explore/FILE.html`, named after the file of the call. When another call in that file
+/// has left a page in the same process, as another test does, the line of the call is in the name, too.
 ///
 /// ```
 /// use runtime::{explore::explore, spawn, task::yield_now};
@@ -147,8 +149,7 @@ pub fn explore<F: Future<Output = ()>>(program: impl Fn() -> F) -> Explored {
     let explored = explorer().run_on(&program);
     let Some(failure) = &explored.failure else { return explored };
     let message = &failure.message;
-    let stem = Path::new(at.file()).file_stem().map_or("program".into(), |stem| stem.to_string_lossy());
-    let (path, shown) = page_path(&stem);
+    let (path, shown) = page_path(&page_name(at));
     let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| failure.page_on(&path, &program));
     match written {
         Ok(()) => panic!("{message}     Step through it: {}", shown.display()),
@@ -156,9 +157,27 @@ pub fn explore<F: Future<Output = ()>>(program: impl Fn() -> F) -> Explored {
     }
 }
 
+/// The first call of `explore` with a page of each name, in this process: the name, and the call's file and line.
+static PAGES: Mutex<Vec<(String, &str, u32)>> = Mutex::new(Vec::new());
+
+/// The name of the page of the call at this place. It is that of the file. Another call in a file of that name has its line
+/// in the name, so that it leaves the page of the first one as it is.
+fn page_name(at: &'static Location<'static>) -> String {
+    let stem = Path::new(at.file()).file_stem().map_or("program".into(), |stem| stem.to_string_lossy());
+    let mut pages = PAGES.lock().unwrap_or_else(PoisonError::into_inner);
+    match pages.iter().find(|(name, ..)| *name == stem) {
+        Some((_, file, line)) if (*file, *line) != (at.file(), at.line()) => {
+            return format!("{stem}-{}.html", at.line());
+        }
+        Some(_) => {}
+        None => pages.push((stem.to_string(), at.file(), at.line())),
+    }
+    format!("{stem}.html")
+}
+
 /// Where the page of a failure goes: below the folder `target` of the build. And the path from the top of the build.
-fn page_path(stem: &str) -> (PathBuf, PathBuf) {
-    let name = Path::new("explore").join(format!("{stem}.html"));
+fn page_path(name: &str) -> (PathBuf, PathBuf) {
+    let name = Path::new("explore").join(name);
     if let Some(target) = env::var_os("CARGO_TARGET_DIR") {
         let path = PathBuf::from(target).join(name);
         return (path.clone(), path);
