@@ -764,6 +764,31 @@ fn a_panic_is_a_failure_unless_somebody_has_taken_it() {
 }
 
 #[test]
+fn an_unwrap_of_a_handle_tells_which_task_has_panicked_and_where() {
+    let text = message(explorer(), || async {
+        let worker = Builder::new().name("worker").spawn(async { panic!("on purpose") });
+        worker.await.unwrap()
+    });
+    let line = |what: &str| {
+        let source = include_str!("explore.rs");
+        let begin = source.find("fn an_unwrap_of_a_handle").unwrap();
+        source[..begin + source[begin..].find(what).unwrap()].lines().count()
+    };
+    let worker = line("\"worker\"");
+    let told = format!("\n  \"worker\" (explore.rs:{worker}) panicked at explore.rs:{worker}.\n  Again: \"\".");
+    assert!(text.contains("JoinError(the task panicked: on purpose) (explore.rs:") && text.ends_with(&told), "{text}");
+}
+
+#[test]
+fn the_place_stands_below_a_message_of_several_lines() {
+    let text = message(explorer(), || async { assert_eq!(choose(2), 0, "not the first") });
+    assert!(
+        text.starts_with("assertion `left == right` failed: not the first\n  left: 1\n right: 0\n(explore.rs:"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_is_left_when_main_ends_is_dropped_and_not_run_on() {
     let polls = Cell::new(0);
     let polls = Rc::new(polls);
@@ -793,7 +818,10 @@ fn a_program_without_an_end_names_who_was_polled_most() {
     };
     let text = message(explorer().steps(50), program);
     assert!(text.starts_with("it did not end within 50 steps: \"spinner\" (explore.rs:"), "{text}");
-    assert!(text.contains("was polled most, 49 times"), "{text}");
+    assert!(
+        text.contains("was polled most, 49 times; if it is meant to take so many, allow more with steps(n)"),
+        "{text}"
+    );
 }
 
 #[test]

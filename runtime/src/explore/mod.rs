@@ -365,7 +365,7 @@ impl Failure {
         // What may not be written is told before anything runs.
         crate::trace::check_page(path.as_ref())?;
         let (recorder, first) = search::record(program, self.options, &self.schedule);
-        let what = self.message.lines().next().unwrap_or_default();
+        let what = self.message.lines().next().unwrap_or_default().trim_end_matches(':');
         recorder.save_page_at(what, path.as_ref(), first.or(self.first))
     }
 }
@@ -394,5 +394,5 @@ pub fn choose(n: usize) -> usize {
     if n == 1 || !is_explored() {
         return 0;
     }
-    hooks::choose_at(n, Location::caller())
+    hooks::choose_at(n, Location::caller(), false)
 }

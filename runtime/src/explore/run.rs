@@ -91,7 +91,8 @@ pub(super) enum What {
     /// Of timers with one deadline this one fired before that one, by their keys.
     Tie { timer: u32, before: u32 },
     /// The program chose.
-    Choose { of: usize, value: usize, at: &'static Location<'static> },
+    /// With `is_short`: how many bytes a read or a write takes.
+    Choose { of: usize, value: usize, at: &'static Location<'static>, is_short: bool },
 }
 
 /// What is kept of a run that is told about.
@@ -255,15 +256,15 @@ impl Run {
         }
     }
 
-    /// The program chooses one of `n`.
+    /// The program chooses one of `n`; with `is_short`, how many of `n` bytes a read or a write takes, where 0 is all.
     ///
     /// # Errors
     /// When the run cannot go on.
-    pub(super) fn choose(&mut self, n: usize, at: &'static Location<'static>) -> Result<usize, Stop> {
+    pub(super) fn choose(&mut self, n: usize, at: &'static Location<'static>, is_short: bool) -> Result<usize, Stop> {
         let signature = mix(std::ptr::from_ref(at).addr() as u64, 2);
         let value = self.pick(n, signature, || format!("choose({n}) at {}", super::story::place(at)))?;
         if value > 0 {
-            self.tell(|| What::Choose { of: n, value, at });
+            self.tell(|| What::Choose { of: n, value, at, is_short });
         }
         Ok(value)
     }

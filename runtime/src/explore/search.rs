@@ -49,8 +49,9 @@ struct Node {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     Held,
-    /// Main panicked: the text, and where.
-    Panic(String, Option<(String, u32)>),
+    /// Main panicked: the text, and where. When the text holds that of a task's panic, as that of an `unwrap` of its handle
+    /// does: which task in words, and where that one panicked.
+    Panic(String, Option<(String, u32)>, Option<(String, Option<(String, u32)>)>),
     /// A task did: the text, where, and which task in words.
     TaskPanic(String, Option<(String, u32)>, String),
     Stopped(Stop),
@@ -118,7 +119,15 @@ impl<P: Fn(&Runtime)> Runner<P> {
                 let text = text_of(&*payload).to_owned();
                 let place = panics::place_of(&text);
                 crate::parts::foreign::drop_payload(payload);
-                Outcome::Panic(text, place)
+                // Main may have passed it on as it is: then the place is that of the task already.
+                let passed_on = self
+                    .run
+                    .panics
+                    .iter()
+                    .find(|panic| !panic.text.is_empty() && text != panic.text && text.contains(&panic.text));
+                let of_task =
+                    passed_on.map(|panic| (story::who(panic.name.as_deref(), panic.at), panics::place_of(&panic.text)));
+                Outcome::Panic(text, place, of_task)
             }
             Ok(()) => match self.run.panics.iter().find(|panic| !panic.taken.load(Ordering::Relaxed)) {
                 Some(panic) => {

@@ -152,7 +152,7 @@ pub fn what_if_on(fault: WhatIf, program: impl Fn(&Runtime)) -> Difference {
 fn ending(outcome: &Outcome, events: &[Event]) -> Ending {
     match outcome {
         Outcome::Held => Ending::Well,
-        Outcome::Panic(text, _) | Outcome::TaskPanic(text, ..) | Outcome::Stopped(Stop::Refused(text)) => {
+        Outcome::Panic(text, ..) | Outcome::TaskPanic(text, ..) | Outcome::Stopped(Stop::Refused(text)) => {
             Ending::Panicked(text.clone())
         }
         Outcome::Stopped(Stop::Endless) => Ending::Hangs("it runs for ever".to_owned()),
