@@ -293,10 +293,19 @@ pub struct Explored {
     pub complete: bool,
     /// The first schedule that failed.
     pub failure: Option<Failure>,
-    /// Whether the number of overtakings kept something from being tried.
-    is_bounded: bool,
-    /// That number.
-    bound: usize,
+    /// Of which schedules it tells.
+    of: Which,
+}
+
+/// Which schedules an [`Explored`] tells of.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    /// All that the program has.
+    All,
+    /// Those with so many overtakings; there are others.
+    Bounded(usize),
+    /// The one that somebody gave, to be replayed.
+    Given,
 }
 
 impl fmt::Display for Explored {
@@ -305,17 +314,19 @@ impl fmt::Display for Explored {
             1 => "1 schedule".to_owned(),
             n => format!("{} schedules", story::grouped(n)),
         };
-        let bound = self.bound;
-        match &self.failure {
-            Some(failure) => f.write_str(&failure.message),
-            None if !self.complete => write!(f, "held in the first {schedules}; there are more, which were not tried."),
-            None if self.is_bounded => write!(
+        match (&self.failure, self.of) {
+            (Some(failure), _) => f.write_str(&failure.message),
+            (None, Which::Given) => f.write_str("held in the schedule that was replayed."),
+            (None, _) if !self.complete => {
+                write!(f, "held in the first {schedules}; there are more, which were not tried.")
+            }
+            (None, Which::Bounded(bound)) => write!(
                 f,
                 "held in {schedules} with at most {bound} overtaking{}; what takes more was not tried.",
                 if bound == 1 { "" } else { "s" }
             ),
-            None if self.schedules == 1 => f.write_str("held in its one schedule."),
-            None => write!(f, "held in all {schedules}."),
+            (None, Which::All) if self.schedules == 1 => f.write_str("held in its one schedule."),
+            (None, Which::All) => write!(f, "held in all {schedules}."),
         }
     }
 }
