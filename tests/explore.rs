@@ -1025,8 +1025,13 @@ fn a_fault_that_does_no_harm_says_why() {
     let told = [
         (what_if(WhatIf::DropWake(1), twice), "another one came for the same task"),
         (what_if(WhatIf::DropWake(2), twice), "its task was in the queue already"),
-        (what_if(WhatIf::DropWake(3), twice), "it never came"),
+        (what_if(WhatIf::DropWake(3), twice), "it never came: the run without it has 2 wakes"),
+        (what_if(WhatIf::WakeTwice(1), || async {}), "it never came: the run without it has no wake"),
         (what_if(WhatIf::ForgetWaker(1), keeps), "nobody used it"),
+        (what_if(WhatIf::ForgetWaker(2), keeps), "it never came: in the run without it 1 waker is kept"),
+        (what_if(WhatIf::ClearLate, || async {}), "it never came: no task is woken or aborted while it is polled"),
+        (what_if(WhatIf::UntilEmpty, || async {}), "it never came: no poll makes a task ready"),
+        (what_if(WhatIf::Lifo, || async {}), "it never came: no two tasks are ready at once"),
     ];
     for (difference, why) in told {
         assert_eq!((&difference.usual, &difference.faulty), (&Ending::Well, &Ending::Well));

@@ -45,6 +45,15 @@ pub(super) enum WakeFault {
     Twice,
 }
 
+/// What has come so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    /// Wakers that were used.
+    pub(super) wakes: usize,
+    /// Wakers that were kept, which is cloned.
+    pub(super) kept: usize,
+}
+
 /// What the loop unwinds with when a run is stopped.
 pub(super) struct Stopped;
 
@@ -138,9 +147,8 @@ pub(super) struct Run {
     pub(super) panics: Vec<TaskPanic>,
     /// Messages that this very thread has sent to the loop.
     own_messages: usize,
-    /// Wakes, and wakers that were kept: for the faults that count them.
-    wakes: usize,
-    kept: usize,
+    /// For the faults that count them.
+    pub(super) counts: Counts,
     pub(super) stop: Option<Stop>,
     /// Only when it is told about.
     pub(super) story: Option<Story>,
@@ -271,10 +279,10 @@ impl Run {
 
     /// A waker is used: what a fault does to the wake.
     pub(super) fn fault_of_wake(&mut self, ticket: Ticket) -> Option<WakeFault> {
-        self.wakes += 1;
+        self.counts.wakes += 1;
         match self.fault? {
-            WhatIf::DropWake(n) if self.wakes == n => Some(WakeFault::Lost),
-            WhatIf::WakeTwice(n) if self.wakes == n => Some(WakeFault::Twice),
+            WhatIf::DropWake(n) if self.counts.wakes == n => Some(WakeFault::Lost),
+            WhatIf::WakeTwice(n) if self.counts.wakes == n => Some(WakeFault::Twice),
             WhatIf::ClearLate if self.is_cleared_late(ticket) => Some(WakeFault::Lost),
             _ => None,
         }
@@ -291,8 +299,8 @@ impl Run {
 
     /// A waker is cloned. Whether the clone is nobody's, by a fault.
     pub(super) fn forgets_waker(&mut self) -> bool {
-        self.kept += 1;
-        matches!(self.fault, Some(WhatIf::ForgetWaker(n)) if n == self.kept)
+        self.counts.kept += 1;
+        matches!(self.fault, Some(WhatIf::ForgetWaker(n)) if n == self.counts.kept)
     }
 
     /// The task at poll has panicked, or one that is dropped.
