@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use runtime::explore::explorer;
-//! use runtime::{spawn, task::yield_now};
+//! use runtime::task::{Builder, yield_now};
 //! use std::{cell::Cell, rc::Rc};
 //!
 //! let explored = explorer().run(|| async {
@@ -19,7 +19,8 @@
 //!         yield_now().await; // Another task may be polled here.
 //!         count.set(before + 1);
 //!     };
-//!     let (early, late) = (spawn(add(0, Rc::clone(&count))), spawn(add(2, Rc::clone(&count))));
+//!     let early = Builder::new().name("early").spawn(add(0, Rc::clone(&count)));
+//!     let late = Builder::new().name("late").spawn(add(2, Rc::clone(&count)));
 //!     early.await.unwrap();
 //!     late.await.unwrap();
 //!     assert!(count.get() == 2, "an update was lost");
@@ -29,27 +30,80 @@
 //! assert!(failure.message.contains("an update was lost"), "{failure}");
 //! ```
 //!
+//! # In a test of your own
+//!
+//! The feature is for tests, so it stands where the crates for tests stand; other builds of your crate do not have it:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! runtime = { path = "../glassloop/runtime", features = ["explore"] }
+//! ```
+//!
+//! Then a test is a call of [`explore()`] with the program. It panics with a message such as this one, of the program above:
+//!
+//! ```text
+//! an update was lost (count.rs:21). It holds in the loop's own order and fails in schedule 4, with 1 overtaking:
+//!   step 3: "late" (count.rs:18) is polled before "early" (count.rs:17), ready since `yield_now` at count.rs:14, and goes on until it ends.
+//!   Again: "3:1".     Step through it: target/explore/count.html
+//! ```
+//!
+//! Read it from below. The last line has the schedule, which [`Explorer::replay`] runs again with the same options, under a
+//! debugger or with more `assert!`s. Each line above it is a step at which the schedule leaves the loop's own order: who is
+//! polled, and who would have been. Steps count from 0; each poll is one, and each other choice. What both tasks share, and
+//! what the one of them did before the step and does after it, is where to look. The page shows every step, and opens at
+//! the first of these.
+//!
+//! Tasks have the names that [`task::Builder`](crate::task::Builder) gives them, and the lines where they were spawned. A
+//! program for the explorer is small: two or three tasks, and of each what the question needs. Put an `assert!` where
+//! something must hold. A program that must not hang needs none: a hang is a failure. Await the handles of the tasks, for
+//! when main ends, what is left is dropped.
+//!
+//! An await lets others in only if it has to wait. A `send` to a channel with room, an `acquire` of a free permit, a `recv`
+//! of a value that is there: each goes on at once, and nobody is polled in between, on this loop and on any other with one
+//! thread. So where a wait in the real program may be long, let the small one wait: with [`yield_now`](crate::task::yield_now),
+//! with a `sleep`, or with a channel that has no room.
+//!
+//! With other bounds than those of [`explore()`], the failure is a value, and the page is asked for:
+//!
+//! ```
+//! use runtime::explore::explorer;
+//! # use runtime::{task::yield_now, time::timeout};
+//! # use std::time::Duration;
+//! # let program = || async { _ = timeout(Duration::from_secs(1), yield_now()).await };
+//! let explored = explorer().time_passes().run(&program);
+//! if let Some(failure) = explored.failure {
+//!     failure.page("target/late.html", &program).unwrap();
+//!     panic!("{failure}");
+//! }
+//! ```
+//!
 //! # The order of the schedules
 //!
 //! The loop is first in, first out. To take another task than the head of its queue is an *overtaking*: it costs one, and
-//! the overtaker goes on for nothing until it waits. Every other choice that is not the loop's own costs one as well.
-//! Schedules come in the order of what they cost. So the first run is the loop's own order, the first failure has the
-//! fewest overtakings, and nothing needs to be made smaller afterwards. [`Explorer::overtakings`] is the bound of the sum;
-//! three, unless told.
+//! the overtaker goes on for nothing until it waits. Every other choice that is not the loop's own costs one as well: a
+//! timer that fires first or early, a `choose` that is not 0, a wake for nothing. They all count as overtakings, because
+//! each lets something come before what this loop would do; most are tasks that overtake others. Schedules come in the
+//! order of what they cost. So the first run is the loop's own order, the first failure has the fewest overtakings, and
+//! nothing needs to be made smaller afterwards. [`Explorer::overtakings`] is the bound of the sum; three, unless told.
+//!
+//! A bound of the switches between tasks, which other explorers have, would bound nothing here: tasks wait all the time,
+//! and each wait is a switch.
 //!
 //! An abort "at any point" needs no option: a task whose body is `handle.abort()` runs at every point. So do wakes from
 //! outside, if they are written as tasks.
 //!
 //! # What it proves, and what not
 //!
-//! "Held in all 948 schedules" means: this program, with this input, in every order in which an executor may poll its
+//! "Held in all 238 schedules" means: this program, with this input, in every order in which an executor may poll its
 //! tasks. "Held in 39,692 schedules with at most 3 overtakings" says nothing of the others. It says nothing either of:
 //!
-//! - what happens between two awaits: a task is not interrupted there, as on this loop. On a runtime with many threads
-//!   two tasks do run at once;
+//! - what happens between two awaits that wait: a task is not interrupted there, as on this loop. On a runtime with many
+//!   threads two tasks do run at once;
 //! - weak memory, atomics and threads: that is loom's;
-//! - sockets, files, names, blocking jobs: they are refused, by name. [`io::duplex`](crate::io::duplex) may stand for a
-//!   socket, and a task for whoever is on the other side;
+//! - sockets, files, names, blocking jobs, other threads: they are refused, by name. [`io::duplex`](crate::io::duplex) may
+//!   stand for a socket, and a task for whoever is on the other side. The system's clock cannot be refused, for the
+//!   standard library gives it to everybody: a program that does other things because of it is told that it does not do
+//!   the same twice. [`time::now`](crate::time::now) is the virtual clock, and is the same in every run;
 //! - a longer program. The number of schedules explodes: three tasks with 1, 2, 3 yields have 238, 4,875, 106,106; four
 //!   with 1 and 2 have 10,180 and 1,704,885. One more yield in each of three tasks is twenty times as much.
 //!
@@ -284,7 +338,7 @@ impl Explorer {
 
 /// What an explorer has done.
 ///
-/// Its text is one line: `held in all 948 schedules`, or the message of the failure.
+/// Its text is one line, `held in all 238 schedules.`, or the message of the failure.
 #[derive(Debug, Clone)]
 pub struct Explored {
     /// How many schedules were run.
