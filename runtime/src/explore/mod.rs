@@ -47,11 +47,12 @@
 //!   Again: "3:1".     Step through it: target/explore/count.html
 //! ```
 //!
-//! Read it from below. The last line has the schedule, which [`Explorer::replay`] runs again with the same options, under a
-//! debugger or with more `assert!`s. Each line above it is a step at which the schedule leaves the loop's own order: who is
-//! polled, and who would have been. Steps count from 0; each poll is one, and each other choice. What both tasks share, and
-//! what the one of them did before the step and does after it, is where to look. The page shows every step, and opens at
-//! the first of these.
+//! The first line says what failed and where. Each line with "step" is one at which the schedule leaves the loop's own order:
+//! who is polled, and who would have been. Steps count from 0; each poll is one, and each other choice. Look at what both
+//! tasks share: what did the one do with it before that step, and what does the other do after it? When the program hangs,
+//! there is a line for each task: what it waits for, and who holds that. [`Explorer::replay`] runs the schedule of the last
+//! line again with the same options, under a debugger or with more `assert!`s. The page shows every event, and opens at the
+//! first of these steps.
 //!
 //! Tasks have the names that [`task::Builder`](crate::task::Builder) gives them, and the lines where they were spawned. A
 //! program for the explorer is small: two or three tasks, and of each what the question needs. Put an `assert!` where
