@@ -780,6 +780,28 @@ fn an_unwrap_of_a_handle_tells_which_task_has_panicked_and_where() {
 }
 
 #[test]
+fn tasks_of_one_name_and_line_have_numbers() {
+    let program = |name: Option<&'static str>| async move {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let tasks = [0, 1].map(|n| {
+            let order = Rc::clone(&order);
+            let task = async move { order.borrow_mut().push(n) };
+            name.map_or_else(Builder::new, |name| Builder::new().name(name)).spawn(task)
+        });
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert!(*order.borrow() == [0, 1], "another order");
+    };
+    for (name, [chosen, before]) in [(None, ["task 2 (", "task 1 ("]), (Some("n"), ["), task 2 ", "), task 1,"])] {
+        let text = message(explorer(), || program(name));
+        let step = text.lines().find(|line| line.starts_with("  step 1: ")).unwrap_or_else(|| panic!("{text}"));
+        let (first, second) = step.split_once("is polled before").unwrap_or_else(|| panic!("{text}"));
+        assert!(first.contains(chosen) && second.contains(before), "{text}");
+    }
+}
+
+#[test]
 fn the_place_stands_below_a_message_of_several_lines() {
     let text = message(explorer(), || async { assert_eq!(choose(2), 0, "not the first") });
     assert!(

@@ -51,7 +51,22 @@ impl Tale<'_> {
                 at_poll = None;
             }
         }
+        tale.tell_apart();
         tale
+    }
+
+    /// Tasks of one name and one line get their numbers, which are those of the page, too.
+    fn tell_apart(&mut self) {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for name in self.names.values() {
+            *counts.entry(name.clone()).or_default() += 1;
+        }
+        for (TaskNumber(number), name) in &mut self.names {
+            if counts[name] > 1 {
+                let rest = name.strip_prefix("a task").map(str::to_owned);
+                *name = rest.map_or_else(|| format!("{name}, task {number}"), |rest| format!("task {number}{rest}"));
+            }
+        }
     }
 
     pub(super) fn name(&self, task: TaskNumber) -> String {
