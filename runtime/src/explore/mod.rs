@@ -131,7 +131,7 @@
 //!
 //! The project explores itself: `tests/explored.rs` and `tests/protocols.rs`. `tests/mutants.py` puts one fault after the
 //! other into a copy of the runtime and of gather (a granted permit that a dropped `Acquire` keeps, a tally that counts
-//! twice, 24 in all), and names the explored programs that fail. All 24 are killed.
+//! twice, 25 in all), and names the explored programs that fail. All 25 are killed.
 //! `cargo test -p tests --test explored --test protocols` runs the programs in less than ten seconds, in a debug build.
 //!
 //! # When it fails
