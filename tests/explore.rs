@@ -325,6 +325,35 @@ fn if_for_while_needs_a_wake_for_nothing() {
     assert_eq!(all(|| program(false, true)), 8);
 }
 
+#[test]
+fn as_many_wakes_for_nothing_as_are_told() {
+    // It looks again after the first wake, and not after the second.
+    let program = || async {
+        let flag = Rc::new(Flag::default());
+        let waiter = {
+            let flag = Rc::clone(&flag);
+            spawn(async move {
+                for _ in 0..2 {
+                    if !flag.is_set.get() {
+                        flag.wake().await;
+                    }
+                }
+                assert!(flag.is_set.get(), "it went on before the flag was set");
+            })
+        };
+        let setter = spawn(async move {
+            pauses(3).await;
+            flag.set();
+        });
+        setter.await.unwrap();
+        waiter.await.unwrap();
+    };
+    let held = explorer().spurious_wakes(1).run(program);
+    assert!(held.failure.is_none() && held.complete, "{held}");
+    let text = message(explorer().spurious_wakes(2), program);
+    assert_eq!(text.matches("is woken for nothing").count(), 2, "{text}");
+}
+
 async fn philosophers(orderly: bool) {
     let forks = [(); 3].map(|()| Rc::new(Semaphore::new(1)));
     let tasks = [0, 1, 2].map(|n: usize| {
@@ -402,6 +431,42 @@ fn a_hang_says_who_waits_for_a_value_for_room_and_for_an_end() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+#[test]
+fn a_hang_at_a_semaphore_that_nobody_holds_says_who_has_given_its_permit_up() {
+    let program = |forgets: bool| async move {
+        let lock = Rc::new(Semaphore::new(usize::from(forgets)));
+        let first = Rc::clone(&lock);
+        let taker = Builder::new().name("taker").spawn(async move {
+            if forgets {
+                first.acquire().await.forget();
+            }
+        });
+        taker.await.unwrap();
+        let _permit = lock.acquire().await;
+    };
+    let forgotten = message(explorer(), || program(true));
+    let why = ["; nobody holds one: \"taker\" (explore.rs:", "took one at explore.rs:", "and gave it up with `forget`"];
+    assert!(why.iter().all(|part| forgotten.contains(part)), "{forgotten}");
+    let none = message(explorer(), || program(false));
+    let (before, after) = none.split_once("; nobody holds one").unwrap_or_else(|| panic!("{none}"));
+    assert!(before.contains("waits for a permit at explore.rs:") && after.starts_with("\n  Again"), "{none}");
+}
+
+#[test]
+fn a_future_that_nothing_has_woken_is_told_as_such_also_when_a_fault_lost_its_wake() {
+    let program = || async {
+        let flag = Rc::new(Flag::default());
+        let waiter = Rc::clone(&flag);
+        let waits = spawn(async move { waiter.wake().await });
+        yield_now().await;
+        flag.set();
+        waits.await.unwrap();
+    };
+    // The wakes are: main's for its next turn, and the flag's.
+    let Ending::Hangs(how) = what_if(WhatIf::DropWake(2), program).faulty else { panic!("its wake is lost") };
+    assert!(how.contains("waits for something that this loop does not know, and nothing has woken it"), "{how}");
 }
 
 /// The prototype's program had 30 schedules, and is not kept; this one fails in the same run.
@@ -623,17 +688,26 @@ fn the_message_says_who_was_polled_before_whom() {
     assert_eq!(text, expected);
 }
 
+/// The page that the panic of an `explore` names.
+fn page_of(text: &str) -> PathBuf {
+    let (_, path) = text.split_once("Again: \"3:1\".     Step through it: ").unwrap_or_else(|| panic!("{text}"));
+    assert!(path.starts_with("target/explore/explore") && path.ends_with(".html"), "{path}");
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
 #[test]
 fn explore_panics_with_the_message_and_leaves_a_page() {
     let text = panic_message(|| explore(|| lost_update(true)));
-    assert!(text.contains("Again: \"3:1\".     Step through it: target/explore/explore.html"), "{text}");
-    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/explore/explore.html");
-    let page = fs::read_to_string(page).unwrap();
+    let path = page_of(&text);
+    let page = fs::read_to_string(&path).unwrap();
     assert!(page.starts_with("<!doctype html>"));
     let chosen = page.find("\"kind\":\"Chosen\"").expect("the page has the overtaking");
     let seq = page[..chosen].rsplit("\"seq\":").next().unwrap().split(',').next().unwrap();
     assert!(page.contains(&format!("location.hash ||= \"#e={seq}\"")), "it opens at event {seq}");
     assert_eq!(explore(yields(2, 1)).failure.map(|it| it.run), None);
+    // Another call in the same file leaves that page as it is.
+    let other = page_of(&panic_message(|| explore(|| lost_update(true))));
+    assert!(other != path && fs::read_to_string(path).unwrap() == page, "{}", other.display());
 }
 
 #[test]
@@ -690,6 +764,53 @@ fn a_panic_is_a_failure_unless_somebody_has_taken_it() {
 }
 
 #[test]
+fn an_unwrap_of_a_handle_tells_which_task_has_panicked_and_where() {
+    let text = message(explorer(), || async {
+        let worker = Builder::new().name("worker").spawn(async { panic!("on purpose") });
+        worker.await.unwrap()
+    });
+    let line = |what: &str| {
+        let source = include_str!("explore.rs");
+        let begin = source.find("fn an_unwrap_of_a_handle").unwrap();
+        source[..begin + source[begin..].find(what).unwrap()].lines().count()
+    };
+    let worker = line("\"worker\"");
+    let told = format!("\n  \"worker\" (explore.rs:{worker}) panicked at explore.rs:{worker}.\n  Again: \"\".");
+    assert!(text.contains("JoinError(the task panicked: on purpose) (explore.rs:") && text.ends_with(&told), "{text}");
+}
+
+#[test]
+fn tasks_of_one_name_and_line_have_numbers() {
+    let program = |name: Option<&'static str>| async move {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let tasks = [0, 1].map(|n| {
+            let order = Rc::clone(&order);
+            let task = async move { order.borrow_mut().push(n) };
+            name.map_or_else(Builder::new, |name| Builder::new().name(name)).spawn(task)
+        });
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert!(*order.borrow() == [0, 1], "another order");
+    };
+    for (name, [chosen, before]) in [(None, ["task 2 (", "task 1 ("]), (Some("n"), ["), task 2 ", "), task 1,"])] {
+        let text = message(explorer(), || program(name));
+        let step = text.lines().find(|line| line.starts_with("  step 1: ")).unwrap_or_else(|| panic!("{text}"));
+        let (first, second) = step.split_once("is polled before").unwrap_or_else(|| panic!("{text}"));
+        assert!(first.contains(chosen) && second.contains(before), "{text}");
+    }
+}
+
+#[test]
+fn the_place_stands_below_a_message_of_several_lines() {
+    let text = message(explorer(), || async { assert_eq!(choose(2), 0, "not the first") });
+    assert!(
+        text.starts_with("assertion `left == right` failed: not the first\n  left: 1\n right: 0\n(explore.rs:"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_is_left_when_main_ends_is_dropped_and_not_run_on() {
     let polls = Cell::new(0);
     let polls = Rc::new(polls);
@@ -719,7 +840,10 @@ fn a_program_without_an_end_names_who_was_polled_most() {
     };
     let text = message(explorer().steps(50), program);
     assert!(text.starts_with("it did not end within 50 steps: \"spinner\" (explore.rs:"), "{text}");
-    assert!(text.contains("was polled most, 49 times"), "{text}");
+    assert!(
+        text.contains("was polled most, 49 times; if it is meant to take so many, allow more with steps(n)"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -801,7 +925,9 @@ fn a_schedule_that_does_not_fit_says_where_and_what_there_was() {
         "{}",
         failure.message
     );
-    assert!(replay("").failure.is_none() && replay("2:1").failure.is_none());
+    for holds in ["", "2:1"] {
+        assert_eq!(replay(holds).to_string(), "held in the schedule that was replayed.");
+    }
     let text = replay("3:7").failure.unwrap().message;
     assert!(text.contains("choice 7 at step 3, where the choices are 0 to 1: \"early\" (explore.rs:"), "{text}");
     let text = replay("99:1").failure.unwrap().message;
@@ -921,8 +1047,13 @@ fn a_fault_that_does_no_harm_says_why() {
     let told = [
         (what_if(WhatIf::DropWake(1), twice), "another one came for the same task"),
         (what_if(WhatIf::DropWake(2), twice), "its task was in the queue already"),
-        (what_if(WhatIf::DropWake(3), twice), "it never came"),
+        (what_if(WhatIf::DropWake(3), twice), "it never came: the run without it has 2 wakes"),
+        (what_if(WhatIf::WakeTwice(1), || async {}), "it never came: the run without it has no wake"),
         (what_if(WhatIf::ForgetWaker(1), keeps), "nobody used it"),
+        (what_if(WhatIf::ForgetWaker(2), keeps), "it never came: in the run without it 1 waker is kept"),
+        (what_if(WhatIf::ClearLate, || async {}), "it never came: no task is woken or aborted while it is polled"),
+        (what_if(WhatIf::UntilEmpty, || async {}), "it never came: no poll makes a task ready"),
+        (what_if(WhatIf::Lifo, || async {}), "it never came: no two tasks are ready at once"),
     ];
     for (difference, why) in told {
         assert_eq!((&difference.usual, &difference.faulty), (&Ending::Well, &Ending::Well));

@@ -2,7 +2,10 @@
 //! order with at most five overtakings, with an abort at every point.
 #![cfg(feature = "explore")]
 
-use gather::{TaskError, as_completed, first_ok, gather, gather_tasks, race, task_group, try_gather, try_gather_tasks};
+use gather::{
+    TaskError, as_completed, first_ok, gather, gather_streams, gather_tasks, race, task_group, try_gather,
+    try_gather_tasks,
+};
 use runtime::explore::{Explorer, choose, explorer};
 use runtime::io::duplex;
 use runtime::sync::{Semaphore, mpsc, oneshot};
@@ -262,7 +265,9 @@ fn gathers_in_place_poll_each_child_once_per_wake_and_keep_the_order() {
             let polls = Rc::clone(&polls);
             async move {
                 if n == 1 {
-                    yield_now().await; // It wakes itself.
+                    // It wakes itself, in its first poll and in a later one: the engine has a loop for each.
+                    yield_now().await;
+                    yield_now().await;
                 }
                 let (tell, told) = oneshot::channel();
                 drop(spawn(async move { tell.send(n) }));
@@ -279,7 +284,7 @@ fn gathers_in_place_poll_each_child_once_per_wake_and_keep_the_order() {
                 try_gather((0..3).map(|n| async move { Ok::<_, ()>(child(n).await) })).await,
                 Ok(vec![0, 1, 2])
             ),
-            _ => {
+            3 => {
                 let mut completed = as_completed((0..3).map(child));
                 let mut seen = Vec::new();
                 while let Some((place, n)) = completed.next().await {
@@ -289,10 +294,22 @@ fn gathers_in_place_poll_each_child_once_per_wake_and_keep_the_order() {
                 seen.sort_unstable();
                 assert_eq!(seen, [0, 1, 2]);
             }
+            4 => assert_eq!(gather!(child(0), child(1), child(2)).await, (0, 1, 2)),
+            5 => {
+                let ok = |n| async move { Ok::<_, ()>(child(n).await) };
+                assert_eq!(try_gather!(ok(0), ok(1), ok(2)).await, Ok((0, 1, 2)));
+            }
+            _ => {
+                // Two streams: of the first two children, and of the third.
+                let streams = [0..2, 2..3].map(|places| as_completed(places.map(child)));
+                let mut streams = gather_streams(streams).await;
+                streams[0].sort_unstable();
+                assert_eq!(streams, [vec![(0, 0), (1, 1)], vec![(0, 2)]]);
+            }
         }
         assert_eq!(polls.get(), 6);
     };
-    for form in 0..4 {
+    for form in 0..7 {
         holds(deep(), || program(form));
     }
 }

@@ -177,7 +177,9 @@ fn one_read_for_one_request_is_found_out() {
     let failure = failure.failure.expect("half a request is one read");
     // The loop's own order and 22 short writes hold: the server reads when all is written. The first short read fails.
     assert_eq!(failure.run, 24, "{failure}");
-    assert!(failure.message.contains("choose(23) at protocols.rs:"), "the short read is named: {failure}");
+    let message = &failure.message;
+    let is_named = message.contains("choose(23) at protocols.rs:") && message.contains(" gives 1: 1 of 23 bytes.");
+    assert!(is_named, "the short read is named: {failure}");
 }
 
 #[test]

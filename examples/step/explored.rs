@@ -1,7 +1,7 @@
 //! `--explore` and `--what-if`: a program under every schedule, and on a loop with a fault. `--asked` and `--beside`: what
 //! the lessons of the course ask and compare.
 
-use crate::PANICKED;
+use crate::{PANICKED, cannot_write};
 use runtime::explore::{explorer, what_if_on};
 use std::fs;
 use std::io::{self, Write};
@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use step::asked::Lesson;
 use step::asked::beside::{BESIDE, Beside};
 use step::programs::Program;
+use step::transcript::sentences;
 
 pub(crate) use runtime::explore::WhatIf as Fault;
 
@@ -18,15 +19,15 @@ pub(crate) fn every_schedule(program: &Program, path: &Path, mut out: impl Write
     let explored = explorer().run_on(program.run);
     writeln!(out, "{}: {explored}", program.name)?;
     let Some(failure) = &explored.failure else { return Ok(ExitCode::SUCCESS) };
-    failure.page_on(path, program.run)?;
+    failure.page_on(path, program.run).map_err(cannot_write)?;
     writeln!(out, "Step through it: file://{}", path.canonicalize()?.display())?;
     Ok(ExitCode::from(PANICKED))
 }
 
 /// Runs the program with a fault in the loop, and without, and writes both traces.
 pub(crate) fn what_if(program: &Program, fault: Fault, path: &Path, mut out: impl Write) -> io::Result<ExitCode> {
-    let difference = what_if_on(fault, program.run);
-    difference.page(path)?;
+    let difference = what_if_on(fault, program.run).told_by(sentences);
+    difference.page(path).map_err(cannot_write)?;
     writeln!(out, "{difference}\nBoth side by side: file://{}", path.canonicalize()?.display())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! What the programs of `races` are made of: tasks that pause, two side by side, one that is aborted, a flag to wait for.
 
+use runtime::JoinHandle;
 use runtime::task::{Builder, yield_now};
-use runtime::{JoinHandle, spawn};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::task::{Poll, Waker};
@@ -24,7 +24,7 @@ pub async fn both(early: impl Future<Output = ()> + 'static, late: impl Future<O
 /// Aborts a task after so many pauses, and waits for its end.
 pub async fn aborted(task: JoinHandle<()>, later: usize) {
     let abort = task.abort_handle();
-    drop(spawn(async move {
+    drop(Builder::new().name("aborter").spawn(async move {
         pauses(later).await;
         abort.abort();
     }));

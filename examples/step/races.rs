@@ -12,7 +12,7 @@ use runtime::explore::{Explorer, explorer};
 use runtime::io::duplex;
 use runtime::spawn;
 use runtime::sync::Semaphore;
-use runtime::task::yield_now;
+use runtime::task::{Builder, yield_now};
 use runtime::time::sleep;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -156,7 +156,7 @@ async fn two_locks(mended: bool) {
 async fn carried_value(mended: bool) {
     let (inbox, outbox) = (Rc::new(RefCell::new(VecDeque::from([42]))), Rc::new(RefCell::new(Vec::new())));
     let (from, to) = (Rc::clone(&inbox), Rc::clone(&outbox));
-    let carrier = spawn(async move {
+    let carrier = Builder::new().name("carrier").spawn(async move {
         let value = if mended { from.borrow().front().copied() } else { from.borrow_mut().pop_front() };
         yield_now().await; // It waits for room. Aborted here, it drops what it has in hand.
         to.borrow_mut().extend(value);
@@ -171,7 +171,7 @@ async fn carried_value(mended: bool) {
 async fn permit_by_hand(mended: bool) {
     let free = Rc::new(Semaphore::new(1));
     let work = Rc::clone(&free);
-    let worker = spawn(async move {
+    let worker = Builder::new().name("worker").spawn(async move {
         let permit = work.acquire().await;
         if mended {
             yield_now().await;
@@ -188,7 +188,7 @@ async fn permit_by_hand(mended: bool) {
 async fn lease(mended: bool) {
     let owner = Rc::new(Cell::new("first"));
     let next = Rc::clone(&owner);
-    drop(spawn(async move {
+    drop(Builder::new().name("next owner").spawn(async move {
         sleep(Duration::from_secs(10)).await;
         next.set("second");
     }));

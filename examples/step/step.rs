@@ -111,13 +111,13 @@ fn wish(mut arguments: Parser) -> Result<Wish, lexopt::Error> {
             Long("list") => list = true,
             Long("text") => text = true,
             Long("json") => json = true,
-            Long("file") => file = Some(PathBuf::from(arguments.value()?)),
-            Long("title") => title = Some(arguments.value()?.string()?),
+            Long("file") => once("--file", &mut file, PathBuf::from(arguments.value()?))?,
+            Long("title") => once("--title", &mut title, arguments.value()?.string()?)?,
             Long("explore") => explore = true,
-            Long("what-if") => fault = Some(arguments.value()?.parse::<Fault>()?),
-            Long("asked") => asked = Some(arguments.value()?.parse::<u32>()?),
-            Long("beside") => beside = Some(arguments.value()?.string()?),
-            Long("out") => out = Some(PathBuf::from(arguments.value()?)),
+            Long("what-if") => once("--what-if", &mut fault, arguments.value()?.parse::<Fault>()?)?,
+            Long("asked") => once("--asked", &mut asked, arguments.value()?.parse::<u32>()?)?,
+            Long("beside") => once("--beside", &mut beside, arguments.value()?.string()?)?,
+            Long("out") => once("--out", &mut out, PathBuf::from(arguments.value()?))?,
             Value(name) if program.is_none() => program = Some(name.string()?),
             Value(name) => return Err(unexpected(&name.to_string_lossy())),
             Long(name) => return Err(unexpected(&format!("--{name}"))),
@@ -166,6 +166,14 @@ fn wish(mut arguments: Parser) -> Result<Wish, lexopt::Error> {
         lexopt::Error::from(format!("there is no program \"{name}\"; there are {names}"))
     })?;
     Ok(Wish::Record(program, output))
+}
+
+/// Takes the value of an option that may be there once.
+fn once<T>(option: &str, place: &mut Option<T>, value: T) -> Result<(), lexopt::Error> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(format!("the argument '{option}' cannot be used twice").into()),
+    }
 }
 
 fn unexpected(argument: &str) -> lexopt::Error {
@@ -235,10 +243,13 @@ fn introduce(program: &Program, recording: &Recording, link: &str, mut out: impl
 
 /// Announces the page, in the place of an earlier page but of nothing else.
 fn page_at(recorder: &Recorder, program: &Program, path: &Path) -> io::Result<Page> {
-    recorder.page_at(program.title, path).map_err(|error| {
-        let cure = "name a page, or a file that is not there yet, in a folder that may be written to, with --out FILE";
-        io::Error::other(format!("cannot write {error}; {cure}"))
-    })
+    recorder.page_at(program.title, path).map_err(cannot_write)
+}
+
+/// What is said when a page cannot be written.
+fn cannot_write(error: io::Error) -> io::Error {
+    let cure = "name a page, or a file that is not there yet, in a folder that may be written to, with --out FILE";
+    io::Error::other(format!("cannot write {error}; {cure}"))
 }
 
 /// Makes the page of a trace that somebody else has written.

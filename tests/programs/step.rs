@@ -138,8 +138,25 @@ fn step_explores_a_program_and_breaks_the_loop_on_purpose() {
     assert_eq!((broken.code(), broken.stderr.as_str()), (0, ""));
     broken.says("the loop as it is: ends well\nwith drop-wake:2: hangs: nothing can happen any more");
     assert!(std::fs::read_to_string(&path).unwrap().contains("<li class=\"first\">"));
-    for wrong in [&["--what-if", "no-such"][..], &["--what-if", "lifo", "--explore"], &["--explore", "--text"]] {
-        assert_eq!(run("step", wrong).code(), 2, "{wrong:?}");
+    // In the sentences of the page, there and here.
+    broken.says("they differ first at event ");
+    assert!(!broken.stdout.contains(" { task:"), "{}", broken.stdout);
+    assert!(std::fs::read_to_string(&path).unwrap().contains("<li>Ada is spawned into slot 1"));
+    for order in [&["deadlock", "--explore"][..], &["two", "--what-if", "lifo"]] {
+        let lost = run("step", &[order, &["--out", "/no/such/folder/page.html"]].concat());
+        assert_eq!(lost.code(), 2, "{lost:?}");
+        assert!(lost.stderr.contains("name a page, or a file that is not there yet"), "{lost:?}");
+    }
+    let never = run("step", &["two", "--what-if", "drop-wake:99", "--out", &path]);
+    never.says("the fault did no harm: it never came: the run without it has 3 wakes");
+    for (wrong, told) in [
+        (&["--what-if", "no-such"][..], "there is no fault \"no-such\"; there are drop-wake:N"),
+        (&["--what-if", "lifo", "--explore"], "cannot be used with each other"),
+        (&["--explore", "--text"], "cannot be used with each other"),
+        (&["--what-if", "lifo", "--what-if", "drop-wake:1"], "'--what-if' cannot be used twice"),
+    ] {
+        let refused = run("step", wrong);
+        assert!(refused.code() == 2 && refused.stderr.contains(told), "{wrong:?}: {refused:?}");
     }
 }
 

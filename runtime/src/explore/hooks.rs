@@ -243,15 +243,15 @@ pub(crate) fn short(most: usize, at: At) -> usize {
         return most;
     }
     // 0 is the whole, which costs nothing.
-    match choose_at(most, at.0) {
+    match choose_at(most, at.0, true) {
         0 => most,
         n => n,
     }
 }
 
-/// A choice that is made at this line of the program.
-pub(crate) fn choose_at(n: usize, at: &'static Location<'static>) -> usize {
-    match with_any(|run| run.choose(n, at)) {
+/// A choice that is made at this line of the program; with `is_short`, how many bytes a read or a write takes.
+pub(crate) fn choose_at(n: usize, at: &'static Location<'static>, is_short: bool) -> usize {
+    match with_any(|run| run.choose(n, at, is_short)) {
         Some(Ok(value)) => value,
         Some(Err(stop)) => {
             raise(stop);

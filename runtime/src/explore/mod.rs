@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use runtime::explore::explorer;
-//! use runtime::{spawn, task::yield_now};
+//! use runtime::task::{Builder, yield_now};
 //! use std::{cell::Cell, rc::Rc};
 //!
 //! let explored = explorer().run(|| async {
@@ -19,7 +19,8 @@
 //!         yield_now().await; // Another task may be polled here.
 //!         count.set(before + 1);
 //!     };
-//!     let (early, late) = (spawn(add(0, Rc::clone(&count))), spawn(add(2, Rc::clone(&count))));
+//!     let early = Builder::new().name("early").spawn(add(0, Rc::clone(&count)));
+//!     let late = Builder::new().name("late").spawn(add(2, Rc::clone(&count)));
 //!     early.await.unwrap();
 //!     late.await.unwrap();
 //!     assert!(count.get() == 2, "an update was lost");
@@ -29,27 +30,81 @@
 //! assert!(failure.message.contains("an update was lost"), "{failure}");
 //! ```
 //!
+//! # In a test of your own
+//!
+//! The feature is for tests, so it stands where the crates for tests stand; other builds of your crate do not have it:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! runtime = { path = "../glassloop/runtime", features = ["explore"] }
+//! ```
+//!
+//! Then a test is a call of [`explore()`] with the program. It panics with a message such as this one, of the program above:
+//!
+//! ```text
+//! an update was lost (count.rs:21). It holds in the loop's own order and fails in schedule 4, with 1 overtaking:
+//!   step 3: "late" (count.rs:18) is polled before "early" (count.rs:17), ready since `yield_now` at count.rs:14, and goes on until it ends.
+//!   Again: "3:1".     Step through it: target/explore/count.html
+//! ```
+//!
+//! The first line says what failed and where. Each line with "step" is one at which the schedule leaves the loop's own order:
+//! who is polled, and who would have been. Steps count from 0; each poll is one, and each other choice. Look at what both
+//! tasks share: what did the one do with it before that step, and what does the other do after it? When the program hangs,
+//! there is a line for each task: what it waits for, and who holds that. [`Explorer::replay`] runs the schedule of the last
+//! line again with the same options, under a debugger or with more `assert!`s. The page shows every event, and opens at the
+//! first of these steps.
+//!
+//! Tasks have the names that [`task::Builder`](crate::task::Builder) gives them, and the lines where they were spawned. A
+//! program for the explorer is small: two or three tasks, and of each what the question needs. Put an `assert!` where
+//! something must hold. A program that must not hang needs none: a hang is a failure. Await the handles of the tasks, for
+//! when main ends, what is left is dropped.
+//!
+//! An await lets others in only if it has to wait. A `send` to a channel with room, an `acquire` of a free permit, a `recv`
+//! of a value that is there: each goes on at once, and nobody is polled in between, on this loop and on any other with one
+//! thread. So where a wait in the real program may be long, let the small one wait: with [`yield_now`](crate::task::yield_now),
+//! with a `sleep`, or with a channel that has no room.
+//!
+//! With other bounds than those of [`explore()`], the failure is a value, and the page is asked for:
+//!
+//! ```
+//! use runtime::explore::explorer;
+//! # use runtime::{task::yield_now, time::timeout};
+//! # use std::time::Duration;
+//! # let program = || async { _ = timeout(Duration::from_secs(1), yield_now()).await };
+//! let explored = explorer().time_passes().run(&program);
+//! if let Some(failure) = explored.failure {
+//!     failure.page("target/late.html", &program).unwrap();
+//!     panic!("{failure}");
+//! }
+//! ```
+//!
 //! # The order of the schedules
 //!
 //! The loop is first in, first out. To take another task than the head of its queue is an *overtaking*: it costs one, and
-//! the overtaker goes on for nothing until it waits. Every other choice that is not the loop's own costs one as well.
-//! Schedules come in the order of what they cost. So the first run is the loop's own order, the first failure has the
-//! fewest overtakings, and nothing needs to be made smaller afterwards. [`Explorer::overtakings`] is the bound of the sum;
-//! three, unless told.
+//! the overtaker goes on for nothing until it waits. Every other choice that is not the loop's own costs one as well: a
+//! timer that fires first or early, a `choose` that is not 0, a wake for nothing. They all count as overtakings, because
+//! each lets something come before what this loop would do; most are tasks that overtake others. Schedules come in the
+//! order of what they cost. So the first run is the loop's own order, the first failure has the fewest overtakings, and
+//! nothing needs to be made smaller afterwards. [`Explorer::overtakings`] is the bound of the sum; three, unless told.
+//!
+//! A bound of the switches between tasks, which other explorers have, would bound nothing here: tasks wait all the time,
+//! and each wait is a switch.
 //!
 //! An abort "at any point" needs no option: a task whose body is `handle.abort()` runs at every point. So do wakes from
 //! outside, if they are written as tasks.
 //!
 //! # What it proves, and what not
 //!
-//! "Held in all 948 schedules" means: this program, with this input, in every order in which an executor may poll its
+//! "Held in all 238 schedules" means: this program, with this input, in every order in which an executor may poll its
 //! tasks. "Held in 39,692 schedules with at most 3 overtakings" says nothing of the others. It says nothing either of:
 //!
-//! - what happens between two awaits: a task is not interrupted there, as on this loop. On a runtime with many threads
-//!   two tasks do run at once;
+//! - what happens between two awaits that wait: a task is not interrupted there, as on this loop. On a runtime with many
+//!   threads two tasks do run at once;
 //! - weak memory, atomics and threads: that is loom's;
-//! - sockets, files, names, blocking jobs: they are refused, by name. [`io::duplex`](crate::io::duplex) may stand for a
-//!   socket, and a task for whoever is on the other side;
+//! - sockets, files, names, blocking jobs, other threads: they are refused, by name. [`io::duplex`](crate::io::duplex) may
+//!   stand for a socket, and a task for whoever is on the other side. The system's clock cannot be refused, for the
+//!   standard library gives it to everybody: a program that does other things because of it is told that it does not do
+//!   the same twice. [`time::now`](crate::time::now) is the virtual clock, and is the same in every run;
 //! - a longer program. The number of schedules explodes: three tasks with 1, 2, 3 yields have 238, 4,875, 106,106; four
 //!   with 1 and 2 have 10,180 and 1,704,885. One more yield in each of three tasks is twenty times as much.
 //!
@@ -76,7 +131,7 @@
 //!
 //! The project explores itself: `tests/explored.rs` and `tests/protocols.rs`. `tests/mutants.py` puts one fault after the
 //! other into a copy of the runtime and of gather (a granted permit that a dropped `Acquire` keeps, a tally that counts
-//! twice, 24 in all), and names the explored programs that fail. All 24 are killed.
+//! twice, 25 in all), and names the explored programs that fail. All 25 are killed.
 //! `cargo test -p tests --test explored --test protocols` runs the programs in less than ten seconds, in a debug build.
 //!
 //! # When it fails
@@ -111,12 +166,14 @@ use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Runs `program` under every schedule with at most three overtakings, until one fails: `explorer().run(program)`, with
 /// a panic for a failure.
 ///
 /// Gives what was explored. The message of the panic says what failed, under which schedule, and where the page is on
-/// which to step through it.
+/// which to step through it: `target/explore/FILE.html`, named after the file of the call. When another call in that file
+/// has left a page in the same process, as another test does, the line of the call is in the name, too.
 ///
 /// ```
 /// use runtime::{explore::explore, spawn, task::yield_now};
@@ -147,8 +204,7 @@ pub fn explore<F: Future<Output = ()>>(program: impl Fn() -> F) -> Explored {
     let explored = explorer().run_on(&program);
     let Some(failure) = &explored.failure else { return explored };
     let message = &failure.message;
-    let stem = Path::new(at.file()).file_stem().map_or("program".into(), |stem| stem.to_string_lossy());
-    let (path, shown) = page_path(&stem);
+    let (path, shown) = page_path(&page_name(at));
     let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| failure.page_on(&path, &program));
     match written {
         Ok(()) => panic!("{message}     Step through it: {}", shown.display()),
@@ -156,9 +212,27 @@ pub fn explore<F: Future<Output = ()>>(program: impl Fn() -> F) -> Explored {
     }
 }
 
+/// The first call of `explore` with a page of each name, in this process: the name, and the call's file and line.
+static PAGES: Mutex<Vec<(String, &str, u32)>> = Mutex::new(Vec::new());
+
+/// The name of the page of the call at this place. It is that of the file. Another call in a file of that name has its line
+/// in the name, so that it leaves the page of the first one as it is.
+fn page_name(at: &'static Location<'static>) -> String {
+    let stem = Path::new(at.file()).file_stem().map_or("program".into(), |stem| stem.to_string_lossy());
+    let mut pages = PAGES.lock().unwrap_or_else(PoisonError::into_inner);
+    match pages.iter().find(|(name, ..)| *name == stem) {
+        Some((_, file, line)) if (*file, *line) != (at.file(), at.line()) => {
+            return format!("{stem}-{}.html", at.line());
+        }
+        Some(_) => {}
+        None => pages.push((stem.to_string(), at.file(), at.line())),
+    }
+    format!("{stem}.html")
+}
+
 /// Where the page of a failure goes: below the folder `target` of the build. And the path from the top of the build.
-fn page_path(stem: &str) -> (PathBuf, PathBuf) {
-    let name = Path::new("explore").join(format!("{stem}.html"));
+fn page_path(name: &str) -> (PathBuf, PathBuf) {
+    let name = Path::new("explore").join(name);
     if let Some(target) = env::var_os("CARGO_TARGET_DIR") {
         let path = PathBuf::from(target).join(name);
         return (path.clone(), path);
@@ -265,7 +339,7 @@ impl Explorer {
 
 /// What an explorer has done.
 ///
-/// Its text is one line: `held in all 948 schedules`, or the message of the failure.
+/// Its text is one line, `held in all 238 schedules.`, or the message of the failure.
 #[derive(Debug, Clone)]
 pub struct Explored {
     /// How many schedules were run.
@@ -274,10 +348,19 @@ pub struct Explored {
     pub complete: bool,
     /// The first schedule that failed.
     pub failure: Option<Failure>,
-    /// Whether the number of overtakings kept something from being tried.
-    is_bounded: bool,
-    /// That number.
-    bound: usize,
+    /// Of which schedules it tells.
+    of: Which,
+}
+
+/// Which schedules an [`Explored`] tells of.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    /// All that the program has.
+    All,
+    /// Those with so many overtakings; there are others.
+    Bounded(usize),
+    /// The one that somebody gave, to be replayed.
+    Given,
 }
 
 impl fmt::Display for Explored {
@@ -286,17 +369,19 @@ impl fmt::Display for Explored {
             1 => "1 schedule".to_owned(),
             n => format!("{} schedules", story::grouped(n)),
         };
-        let bound = self.bound;
-        match &self.failure {
-            Some(failure) => f.write_str(&failure.message),
-            None if !self.complete => write!(f, "held in the first {schedules}; there are more, which were not tried."),
-            None if self.is_bounded => write!(
+        match (&self.failure, self.of) {
+            (Some(failure), _) => f.write_str(&failure.message),
+            (None, Which::Given) => f.write_str("held in the schedule that was replayed."),
+            (None, _) if !self.complete => {
+                write!(f, "held in the first {schedules}; there are more, which were not tried.")
+            }
+            (None, Which::Bounded(bound)) => write!(
                 f,
                 "held in {schedules} with at most {bound} overtaking{}; what takes more was not tried.",
                 if bound == 1 { "" } else { "s" }
             ),
-            None if self.schedules == 1 => f.write_str("held in its one schedule."),
-            None => write!(f, "held in all {schedules}."),
+            (None, Which::All) if self.schedules == 1 => f.write_str("held in its one schedule."),
+            (None, Which::All) => write!(f, "held in all {schedules}."),
         }
     }
 }
@@ -346,7 +431,7 @@ impl Failure {
         // What may not be written is told before anything runs.
         crate::trace::check_page(path.as_ref())?;
         let (recorder, first) = search::record(program, self.options, &self.schedule);
-        let what = self.message.lines().next().unwrap_or_default();
+        let what = self.message.lines().next().unwrap_or_default().trim_end_matches(':');
         recorder.save_page_at(what, path.as_ref(), first.or(self.first))
     }
 }
@@ -375,5 +460,5 @@ pub fn choose(n: usize) -> usize {
     if n == 1 || !is_explored() {
         return 0;
     }
-    hooks::choose_at(n, Location::caller())
+    hooks::choose_at(n, Location::caller(), false)
 }

@@ -45,6 +45,15 @@ pub(super) enum WakeFault {
     Twice,
 }
 
+/// What has come so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    /// Wakers that were used.
+    pub(super) wakes: usize,
+    /// Wakers that were kept, which is cloned.
+    pub(super) kept: usize,
+}
+
 /// What the loop unwinds with when a run is stopped.
 pub(super) struct Stopped;
 
@@ -91,7 +100,8 @@ pub(super) enum What {
     /// Of timers with one deadline this one fired before that one, by their keys.
     Tie { timer: u32, before: u32 },
     /// The program chose.
-    Choose { of: usize, value: usize, at: &'static Location<'static> },
+    /// With `is_short`: how many bytes a read or a write takes.
+    Choose { of: usize, value: usize, at: &'static Location<'static>, is_short: bool },
 }
 
 /// What is kept of a run that is told about.
@@ -137,9 +147,8 @@ pub(super) struct Run {
     pub(super) panics: Vec<TaskPanic>,
     /// Messages that this very thread has sent to the loop.
     own_messages: usize,
-    /// Wakes, and wakers that were kept: for the faults that count them.
-    wakes: usize,
-    kept: usize,
+    /// For the faults that count them.
+    pub(super) counts: Counts,
     pub(super) stop: Option<Stop>,
     /// Only when it is told about.
     pub(super) story: Option<Story>,
@@ -255,25 +264,25 @@ impl Run {
         }
     }
 
-    /// The program chooses one of `n`.
+    /// The program chooses one of `n`; with `is_short`, how many of `n` bytes a read or a write takes, where 0 is all.
     ///
     /// # Errors
     /// When the run cannot go on.
-    pub(super) fn choose(&mut self, n: usize, at: &'static Location<'static>) -> Result<usize, Stop> {
+    pub(super) fn choose(&mut self, n: usize, at: &'static Location<'static>, is_short: bool) -> Result<usize, Stop> {
         let signature = mix(std::ptr::from_ref(at).addr() as u64, 2);
         let value = self.pick(n, signature, || format!("choose({n}) at {}", super::story::place(at)))?;
         if value > 0 {
-            self.tell(|| What::Choose { of: n, value, at });
+            self.tell(|| What::Choose { of: n, value, at, is_short });
         }
         Ok(value)
     }
 
     /// A waker is used: what a fault does to the wake.
     pub(super) fn fault_of_wake(&mut self, ticket: Ticket) -> Option<WakeFault> {
-        self.wakes += 1;
+        self.counts.wakes += 1;
         match self.fault? {
-            WhatIf::DropWake(n) if self.wakes == n => Some(WakeFault::Lost),
-            WhatIf::WakeTwice(n) if self.wakes == n => Some(WakeFault::Twice),
+            WhatIf::DropWake(n) if self.counts.wakes == n => Some(WakeFault::Lost),
+            WhatIf::WakeTwice(n) if self.counts.wakes == n => Some(WakeFault::Twice),
             WhatIf::ClearLate if self.is_cleared_late(ticket) => Some(WakeFault::Lost),
             _ => None,
         }
@@ -290,8 +299,8 @@ impl Run {
 
     /// A waker is cloned. Whether the clone is nobody's, by a fault.
     pub(super) fn forgets_waker(&mut self) -> bool {
-        self.kept += 1;
-        matches!(self.fault, Some(WhatIf::ForgetWaker(n)) if n == self.kept)
+        self.counts.kept += 1;
+        matches!(self.fault, Some(WhatIf::ForgetWaker(n)) if n == self.counts.kept)
     }
 
     /// The task at poll has panicked, or one that is dropped.

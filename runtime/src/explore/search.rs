@@ -10,7 +10,7 @@ use super::panics::{self, Keeping, text_of};
 use super::run::{Open, RUN, Run, Stop, Stopped};
 use super::schedule::{Deviation, Schedule};
 use super::story;
-use super::{Explored, Failure, WhatIf};
+use super::{Explored, Failure, WhatIf, Which};
 use crate::Runtime;
 use crate::circle::context;
 use crate::circle::reactor::Reactor;
@@ -49,8 +49,9 @@ struct Node {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     Held,
-    /// Main panicked: the text, and where.
-    Panic(String, Option<(String, u32)>),
+    /// Main panicked: the text, and where. When the text holds that of a task's panic, as that of an `unwrap` of its handle
+    /// does: which task in words, and where that one panicked.
+    Panic(String, Option<(String, u32)>, Option<(String, Option<(String, u32)>)>),
     /// A task did: the text, where, and which task in words.
     TaskPanic(String, Option<(String, u32)>, String),
     Stopped(Stop),
@@ -118,7 +119,15 @@ impl<P: Fn(&Runtime)> Runner<P> {
                 let text = text_of(&*payload).to_owned();
                 let place = panics::place_of(&text);
                 crate::parts::foreign::drop_payload(payload);
-                Outcome::Panic(text, place)
+                // Main may have passed it on as it is: then the place is that of the task already.
+                let passed_on = self
+                    .run
+                    .panics
+                    .iter()
+                    .find(|panic| !panic.text.is_empty() && text != panic.text && text.contains(&panic.text));
+                let of_task =
+                    passed_on.map(|panic| (story::who(panic.name.as_deref(), panic.at), panics::place_of(&panic.text)));
+                Outcome::Panic(text, place, of_task)
             }
             Ok(()) => match self.run.panics.iter().find(|panic| !panic.taken.load(Ordering::Relaxed)) {
                 Some(panic) => {
@@ -158,7 +167,7 @@ impl<P: Fn(&Runtime)> Runner<P> {
             if outcome != Outcome::Held {
                 let parent = &plan[..plan.len().saturating_sub(1)].to_vec();
                 let failure = self.failure(&outcome, &plan, done, Some(parent));
-                return Explored { schedules: done, complete: false, failure: Some(failure), is_bounded, bound: 0 };
+                return Explored { schedules: done, complete: false, failure: Some(failure), of: Which::All };
             }
             is_bounded |= self.run.is_bounded;
             for &Open { step, choices, hash } in &self.run.open {
@@ -170,8 +179,8 @@ impl<P: Fn(&Runtime)> Runner<P> {
                 }
             }
         }
-        let bound = self.options.overtakings;
-        Explored { schedules: done, complete: !is_capped, failure: None, is_bounded, bound }
+        let of = if is_bounded { Which::Bounded(self.options.overtakings) } else { Which::All };
+        Explored { schedules: done, complete: !is_capped, failure: None, of }
     }
 
     /// One schedule, that somebody gives.
@@ -184,7 +193,7 @@ impl<P: Fn(&Runtime)> Runner<P> {
             outcome = Outcome::Stopped(Stop::Misfit { step, choice, of: 0 });
         }
         let failure = (outcome != Outcome::Held).then(|| self.failure(&outcome, &schedule.0, 1, None));
-        Explored { schedules: 1, complete: failure.is_none(), failure, is_bounded: false, bound: 0 }
+        Explored { schedules: 1, complete: failure.is_none(), failure, of: Which::Given }
     }
 
     /// Puts a failure into words. `parent` is the schedule that led to this one, when it was found by a search.

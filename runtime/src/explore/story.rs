@@ -118,15 +118,24 @@ impl Failed<'_> {
 
     /// What failed, and what is to be listed below.
     fn what(&self, tale: &Tale<'_>) -> (String, String) {
-        let at = |place: &Option<(String, u32)>| match place {
+        // Behind a text of several lines, such as that of `assert_eq!`, the place has a line of its own.
+        let at = |place: &Option<(String, u32)>, text: &str| match place {
+            Some((file, line)) if text.contains('\n') => format!("\n({})", place_in(file, *line)),
             Some((file, line)) => format!(" ({})", place_in(file, *line)),
             None => String::new(),
         };
         let text = match self.outcome {
             Outcome::Held => "it held".to_owned(),
-            Outcome::Panic(text, place) => format!("{text}{}", at(place)),
+            Outcome::Panic(text, place, of_task) => {
+                let of_task = of_task.as_ref().map(|(who, place)| {
+                    let at =
+                        place.as_ref().map_or(String::new(), |(file, line)| format!(" at {}", place_in(file, *line)));
+                    format!("\n  {who} panicked{at}.")
+                });
+                return (format!("{text}{}", at(place, text)), of_task.unwrap_or_default());
+            }
             Outcome::TaskPanic(text, place, who) => {
-                format!("{text}{}, in {who}, whose JoinError nobody took", at(place))
+                format!("{text}{}, in {who}, whose JoinError nobody took", at(place, text))
             }
             Outcome::Stopped(Stop::Hang) => {
                 return ("it hangs: nothing can happen any more".to_owned(), tale.waiting());
@@ -135,7 +144,9 @@ impl Failed<'_> {
                 let most = tale.polls.iter().max_by_key(|(task, polls)| (**polls, std::cmp::Reverse(**task)));
                 let most = most
                     .map(|(task, polls)| format!(": {} was polled most, {}", tale.name(*task), count(*polls, "time")));
-                format!("it did not end within {}{}", count(self.steps, "step"), most.unwrap_or_default())
+                let most = most.unwrap_or_default();
+                let cure = "; if it is meant to take so many, allow more with steps(n)";
+                format!("it did not end within {}{most}{cure}", count(self.steps, "step"))
             }
             Outcome::Stopped(Stop::Refused(sentence)) => sentence.clone(),
             Outcome::Stopped(Stop::Misfit { step, choice, of: 0 }) => {
@@ -176,7 +187,10 @@ impl Failed<'_> {
                 let (timer, before) = (tale.timer(*timer, told.seq), tale.timer(*before, told.seq));
                 format!("{timer} is over before {before}, at the same instant")
             }
-            What::Choose { of, value, at } => format!("choose({of}) at {} gives {value}", place(at)),
+            What::Choose { of, value, at, is_short } => {
+                let bytes = if *is_short { format!(": {value} of {of} bytes") } else { String::new() };
+                format!("choose({of}) at {} gives {value}{bytes}", place(at))
+            }
         }
     }
 }

@@ -6,6 +6,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::panic::Location;
 
+/// A permit that was taken: of which semaphore, by whom, and where.
+struct Taken {
+    semaphore: SemaphoreNumber,
+    by: Option<TaskNumber>,
+    at: Option<&'static Location<'static>>,
+}
+
 /// What a trace tells of its tasks.
 pub(super) struct Tale<'a> {
     events: &'a [Event],
@@ -44,7 +51,22 @@ impl Tale<'_> {
                 at_poll = None;
             }
         }
+        tale.tell_apart();
         tale
+    }
+
+    /// Tasks of one name and one line get their numbers, which are those of the page, too.
+    fn tell_apart(&mut self) {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for name in self.names.values() {
+            *counts.entry(name.clone()).or_default() += 1;
+        }
+        for (TaskNumber(number), name) in &mut self.names {
+            if counts[name] > 1 {
+                let rest = name.strip_prefix("a task").map(str::to_owned);
+                *name = rest.map_or_else(|| format!("{name}, task {number}"), |rest| format!("task {number}{rest}"));
+            }
+        }
     }
 
     pub(super) fn name(&self, task: TaskNumber) -> String {
@@ -147,10 +169,9 @@ impl Tale<'_> {
 
     /// Every task that has not ended: what it waits for, and who holds that.
     pub(super) fn waiting(&self) -> String {
-        let mut holders: BTreeMap<
-            PermitNumber,
-            (SemaphoreNumber, Option<TaskNumber>, Option<&'static Location<'static>>),
-        > = BTreeMap::new();
+        let mut holders: BTreeMap<PermitNumber, Taken> = BTreeMap::new();
+        // Of each semaphore the latest permit that was given up with `forget`.
+        let mut forgotten: HashMap<SemaphoreNumber, Taken> = HashMap::new();
         let mut alive: Vec<TaskNumber> = Vec::new();
         for (event, at_poll) in self.events.iter().zip(&self.at_poll) {
             match &event.kind {
@@ -159,10 +180,12 @@ impl Tale<'_> {
                 Kind::Spawn { task, .. } => alive.push(*task),
                 Kind::TaskEnd { task, .. } => alive.retain(|it| it != task),
                 Kind::PermitTaken { semaphore, permit, .. } => {
-                    _ = holders.insert(*permit, (*semaphore, *at_poll, event.program))
+                    let taken = Taken { semaphore: *semaphore, by: *at_poll, at: event.program };
+                    _ = holders.insert(*permit, taken)
                 }
-                Kind::PermitReleased { permit: Some(permit), .. } | Kind::PermitForgotten { permit, .. } => {
-                    _ = holders.remove(permit)
+                Kind::PermitReleased { permit: Some(permit), .. } => _ = holders.remove(permit),
+                Kind::PermitForgotten { semaphore, permit } => {
+                    forgotten.extend(holders.remove(permit).map(|taken| (*semaphore, taken)))
                 }
                 _ => {}
             }
@@ -188,27 +211,42 @@ impl Tale<'_> {
             });
             let what = match waits.first().map(|event| &event.kind) {
                 _ if semaphore.is_some() => {
-                    let mut what = format!("waits for a permit{at}");
-                    let holders = holders.values().filter(|(of, ..)| Some(*of) == semaphore);
-                    for (_, holder, since) in holders {
-                        let whose = match holder {
-                            Some(holder) if *holder == task => "it holds one itself".to_owned(),
-                            Some(holder) => format!("{} holds it", self.name(*holder)),
-                            None => "it is held".to_owned(),
-                        };
-                        let since = since.map_or(String::new(), |at| format!(", since {}", place(at)));
-                        _ = write!(what, "; {whose}{since}");
-                    }
-                    what
+                    let held: Vec<&Taken> =
+                        holders.values().filter(|taken| Some(taken.semaphore) == semaphore).collect();
+                    let forgotten = semaphore.and_then(|semaphore| forgotten.get(&semaphore));
+                    format!("waits for a permit{at}{}", self.who_holds(task, &held, forgotten))
                 }
                 Some(Kind::Waits { whom: Some(whom), .. }) => format!("waits for {} to end", self.name(*whom)),
                 Some(Kind::Waits { side: Some("send"), .. }) => format!("waits for room in a channel{at}"),
                 Some(Kind::Waits { side: Some("receive"), .. }) => format!("waits for a value from a channel{at}"),
                 Some(Kind::Waits { what, .. }) => format!("waits for {what}{at}"),
                 Some(Kind::TimerArmed { .. }) => format!("sleeps{at}, and is not woken by its timer"),
-                _ => "waits for something that this loop does not know: nobody has used its waker".to_owned(),
+                _ => "waits for something that this loop does not know, and nothing has woken it".to_owned(),
             };
             _ = write!(text, "\n  {} {what}", self.name(task));
+        }
+        text
+    }
+
+    /// Who holds the permits that `task` waits for; if nobody does, who has given up the latest.
+    fn who_holds(&self, task: TaskNumber, held: &[&Taken], forgotten: Option<&Taken>) -> String {
+        let since = |taken: &Taken| taken.at.map_or(String::new(), |at| format!(", since {}", place(at)));
+        let mut text = String::new();
+        for taken in held {
+            let who = match taken.by {
+                Some(holder) if holder == task => "it holds one itself".to_owned(),
+                Some(holder) => format!("{} holds it", self.name(holder)),
+                None => "it is held".to_owned(),
+            };
+            _ = write!(text, "; {who}{}", since(taken));
+        }
+        if held.is_empty() {
+            text.push_str("; nobody holds one");
+        }
+        if let Some(taken) = forgotten.filter(|_| held.is_empty()) {
+            let who = taken.by.map_or("somebody".to_owned(), |by| self.name(by));
+            let at = taken.at.map_or(String::new(), |at| format!(" at {}", place(at)));
+            _ = write!(text, ": {who} took one{at} and gave it up with `forget`");
         }
         text
     }

@@ -1,7 +1,7 @@
 //! Faults on purpose: a program runs twice, once on the loop as it is and once on a loop with one fault, and the first
 //! event that differs says what the fault changes.
 
-use super::run::Stop;
+use super::run::{Counts, Stop};
 use super::search::{Options, Outcome, Runner, first_that_differs, on_runtime};
 use super::story;
 use crate::Runtime;
@@ -111,8 +111,12 @@ pub struct Difference {
     /// The number of the first event that differs; `None` when the traces are equal.
     pub first: Option<u64>,
     fault: WhatIf,
+    /// How many wakes the usual run has, and how many wakers are kept in it.
+    counts: Counts,
     /// Both traces.
     traces: [Vec<Event>; 2],
+    /// The same in words: a sentence for each event.
+    told: [Vec<String>; 2],
 }
 
 /// Runs `program` on the loop as it is and on a loop with a fault, both under the virtual clock, and compares.
@@ -143,16 +147,17 @@ pub fn what_if_on(fault: WhatIf, program: impl Fn(&Runtime)) -> Difference {
         runner.fault = fault;
         let (outcome, recorder) = runner.recorded(&[]);
         let events = recorder.events();
-        (ending(&outcome, &events), events)
+        (ending(&outcome, &events), events, runner.run.counts)
     });
     let first = first_that_differs(&usual.1, &faulty.1);
-    Difference { usual: usual.0, faulty: faulty.0, first, fault, traces: [usual.1, faulty.1] }
+    let told = [&usual.1, &faulty.1].map(|events| story::sentences(events).collect());
+    Difference { usual: usual.0, faulty: faulty.0, first, fault, counts: usual.2, traces: [usual.1, faulty.1], told }
 }
 
 fn ending(outcome: &Outcome, events: &[Event]) -> Ending {
     match outcome {
         Outcome::Held => Ending::Well,
-        Outcome::Panic(text, _) | Outcome::TaskPanic(text, ..) | Outcome::Stopped(Stop::Refused(text)) => {
+        Outcome::Panic(text, ..) | Outcome::TaskPanic(text, ..) | Outcome::Stopped(Stop::Refused(text)) => {
             Ending::Panicked(text.clone())
         }
         Outcome::Stopped(Stop::Endless) => Ending::Hangs("it runs for ever".to_owned()),
@@ -161,13 +166,22 @@ fn ending(outcome: &Outcome, events: &[Event]) -> Ending {
 }
 
 impl Difference {
+    /// Tells both traces in the words of `sentences`, which gives one for each event: for a program that has better ones.
+    #[doc(hidden)]
+    pub fn told_by(mut self, sentences: impl Fn(&[Event]) -> Vec<String>) -> Difference {
+        self.told = self.traces.each_ref().map(|events| sentences(events));
+        self
+    }
+
     /// Why a fault did no harm.
-    fn why_no_harm(&self) -> &'static str {
-        match self.fault {
+    fn why_no_harm(&self) -> String {
+        if self.first.is_none() {
+            return self.why_it_never_came();
+        }
+        let why = match self.fault {
             WhatIf::DropWake(_) if self.is_refused() => {
                 "that wake was not needed: its task was in the queue already, or had ended"
             }
-            _ if self.first.is_none() => "it never came: the usual run has nothing that it could change",
             WhatIf::DropWake(_) => {
                 "that wake was not needed: another one came for the same task, or its poll changed nothing"
             }
@@ -176,7 +190,25 @@ impl Difference {
             WhatIf::Lifo => "no task relied on the order of the queue",
             WhatIf::UntilEmpty => "nothing waited for the end of a turn",
             WhatIf::ClearLate => "no task was woken while it was polled that nobody woke once more",
-        }
+        };
+        why.to_owned()
+    }
+
+    /// Why both traces are equal.
+    fn why_it_never_came(&self) -> String {
+        let Counts { wakes, kept } = self.counts;
+        let why = match (self.fault, wakes, kept) {
+            (WhatIf::DropWake(_) | WhatIf::WakeTwice(_), 0, _) => "the run without it has no wake".to_owned(),
+            (WhatIf::DropWake(_) | WhatIf::WakeTwice(_), 1, _) => "the run without it has 1 wake".to_owned(),
+            (WhatIf::DropWake(_) | WhatIf::WakeTwice(_), ..) => format!("the run without it has {wakes} wakes"),
+            (WhatIf::ForgetWaker(_), _, 0) => "in the run without it no waker is kept".to_owned(),
+            (WhatIf::ForgetWaker(_), _, 1) => "in the run without it 1 waker is kept".to_owned(),
+            (WhatIf::ForgetWaker(_), ..) => format!("in the run without it {kept} wakers are kept"),
+            (WhatIf::Lifo, ..) => "no two tasks are ready at once".to_owned(),
+            (WhatIf::UntilEmpty, ..) => "no poll makes a task ready".to_owned(),
+            (WhatIf::ClearLate, ..) => "no task is woken or aborted while it is polled".to_owned(),
+        };
+        format!("it never came: {why}")
     }
 
     /// Whether the wake that the fault is about found its task queued, or ended.
@@ -213,19 +245,19 @@ impl Difference {
             escaped(self.to_string().lines().next_back().unwrap_or_default()),
         );
         let columns = [("The loop as it is", &self.usual), ("With the fault", &self.faulty)];
-        for ((title, ending), events) in columns.into_iter().zip(&self.traces) {
+        for ((title, ending), (events, told)) in columns.into_iter().zip(self.traces.iter().zip(&self.told)) {
             _ = write!(
                 page,
                 "<section>\n<h2>{title}</h2>\n<p class=\"ending\">{}</p>\n<ol start=\"0\">\n",
                 escaped(&ending.to_string())
             );
-            for (event, sentence) in events.iter().zip(story::sentences(events)) {
+            for (event, sentence) in events.iter().zip(told) {
                 let class = match self.first {
                     Some(first) if event.seq == first => " class=\"first\"",
                     Some(first) if event.seq > first => " class=\"after\"",
                     _ => "",
                 };
-                _ = writeln!(page, "<li{class}>{}</li>", escaped(&sentence));
+                _ = writeln!(page, "<li{class}>{}</li>", escaped(sentence));
             }
             if self.first == Some(events.len() as u64) {
                 page.push_str("<li class=\"first\">It ends here.</li>\n");
@@ -263,10 +295,9 @@ impl fmt::Display for Difference {
             }
             _ if self.usual == self.faulty => write!(f, "the fault did no harm: {}", self.why_no_harm())?,
             Some(first) => {
-                let sentence =
-                    |events| story::sentences(events).nth(first as usize).unwrap_or_else(|| "the end".to_owned());
-                let [usual, faulty] = &self.traces;
-                write!(f, "they differ first at event {first}: {} | {}", sentence(usual), sentence(faulty))?;
+                let [usual, faulty] =
+                    self.told.each_ref().map(|told| told.get(first as usize).map_or("the end", String::as_str));
+                write!(f, "they differ first at event {first}: {usual} | {faulty}")?;
             }
             None => write!(f, "the traces are equal")?,
         }
