@@ -125,11 +125,10 @@ struct Desk {
 }
 
 fn drive(millis: u64, acts: &[Act]) {
-    let made = time::sleep(millis);
+    let made = Box::pin(time::sleep(millis));
     let ring = the_alarm(millis);
-    delay(|place| *place = Some(Box::pin(made)));
-    let spies = (1..=TASKS).map(Spy::new).collect();
-    let mut desk = Desk { spies, ring: Some(ring), ..Desk::default() };
+    delay(|place| *place = Some(made));
+    let mut desk = Desk { spies: (1..=TASKS).map(Spy::new).collect(), ring: Some(ring), ..Desk::default() };
     for act in acts {
         match *act {
             Act::Poll(task) => desk.poll(task),
@@ -257,9 +256,8 @@ impl Desk {
     /// Exactly the task that polled last was woken, once.
     fn woke(&self, latest: u32) {
         // An answer may wake by a thread of its own, which gets a moment.
-        (0..200)
-            .take_while(|_| self.wakes(latest) == 0)
-            .for_each(|_| std::thread::sleep(std::time::Duration::from_micros(100)));
+        let moment = std::time::Duration::from_micros(100);
+        (0..200).take_while(|_| self.wakes(latest) == 0).for_each(|_| std::thread::sleep(moment));
         let (wakes, other) = (self.wakes(latest), self.woken(latest));
         let says = match (wakes, other) {
             (1, None) => return,
@@ -338,10 +336,7 @@ impl Desk {
         let before: Vec<u64> = (1..=TASKS).map(|task| self.wakes(task)).collect();
         drop((dropped, self.latest.take()));
         if let Some(task) = (1..=TASKS).find(|&task| self.wakes(task) > before[task as usize - 1]) {
-            let says = format!(
-                "The drop of the delay has woken task {task}, for nothing: nobody waits any more. Drop the waker, and do not \
-                 use it."
-            );
+            let says = format!("The drop of the delay has woken task {task} for nothing. Drop the waker, unused.");
             broken("a drop wakes nobody", says, None);
         }
         if let Some(task) = (1..=TASKS).find(|&task| self.holders(task) > 0) {
