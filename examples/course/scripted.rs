@@ -28,6 +28,17 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The kinds that there are.
+    pub const KINDS: [ErrorKind; 7] = [
+        ErrorKind::ConnectionReset,
+        ErrorKind::Interrupted,
+        ErrorKind::UnexpectedEof,
+        ErrorKind::TimedOut,
+        ErrorKind::BrokenPipe,
+        ErrorKind::NotConnected,
+        ErrorKind::Other,
+    ];
+
     /// What this error carries.
     pub fn of(error: &io::Error) -> Option<Failure> {
         error.get_ref()?.downcast_ref().copied()
@@ -141,6 +152,32 @@ impl Scripted {
 }
 
 impl Wire {
+    /// A poll is ready: the result has to be the attempt's.
+    ///
+    /// # Panics
+    /// If it is another one: that breaks a rule.
+    pub fn judge_ready(&self, result: &Result<u32>, called: &str) {
+        let says = match (self.given.get(), result) {
+            (Some(Ok(given)), Ok(result)) if given == *result => return,
+            (Some(Err(given)), Err(error)) if Failure::of(error) == Some(given) => return,
+            (_, Err(error)) if error.kind() == ErrorKind::WouldBlock => {
+                let says = format!(
+                    "The {called} has returned WouldBlock to its caller. It means: nothing now. The caller cannot wait, \
+                     and retry can."
+                );
+                broken("WouldBlock is no result", says, None)
+            }
+            (Some(Err(given)), Err(error)) if given.kind == error.kind() => {
+                "retry has returned an error of the same kind as the attempt's, and not that one. What the system said of \
+                 it, its number and its text, is lost."
+                    .to_owned()
+            }
+            (Some(_), _) => "The attempt has given another result than retry has returned.".to_owned(),
+            (None, _) => "No attempt has given a result in this poll, and it says Ready.".to_owned(),
+        };
+        broken("a result is passed on", says, None)
+    }
+
     /// The next attempt, behind what lies there, will fail in this way; nobody is told.
     pub fn comes(&self, way: usize, kind: ErrorKind) {
         self.failures.set(self.failures.get() + 1);

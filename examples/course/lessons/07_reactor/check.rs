@@ -38,17 +38,6 @@ enum Act {
 /// The tasks that poll.
 const TASKS: u32 = 3;
 
-/// How attempts fail.
-const ERRORS: [ErrorKind; 7] = [
-    ErrorKind::ConnectionReset,
-    ErrorKind::Interrupted,
-    ErrorKind::UnexpectedEof,
-    ErrorKind::TimedOut,
-    ErrorKind::BrokenPipe,
-    ErrorKind::NotConnected,
-    ErrorKind::Other,
-];
-
 /// The number of the first program that dice throw.
 const DICE: u64 = 20;
 
@@ -78,7 +67,7 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         // A waker takes the place of another one, and then the socket is dropped.
         13 => ([0, 0], vec![read, Poll(2, READ), Drop, read, Edge(READ, 1), read]),
         // Each error is the caller's, and not WouldBlock alone is known by its name.
-        14..DICE => ([0, 0], vec![write, Fails(WRITE, ERRORS[number as usize - 13]), write, write]),
+        14..DICE => ([0, 0], vec![write, Fails(WRITE, Failure::KINDS[number as usize - 13]), write, write]),
         _ => roll(dice, size),
     };
     // A hundred pieces at most: to write many small ones takes the processor time of a spin.
@@ -104,7 +93,7 @@ fn roll(dice: &mut Dice, size: f64) -> ([u32; 2], Vec<Act>) {
         match dice.roll(1..=20) {
             1..=11 => Act::Poll(task, way),
             12..=17 => Act::Edge(way, dice.roll(0..=3) as u32),
-            18 => Act::Fails(way, *dice.pick(&ERRORS)),
+            18 => Act::Fails(way, *dice.pick(&Failure::KINDS)),
             19 => Act::Cancel,
             _ => Act::Drop,
         }
@@ -217,35 +206,12 @@ impl Desk {
         }
         run.tell_answer(task, &answer);
         match answer {
-            Poll::Ready(result) => self.judge_ready(result, called),
+            Poll::Ready(result) => self.state.judge_ready(&result, called),
             Poll::Pending => {
                 self.judge_pending(task, way);
                 self.waits = Some((future, way, task));
             }
         }
-    }
-
-    /// The result has to be the attempt's.
-    fn judge_ready(&self, result: Result<u32>, called: &str) {
-        let says = match (self.state.given.get(), &result) {
-            (Some(Ok(given)), Ok(result)) if given == *result => return,
-            (Some(Err(given)), Err(error)) if Failure::of(error) == Some(given) => return,
-            (_, Err(error)) if error.kind() == ErrorKind::WouldBlock => {
-                let says = format!(
-                    "The {called} has returned WouldBlock to its caller. It means: nothing now. The caller cannot wait, \
-                     and retry can."
-                );
-                broken("WouldBlock is no result", says, None)
-            }
-            (Some(Err(given)), Err(error)) if given.kind == error.kind() => {
-                "retry has returned an error of the same kind as the attempt's, and not that one. What the system said of \
-                 it, its number and its text, is lost."
-                    .to_owned()
-            }
-            (Some(_), _) => "The attempt has given another result than retry has returned.".to_owned(),
-            (None, _) => "No attempt has given a result in this poll, and it says Ready.".to_owned(),
-        };
-        broken("a result is passed on", says, None)
     }
 
     /// Nothing is there, and somebody is left to wake the task.
