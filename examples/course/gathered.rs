@@ -164,22 +164,22 @@ pub fn sleeps_in_a_gather(run: &Run) -> Broken {
         let is_noted = |moment: &&&str| wake.is_some_and(|wake| events[wake].note.ends_with(**moment));
         if let Some(moment) = [COPIED, DROPPED].iter().find(is_noted) {
             let says = format!(
-                "The task's waker is {moment}, and that wakes a child: a waker is code of others. The wake does not come \
-                 back: it waits for the lock that is held here."
+                "The task's waker is {moment}, and that wakes a child: a waker is code of others. The wake sleeps, and does \
+                 not come back. Does it wait for a lock that is held here?"
             );
             return Broken { rule: "no lock while other code runs", says, missing: Some("Return") };
         }
         let (rule, says, missing) = match (in_wake, in_child, in_poll) {
             (true, ..) => (
                 "no lock is held in a wake",
-                "A wake of a child has woken the task, and the task polls at once. The poll waits for the lock that is \
-                 held while the task is woken.",
+                "A wake of a child has woken the task, and the task polls at once. The poll sleeps. Does it wait for a lock \
+                 that is held while the task is woken?",
                 "PollEnd",
             ),
             (_, true, _) => (
                 "no lock is held in a child's poll",
-                "A child wakes itself in its own poll, and the wake does not come back: it waits for the lock that the \
-                 gather holds while it polls.",
+                "A child wakes itself in its own poll. The wake sleeps, and does not come back. Does it wait for a lock that \
+                 the gather holds while it polls?",
                 "PollEnd",
             ),
             (_, _, true) => (

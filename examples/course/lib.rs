@@ -97,7 +97,7 @@ pub use probe::{CountingWaker, Probe, Script, Step, WAYS, Way, naps};
 pub use progress::Progress;
 pub use rivals::{FEWEST, Flaw, Machine, Rivals};
 pub use run::{Broken, Run, broken, from_afar};
-pub use scripted::{CALLED, Given, Scripted, Way as WireWay, Wire, sleeps_at_a_socket, waker_is_dropped};
+pub use scripted::{CALLED, Failure, Given, Scripted, Way as WireWay, Wire, sleeps_at_a_socket, waker_is_dropped};
 pub use sleeper::MS;
 pub use spy::{Moment, Spy, at_each_drop, forget, once_at};
 pub use system::Look;

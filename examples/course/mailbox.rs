@@ -1,7 +1,8 @@
 //! Mailboxes for one thread: some are right, each in its own manner, and some have one fault each. A test of mailboxes has
 //! to tell the ones from the others.
 
-use std::cell::RefCell;
+use crate::run::Run;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
@@ -13,8 +14,9 @@ use std::task::{Context, Poll, Waker};
 /// - Values come out in the order in which they were put, each one once. A take that is polled while a value is there is
 ///   ready.
 /// - Otherwise it waits. Nobody is woken before a put.
-/// - A put wakes the take that has waited longest: its latest waker. It may wake other tasks, too.
-/// - A take that was woken may be dropped before it is polled. Then the next one is woken in its place.
+/// - A put stores the value. Then it wakes the take that has waited longest: its latest waker.
+/// - A take that was woken may be dropped before it is polled. If a value is there, the next one is then woken in its place.
+/// - After the first put wakes too many are allowed: of any task that has ever polled a take.
 pub trait Mailbox {
     /// Puts a value in. It never waits.
     fn put(&self, value: u32);
@@ -25,6 +27,9 @@ pub trait Mailbox {
 
 /// The future of [`Mailbox::take`].
 pub type Take = Pin<Box<dyn Future<Output = u32>>>;
+
+/// So many puts of a mailbox are told.
+const MOST_PUTS: u32 = 100;
 
 /// What kind of a mailbox it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,9 @@ pub enum Kind {
     WakesAll,
     /// Right: a take that has moved wakes each task that has polled it.
     KeepsAllWakers,
+    /// Right: a put wakes the tasks whose takes are over, too; and when a take that was woken is dropped, the next one is
+    /// woken, also if no value is there.
+    WakesTooMany,
     /// Wrong: no value is ever there.
     LosesValues,
     /// Wrong: a put wakes nobody.
@@ -67,8 +75,8 @@ pub enum Kind {
 
 impl Kind {
     /// Those that are right.
-    pub const RIGHT: [Kind; 5] =
-        [Kind::LooksLast, Kind::LooksAgain, Kind::ComesBack, Kind::WakesAll, Kind::KeepsAllWakers];
+    pub const RIGHT: [Kind; 6] =
+        [Kind::LooksLast, Kind::LooksAgain, Kind::ComesBack, Kind::WakesAll, Kind::KeepsAllWakers, Kind::WakesTooMany];
 
     /// Those that are wrong: what is found more easily comes first.
     pub const WRONG: [Kind; 12] = [
@@ -88,13 +96,14 @@ impl Kind {
 
     /// A mailbox of this kind, empty.
     pub fn make(self) -> Rc<dyn Mailbox> {
-        Rc::new(Shared(Rc::new(Room { kind: self, inside: RefCell::default() })))
+        Rc::new(Shared(Rc::new(Room { kind: self, puts: Cell::default(), inside: RefCell::default() })))
     }
 }
 
 /// What the takes share with their mailbox.
 struct Room {
     kind: Kind,
+    puts: Cell<u32>,
     inside: RefCell<Inside>,
 }
 
@@ -105,7 +114,7 @@ struct Inside {
     waiting: VecDeque<(u64, Waker)>,
     /// The takes that were woken, and have not been polled since.
     woken: Vec<u64>,
-    /// Wakers of earlier polls of takes that wait.
+    /// Wakers of earlier polls of takes that wait, or of takes that are over.
     earlier: Vec<(u64, Waker)>,
     /// The number of the next take.
     next: u64,
@@ -150,6 +159,10 @@ impl Room {
                 inside.earlier = others;
                 its.into_iter().map(|(_, waker)| waker).chain(inside.next_waker()).collect()
             }
+            Kind::WakesTooMany => {
+                let over = inside.earlier.iter().map(|(_, waker)| waker.clone()).collect::<Vec<_>>();
+                inside.next_waker().into_iter().chain(over).collect()
+            }
             _ => inside.next_waker().into_iter().collect(),
         }
     }
@@ -168,6 +181,10 @@ struct Shared(Rc<Room>);
 impl Mailbox for Shared {
     fn put(&self, value: u32) {
         let room = &*self.0;
+        // One of a test that puts on and on is no step: the watcher shall see that it spins.
+        if let Some(run) = Run::of_this_thread().filter(|_| room.puts.replace(room.puts.get() + 1) < MOST_PUTS) {
+            run.tell_here("Put", 0, value.to_string());
+        }
         let mut inside = room.inside.borrow_mut();
         let was_empty = inside.values.is_empty();
         let wakers = room.wakers(&mut inside, was_empty);
@@ -259,6 +276,10 @@ impl Future for Taking {
         let kind = self.room.kind;
         let number = self.number;
         self.room.inside.borrow_mut().woken.retain(|take| *take != number);
+        if kind == Kind::WakesTooMany && self.room.has_value() {
+            let waker = cx.waker().clone();
+            self.room.inside.borrow_mut().earlier.push((number, waker));
+        }
         if matches!(kind, Kind::LooksAgain | Kind::ComesBack | Kind::LooksFirst)
             && let Some(value) = self.value()
         {
@@ -294,7 +315,11 @@ impl Drop for Taking {
         let was_woken = inside.woken.iter().position(|take| *take == self.number);
         let next = was_woken.and_then(|place| {
             inside.woken.remove(place);
-            let passes_on = self.room.kind != Kind::ForgetsAtDrop && !inside.values.is_empty();
+            let passes_on = match self.room.kind {
+                Kind::ForgetsAtDrop => false,
+                Kind::WakesTooMany => true,
+                _ => !inside.values.is_empty(),
+            };
             if passes_on { inside.next_waker() } else { None }
         });
         drop(inside);

@@ -6,7 +6,9 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Result};
+use std::error;
+use std::fmt;
+use std::io::{self, ErrorKind, Result};
 use std::rc::Rc;
 use std::thread;
 
@@ -14,7 +16,48 @@ use std::thread;
 pub const CALLED: [&str; 2] = ["read", "write"];
 
 /// What an attempt gives. A chunk that is read, or a room that is written to, has a number.
-pub type Given = std::result::Result<u32, ErrorKind>;
+pub type Given = std::result::Result<u32, Failure>;
+
+/// An attempt that fails. The error of the system carries it, so that a check knows the error again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// The kind of the error.
+    pub kind: ErrorKind,
+    /// No two of a socket have the same.
+    number: u32,
+}
+
+impl Failure {
+    /// The kinds that there are.
+    pub const KINDS: [ErrorKind; 7] = [
+        ErrorKind::ConnectionReset,
+        ErrorKind::Interrupted,
+        ErrorKind::UnexpectedEof,
+        ErrorKind::TimedOut,
+        ErrorKind::BrokenPipe,
+        ErrorKind::NotConnected,
+        ErrorKind::Other,
+    ];
+
+    /// What this error carries.
+    pub fn of(error: &io::Error) -> Option<Failure> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failure {}: {}", self.number, self.kind)
+    }
+}
+
+impl error::Error for Failure {}
+
+impl From<Failure> for io::Error {
+    fn from(failure: Failure) -> io::Error {
+        io::Error::new(failure.kind, failure)
+    }
+}
 
 /// What the check knows of one direction of a socket.
 #[derive(Debug, Default)]
@@ -38,6 +81,8 @@ pub struct Wire {
     pub attempts: Cell<u32>,
     /// The number of the last chunk.
     pub next: Cell<u32>,
+    /// The number of the last failure.
+    pub failures: Cell<u32>,
     /// Who polls.
     pub task: Cell<u32>,
 }
@@ -76,9 +121,7 @@ impl Scripted {
             None => "WouldBlock".to_owned(),
             Some(Ok(number)) if way == 0 => format!("chunk {number} is read"),
             Some(Ok(number)) => format!("write {number} is done"),
-            Some(Err(ErrorKind::ConnectionReset)) => "an error: it is reset".to_owned(),
-            Some(Err(ErrorKind::Interrupted)) => "an error: interrupted".to_owned(),
-            Some(Err(_)) => "an error".to_owned(),
+            Some(Err(Failure { kind, .. })) => format!("error {kind:?}"),
         };
         Run::current().tell_here("Attempt", state.task.get(), note);
         state.attempts.set(state.attempts.get() + 1);
@@ -104,14 +147,41 @@ impl Scripted {
             state.ways[way].told.set(false);
         }
         state.given.set(given);
-        given.unwrap_or(Err(ErrorKind::WouldBlock)).map_err(Into::into)
+        given.map_or(Err(ErrorKind::WouldBlock.into()), |given| given.map_err(Into::into))
     }
 }
 
 impl Wire {
-    /// Something comes to lie there; nobody is told.
-    pub fn comes(&self, way: usize, given: ErrorKind) {
-        self.ways[way].lies.borrow_mut().push_back(Err(given));
+    /// A poll is ready: the result has to be the attempt's.
+    ///
+    /// # Panics
+    /// If it is another one: that breaks a rule.
+    pub fn judge_ready(&self, result: &Result<u32>, called: &str) {
+        let says = match (self.given.get(), result) {
+            (Some(Ok(given)), Ok(result)) if given == *result => return,
+            (Some(Err(given)), Err(error)) if Failure::of(error) == Some(given) => return,
+            (_, Err(error)) if error.kind() == ErrorKind::WouldBlock => {
+                let says = format!(
+                    "The {called} has returned WouldBlock to its caller. It means: nothing now. The caller cannot wait, \
+                     and retry can."
+                );
+                broken("WouldBlock is no result", says, None)
+            }
+            (Some(Err(given)), Err(error)) if given.kind == error.kind() => {
+                "retry has returned an error of the same kind as the attempt's, and not that one. What the system said of \
+                 it, its number and its text, is lost."
+                    .to_owned()
+            }
+            (Some(_), _) => "The attempt has given another result than retry has returned.".to_owned(),
+            (None, _) => "No attempt has given a result in this poll, and it says Ready.".to_owned(),
+        };
+        broken("a result is passed on", says, None)
+    }
+
+    /// The next attempt, behind what lies there, will fail in this way; nobody is told.
+    pub fn comes(&self, way: usize, kind: ErrorKind) {
+        self.failures.set(self.failures.get() + 1);
+        self.ways[way].lies.borrow_mut().push_back(Err(Failure { kind, number: self.failures.get() }));
     }
 
     /// A chunk comes to lie there, or room for one; nobody is told.

@@ -9,9 +9,17 @@ use std::thread;
 /// Nanoseconds of a millisecond.
 pub const MS: u64 = 1_000_000;
 
+/// An hour.
+const HOUR: u64 = 3_600_000 * MS;
+
 /// A time as one reads it.
 pub(crate) fn ms(nanos: u64) -> String {
-    format!("{} ms", nanos as f64 / MS as f64)
+    let ms = |nanos: u64| format!("{} ms", nanos as f64 / MS as f64);
+    match (nanos / HOUR, nanos % HOUR) {
+        (0, _) => ms(nanos),
+        (hours, 0) => format!("{hours} h"),
+        (hours, rest) => format!("{hours} h + {}", ms(rest)),
+    }
 }
 
 /// A task that awaits a sleep.

@@ -37,7 +37,15 @@ const MOST: u32 = 1_000;
 #[derive(Clone)]
 pub struct Taker {
     task: Rc<Task>,
-    take: Rc<RefCell<Option<Take>>>,
+    take: Rc<RefCell<Stage>>,
+}
+
+/// What has become of a take.
+enum Stage {
+    Waits(Take),
+    AtPoll,
+    Over,
+    Dropped,
 }
 
 /// Who polls.
@@ -56,10 +64,10 @@ impl Taker {
     /// # Panics
     /// Outside of [`watch`](crate::watch()).
     pub fn new(mailbox: &Rc<dyn Mailbox>) -> Taker {
-        Taker::of(Rc::new(RefCell::new(Some(mailbox.take()))))
+        Taker::of(Rc::new(RefCell::new(Stage::Waits(mailbox.take()))))
     }
 
-    fn of(take: Rc<RefCell<Option<Take>>>) -> Taker {
+    fn of(take: Rc<RefCell<Stage>>) -> Taker {
         let number = NEXT.replace(NEXT.get() + 1);
         let (polls, wakes, got) = (Cell::new(0), Cell::new(0), Cell::new(None));
         Taker { task: Rc::new(Task { number, spy: Spy::new(number), polls, wakes, got }), take }
@@ -79,19 +87,38 @@ impl Taker {
                 "Your test polls on and on. A loop polls a task that is woken, and no other. Poll once, and look.";
             broken("a test comes back", says, None);
         }
-        let taken = self.take.borrow_mut().take();
-        let Some(mut take) = taken else {
-            let says =
-                "This take is over, dropped, or in the middle of a poll. No loop polls it then, and so no test may.";
-            broken("no poll after Ready", says, None)
+        let stage = self.take.replace(Stage::AtPoll);
+        let mut take = match stage {
+            Stage::Waits(take) => take,
+            Stage::Over => {
+                let says = "This take is over: a poll was Ready. No loop polls it again, and so no test may. For the next \
+                            value make a new Taker.";
+                broken("no poll after Ready", says, None)
+            }
+            Stage::Dropped => {
+                let says = "This take is dropped. No loop can poll it any more, and so no test may.";
+                broken("no poll after the drop", says, None)
+            }
+            Stage::AtPoll => {
+                let says =
+                    "This take is in the middle of a poll. No loop polls it a second time then, and so no test may.";
+                broken("no poll inside a poll", says, None)
+            }
         };
         wakes.set(spy.wakes());
         let waker = spy.waker();
         let answer = take.as_mut().poll(&mut Context::from_waker(&waker));
         Run::current().tell_answer(*number, &answer);
         match answer {
-            Poll::Ready(value) => got.set(Some(value)),
-            Poll::Pending => drop(self.take.borrow_mut().replace(take)),
+            Poll::Ready(value) => {
+                got.set(Some(value));
+                self.take.replace(Stage::Over);
+            }
+            // It may have been dropped in its own poll.
+            Poll::Pending if matches!(*self.take.borrow(), Stage::AtPoll) => {
+                self.take.replace(Stage::Waits(take));
+            }
+            Poll::Pending => {}
         }
         answer
     }
@@ -117,7 +144,7 @@ impl Taker {
     /// Drops the take, as a timeout does.
     pub fn drop_take(&self) {
         Run::current().tell("Drop", self.task.number, format!("the take of task {}", self.task.number));
-        let dropped = self.take.borrow_mut().take();
+        let dropped = self.take.replace(Stage::Dropped);
         drop(dropped);
     }
 }

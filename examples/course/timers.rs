@@ -157,8 +157,8 @@ impl Sleeps {
         }
         if self.holders(task) > 0 {
             let says = format!(
-                "The sleep of task {} is dropped, and its waker is still held: it is armed for a future that is gone, or kept \
-                 somewhere else. Give it back.",
+                "The sleep of task {} is dropped, and a waker of it is still held. release takes the timer out of the list, \
+                 and gives its waker back.",
                 task + 1
             );
             broken("what is dropped leaves nothing", says, None)

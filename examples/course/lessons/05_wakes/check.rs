@@ -45,7 +45,8 @@ fn program(dice: &mut Dice, number: u64, _: f64) -> Judged {
         }
         Outcome::Broken(broken) => Some(broken),
         Outcome::Parked => {
-            let says = "Your test sleeps. There is one thread here: put, poll and look.";
+            let says =
+                "Your test sleeps. There is one thread here, so nothing can happen meanwhile: put, poll and look.";
             Some(Broken { rule: comes_back, says: says.to_owned(), missing: Some("Return") })
         }
         Outcome::Spins => {

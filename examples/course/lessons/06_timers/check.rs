@@ -54,7 +54,7 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         7 => vec![Sleep(10 * MS), Sleep(20 * MS), Poll(0), Poll(1), Drop(0), Look(20 * MS)],
         8 => vec![Sleep(10 * MS), Sleep(10 * MS), Poll(0), Poll(1), Drop(1), Look(10 * MS), Poll(0)],
         9 => vec![Sleep(10 * MS), Drop(0), Sleep(0), Look(0), Poll(1)],
-        10 => return judge(keys),
+        10 => return judge(|| keys(&[Arm(10 * MS), Fires(1), Arm(10 * MS), Arm(10 * MS), Released(2), Arm(10 * MS)])),
         // Long, and no whole microsecond.
         11 => vec![Sleep(HOUR + 900), Poll(0), Look(HOUR + 899), Look(HOUR + 900), Poll(0)],
         // One is taken out of the middle.
@@ -63,7 +63,8 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
             .chain((0..4).map(Poll))
             .chain([Drop(1), Look(10 * MS), Look(30 * MS), Look(40 * MS)])
             .collect(),
-        13 => return judge(a_key_after_a_fire),
+        // The list is empty, and one that has fired is not released.
+        13 => return judge(|| keys(&[Arm(10 * MS), Arm(20 * MS), Fires(1), Released(2), Arm(10 * MS)])),
         _ => roll(dice, size),
     };
     judge(move || drive(&steps))
@@ -74,35 +75,51 @@ fn judge(body: impl FnOnce() + Send + 'static) -> Judged {
         .spinning_says("a call comes back", "20 ms of processor time, and a call of your list does not come back.")
 }
 
-/// Timers of one deadline, armed when others have fired and were released: each has a key of its own until it is released.
-/// Whoever still has the key of one that has fired would find the timer of another.
-fn keys() {
+/// What happens to a list without sleeps. Tasks have the numbers in which their timers are armed, from 1.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    /// A new task arms a timer, until this time.
+    Arm(u64),
+    /// The loop looks at 10 ms: the timer of this task is the first.
+    Fires(usize),
+    /// The sleep of this task is dropped.
+    Released(usize),
+}
+
+use Act::{Arm, Fires, Released};
+
+/// Timers that are armed when others have fired and were released: each has a key of its own until it is released. Whoever
+/// still has the key of one that has fired would find the timer of another.
+fn keys(acts: &[Act]) {
     let run = Run::current();
     let mut timers = timers::Timers::default();
-    // Of those that are not released.
-    let mut keys: Vec<(u32, timers::Key)> = Vec::new();
-    for task in 1..=4 {
-        let key = timers.arm(10 * MS, Waker::noop().clone());
-        run.tell("Armed", task - 1, format!("by task {task}, key {key:?}"));
-        if let Some((first, _)) = keys.iter().find(|(_, it)| *it == key) {
-            let says = format!(
-                "The timer of task {task} has the key {key:?}, and that of task {first} has it, too: it is not released. \
-                 Task {first} finds the timer of another."
-            );
-            broken("no two timers have the same key", says, None);
-        }
-        keys.push((task, key));
-        match task {
-            1 => {
+    // By task. `None`: it is released.
+    let mut keys: Vec<Option<timers::Key>> = Vec::new();
+    for act in acts {
+        match *act {
+            Arm(deadline) => {
+                let key = timers.arm(deadline, Waker::noop().clone());
+                let task = keys.len() + 1;
+                run.tell("Armed", task as u32 - 1, format!("by task {task}, key {key:?}"));
+                if let Some(first) = keys.iter().position(|it| *it == Some(key)) {
+                    let first = first + 1;
+                    let says = format!(
+                        "The timer of task {task} has the key {key:?}, and that of task {first} has it, too: it is not \
+                         released. Task {first} finds the timer of another."
+                    );
+                    broken("no two timers have the same key", says, None);
+                }
+                keys.push(Some(key));
+            }
+            Fires(task) => {
                 drop(timers.fire(10 * MS));
-                run.tell("Fire", 0, "the timer of task 1");
+                run.tell("Fire", task as u32 - 1, format!("the timer of task {task}"));
             }
-            3 => {
-                let (_, second) = keys.remove(1);
-                drop(timers.release(second));
-                run.tell("Dropped", 1, "the sleep of task 2");
+            Released(task) => {
+                let key = keys[task - 1].take();
+                drop(key.and_then(|key| timers.release(key)));
+                run.tell("Dropped", task as u32 - 1, format!("the sleep of task {task}"));
             }
-            _ => {}
         }
     }
 }

@@ -50,7 +50,8 @@ impl Timers {
     }
 
     /// The next deadline. Called by the loop before it
-    /// sleeps: so long it may sleep. `None`: for ever.
+    /// sleeps: so long it may sleep. `None`: until
+    /// somebody rings.
     pub fn next(&self) -> Option<u64> {
         self.armed.first().map(|(key, _)| key.0)
     }

@@ -3,7 +3,8 @@
 #![allow(dead_code, unused_imports, unused_macros, unused_variables)]
 
 use course::{
-    CALLED, Dice, Judged, Run, Scripted, Spy, Wire, at_each_drop, broken, sleeps_at_a_socket, waker_is_dropped, watch,
+    CALLED, Dice, Failure, Judged, Run, Scripted, Spy, Wire, at_each_drop, broken, sleeps_at_a_socket,
+    waker_is_dropped, watch,
 };
 use reactor::{READ, WRITE};
 use std::cell::RefCell;
@@ -26,7 +27,7 @@ enum Act {
     Poll(u32, usize),
     /// So much comes to lie there, and the system tells of it once. Nothing, and it tells all the same.
     Edge(usize, u32),
-    /// The next attempt fails so; the system tells of it.
+    /// The next attempt fails in this way; the system tells of it.
     Fails(usize, ErrorKind),
     /// The task waits no more: its future is dropped.
     Cancel,
@@ -36,6 +37,9 @@ enum Act {
 
 /// The tasks that poll.
 const TASKS: u32 = 3;
+
+/// The number of the first program that dice throw.
+const DICE: u64 = 20;
 
 /// Checks the answer.
 pub fn main() {
@@ -56,18 +60,20 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         5 => ([0, 0], vec![write, Edge(WRITE, 1), write, read, Poll(2, WRITE), Edge(WRITE, 1), Poll(2, WRITE)]),
         6 => ([0, 2], vec![read, write, write]),
         7 => ([0, 0], vec![read, Edge(READ, 0), read, Edge(READ, 1), read]),
-        8 => ([1, 0], vec![read, Fails(READ, ConnectionReset), read]),
+        8 => ([1, 0], vec![read, Fails(READ, ErrorKind::ConnectionReset), read]),
         9 => ([0, 0], vec![read, Drop, read, Edge(READ, 1), read]),
         // An error, and behind it lies something.
-        11 => ([0, 0], vec![Fails(READ, ConnectionReset), Edge(READ, 1), read, read]),
+        11 => ([0, 0], vec![Fails(READ, ErrorKind::ConnectionReset), Edge(READ, 1), read, read]),
         12 => return Judged::new(watch(outlives_the_loop), &(), sleeps_at_a_socket),
-        // Whoever called decides whether it is worth another attempt.
-        13 => ([0, 0], vec![Fails(READ, Interrupted), Edge(READ, 1), read, read]),
+        // A waker takes the place of another one, and then the socket is dropped.
+        13 => ([0, 0], vec![read, Poll(2, READ), Drop, read, Edge(READ, 1), read]),
+        // Each error is the caller's, and not WouldBlock alone is known by its name.
+        14..DICE => ([0, 0], vec![write, Fails(WRITE, Failure::KINDS[number as usize - 13]), write, write]),
         _ => roll(dice, size),
     };
     // A hundred pieces at most: to write many small ones takes the processor time of a spin.
     let (bytes, piece, room) = (dice.roll(1..=100_000), dice.roll(1_000..=20_000), dice.roll(1_000..=20_000));
-    let is_of_the_system = cfg!(unix) && (number == 10 || number > 13 && dice.one_in(20));
+    let is_of_the_system = cfg!(unix) && (number == 10 || number >= DICE && dice.one_in(20));
     let body = move || match is_of_the_system {
         #[cfg(unix)]
         true => real(bytes as usize, piece as usize, room as usize),
@@ -89,7 +95,7 @@ fn roll(dice: &mut Dice, size: f64) -> ([u32; 2], Vec<Act>) {
         match dice.roll(1..=20) {
             1..=11 => Act::Poll(task, way),
             12..=17 => Act::Edge(way, dice.roll(0..=3) as u32),
-            18 => Act::Fails(way, *dice.pick(&[ConnectionReset, ConnectionReset, BrokenPipe, Interrupted])),
+            18 => Act::Fails(way, *dice.pick(&Failure::KINDS)),
             19 => Act::Cancel,
             _ => Act::Drop,
         }
@@ -160,8 +166,8 @@ fn drive(lies: [u32; 2], acts: &[Act]) {
                 (0..chunks).for_each(|_| desk.state.chunk_comes(way));
                 desk.edge(way, chunks);
             }
-            Act::Fails(way, error) => {
-                desk.state.comes(way, error);
+            Act::Fails(way, kind) => {
+                desk.state.comes(way, kind);
                 desk.edge(way, 1);
             }
             Act::Cancel => drop(desk.waits.take()),
@@ -202,30 +208,12 @@ impl Desk {
         }
         run.tell_answer(task, &answer);
         match answer {
-            Poll::Ready(result) => self.judge_ready(result, called),
+            Poll::Ready(result) => self.state.judge_ready(&result, called),
             Poll::Pending => {
                 self.judge_pending(task, way);
                 self.waits = Some((future, way, task));
             }
         }
-    }
-
-    /// The result has to be the attempt's.
-    fn judge_ready(&self, result: Result<u32>, called: &str) {
-        let result = result.map_err(|error| error.kind());
-        let says = match (self.state.given.get(), result) {
-            (Some(given), result) if given == result => return,
-            (_, Err(ErrorKind::WouldBlock)) => {
-                let says = format!(
-                    "The {called} has returned WouldBlock to its caller. It means: nothing now. The caller cannot wait, \
-                     and retry can."
-                );
-                broken("WouldBlock is no result", says, None)
-            }
-            (Some(_), _) => "The attempt has given another result than retry has returned.".to_owned(),
-            (None, _) => "No attempt has given a result in this poll, and it says Ready.".to_owned(),
-        };
-        broken("a result is passed on", says, None)
     }
 
     /// Nothing is there, and somebody is left to wake the task.
@@ -306,17 +294,20 @@ impl Desk {
         self.socket = None;
         let holder = (1..=TASKS).find(|&task| self.spies[task as usize - 1].holders() > 0);
         let is_empty = core().reactor.borrow().sources.is_empty();
-        let says = match (is_empty, self.state.token.get(), holder) {
+        let (says, missing) = match (is_empty, self.state.token.get(), holder) {
             (true, None, None) => {
                 (self.state, self.socket) = open([0, 0]);
                 return;
             }
-            (true, None, Some(task)) => format!("The socket is dropped, and a waker of task {task} is still held."),
-            _ => "The socket is dropped, and the reactor keeps its place, and the wakers in it. A server that runs for a \
-                  week has no memory left."
-                .to_owned(),
+            (true, None, Some(task)) => {
+                (format!("The socket is dropped, and a waker of task {task} is still held."), "WakerDrop")
+            }
+            _ => {
+                let says = "The socket is dropped, and the reactor keeps its place, and the wakers in it. A server that \
+                            runs for a week has no memory left.";
+                (says.to_owned(), "IoDeregistered")
+            }
         };
-        let missing = if is_empty && self.state.token.get().is_none() { "WakerDrop" } else { "IoDeregistered" };
         broken("what is dropped is forgotten", says, Some(missing))
     }
 }
