@@ -124,28 +124,6 @@ fn keys(acts: &[Act]) {
     }
 }
 
-/// A timer has fired and is not released, all others are released. A new one with its deadline gets a key of its own.
-fn a_key_after_a_fire() {
-    let run = Run::current();
-    let mut timers = timers::Timers::default();
-    let [first, second] = [10, 20].map(|tens| timers.arm(tens * MS, Waker::noop().clone()));
-    run.tell("Armed", 0, format!("by task 1, key {first:?}"));
-    run.tell("Armed", 1, format!("by task 2, key {second:?}"));
-    drop(timers.fire(10 * MS));
-    run.tell("Fire", 0, "the timer of task 1");
-    drop(timers.release(second));
-    run.tell("Dropped", 1, "the sleep of task 2");
-    let third = timers.arm(10 * MS, Waker::noop().clone());
-    run.tell("Armed", 2, format!("by task 3, key {third:?}"));
-    if third == first {
-        let says = format!(
-            "The timer of task 3 has the key {third:?}, and that of task 1 has it, too: it has fired, and is not released. \
-             Task 1 finds the timer of another."
-        );
-        broken("no two timers have the same key", says, None);
-    }
-}
-
 /// Any program. The sleeps have few different lengths, so that many end at one time.
 fn roll(dice: &mut Dice, size: f64) -> Vec<Step> {
     let (mut steps, mut deadlines, mut now) = (Vec::new(), Vec::new(), 0);

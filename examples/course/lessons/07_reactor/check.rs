@@ -49,7 +49,7 @@ pub fn main() {
 /// One program: one socket.
 fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
     use Act::{Cancel, Drop, Edge, Fails, Poll};
-    use ErrorKind::{ConnectionReset, Interrupted};
+    use ErrorKind::ConnectionReset;
     let (read, write) = (Poll(1, READ), Poll(1, WRITE));
     // The smallest are always the same: what they refuse is easy to see. Then come dice.
     let (lies, acts) = match number {
@@ -60,10 +60,10 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         5 => ([0, 0], vec![write, Edge(WRITE, 1), write, read, Poll(2, WRITE), Edge(WRITE, 1), Poll(2, WRITE)]),
         6 => ([0, 2], vec![read, write, write]),
         7 => ([0, 0], vec![read, Edge(READ, 0), read, Edge(READ, 1), read]),
-        8 => ([1, 0], vec![read, Fails(READ, ErrorKind::ConnectionReset), read]),
+        8 => ([1, 0], vec![read, Fails(READ, ConnectionReset), read]),
         9 => ([0, 0], vec![read, Drop, read, Edge(READ, 1), read]),
         // An error, and behind it lies something.
-        11 => ([0, 0], vec![Fails(READ, ErrorKind::ConnectionReset), Edge(READ, 1), read, read]),
+        11 => ([0, 0], vec![Fails(READ, ConnectionReset), Edge(READ, 1), read, read]),
         12 => return Judged::new(watch(outlives_the_loop), &(), sleeps_at_a_socket),
         // A waker takes the place of another one, and then the socket is dropped.
         13 => ([0, 0], vec![read, Poll(2, READ), Drop, read, Edge(READ, 1), read]),
@@ -88,7 +88,6 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
 
 /// Any program.
 fn roll(dice: &mut Dice, size: f64) -> ([u32; 2], Vec<Act>) {
-    use ErrorKind::{BrokenPipe, ConnectionReset, Interrupted};
     let lies = [dice.roll(0..=3) as u32, dice.roll(0..=3) as u32];
     let acts = (0..dice.roll(1..=(size * 20.0).ceil() as u64)).map(|_| {
         let (task, way) = (dice.roll(1..=u64::from(TASKS)) as u32, *dice.pick(&[READ, READ, WRITE]));
