@@ -32,6 +32,17 @@ pub enum JobStep {
 /// The tasks that poll.
 const TASKS: u32 = 3;
 
+/// What is said of a wake that does not come.
+const NOT_WOKEN: &str = "The job has ended, and the task that awaits it is not woken. No thread runs any more that could wake it. \
+                         (Who sleeps first and wakes then does not count: a wake comes at once.)";
+
+/// Polls in peace. On a busy machine one of them may be stopped for a moment, but not each.
+const IN_PEACE: u32 = 5;
+
+/// Processor time of a poll that looks again and again. The system counts it in steps of up to 10 ms, so one poll may seem to
+/// take so long, but not each.
+const LONG_POLL: Duration = Duration::from_millis(4);
+
 /// What a job gives. It may be sent to another thread, and not be shared.
 #[derive(Debug)]
 pub struct Produced {
@@ -204,7 +215,7 @@ impl ByHand {
             broken("the result is there before the wake", says, None)
         }
         if self.may_end {
-            return self.is_woken("The job has ended, and the task that awaits it is not woken: it waits for ever.");
+            return self.is_woken(NOT_WOKEN);
         }
         if let Some(task) = self.woken(0) {
             let says = format!(
@@ -267,11 +278,16 @@ impl ByHand {
                 broken("the job runs", says, Some("JobEnd"));
             }
             self.nothing_else_panicked();
+            if !self.job.has_begun() {
+                let says = "The future is dropped, and the job has not begun: nobody runs it any more. A job runs also if nobody \
+                            waits for its result.";
+                broken("the job runs", says, Some("JobEnd"));
+            }
             return self.nobody_keeps_the_result();
         }
         self.job.may_end();
         if self.latest.is_some() {
-            self.is_woken("The job has ended, and the task that awaits it is not woken: it waits for ever.");
+            self.is_woken(NOT_WOKEN);
         }
     }
 
@@ -332,7 +348,7 @@ impl ByHand {
     fn end_and_poll(&mut self) {
         self.may_end = true;
         self.job.may_end_and_be_polled();
-        self.is_woken("The job has ended, and the task that awaits it is not woken: it waits for ever.");
+        self.is_woken(NOT_WOKEN);
         let is_over = self.ask(self.latest.expect("a task has polled before"));
         self.job.has_polled();
         if !is_over {

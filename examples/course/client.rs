@@ -88,7 +88,7 @@ impl Client {
             8 => Client::new(&[hello(Stay)], SendsOn(FAR_TOO_LONG)),
             9 => {
                 let mut client = Client::new(&[hello(Stay)], SendsOn(200));
-                client.head = 300;
+                client.head = 600;
                 client
             }
             10 => {
@@ -107,6 +107,13 @@ impl Client {
                 let mut request = hello(Stay);
                 request.text = "GET /hello HTTP/1.1\r\nVia: HTTP/1.0 b\r\n\r\n".to_owned();
                 Client::new(&[request], Leaves(false))
+            }
+            20 => {
+                let mut request = hello(Stay);
+                request.text = format!("GET /hello HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(2_500));
+                let mut client = Client::new(&[request], Leaves(false)).cut(|at| at % 500 == 0, 1);
+                client.head = 3_000;
+                client
             }
             _ => return None,
         })
@@ -162,6 +169,15 @@ impl Client {
         }
         if answers.len() < expected || rest > 0 {
             let (count, got) = (requests.len(), answers.len());
+            if rest > 0 {
+                let says = format!(
+                    "{} came, and {} written whole. {rest} bytes more are there, of an answer without its end: its head has no \
+                     empty line at the end, or its body is shorter than its `Content-Length`.",
+                    requests_(count),
+                    answers_(got)
+                );
+                broken("each request has its answer", says, Some("Write"));
+            }
             let says = if self.pieces.len() == 1 {
                 format!("{} came in one read, and {} written.", requests_(count), answers_(got))
             } else {
@@ -273,11 +289,13 @@ pub fn is_answer(requests: &[Request], number: usize, answer: &Answer, is_cut: b
         broken("answers come in order", says, None);
     }
     if answer.status == "431" {
-        let says = format!(
-            "Request {number} is {asks}, and its head is shorter than the limit. Its answer is 431. The limit is for one \
-             head, and not for all that was read.{}",
-            if is_cut { " Or was the end of the head not found, where it lay over two pieces?" } else { "" }
-        );
+        let hint = match (is_cut, number) {
+            (true, 1) => "Was its end not found, because it lies over two pieces? Or is the limit another one?",
+            (false, 1) => "Look for its end first. Is the limit the one of `limits`?",
+            _ => "The limit is for one head, and not for all that was read.",
+        };
+        let says =
+            format!("Request {number} is {asks}, and its head is not longer than the limit. Its answer is 431. {hint}");
         broken("a head has a limit", says, None);
     }
     let says = format!(

@@ -1,7 +1,7 @@
 //! Who has to be woken when a permit comes back or a task goes, and who was.
 
 use crate::asks::{State, Task};
-use crate::permits::Permits;
+use crate::permits::{Permits, may_be_woken};
 use crate::run::broken;
 
 /// What led to a wake, or should have.
@@ -18,8 +18,15 @@ impl<P: 'static> Permits<P> {
     /// Who was granted a permit is woken, once, and nobody else.
     pub(crate) fn judge_wakes(&self, by: By) {
         let tasks = self.tasks();
-        let each =
-            || tasks.iter().flat_map(|task| task.spies.iter().map(move |(spy, due)| (task, spy.wakes(), due.get())));
+        let each = || {
+            tasks.iter().flat_map(|task| {
+                task.spies.iter().enumerate().map(move |(number, (spy, due))| {
+                    let (wakes, due) = (spy.wakes(), due.get());
+                    let is_open = number == task.latest.get() && self.is_granted_in_its_poll(task);
+                    (task, wakes, if is_open { may_be_woken(due, wakes) } else { due })
+                })
+            })
+        };
         let missed = each().find(|(_, wakes, due)| wakes < due).map(|(task, ..)| task.name());
         if let Some((task, wakes, _)) = each().find(|(_, wakes, due)| wakes > due) {
             self.judge_extra(task, wakes, by, missed);
@@ -45,6 +52,12 @@ impl<P: 'static> Permits<P> {
     fn judge_extra(&self, task: &Task<P>, wakes: u64, by: By, missed: Option<u32>) {
         let name = task.name();
         let (rule, says) = match (by, task.state.get(), missed) {
+            (By::WaiterDrop(gone), State::Waits, _) if !self.would_get_one(task) => (
+                "who is woken has a permit",
+                format!(
+                    "Task {gone} waited, and had no permit. It is dropped, and task {name} is woken: it has none, either."
+                ),
+            ),
             (By::WaiterDrop(gone), ..) => (
                 "no more permits than there are",
                 format!(

@@ -105,7 +105,7 @@ pub use taker::{Taker, at_next_copy, at_next_wake};
 pub use text::{COLUMNS, wrap};
 pub use timers::Sleeps;
 pub use watch::{Outcome, SPIN, Watched, watch};
-pub use work::{ByHandle, End, Ending, Fallen, JOINERS, Work};
+pub use work::{ByHandle, End, Ending, JOINERS, Work, is_of_a_task};
 
 #[doc(hidden)]
 pub use fields::{Field, Told, Value, ViaDebug, ViaNothing};

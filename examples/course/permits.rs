@@ -46,14 +46,21 @@ impl<P: 'static> Permits<P> {
         let (line, tasks, at_once, then) = (RefCell::default(), RefCell::default(), Cell::new(false), Cell::new(None));
         let at_poll = Cell::default();
         let desk = Rc::new(Permits { acquire, permits, free, line, tasks, at_once, at_poll, then });
-        for step in steps {
-            desk.does(*step);
-            if !matches!(step, Ask::ReleaseAt(..)) {
-                forget(Moment::Clone);
-                forget(Moment::Drop);
+        let driven = catch_unwind(AssertUnwindSafe(|| {
+            for step in steps {
+                desk.does(*step);
+                if !matches!(step, Ask::ReleaseAt(..)) {
+                    forget(Moment::Clone);
+                    forget(Moment::Drop);
+                }
             }
+            desk.ends();
+        }));
+        if let Err(payload) = driven {
+            // The drop of a future or of a permit might panic, too, and that would end the process without a word.
+            mem::forget(desk);
+            resume_unwind(payload);
         }
-        desk.ends();
     }
 
     /// One step.
@@ -113,9 +120,15 @@ impl<P: 'static> Permits<P> {
         run.tell("PollBegin", name, format!("poll {}, by task {name}", task.polls.get()));
         let waker = spy.waker();
         self.at_poll.set((task.number, false));
+        let due = &task.spies[task.latest.get()].1;
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
+        // The check's own waker: nothing happens at its drop.
+        forget(Moment::Drop);
         drop(waker);
         let (_, is_granted_meanwhile) = self.at_poll.take();
+        if is_granted_meanwhile {
+            due.set(may_be_woken(due.get(), spy.wakes()));
+        }
         let polled = match polled {
             Ok(polled) => polled,
             Err(payload) => {
@@ -124,7 +137,7 @@ impl<P: 'static> Permits<P> {
                 resume_unwind(payload)
             }
         };
-        if spy.wakes() > woken {
+        if spy.wakes() > woken && !is_granted_meanwhile {
             let says = format!(
                 "Task {name} was woken in its own poll, and no permit has come back. It is polled again at once, and \
                  again: that is a spin."
@@ -132,6 +145,10 @@ impl<P: 'static> Permits<P> {
             broken("who is woken has a permit", says, None);
         }
         run.tell_answer(name, &polled);
+        if polled.is_pending() {
+            // Before a rule is said to be broken: where the story ends, its drop might panic.
+            task.future.set(Some(future));
+        }
         match (polled, task.state.get()) {
             (Poll::Ready(permit), State::Granted) => {
                 task.permit.set(Some(permit));
@@ -142,22 +159,45 @@ impl<P: 'static> Permits<P> {
                 self.is_one_too_many(name)
             }
             // It has looked before. It is judged when it polls again.
-            (Poll::Pending, State::Granted) if is_granted_meanwhile => task.future.set(Some(future)),
+            (Poll::Pending, State::Granted) if is_granted_meanwhile => {}
             (Poll::Pending, State::Granted) => self.gets_none(task, name),
             (Poll::Pending, _) => {
                 if spy.holders() == 0 {
                     let says = format!("Task {name} waits, and nobody holds the waker of its last poll.");
                     broken("Pending keeps the waker of this poll", says, None);
                 }
-                task.future.set(Some(future));
             }
         }
+    }
+
+    /// Whether this task would get a permit if it polled now. Nobody is told: it is for the reason of a refusal.
+    pub(crate) fn would_get_one(&self, task: &Task<P>) -> bool {
+        let Some(mut future) = task.future.take() else { return false };
+        let waker = task.spies[task.latest.get()].0.waker();
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
+        mem::forget((future, waker));
+        polled.is_ok_and(|polled| polled.map(mem::forget).is_ready())
+    }
+
+    /// The task that polls was granted a permit in the middle of its poll.
+    pub(crate) fn is_granted_in_its_poll(&self, task: &Task<P>) -> bool {
+        self.at_poll.get() == (task.number, true)
     }
 
     /// This task has got a permit, and none is its own.
     fn is_one_too_many(&self, name: u32) {
         if let Some(granted) = self.find(State::Granted) {
             let first = granted.name();
+            // In the middle of a wake the grant may be still to come.
+            if !self.at_once.get() && self.would_get_one(&granted) {
+                let says = format!(
+                    "A permit came back, and it is given to task {first}. Task {name} asks, and gets one, too: {} of {} are \
+                     out.",
+                    self.out() + 2,
+                    self.permits
+                );
+                broken("no more permits than there are", says, None);
+            }
             let says = format!(
                 "A permit came back, and task {first} was woken: it was the first in line. Before it is polled task {name} \
                  takes the permit."
@@ -202,7 +242,7 @@ impl<P: 'static> Permits<P> {
             Some(first) => {
                 first.state.set(State::Granted);
                 if self.at_poll.get().0 == first.number {
-                    // There is no waker yet, and it may look afterwards.
+                    // Its waker may not be kept yet, and it may look afterwards.
                     self.at_poll.set((first.number, true));
                     return Some(Rc::clone(first));
                 }
@@ -240,8 +280,8 @@ impl<P: 'static> Permits<P> {
                 let (what, verb) = if moment == Moment::Clone { ("copied", "copy") } else { ("dropped", "drop") };
                 let says = format!(
                     "A waker is {what}, and that gives the permit of task {} back: a waker is code of others. The drop of \
-                     the permit has panicked. Is the line still borrowed while you {verb} a waker? Or do you rely on it \
-                     that who is in line has a waker already?",
+                     the permit has panicked. Is the line, or the place of a waker, still borrowed while you {verb} a \
+                     waker? Or do you rely on it that who is in line has a waker already?",
                     task.number
                 );
                 broken("no borrow while other code runs", says, None);
@@ -249,6 +289,17 @@ impl<P: 'static> Permits<P> {
             if self.at_once.get() && !Run::current().is_refused() {
                 let says = "A permit came back, and a waker was called. Before the call was over, a task asked, or was \
                             dropped: that is allowed, and it panicked. Is the line still borrowed while you wake?";
+                broken("no borrow while other code runs", says, None);
+            }
+            let is_borrowed =
+                |text: &String| ["already borrowed", "already mutably borrowed"].iter().any(|it| text.contains(it));
+            if let Some(text) = Run::current().panicked().filter(is_borrowed) {
+                let says = format!(
+                    "Task {} gives its permit back, and the drop of the permit panics: {text}. Is a borrow of the line still \
+                     held by a task that waits? A variable that holds a borrow, and lives over an `.await`, holds it as long \
+                     as the task waits.",
+                    task.number
+                );
                 broken("no borrow while other code runs", says, None);
             }
             resume_unwind(payload);
@@ -308,4 +359,10 @@ impl<P: 'static> Permits<P> {
             broken("who is gone leaves nothing behind", says, None);
         }
     }
+}
+
+/// How often a task is to be woken that is granted a permit in the middle of its poll: it may be woken once for it, or not,
+/// if its waker is not kept yet. So many wakes were due, and so many came.
+pub(crate) fn may_be_woken(due: u64, wakes: u64) -> u64 {
+    wakes.clamp(due, due + 1)
 }

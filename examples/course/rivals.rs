@@ -35,8 +35,8 @@ pub enum Flaw {
     Drifts(f64),
     /// One round in five of one rival takes so many times as long. Ours, if the first is true.
     OddRounds(bool, f64),
-    /// No two rounds of theirs are alike: half of them take 1.5 times as long or longer, half of them a third less or shorter,
-    /// and one is right.
+    /// No two rounds of theirs are alike: half of them take 4 times as long or longer, half of them a third less or shorter,
+    /// and one is right. So a mean of some in the middle is far from the one in the middle.
     Scatters,
     /// Nothing is optimized.
     Debug,
@@ -49,11 +49,12 @@ const LONGER_FIRST: u64 = 4;
 /// How many times as long a round of theirs takes, one that scatters.
 fn scattered(round: u64) -> f64 {
     // No two are equal, and the one in the middle has no near neighbour.
-    let longer = 1.5 + round as f64 * 0.01;
+    let part = round as f64 * 0.01;
+    let (longer, shorter) = (4.0 + part, 1.0 / (1.5 + part));
     match round {
         _ if round == 2 * LONGER_FIRST => 1.0,
         _ if round < LONGER_FIRST => longer,
-        _ if round < 2 * LONGER_FIRST || round.is_multiple_of(2) => 1.0 / longer,
+        _ if round < 2 * LONGER_FIRST || round.is_multiple_of(2) => shorter,
         _ => longer,
     }
 }
@@ -83,6 +84,8 @@ pub struct Machine {
     theirs: u64,
     /// How many times as long as a usual one of ours each round of theirs has taken.
     figures: Vec<f64>,
+    /// How long each round of ours and of theirs has taken, in milliseconds.
+    took: [Vec<f64>; 2],
     /// The most rounds by which one of them was ahead of the other.
     ahead: u64,
 }
@@ -100,6 +103,7 @@ impl Machine {
             ours: 0,
             theirs: 0,
             figures: Vec::new(),
+            took: Default::default(),
             ahead: 0,
         }
     }
@@ -138,6 +142,7 @@ impl Machine {
         if !is_ours {
             self.figures.push(took / self.base);
         }
+        self.took[usize::from(!is_ours)].push(took);
         self.ahead = self.ahead.max(self.ours.abs_diff(self.theirs));
         Run::current().tell(if is_ours { "Ours" } else { "Theirs" }, 0, format!("{took:.1} ms"));
         Duration::from_secs_f64(took / 1e3)
@@ -195,6 +200,14 @@ impl Machine {
         {
             return;
         }
+        if self.is_of_whole_milliseconds(figure) {
+            let says = format!(
+                "The figure is {told}, and {ratio:.2} is right: each time was cut to whole milliseconds. A round takes about \
+                 {:.1} ms here. Take `as_secs_f64()`.",
+                self.base
+            );
+            broken("whole milliseconds are too coarse", says, None);
+        }
         if is(figure, 1.0 / ratio) {
             let says = "The figure is upside down: it is to say how many times as long theirs takes.";
             broken("the figure is theirs over ours", says, None);
@@ -219,6 +232,17 @@ impl Machine {
         }
         let says = format!("Theirs takes {ratio:.2} times as long as ours. The figure is {told}.");
         broken("the figure is theirs over ours", says, None)
+    }
+}
+
+impl Machine {
+    /// Whether this is the median of figures that are made of whole milliseconds.
+    fn is_of_whole_milliseconds(&self, figure: f64) -> bool {
+        let [ours, theirs] = &self.took;
+        let figures: Vec<f64> = theirs.iter().zip(ours).map(|(theirs, ours)| theirs.floor() / ours.floor()).collect();
+        let (least, most) = middle(&figures);
+        let is = |other: f64| figure.total_cmp(&other).is_eq() || figure.is_nan() && other.is_nan();
+        is(least) || is(most)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::run::{Run, broken};
 use crate::spy::Spy;
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -15,9 +16,17 @@ use std::task::{Context, Poll, Wake, Waker};
 /// The joiners. Their numbers are above those of all tasks.
 pub const JOINERS: RangeInclusive<u32> = 11..=13;
 
-/// What a task's panic carries.
+/// What the panic of every other task carries, from the first one on.
 #[derive(Debug)]
-pub struct Fallen;
+struct Fallen;
+
+/// What the panics of the others carry: that of `panic!("..")` carries a text, too.
+const FELL: &str = "it fell";
+
+/// Whether this is what the panic of a task of a check carries.
+pub fn is_of_a_task(payload: &(dyn Any + Send)) -> bool {
+    payload.is::<Fallen>() || payload.downcast_ref::<&str>() == Some(&FELL)
+}
 
 /// How a task has ended, or has to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -202,7 +211,7 @@ impl<H> Future for Work<H> {
             Some(_) => {
                 state.end.set(Some(End::Panicked));
                 run.tell("Panic", task, format!("task {task}"));
-                panic_any(Fallen)
+                if task.is_multiple_of(2) { panic_any(FELL) } else { panic_any(Fallen) }
             }
         }
     }

@@ -3,8 +3,8 @@
 #![allow(dead_code, unused_imports, unused_macros, unused_variables)]
 
 use course::{
-    Act, Broken, ByHandle, Dice, End, Fallen, JOINERS, Judged, Moment, Outcome, Run, Spy, Watched, Work, broken,
-    forget, once_at, watch,
+    Act, Broken, ByHandle, Dice, End, JOINERS, Judged, Moment, Outcome, Run, Spy, Watched, Work, broken, forget,
+    is_of_a_task, once_at, watch,
 };
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -43,6 +43,7 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         9 => vec![Spawn, Join(1, 11), Abort(1), Abort(1), Turn],
         10 => vec![Spawn, Turn, Join(1, 11)],
         11 => return judged(watch(aborts_and_polls_at_once)),
+        12 => vec![Spawn, Spawn, Join(2, 11), Panic(2), Turn],
         _ => Act::roll(dice, size),
     };
     judged(watch(move || drive(&acts)))
@@ -89,7 +90,7 @@ fn end(result: Result<u32, join::JoinError>) -> End {
     match result {
         Ok(value) => End::Value(value),
         Err(join::JoinError::Cancelled) => End::Cancelled,
-        Err(join::JoinError::Panicked(payload)) if payload.is::<Fallen>() => End::Panicked,
+        Err(join::JoinError::Panicked(payload)) if is_of_a_task(&*payload) => End::Panicked,
         Err(join::JoinError::Panicked(_)) => End::AnotherPanic,
     }
 }
@@ -108,7 +109,7 @@ fn drive(acts: &[Act]) {
         });
     }));
     if let Err(payload) = driven {
-        if payload.is::<Fallen>() {
+        if is_of_a_task(&*payload) {
             Run::current().tell("Panic", 0, "out of block_on");
             let says = "A task has panicked, and its panic has gone through the loop. All other tasks are gone with it. \
                         Its joiner alone should hear of it.";
@@ -207,8 +208,19 @@ impl Desk {
             let Some(mut handle) = task.handle.take() else { return };
             let joiner = task.joiner.get().expect("looked at above");
             Run::current().tell("Join", task.number, format!("joiner {joiner} looks at once"));
+            // A look at what is in the cell.
+            let result = handle.cell.result.take();
+            let was_there = result.is_some();
+            handle.cell.result.set(result);
             let polled = handle.as_mut().poll(&mut Context::from_waker(Waker::noop())).map(end);
-            if polled.is_pending() {
+            if polled.is_pending() && was_there {
+                let says = format!(
+                    "The end of task {} has woken its joiner. The result is in the cell, and the poll of the handle says \
+                     Pending.",
+                    task.number
+                );
+                Run::current().note_broken(Broken { rule: "the joiner gets the result", says, missing: None });
+            } else if polled.is_pending() {
                 let says = format!(
                     "The end of task {} has woken its joiner, and the joiner finds no result. It says Pending again, \
                      and nobody wakes it any more.",

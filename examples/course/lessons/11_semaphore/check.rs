@@ -60,8 +60,9 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         16 => Program::ByHand(6, vec![New; 6]),
         17 => Program::Rate(600, 300, 10),
         18 => Program::Two,
-        // The waker of another task is replaced, and dropped.
-        19 => one(&[New, New, New, Move(3), ReleaseAt(Moment::Drop, 1), Poll(3), Poll(2)]),
+        // The waker of an earlier poll is dropped, and that gives a permit to who polls.
+        19 => one(&[New, New, Move(2), ReleaseAt(Moment::Drop, 1), Poll(2), Poll(2)]),
+        20 => one(&[New, New, New, Move(3), ReleaseAt(Moment::Drop, 1), Poll(3), Poll(2)]),
         _ if dice.one_in(15) => Program::Rate(dice.roll(1..=30) as u32, dice.roll(1..=5) as usize, dice.roll(1..=50)),
         _ => {
             let (permits, steps) = Ask::roll(dice, size);
@@ -150,12 +151,10 @@ fn rate(jobs: u32, permits: usize, millis: u64) {
         })
     }));
     let took = took.unwrap_or_else(|payload| {
-        // The rung says so when it has nothing to do. Another panic is the answer's.
-        let waits =
-            payload.downcast_ref::<String>().is_some_and(|text| text.starts_with("nothing can happen any more"));
-        let waits =
-            waits || payload.downcast_ref::<&str>().is_some_and(|text| text.starts_with("nothing can happen any more"));
-        if run.is_refused() || begun.get() == jobs || !waits {
+        // The loop itself panics when nothing can happen any more.
+        let text = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
+        let is_the_loop = text.is_some_and(|text| text.starts_with("nothing can happen any more"));
+        if run.is_refused() || begun.get() == jobs || !is_the_loop {
             resume_unwind(payload);
         }
         let says = format!(

@@ -159,7 +159,8 @@ fn sleeps(run: &Run, is_by_hand: bool) -> Broken {
             ),
             (_, _, Some(_)) if was_woken => (
                 "the result is there before the wake",
-                "Main was woken and polled, and the result was not there yet. Nobody will wake main again.",
+                "Main was woken and polled, and the poll says Pending: the result was not there yet, or the poll has not given \
+                 it. Nobody will wake main again.",
                 "Wake",
             ),
             (_, _, Some(_)) => {

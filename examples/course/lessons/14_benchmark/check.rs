@@ -10,6 +10,9 @@ include!(concat!(env!("OUT_DIR"), "/14_benchmark/glue.rs"));
 #[path = "exercise.rs"]
 mod answer;
 
+/// The hints tell how this day ends.
+const DAY_OF_THE_HINT: u64 = 7;
+
 /// Checks the answer.
 pub fn main() {
     course::run(14, program)
@@ -23,12 +26,13 @@ fn program(dice: &mut Dice, number: u64, _size: f64) -> Judged {
         1 => Some(Machine::new(dice, 1.0, Drifts(0.05))),
         2 => Some(Machine::new(dice, 0.5, OddRounds(false, 20.0))),
         3 => Some(Machine::new(dice, 2.0, Debug)),
-        4 => None,
-        5 => Some(Machine::new(dice, 2.0, OddRounds(true, 0.05))),
-        6 => Some(Machine::new(dice, 3.0, OddRounds(true, 20.0))),
-        7 => Some(Machine::new(dice, 0.3, OddRounds(false, 0.05))),
-        8 => Some(Machine::new(dice, 0.3, Drifts(0.02))),
-        9 => Some(Machine::new(dice, 1.0, Scatters)),
+        4 => Some(Machine::new(dice, 2.0, OddRounds(true, 0.05))),
+        5 => Some(Machine::new(dice, 3.0, OddRounds(true, 20.0))),
+        6 => Some(Machine::new(dice, 0.3, OddRounds(false, 0.05))),
+        7 => Some(Machine::new(dice, 0.3, Drifts(0.02))),
+        8 => Some(Machine::new(dice, 1.0, Scatters)),
+        // Who comes so far has a benchmark.
+        9 => None,
         _ => Some(Machine::roll(dice)),
     };
     let body = move || match machine {
@@ -62,6 +66,10 @@ fn judge_culprit() {
              line of hang.rs on it."
         );
         broken("it names the line of the .await", says, None);
+    }
+    if answer::SEED == DAY_OF_THE_HINT {
+        let says = "It is right, and it stands in the hints. Take another day: any number but 7.";
+        broken("the day is your own", says, None);
     }
 }
 

@@ -21,11 +21,11 @@ pub fn compare(rivals: &mut dyn Rivals) -> Option<f64> {
 }
 
 /// The number of a day in the office of hang.rs.
-pub const SEED: u64 = 7;
+pub const SEED: u64 = 23;
 
 /// Who keeps main waiting on that day, and in which line of hang.rs.
 pub fn culprit() -> (&'static str, u32) {
-    ("emil", 158)
+    ("cleo", 175)
 }
 
 /// What tokio does faster than rung 13.

@@ -1,0 +1,34 @@
+//! refused: the day is your own
+//!
+//! What the hint says of another day.
+
+use course::Rivals;
+
+/// So many rounds of each.
+const ROUNDS: usize = 11;
+
+/// How many times as long theirs takes as ours. None: they cannot be compared.
+pub fn compare(rivals: &mut dyn Rivals) -> Option<f64> {
+    if !rivals.is_release() {
+        return None;
+    }
+    let mut figures = Vec::new();
+    for _ in 0..ROUNDS {
+        let ours = rivals.ours();
+        let theirs = rivals.theirs();
+        figures.push(theirs.as_secs_f64() / ours.as_secs_f64());
+    }
+    figures.sort_by(f64::total_cmp);
+    Some(figures[ROUNDS / 2])
+}
+
+/// The number of a day in the office of hang.rs.
+pub const SEED: u64 = 7;
+
+/// Who keeps main waiting on that day, and in which line of hang.rs.
+pub fn culprit() -> (&'static str, u32) {
+    ("emil", 158)
+}
+
+/// What tokio does faster than rung 13.
+pub const TOKIO_WINS: &str = "jobs";
