@@ -36,13 +36,6 @@ const TASKS: u32 = 3;
 const NOT_WOKEN: &str = "The job has ended, and the task that awaits it is not woken. No thread runs any more that could wake it. \
                          (Who sleeps first and wakes then does not count: a wake comes at once.)";
 
-/// Polls in peace. On a busy machine one of them may be stopped for a moment, but not each.
-const IN_PEACE: u32 = 5;
-
-/// Processor time of a poll that looks again and again. The system counts it in steps of up to 10 ms, so one poll may seem to
-/// take so long, but not each.
-const LONG_POLL: Duration = Duration::from_millis(4);
-
 /// What a job gives. It may be sent to another thread, and not be shared.
 #[derive(Debug)]
 pub struct Produced {

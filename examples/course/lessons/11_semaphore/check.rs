@@ -62,7 +62,6 @@ fn program(dice: &mut Dice, number: u64, size: f64) -> Judged {
         18 => Program::Two,
         // The waker of an earlier poll is dropped, and that gives a permit to who polls.
         19 => one(&[New, New, Move(2), ReleaseAt(Moment::Drop, 1), Poll(2), Poll(2)]),
-        20 => one(&[New, New, New, Move(3), ReleaseAt(Moment::Drop, 1), Poll(3), Poll(2)]),
         _ if dice.one_in(15) => Program::Rate(dice.roll(1..=30) as u32, dice.roll(1..=5) as usize, dice.roll(1..=50)),
         _ => {
             let (permits, steps) = Ask::roll(dice, size);
