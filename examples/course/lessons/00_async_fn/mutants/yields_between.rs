@@ -1,4 +1,4 @@
-//! refused: Pending needs a reason
+//! refused: the machine wakes nobody
 //!
 //! Lets others have a turn between its two naps.
 
