@@ -62,9 +62,9 @@ pub async fn serve(
         if let Some(end) = end {
             let head: Vec<u8> = input.drain(..end + 4).collect();
             let head = String::from_utf8_lossy(&head);
-            let answer = answer(&head, &mut keeps).await;
+            let answer = answer(&head, &mut keeps, &stop);
+            let answer = answer.await;
             stream.write_all(answer.as_bytes()).await?;
-            keeps &= !stop.get();
         } else if input.len() > 1_000 {
             let answer = "HTTP/1.1 431 Too Large\r\n\
                           Connection: close\r\n\r\n";
@@ -86,7 +86,12 @@ pub async fn serve(
 
 /// The answer to a request with this head. `keeps` says
 /// afterwards whether the connection stays.
-async fn answer(head: &str, keeps: &mut bool) -> String {
+async fn answer(
+    head: &str,
+    keeps: &mut bool,
+    // Whether the server is to stop.
+    stop: &Stop,
+) -> String {
     let mut words = head.split_whitespace();
     let (method, path) = (words.next(), words.next());
     let version = words.next();
@@ -108,6 +113,8 @@ async fn answer(head: &str, keeps: &mut bool) -> String {
         }
         _ => ("404 Not Found", "no such page\n"),
     };
+    // The head of the answer says what becomes of it.
+    *keeps &= !stop.get();
     let stays = if *keeps { "keep-alive" } else { "close" };
     format!(
         "HTTP/1.1 {status}\r\n\
