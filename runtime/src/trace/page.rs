@@ -129,8 +129,12 @@ impl Recording {
 
     /// The same in the middle of the program. The title says what the loop does.
     fn write_so_far(&self) -> io::Result<()> {
-        let heading = self.heading.clone().stopped(&doing(&self.log.lock()));
-        self.target.write(&html(&heading, self.log.lock().iter()))
+        // Under one lock: between two, the loop could go on, and the last event would be another than the title's.
+        let events = self.log.lock();
+        let heading = self.heading.clone().stopped(&doing(&events));
+        let page = html(&heading, events.iter());
+        drop(events);
+        self.target.write(&page)
     }
 
     /// Writes the page while the program runs on, and says on the standard error why.
