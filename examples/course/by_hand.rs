@@ -3,10 +3,10 @@
 use crate::dice::Dice;
 use crate::jobs::{Job, settles};
 use crate::peace::{IN_A_ROW, LONG_ROW, Unrest, in_peace};
+use crate::produced::{Burst, Produced};
 use crate::run::{Run, broken};
 use crate::spy::{Moment, Spy, forget, once_at};
 use std::any::Any;
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -35,48 +35,6 @@ const TASKS: u32 = 3;
 /// What is said of a wake that does not come.
 const NOT_WOKEN: &str = "The job has ended, and the task that awaits it is not woken. No thread runs any more that could wake it. \
                          (Who sleeps first and wakes then does not count: a wake comes at once.)";
-
-/// What a job gives. It may be sent to another thread, and not be shared.
-#[derive(Debug)]
-pub struct Produced {
-    value: Cell<u64>,
-    _kept: Kept,
-}
-
-/// The job's: as long as this lives, somebody keeps the result.
-#[derive(Debug)]
-struct Kept(Arc<Job>);
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.0.has_lost_its_result();
-    }
-}
-
-/// What the panic of a job carries.
-struct Burst(u64);
-
-impl Produced {
-    /// What a job does: waits until it may end, and gives this value, or panics with it.
-    pub fn of(job: &Arc<Job>, value: u64, panics: bool) -> Produced {
-        job.work();
-        if panics {
-            // Without a word in the terminal.
-            resume_unwind(Box::new(Burst(value)));
-        }
-        Produced { value: Cell::new(value), _kept: Kept(Arc::clone(job)) }
-    }
-
-    /// A poll has given it.
-    ///
-    /// # Panics
-    /// If it is another value: that breaks a rule.
-    pub fn is(&self, value: u64) {
-        if self.value.get() != value {
-            broken("the output is the job's", "The future gives another value than the job.", None);
-        }
-    }
-}
 
 impl JobStep {
     /// Any program: polls, and an end somewhere among them.

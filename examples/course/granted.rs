@@ -1,4 +1,5 @@
-//! Who has to be woken when a permit comes back or a task goes, and who was.
+//! Who has to be woken when a permit comes back or a task goes, and who was; and what is said of a permit too many, or of one
+//! that is missing.
 
 use crate::asks::{State, Task};
 use crate::permits::{Permits, may_be_woken};
@@ -15,6 +16,56 @@ pub(crate) enum By {
 }
 
 impl<P: 'static> Permits<P> {
+    /// This task has got a permit, and none is its own.
+    pub(crate) fn is_one_too_many(&self, name: u32) {
+        if let Some(granted) = self.find(State::Granted) {
+            let first = granted.name();
+            // In the middle of a wake the grant may be still to come.
+            if !self.at_once.get() && self.would_get_one(&granted) {
+                let says = format!(
+                    "A permit came back, and it is given to task {first}. Task {name} asks, and gets one, too: {} of {} are \
+                     out.",
+                    self.out() + 2,
+                    self.permits
+                );
+                broken("no more permits than there are", says, None);
+            }
+            let says = format!(
+                "A permit came back, and task {first} was woken: it was the first in line. Before it is polled task {name} \
+                 takes the permit."
+            );
+            broken("first come, first served", says, None);
+        }
+        let (out, permits) = (self.out() + 1, self.permits);
+        let says = format!("Task {name} has got a permit, too: {out} of {permits} are out.");
+        broken("no more permits than there are", says, None);
+    }
+
+    /// A permit is this task's own, and its poll says Pending.
+    pub(crate) fn gets_none(&self, task: &Task<P>, name: u32) {
+        if task.polls.get() == 1 {
+            let others = self.tasks().iter().filter(|other| other.state.get() == State::Granted).count() - 1;
+            let lost = self.permits - self.out() - others;
+            let (are, s) = if lost == 1 { ("is", "") } else { ("are", "s") };
+            let says = format!(
+                "Nobody is in line, and {} of {} permits are out. Task {name} asks, and gets none: {lost} permit{s} {are} \
+                 nobody's.",
+                self.out() + others,
+                self.permits
+            );
+            broken("a permit is somebody's", says, None);
+        }
+        if self.at_once.get() {
+            let says = format!(
+                "The wake of task {name} has come, and the task has polled at once. It finds no permit: that is given to \
+                 it after the wake."
+            );
+            broken("the grant comes before the wake", says, None);
+        }
+        let says = format!("Task {name} was woken, and its poll says Pending: it has no permit.");
+        broken("who is woken has a permit", says, None);
+    }
+
     /// Who was granted a permit is woken, once, and nobody else.
     pub(crate) fn judge_wakes(&self, by: By) {
         let tasks = self.tasks();

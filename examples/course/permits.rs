@@ -23,7 +23,7 @@ pub struct Permits<P> {
     line: RefCell<VecDeque<Rc<Task<P>>>>,
     tasks: RefCell<Vec<Rc<Task<P>>>>,
     /// It is in the middle of a wake.
-    at_once: Cell<bool>,
+    pub(crate) at_once: Cell<bool>,
     /// The task that polls, and whether a permit has become its own meanwhile.
     at_poll: Cell<(u32, bool)>,
     /// What a waker's copy or drop leads to.
@@ -87,11 +87,11 @@ impl<P: 'static> Permits<P> {
     }
 
     /// So many tasks have a permit, and know it.
-    fn out(&self) -> usize {
+    pub(crate) fn out(&self) -> usize {
         self.tasks.borrow().iter().filter(|task| task.state.get() == State::Has).count()
     }
 
-    fn find(&self, state: State) -> Option<Rc<Task<P>>> {
+    pub(crate) fn find(&self, state: State) -> Option<Rc<Task<P>>> {
         self.tasks().into_iter().find(|task| task.state.get() == state)
     }
 
@@ -182,56 +182,6 @@ impl<P: 'static> Permits<P> {
     /// The task that polls was granted a permit in the middle of its poll.
     pub(crate) fn is_granted_in_its_poll(&self, task: &Task<P>) -> bool {
         self.at_poll.get() == (task.number, true)
-    }
-
-    /// This task has got a permit, and none is its own.
-    fn is_one_too_many(&self, name: u32) {
-        if let Some(granted) = self.find(State::Granted) {
-            let first = granted.name();
-            // In the middle of a wake the grant may be still to come.
-            if !self.at_once.get() && self.would_get_one(&granted) {
-                let says = format!(
-                    "A permit came back, and it is given to task {first}. Task {name} asks, and gets one, too: {} of {} are \
-                     out.",
-                    self.out() + 2,
-                    self.permits
-                );
-                broken("no more permits than there are", says, None);
-            }
-            let says = format!(
-                "A permit came back, and task {first} was woken: it was the first in line. Before it is polled task {name} \
-                 takes the permit."
-            );
-            broken("first come, first served", says, None);
-        }
-        let (out, permits) = (self.out() + 1, self.permits);
-        let says = format!("Task {name} has got a permit, too: {out} of {permits} are out.");
-        broken("no more permits than there are", says, None);
-    }
-
-    /// A permit is this task's own, and its poll says Pending.
-    fn gets_none(&self, task: &Task<P>, name: u32) {
-        if task.polls.get() == 1 {
-            let others = self.tasks().iter().filter(|other| other.state.get() == State::Granted).count() - 1;
-            let lost = self.permits - self.out() - others;
-            let (are, s) = if lost == 1 { ("is", "") } else { ("are", "s") };
-            let says = format!(
-                "Nobody is in line, and {} of {} permits are out. Task {name} asks, and gets none: {lost} permit{s} {are} \
-                 nobody's.",
-                self.out() + others,
-                self.permits
-            );
-            broken("a permit is somebody's", says, None);
-        }
-        if self.at_once.get() {
-            let says = format!(
-                "The wake of task {name} has come, and the task has polled at once. It finds no permit: that is given to \
-                 it after the wake."
-            );
-            broken("the grant comes before the wake", says, None);
-        }
-        let says = format!("Task {name} was woken, and its poll says Pending: it has no permit.");
-        broken("who is woken has a permit", says, None);
     }
 
     /// A permit comes back: whose is it now?
