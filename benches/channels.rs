@@ -20,12 +20,12 @@ pub(crate) fn cases() -> Vec<Case> {
     );
     let stay = "Ours is `local`: its ends stay on the loop's thread, so it has no locks. tokio has no such channel.";
     let local_mpsc = case("two tasks, mpsc ping-pong, ends that stay").target_to_tokio(4.0).note(stay).why(
-        "A round trip is 1,190 instructions, half of them not the channels': two wakes, and two polls, each in a turn of its \
+        "A round trip is 1,140 instructions, half of them not the channels': two wakes, and two polls, each in a turn of its \
          own, are 570. The row of two tasks that wake each other shows what they cost alone: twice its figure is nearly what \
          four times tokio would allow for all. A `recv` is polled twice, which takes 170, and a `send` 140 with its wake.",
     );
     let local_oneshot = case("oneshot request and reply, ends that stay").target_to_tokio(3.0).note(stay).why(
-        "A request is 1,310 instructions. Two wakes and two polls are half of it, as above; malloc and free of the oneshot are \
+        "A request is 1,240 instructions. Two wakes and two polls are half of it, as above; malloc and free of the oneshot are \
          more than 100.",
     );
     vec![
