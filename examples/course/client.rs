@@ -115,6 +115,12 @@ impl Client {
                 client.head = 3_000;
                 client
             }
+            21 => {
+                // Each head is short enough, and all together are too long.
+                let mut client = Client::new(&[hello(Stay), hello(Stay), hello(Stay)], Leaves(false));
+                client.head = client.requests[0].text.len();
+                client
+            }
             _ => return None,
         })
     }
