@@ -16,7 +16,7 @@ const ROWS: u32 = 3;
 /// Processor time that a row of polls does not take if each looks once.
 pub(crate) const LONG_ROW: Duration = Duration::from_millis(20);
 
-/// Polls between two looks at the processor time.
+/// Polls between two looks at the processor time. There is one after the first poll, too: it may be a very long one.
 const A_LOOK: u32 = 10;
 
 /// What was wrong with each of some polls.
@@ -46,7 +46,7 @@ pub(crate) fn in_peace(mut poll: impl FnMut(bool)) -> Option<Unrest> {
         (1..=IN_A_ROW).any(|number| {
             poll(false);
             run.goes_on();
-            number % A_LOOK == 0 && cpu().saturating_sub(begin) >= LONG_ROW
+            (number == 1 || number % A_LOOK == 0) && cpu().saturating_sub(begin) >= LONG_ROW
         })
     };
     (0..ROWS).all(&mut takes_long).then_some(Unrest::TakesLong)

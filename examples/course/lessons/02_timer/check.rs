@@ -335,14 +335,14 @@ impl Desk {
         Run::current().tell("Drop", 0, "nobody waits any more");
         let before: Vec<u64> = (1..=TASKS).map(|task| self.wakes(task)).collect();
         drop((dropped, self.latest.take()));
-        if let Some(task) = (1..=TASKS).find(|&task| self.wakes(task) > before[task as usize - 1]) {
-            let says = format!("The drop of the delay has woken task {task} for nothing. Drop the waker, unused.");
-            broken("a drop wakes nobody", says, None);
-        }
         if let Some(task) = (1..=TASKS).find(|&task| self.holders(task) > 0) {
             let until = if self.has_rung { "" } else { ": by whom? What the alarm shares lives until it rings" };
             let says = format!("The delay is dropped, and a waker of task {task} is still held{until}.");
             broken("what is dropped holds nothing", says, None);
+        }
+        if let Some(task) = (1..=TASKS).find(|&task| self.wakes(task) > before[task as usize - 1]) {
+            let says = format!("The drop of the delay has woken task {task} for nothing. Drop the waker, unused.");
+            broken("a drop wakes nobody", says, None);
         }
     }
 }

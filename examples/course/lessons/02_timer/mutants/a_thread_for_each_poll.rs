@@ -1,4 +1,4 @@
-//! refused: the ring wakes who polled last | what is dropped holds nothing
+//! refused: the ring wakes who polled last | what is dropped holds nothing | a drop wakes nobody
 //!
 //! Has a thread for each Pending, which waits for the ring: all are woken.
 
