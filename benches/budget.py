@@ -246,7 +246,8 @@ def main():
         print(f"{what:<26}{with_it:>8.1f}{without:>9.1f}{cost:>13.1f}")
         if cost > MOST.get(what, MOST_OF_AN_OPERATION) + 0.5:
             dear.append(what)
-    sys.exit(f"budget: more than {MOST_OF_AN_OPERATION} an operation, or {MOST_OF_A_POLL} a poll: {', '.join(dear)}" if dear else 0)
+    too_much = f"budget: more than {MOST_OF_AN_OPERATION} an operation, or {MOST_OF_A_POLL} a poll: {', '.join(dear)}"
+    sys.exit(too_much if dear else 0)
 
 
 if __name__ == "__main__":

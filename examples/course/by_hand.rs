@@ -2,7 +2,7 @@
 
 use crate::dice::Dice;
 use crate::jobs::{Job, settles};
-use crate::peace::{IN_A_ROW, LONG_ROW, Unrest, in_peace};
+use crate::peace::{Peace, judge_peace};
 use crate::produced::{Burst, Produced};
 use crate::run::{Run, broken};
 use crate::spy::{Moment, Spy, forget, once_at};
@@ -189,7 +189,7 @@ impl ByHand {
     fn poll_in_peace(&mut self, task: u32) {
         self.poll(task);
         settles(|| self.job.is_held());
-        let unrest = in_peace(|is_told| {
+        let poll = |is_told: bool| {
             if is_told {
                 return self.poll(task);
             }
@@ -197,25 +197,10 @@ impl ByHand {
             let future = self.future.as_mut().expect("it is polled before it is dropped");
             // Pending: the job is held, and so the answer has nothing to give.
             let _ = future.as_mut().poll(&mut Context::from_waker(&waker));
-        });
+        };
         let rule = "the loop goes on";
-        match unrest {
-            None => {}
-            Some(Unrest::Sleeps) => {
-                let says = "The job is not over, and this poll has slept before it came back, as each of the polls before \
-                            it. No other task is polled meanwhile. A poll looks, keeps the waker, and comes back.";
-                broken(rule, says, None);
-            }
-            Some(Unrest::TakesLong) => {
-                Run::current().tell("Polls", task, format!("up to {IN_A_ROW} in a row"));
-                let says = format!(
-                    "The job is not over, and these polls have taken more than {} ms of processor time. No other task is \
-                     polled meanwhile. A poll looks once, keeps the waker, and comes back.",
-                    LONG_ROW.as_millis()
-                );
-                broken(rule, says, None);
-            }
-        }
+        let cure = "A poll looks once, keeps the waker, and comes back.";
+        judge_peace(task, poll, &Peace { because: "The job is not over", rests: rule, returns: rule, cure });
     }
 
     /// The job ends, and the task that polled last is woken.
@@ -229,11 +214,6 @@ impl ByHand {
                 broken("the job runs", says, Some("JobEnd"));
             }
             self.nothing_else_panicked();
-            if !self.job.has_begun() {
-                let says = "The future is dropped, and the job has not begun: nobody runs it any more. A job runs also if nobody \
-                            waits for its result.";
-                broken("the job runs", says, Some("JobEnd"));
-            }
             return self.nobody_keeps_the_result();
         }
         self.job.may_end();

@@ -39,7 +39,8 @@ fn text(line: &str, name: &str) -> Option<String> {
     Some(rest.split('"').next()?.replace("\\\\", "\\"))
 }
 
-/// What it takes to compile a check, or a loop, without cargo: the course and its crates, compiled, and what the build script has made.
+/// What it takes to compile a check, or a loop, without cargo: the course and its crates, compiled, and what the build
+/// script has made.
 #[derive(Debug, Default)]
 pub(crate) struct Kit {
     /// Crates by their names.

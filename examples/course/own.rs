@@ -82,7 +82,7 @@ impl Desk<'_> {
         for (lesson, part) in &parts {
             let answer = read(lesson, "exercise.rs").filter(|_| self.is_mine(lesson));
             let whose = if answer.is_some() { "yours" } else { "ours: not accepted yet" };
-            let _ = writeln!(table, "    {part:<10} lesson {:>2}   {whose}", lesson.number);
+            _ = writeln!(table, "    {part:<10} lesson {:>2}   {whose}", lesson.number);
             if let Some(answer) = answer {
                 text = parts::with(&text, part, &answer).expect("the part was found before");
             }

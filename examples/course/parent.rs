@@ -4,7 +4,7 @@
 use crate::children::{Child, Next, Shared, State};
 use crate::dice::Dice;
 use crate::meanwhile::meanwhile;
-use crate::peace::{IN_A_ROW, LONG_ROW, Unrest, in_peace};
+use crate::peace::{Peace, judge_peace};
 use crate::run::{Run, broken};
 use crate::spy::{Moment, Spy, forget, once_at};
 use std::cell::{Cell, RefCell};
@@ -242,7 +242,7 @@ impl<T: 'static, R: PartialEq + Debug + 'static> Parent<T, R> {
 
     /// The task polls, and no child is woken.
     fn polls_in_peace(self: &Rc<Self>, task: u32) {
-        let unrest = in_peace(|is_told| {
+        let poll = |is_told: bool| {
             if is_told {
                 self.poll(task, "");
                 return self.judge_wakes();
@@ -252,24 +252,10 @@ impl<T: 'static, R: PartialEq + Debug + 'static> Parent<T, R> {
                 Poll::Ready(result) => self.judge_ready(&result),
                 Poll::Pending => *self.future.borrow_mut() = Some(future),
             }
-        });
-        match unrest {
-            None => {}
-            Some(Unrest::Sleeps) => {
-                let says = "No child was woken, and this poll has slept before it came back, as each of the polls before it. \
-                            No other task is polled meanwhile. A poll does what there is to do, and comes back.";
-                broken("a poll does not sleep", says, None);
-            }
-            Some(Unrest::TakesLong) => {
-                Run::current().tell("Polls", task, format!("up to {IN_A_ROW} in a row"));
-                let says = format!(
-                    "No child was woken, and these polls have taken more than {} ms of processor time. No other task is \
-                     polled meanwhile. A poll does what there is to do, and comes back.",
-                    LONG_ROW.as_millis()
-                );
-                broken("a poll comes back", says, None);
-            }
-        }
+        };
+        let (rests, returns) = ("a poll does not sleep", "a poll comes back");
+        let cure = "A poll does what there is to do, and comes back.";
+        judge_peace(task, poll, &Peace { because: "No child was woken", rests, returns, cure });
     }
 
     /// A child is woken on another thread, while the gather copies the waker of its task.

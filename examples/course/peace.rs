@@ -1,7 +1,7 @@
 //! Polls in peace: nothing happens that a poll could wait for. So none sleeps, and none takes long.
 
 use crate::jobs::Used;
-use crate::run::Run;
+use crate::run::{Run, broken};
 use crate::system::Thread;
 use std::time::Duration;
 
@@ -10,27 +10,66 @@ const APART: u32 = 5;
 
 /// Polls in a row whose processor time is taken together: the system counts it in steps of up to 10 ms. It may also jump, so
 /// there are some rows.
-pub(crate) const IN_A_ROW: u32 = 200;
+const IN_A_ROW: u32 = 200;
 const ROWS: u32 = 3;
 
 /// Processor time that a row of polls does not take if each looks once.
-pub(crate) const LONG_ROW: Duration = Duration::from_millis(20);
+const LONG_ROW: Duration = Duration::from_millis(20);
 
 /// Polls between two looks at the processor time. There is one after the first poll, too: it may be a very long one.
 const A_LOOK: u32 = 10;
 
 /// What was wrong with each of some polls.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Unrest {
+enum Unrest {
     /// It slept.
     Sleeps,
     /// It took long: the polls of each row more than [`LONG_ROW`].
     TakesLong,
 }
 
+/// What is said of polls that do not rest.
+pub(crate) struct Peace {
+    /// Why a poll has nothing to wait for.
+    pub(crate) because: &'static str,
+    /// The rule that a poll breaks if it sleeps.
+    pub(crate) rests: &'static str,
+    /// The rule that it breaks if it takes long.
+    pub(crate) returns: &'static str,
+    /// What a poll does.
+    pub(crate) cure: &'static str,
+}
+
+/// Lets `poll` poll for this task, while nothing happens.
+///
+/// # Panics
+/// If its polls sleep, or take long: that breaks a rule.
+pub(crate) fn judge_peace(task: u32, poll: impl FnMut(bool), peace: &Peace) {
+    let Peace { because, rests, returns, cure } = peace;
+    match in_peace(poll) {
+        None => {}
+        Some(Unrest::Sleeps) => {
+            let says = format!(
+                "{because}, and this poll has slept before it came back, as each of the polls before it. No other task is \
+                 polled meanwhile. {cure}"
+            );
+            broken(rests, says, None)
+        }
+        Some(Unrest::TakesLong) => {
+            Run::current().tell("Polls", task, format!("up to {IN_A_ROW} in a row"));
+            let says = format!(
+                "{because}, and these polls have taken more than {} ms of processor time. No other task is polled meanwhile. \
+                 {cure}",
+                LONG_ROW.as_millis()
+            );
+            broken(returns, says, None)
+        }
+    }
+}
+
 /// Lets `poll` poll, while nothing happens. It is told whether the step is to be told: where the processor time is taken, it is
 /// not, for that takes more time than a poll.
-pub(crate) fn in_peace(mut poll: impl FnMut(bool)) -> Option<Unrest> {
+fn in_peace(mut poll: impl FnMut(bool)) -> Option<Unrest> {
     let (run, this) = (Run::current(), Thread::current());
     let sleeps = (0..APART).map(|_| {
         let before = Used::so_far();

@@ -141,8 +141,9 @@ impl Slowest {
 /// ```
 ///
 /// Each message fits into 60 columns, and its page opens at the step that it calls wrong. Each right answer is accepted under
-/// 10,000 seeds; each mutant is refused 100 times, and ten times more beside four busy processes. The environment limits it: `COURSE_LESSON=04` is one lesson, `COURSE_SEEDS=200` and `COURSE_TIMES=10` are
-/// fewer seeds and times, and after `COURSE_MINUTES=15` no lesson is begun.
+/// 10,000 seeds; each mutant is refused 100 times, and ten times more beside four busy processes. The environment limits it:
+/// `COURSE_LESSON=04` is one lesson, `COURSE_SEEDS=200` and `COURSE_TIMES=10` are fewer seeds and times, and after
+/// `COURSE_MINUTES=15` no lesson is begun.
 #[test]
 #[ignore = "the slow acceptance takes hours; README.md says how to limit it"]
 fn acceptance() {

@@ -92,7 +92,10 @@ impl<T> JoinHandle<T> {
     /// Polls without budget.
     #[inline]
     pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        self.result.take().map_or_else(|| self.wait_for_end(cx), Poll::Ready)
+        match self.result.take() {
+            Some(result) => Poll::Ready(result),
+            None => self.wait_for_end(cx),
+        }
     }
 
     /// A function of its own, so that to join a task that has ended does not pay for the registers that a wait takes.
